@@ -1,0 +1,77 @@
+//! Where the arithmetic happens: a [`recording::Recording`] of kernel calls, and the two executors that run
+//! it, [`gpu`] (wgpu, WGSL) and [`cpu`] (native threads). The CPU twin of a kernel is at once the default on
+//! machines without a GPU and the reference its shader is tested against.
+
+pub mod cpu;
+pub mod gpu;
+pub mod math;
+pub mod random;
+pub mod recording;
+mod shapes;
+
+use crate::error::Result;
+use recording::{Element, Matrix, Recording, Step};
+
+/// A compiled [`Recording`], valid in the executor that compiled it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Program(pub usize);
+
+/// Host memory that travels to a device matrix in one piece. Rows are written in the matrix's element type;
+/// padding between rows is zero and stays so. May be filled on another thread.
+pub trait Staging: Send {
+    /// How many rows it can hold.
+    fn capacity(&self) -> usize;
+    /// Copies one row of true length (cols × element bytes) to row `row` of the staging area.
+    fn write_row(&mut self, row: usize, bytes: &[u8]);
+    /// For the executor, to get its own type back.
+    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send>;
+}
+
+/// Runs recordings. Calls on the device are asynchronous; reads wait for what was queued before.
+pub trait Executor {
+    /// The adapter's name, as messages show it.
+    fn name(&self) -> &str;
+
+    /// A new matrix, all zeros. `name` is used in messages.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] when it does not fit.
+    fn matrix(&mut self, name: &str, rows: usize, cols: usize, element: Element) -> Result<Matrix>;
+
+    /// Bytes still free for matrices, as far as that can be known.
+    fn memory(&self) -> u64;
+
+    /// Writes dense rows (`data.len() == n·cols`) starting at `first_row`; rounds to f16 where the matrix is.
+    fn write(&mut self, matrix: Matrix, first_row: usize, data: &[f32]) -> Result<()>;
+
+    /// Writes a u32 matrix's rows.
+    fn write_u32(&mut self, matrix: Matrix, first_row: usize, data: &[u32]) -> Result<()>;
+
+    /// Reads `rows` dense rows starting at `first_row`, as f32.
+    fn read(&mut self, matrix: Matrix, first_row: usize, rows: usize) -> Result<Vec<f32>>;
+
+    /// A free staging area for `rows` rows shaped like `matrix`'s, from a bounded ring: waits until one is free.
+    fn staging(&mut self, matrix: Matrix, rows: usize) -> Result<Box<dyn Staging>>;
+
+    /// Queues the copy of the first `rows` rows of `staging` to `matrix` from `first_row` on; rows are written
+    /// before any call that runs later reads them, after every call queued earlier.
+    fn upload(
+        &mut self,
+        staging: Box<dyn Staging>,
+        matrix: Matrix,
+        first_row: usize,
+        rows: usize,
+    ) -> Result<()>;
+
+    /// Prepares a recording to be run many times.
+    fn compile(&mut self, recording: &Recording) -> Result<Program>;
+
+    /// Queues one run.
+    fn run(&mut self, program: Program, step: &Step) -> Result<()>;
+
+    /// Waits for everything queued; reports what failed meanwhile.
+    fn wait(&mut self) -> Result<()>;
+
+    /// Frees every matrix and program; handles made before are invalid.
+    fn reset(&mut self);
+}

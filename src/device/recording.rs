@@ -1,0 +1,427 @@
+//! A step as a plain list of kernel calls over matrices. It is recorded once and run many times, by
+//! either executor; nothing in it depends on which one.
+//!
+//! # Rules that every kernel keeps
+//!
+//! * A [`Matrix`] is row-major. Rows and columns are padded in memory to multiples of [`PAD`]; padding is
+//!   always zero. A kernel reads padding freely and writes zeros there (σ(0) is 0.5: epilogues mask).
+//! * A step works on `Step::rows` samples, at most the number of rows that the batch matrices were made
+//!   with. [`Call::Gather`] and [`Call::Difference`] write zeros in the rows past `Step::rows`; the loss
+//!   epilogue writes zero gradients there. So weight gradients need no row count: those rows add nothing.
+//!   Layer outputs in such rows are finite and unused.
+//! * Gradients travel without the factor 1/(B·G); [`Update`] applies `Step::gradient_scale`.
+//! * Sums have a fixed order that follows from shapes and settings.
+
+/// Rows and columns of every matrix are padded to a multiple of this, in elements.
+pub const PAD: usize = 16;
+
+/// Rounds up to a multiple of [`PAD`].
+pub fn padded(n: usize) -> usize {
+    n.next_multiple_of(PAD)
+}
+
+/// Type of one stored element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Element {
+    /// IEEE single precision.
+    F32,
+    /// IEEE half precision; arithmetic is in f32 after loading.
+    F16,
+    /// Unsigned integers (row indices).
+    U32,
+}
+
+impl Element {
+    /// Bytes of one element.
+    pub fn bytes(self) -> usize {
+        match self {
+            Element::F32 | Element::U32 => 4,
+            Element::F16 => 2,
+        }
+    }
+}
+
+/// A handle to a matrix that an executor owns. Shapes are the true ones, without padding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Matrix {
+    /// Index in the executor that made it.
+    pub id: u32,
+    /// True number of rows.
+    pub rows: usize,
+    /// True number of columns.
+    pub cols: usize,
+    /// Type of the elements.
+    pub element: Element,
+}
+
+impl Matrix {
+    /// Distance between rows, in elements.
+    pub fn pitch(&self) -> usize {
+        padded(self.cols)
+    }
+    /// Distance between rows, in bytes.
+    pub fn row_bytes(&self) -> usize {
+        self.pitch() * self.element.bytes()
+    }
+}
+
+/// A layer's nonlinearity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// 1 / (1 + e^−z)
+    Sigmoid,
+    /// tanh z
+    Tanh,
+    /// max(z, 0), derivative 0 at 0
+    Relu,
+    /// z
+    Linear,
+}
+
+/// The data term of the loss, summed here; means are taken by `Step::gradient_scale` and the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Loss {
+    /// |x̂ − x|; its derivative is sign(x̂ − x), sign(0) = 0
+    Mae,
+    /// (x̂ − x)²; its derivative is 2(x̂ − x)
+    Mse,
+}
+
+/// Inverted dropout on a layer's output: kept values are divided by 1 − rate.
+///
+/// The mask of element (row, col) comes from [`super::random::pcg4d`] keyed by (seed, step, layer,
+/// element), so forward and backward draw the same one and nothing is stored.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Dropout {
+    /// Share of values set to zero, in [0, 1).
+    pub rate: f32,
+    /// Which layer's stream.
+    pub layer: u32,
+}
+
+/// What becomes of a gradient `g` (already summed over samples, scaled here by `Step::gradient_scale`).
+/// With d = gradient_scale·g + 2·l2·w:
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Update {
+    /// out = d
+    Store {
+        /// The parameter, for the L2 term.
+        value: Matrix,
+        /// Receives the gradient; same shape.
+        out: Matrix,
+        /// α of α·‖w‖².
+        l2: f32,
+    },
+    /// m ← β₁m + (1−β₁)d, v ← β₂v + (1−β₂)d², w ← w − lr·(m/c₁)/(√(v/c₂) + ε), c₁, c₂ from [`Step`]
+    /// (Kingma & Ba 2015, in PyTorch's form).
+    Adam {
+        /// The parameter w.
+        value: Matrix,
+        /// First moment m.
+        first: Matrix,
+        /// Second moment v.
+        second: Matrix,
+        /// α of α·‖w‖².
+        l2: f32,
+        /// β₁
+        beta1: f32,
+        /// β₂
+        beta2: f32,
+        /// ε
+        epsilon: f32,
+    },
+    /// u ← μu + d, w ← w − lr·rate·u (PyTorch's SGD with momentum).
+    Sgd {
+        /// The parameter w.
+        value: Matrix,
+        /// Velocity u.
+        velocity: Matrix,
+        /// α of α·‖w‖².
+        l2: f32,
+        /// μ
+        momentum: f32,
+        /// Multiplies `Step::learning_rate` for this parameter.
+        rate: f32,
+    },
+}
+
+/// How the operands of a product C are laid out; `M × N` is the shape of C, `K` the summed dimension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// A is M × K, B is N × K: C = A·Bᵀ
+    Nt,
+    /// A is M × K, B is K × N: C = A·B
+    Nn,
+    /// A is K × M, B is K × N: C = Aᵀ·B
+    Tn,
+}
+
+/// Per-element function that the DeepLIFT epilogue sums over samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fold {
+    /// Σ|C|
+    Abs,
+    /// ΣC
+    Signed,
+    /// ΣC²
+    Square,
+}
+
+/// What happens to an element c = C[row, col] of a product, on the tile where it was made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Epilogue {
+    /// out = c
+    Store {
+        /// M × N
+        out: Matrix,
+    },
+    /// out = dropout(activation(c + bias))
+    Layer {
+        /// 1 × N
+        bias: Matrix,
+        /// f
+        activation: Activation,
+        /// Training only.
+        dropout: Option<Dropout>,
+        /// M × N
+        out: Matrix,
+    },
+    /// x̂ = activation(c + bias), e = x̂ − target. For rows < `Step::rows`:
+    /// table[slot, 0] = Σ loss(e), table[slot, 1] = Σ |e|·unit[col], and
+    /// gradient = loss'(e)·activation'(x̂) (0 in the other rows).
+    Loss {
+        /// 1 × N
+        bias: Matrix,
+        /// f
+        activation: Activation,
+        /// M × N
+        target: Matrix,
+        /// Which loss.
+        loss: Loss,
+        /// M × N, or `None` where only the figures are wanted.
+        gradient: Option<Matrix>,
+        /// 1 × N: scaled units to the store's units.
+        unit: Matrix,
+        /// At least `Step::slot` + 1 rows × 2, f32.
+        table: Matrix,
+    },
+    /// The gradient of a parameter: see [`Update`].
+    Update(Update),
+    /// out = c · activation'(y), where y is the layer's output *before* dropout, and the dropout mask and
+    /// its 1/(1 − rate) are applied. `output` holds the layer's stored (after dropout) output.
+    Derivative {
+        /// M × N, what [`Epilogue::Layer`] wrote.
+        output: Matrix,
+        /// f of that layer.
+        activation: Activation,
+        /// The same as in the forward pass.
+        dropout: Option<Dropout>,
+        /// M × N
+        out: Matrix,
+    },
+    /// out = c · by[row mod by.rows, col]
+    Multiply {
+        /// S × N
+        by: Matrix,
+        /// M × N, M a multiple of S
+        out: Matrix,
+    },
+    /// DeepLIFT of all seeds. Rows are seed-major: row = k·S + s for K seeds and S samples
+    /// (S = difference.rows, M = K·S). With C = c·difference[s, col]:
+    /// scores[k, col] += Σ_s fold(C) and sums[k, s] = Σ_col C.
+    DeepLift {
+        /// S × N, x − x₀; zero in rows past `Step::rows`
+        difference: Matrix,
+        /// What is summed over samples.
+        fold: Fold,
+        /// K × N, f32, accumulated over calls
+        scores: Matrix,
+        /// K × S, f32, overwritten
+        sums: Matrix,
+    },
+}
+
+/// A matrix product and its epilogue.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Product {
+    /// Shown in profiles and messages, e.g. `"layer 0 forward"`.
+    pub name: &'static str,
+    /// Layout of the operands.
+    pub layout: Layout,
+    /// Left operand.
+    pub a: Matrix,
+    /// Right operand.
+    pub b: Matrix,
+    /// True: both operands are rounded to f16 before they are multiplied (f32 accumulation). Set in f16
+    /// training, where activations are stored as f16 and weights as f32 master copies.
+    pub half: bool,
+    /// What becomes of the result.
+    pub epilogue: Epilogue,
+}
+
+impl Product {
+    /// (M, N, K), true sizes.
+    pub fn dims(&self) -> (usize, usize, usize) {
+        match self.layout {
+            Layout::Nt => (self.a.rows, self.b.rows, self.a.cols),
+            Layout::Nn => (self.a.rows, self.b.cols, self.a.cols),
+            Layout::Tn => (self.a.cols, self.b.cols, self.a.rows),
+        }
+    }
+}
+
+/// One kernel call.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Call {
+    /// out[r, :] = (source[i, :] − offset)·scale with i = index[0, Step::first + r] (or Step::first + r
+    /// without an index) for r < `Step::rows`; zero in the other rows.
+    Gather {
+        /// Raw values, f32 or f16; may be far larger than one binding.
+        source: Matrix,
+        /// 1 × n, u32.
+        index: Option<Matrix>,
+        /// 1 × G
+        offset: Matrix,
+        /// 1 × G
+        scale: Matrix,
+        /// B × G
+        out: Matrix,
+    },
+    /// See [`Product`].
+    Product(Product),
+    /// The gradient of a bias: column sums of `gradient` (B × N) go to `update` (1 × N parameters; l2 is 0).
+    BiasGradient {
+        /// B × N
+        gradient: Matrix,
+        /// What becomes of them.
+        update: Update,
+    },
+    /// out = activation(input), elementwise.
+    Activate {
+        /// S × H
+        input: Matrix,
+        /// f
+        activation: Activation,
+        /// S × H
+        out: Matrix,
+    },
+    /// DeepLIFT's Rescale multiplier m = (f(z) − f(z₀))/(z − z₀), f'(z) where z = z₀, in the stable form of
+    /// [`super::math::secant`].
+    Multipliers {
+        /// S × H, z
+        input: Matrix,
+        /// 1 × H, z₀
+        reference: Matrix,
+        /// f
+        activation: Activation,
+        /// S × H
+        out: Matrix,
+    },
+    /// out[r, :] = input[r, :] − reference[0, :] for r < `Step::rows`, zero in the other rows.
+    Difference {
+        /// S × G
+        input: Matrix,
+        /// 1 × G
+        reference: Matrix,
+        /// S × G
+        out: Matrix,
+    },
+    /// The rows that DeepLIFT's chain starts from. `average = false`: out is (K·S) × K,
+    /// out[k·S + s, j] = δ(j,k)·m[s,k]. `average = true`: out is S × K, out[s, j] = m[s,j]/K.
+    Seeds {
+        /// S × K: the bottleneck's multipliers, or `None` for the pre-activation target (m = 1).
+        multipliers: Option<Matrix>,
+        /// Mean over neurons instead of one row each.
+        average: bool,
+        /// See above.
+        out: Matrix,
+        /// S, since `multipliers` may be absent.
+        samples: usize,
+    },
+    /// table[Step::slot, column] = Σ w² over `input`.
+    SumSquares {
+        /// Any matrix.
+        input: Matrix,
+        /// f32
+        table: Matrix,
+        /// Column of `table`.
+        column: usize,
+    },
+}
+
+/// The scalars that change from step to step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// Samples in this batch, at most the batch matrices' rows.
+    pub rows: usize,
+    /// Position of the batch's first row in the index (or in the source, without an index).
+    pub first: usize,
+    /// Row of the loss table that this step writes.
+    pub slot: usize,
+    /// Keys the dropout masks; the optimizer's step, from 1.
+    pub step: u64,
+    /// Keys every random stream.
+    pub seed: u64,
+    /// lr
+    pub learning_rate: f32,
+    /// 1/(B·G) with B = `rows`.
+    pub gradient_scale: f32,
+    /// 1 − β₁ᵗ, computed in f64.
+    pub correction1: f32,
+    /// 1 − β₂ᵗ, computed in f64.
+    pub correction2: f32,
+}
+
+impl Default for Step {
+    fn default() -> Self {
+        Step {
+            rows: 0,
+            first: 0,
+            slot: 0,
+            step: 1,
+            seed: 0,
+            learning_rate: 0.0,
+            gradient_scale: 1.0,
+            correction1: 1.0,
+            correction2: 1.0,
+        }
+    }
+}
+
+/// A list of calls that checks shapes as it grows.
+#[derive(Debug, Clone, Default)]
+pub struct Recording {
+    /// In the order in which they run.
+    pub calls: Vec<Call>,
+}
+
+impl Recording {
+    /// An empty list.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends a call.
+    ///
+    /// # Panics
+    /// If the shapes do not fit together: a recording is made by this library alone, so that is a bug here.
+    pub fn push(&mut self, call: Call) {
+        super::shapes::check(&call);
+        self.calls.push(call);
+    }
+
+    /// Appends a product.
+    pub fn product(
+        &mut self,
+        name: &'static str,
+        layout: Layout,
+        a: Matrix,
+        b: Matrix,
+        half: bool,
+        epilogue: Epilogue,
+    ) {
+        self.push(Call::Product(Product { name, layout, a, b, half, epilogue }));
+    }
+}

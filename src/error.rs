@@ -1,0 +1,98 @@
+//! The one error type of the library: what went wrong, where, and what to do about it.
+//!
+//! Every message names the place (file, row, gene or tensor), what was expected, what was found, and
+//! the remedy. The command line prints it once and exits with [`Error::exit_code`].
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The library's result.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The settings contradict each other or are out of range (a usage error: exit code 2).
+    #[error("{0}")]
+    Usage(String),
+
+    /// A file or directory that the user gave holds something other than what it should.
+    #[error("{}: {message}", path.display())]
+    Input {
+        /// The offending file.
+        path: PathBuf,
+        /// Place inside the file, what was expected, what was found, what to do.
+        message: String,
+    },
+
+    /// The data, although well formed, cannot be used as asked.
+    #[error("{0}")]
+    Data(String),
+
+    /// An output that is already there.
+    #[error("{} already exists; give another name or pass --force to replace it", .0.display())]
+    Exists(PathBuf),
+
+    /// The operating system refused a read or a write.
+    #[error("{}: {action} failed: {source}", path.display())]
+    Io {
+        /// The file concerned.
+        path: PathBuf,
+        /// What was being done, e.g. `"writing"`.
+        action: &'static str,
+        /// The system's own error.
+        source: io::Error,
+    },
+
+    /// No device, a lost device, or not enough device memory.
+    #[error("device {device}: {message}")]
+    Device {
+        /// The adapter's name, or what the user asked for.
+        device: String,
+        /// What happened and what to do.
+        message: String,
+    },
+
+    /// Training left the finite numbers.
+    #[error(
+        "training diverged at step {step} (epoch {epoch}): {tensor} is not finite; lower --learning-rate or check the input's range"
+    )]
+    Diverged {
+        /// Step of the optimizer, from 1.
+        step: u64,
+        /// Epoch, from 1.
+        epoch: u64,
+        /// The tensor that holds the first non-finite value.
+        tensor: String,
+    },
+
+    /// The user interrupted the run; what was finished is kept.
+    #[error("interrupted; {0}")]
+    Interrupted(String),
+}
+
+impl Error {
+    /// An [`Error::Input`] about `path`.
+    pub fn input(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
+        Error::Input { path: path.as_ref().to_path_buf(), message: message.into() }
+    }
+
+    /// Wraps an I/O error with the file and the action, for `map_err`.
+    pub fn io(path: impl AsRef<Path>, action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Error::Io { path, action, source }
+    }
+
+    /// An [`Error::Device`].
+    pub fn device(device: impl Into<String>, message: impl Into<String>) -> Self {
+        Error::Device { device: device.into(), message: message.into() }
+    }
+
+    /// The process exit code: 2 for a usage error, 1 for every other failure.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Usage(_) => 2,
+            _ => 1,
+        }
+    }
+}
