@@ -1,6 +1,91 @@
 //! The command line: one file a subcommand, each arguments → settings → one library call → printed result.
+//!
+//! Results go to standard output and nothing else does; progress, notes and errors go to standard error.
+
+mod progress;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::error::{Error, Result};
+use crate::progress::Reporter;
+
+/// Finds landmark genes: trains a sigmoid autoencoder on an expression matrix, scores every gene by DeepLIFT,
+/// and picks the genes that say most about all the others.
+#[derive(Parser)]
+#[command(name = "genelift", version, max_term_width = 110, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Print no progress and no notes; warnings and errors are still shown
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write a shell completion script to standard output
+    Completions {
+        /// The shell to write for
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The arguments of every computing command.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Common {
+    /// auto, cpu, gpu, gpu:INDEX or gpu:NAME (a part of an adapter's name; see `genelift devices`)
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    pub device: String,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// CPU threads; all of them if not given. Results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Replace outputs that exist
+    #[arg(long)]
+    pub force: bool,
+}
 
 /// Parses the arguments, runs the command, prints an error once; returns the exit code.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let screen = progress::Screen::new(cli.quiet);
+    let report = |event| screen.show(event);
+    let result = dispatch(&cli.command, &report);
+    screen.clear();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn dispatch(command: &Command, _report: Reporter) -> Result<()> {
+    match command {
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "genelift", &mut text);
+            print(&String::from_utf8_lossy(&text))
+        }
+    }
+}
+
+/// Writes a result to standard output. A reader that has gone away (`| head`) is not an error.
+///
+/// # Errors
+/// Whatever else keeps standard output from being written.
+pub fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::io("standard output", "writing")(error))
+        }
+        _ => Ok(()),
+    }
 }

@@ -1,0 +1,121 @@
+//! Renders the library's [`Event`]s: a bar on a terminal, plain lines elsewhere (a log file, a batch job).
+
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::progress::Event;
+
+/// A log gets one line in this time at most, and none for tasks shorter than it.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// The one place that writes progress to standard error.
+pub struct Screen {
+    quiet: bool,
+    terminal: bool,
+    state: Mutex<State>,
+}
+
+struct State {
+    bar: Option<ProgressBar>,
+    task: String,
+    unit: &'static str,
+    total: Option<u64>,
+    started: Instant,
+    logged: Instant,
+}
+
+impl Screen {
+    /// A screen on standard error.
+    pub fn new(quiet: bool) -> Self {
+        let now = Instant::now();
+        Screen {
+            quiet,
+            terminal: std::io::stderr().is_terminal(),
+            state: Mutex::new(State {
+                bar: None,
+                task: String::new(),
+                unit: "",
+                total: None,
+                started: now,
+                logged: now,
+            }),
+        }
+    }
+
+    /// Shows one event.
+    pub fn show(&self, event: Event) {
+        let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        match event {
+            Event::Warning(text) => state.line(&format!("warning: {text}")),
+            _ if self.quiet => {}
+            Event::Note(text) => state.line(&text),
+            Event::Started { task, total, unit } => {
+                state.clear();
+                (state.task, state.unit, state.total) = (task, unit, total);
+                state.started = Instant::now();
+                state.logged = state.started;
+                if self.terminal {
+                    state.bar = Some(bar(&state.task, total, unit));
+                }
+            }
+            Event::Advanced { done, note } => state.advance(done, &note),
+            Event::Finished => state.clear(),
+        }
+    }
+
+    /// Removes a bar that is still there.
+    pub fn clear(&self) {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
+    }
+}
+
+impl State {
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn advance(&mut self, done: u64, note: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(done);
+            bar.set_message(note.to_string());
+        } else if self.logged.elapsed() >= LOG_EVERY {
+            self.logged = Instant::now();
+            let seconds = self.started.elapsed().as_secs_f64();
+            let rate = done as f64 / seconds;
+            let left = match self.total {
+                Some(total) if done > 0 => {
+                    format!(" of {total}, {:.0} s left", total.saturating_sub(done) as f64 / rate)
+                }
+                _ => String::new(),
+            };
+            let note = if note.is_empty() { String::new() } else { format!(", {note}") };
+            eprintln!("{}: {done} {}{left}, {rate:.0} {}/s{note}", self.task, self.unit, self.unit);
+        }
+    }
+}
+
+fn bar(task: &str, total: Option<u64>, unit: &str) -> ProgressBar {
+    let (bar, template) = match total {
+        Some(total) => (
+            ProgressBar::new(total),
+            format!("{{prefix}} [{{bar:30}}] {{pos}}/{{len}} {unit}, {{per_sec}}, {{eta}} left {{msg}}"),
+        ),
+        None => (ProgressBar::new_spinner(), format!("{{prefix}} {{pos}} {unit}, {{per_sec}} {{msg}}")),
+    };
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.set_style(style.progress_chars("=> "));
+    bar.set_prefix(task.to_string());
+    bar
+}
