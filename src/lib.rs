@@ -4,12 +4,14 @@
 //!
 //! ```text
 //! matrix file → formats → store → prepare → (tiles) → device ← nn → attribution → select
+//!                                                  evaluate
 //! ```
 
 pub mod attribution;
 pub mod cli;
 pub mod device;
 pub mod error;
+pub mod evaluate;
 pub mod formats;
 pub mod nn;
 pub mod prepare;

@@ -1,1 +1,341 @@
-//! (under construction)
+//! DeepLIFT: how much every input gene moves every bottleneck neuron (Shrikumar, Greenside & Kundaje 2017,
+//! Rescale rule).
+//!
+//! For two encoder layers the contribution of gene i to neuron k in sample s is
+//! C\[s,i,k\] = (x − x₀)\[s,i\] · Σⱼ W1\[j,i\]·m1\[s,j\]·W2\[k,j\]·m2\[s,k\], and so on for deeper encoders. All neurons of a
+//! batch of samples go through the network together, as rows (k, s) of one matrix; the last product's epilogue
+//! folds its tile over samples, so nothing of size samples × genes × neurons is ever stored.
+
+mod reference;
+mod scores;
+
+use serde::{Deserialize, Serialize};
+
+use crate::device::Executor;
+use crate::device::random::Stream;
+use crate::device::recording::{
+    Activation, Call, Element, Epilogue, Fold, Layout, Matrix, Recording, Step,
+};
+use crate::error::{Error, Result};
+use crate::nn::feed::{Feed, Resident, match_genes};
+use crate::nn::model::Model;
+use crate::nn::network::{InputBuffers, LayerBuffers, Network, vector};
+use crate::progress::{Event, Reporter};
+use crate::store::Store;
+
+pub use reference::Reference;
+pub use scores::ScoreTable;
+
+/// Where attribution ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// The bottleneck's input, before its nonlinearity
+    Pre,
+    /// The bottleneck's activation
+    Post,
+}
+
+/// How contributions become one score a gene; s runs over samples, k over neurons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Aggregate {
+    /// Mean over s, k of |C|
+    MeanAbs,
+    /// Mean over k of |mean over s of C|
+    AbsMean,
+    /// Mean over s, k of C, with its sign
+    Mean,
+    /// Root of the mean over s, k of C²
+    Rms,
+}
+
+impl Aggregate {
+    fn fold(self) -> Fold {
+        match self {
+            Aggregate::MeanAbs => Fold::Abs,
+            Aggregate::AbsMean | Aggregate::Mean => Fold::Signed,
+            Aggregate::Rms => Fold::Square,
+        }
+    }
+}
+
+/// What defines an attribution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AttributeSettings {
+    /// What every sample is compared with.
+    pub reference: Reference,
+    /// Where it ends.
+    pub target: Target,
+    /// How one score a gene is made.
+    pub aggregate: Aggregate,
+    /// How many samples, drawn by `seed`; all without a number.
+    pub samples: Option<usize>,
+    /// Of that draw.
+    pub seed: u64,
+}
+
+impl AttributeSettings {
+    /// The default; `docs/presets.md` has the measurements behind it.
+    pub fn standard() -> Self {
+        AttributeSettings {
+            reference: Reference::Mean,
+            target: Target::Post,
+            aggregate: Aggregate::AbsMean,
+            samples: None,
+            seed: 0,
+        }
+    }
+
+    /// The paper's reading: zeros as reference, mean of absolute contributions.
+    pub fn paper() -> Self {
+        AttributeSettings {
+            reference: Reference::Zeros,
+            aggregate: Aggregate::MeanAbs,
+            ..AttributeSettings::standard()
+        }
+    }
+}
+
+/// How exactly the contributions add up: Σᵢ C\[s,i,k\] against y_k(x) − y_k(x₀), over all samples and neurons.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Completeness {
+    /// The largest |Σᵢ C − Δy|.
+    pub worst_error: f64,
+    /// The largest |Δy|.
+    pub scale: f64,
+}
+
+impl Completeness {
+    /// The worst error as a share of the largest output difference.
+    pub fn relative(&self) -> f64 {
+        if self.scale > 0.0 { self.worst_error / self.scale } else { self.worst_error }
+    }
+
+    fn add(&mut self, sum: f32, difference: f64) {
+        let error = (f64::from(sum) - difference).abs();
+        // A NaN must not hide.
+        if error.is_nan() || error > self.worst_error {
+            self.worst_error = error;
+        }
+        self.scale = self.scale.max(difference.abs());
+    }
+}
+
+/// The result of [`attribute`].
+#[derive(Debug, Clone)]
+pub struct Attribution {
+    /// One score a gene of the model, in the model's order.
+    pub scores: Vec<f64>,
+    /// K × G: the aggregate's mean over samples (its root for rms) for each neuron, where asked for.
+    pub per_node: Option<Vec<f32>>,
+    /// Number of bottleneck neurons, K.
+    pub neurons: usize,
+    /// Samples that went in.
+    pub samples: usize,
+    /// How exactly contributions add up.
+    pub completeness: Completeness,
+}
+
+/// A batch's chain of multipliers takes at most this much device memory.
+const CHAIN_BYTES: usize = 128 << 20;
+/// And at most this many samples; with one row a sample, that many rows.
+const BATCH: usize = 64;
+const BATCH_ROWS: usize = 512;
+
+/// Scores every gene. With `per_node`, the scores of each neuron are kept too.
+///
+/// # Errors
+/// [`Error::Input`] where the store lacks genes of the model; [`Error::Usage`] for a sample count of 0;
+/// [`Error::Device`].
+pub fn attribute(
+    executor: &mut dyn Executor,
+    model: &Model,
+    store: &Store,
+    settings: &AttributeSettings,
+    per_node: bool,
+    report: Reporter,
+) -> Result<Attribution> {
+    let samples = chosen_samples(store, settings)?;
+    let columns = match_genes(store, &model.genes)?;
+    let reference = settings.reference.values(model, store, &samples, columns.as_deref())?;
+
+    let genes = model.genes.len();
+    let encoder = &model.layers[..model.encoder_layers()];
+    let neurons = encoder[encoder.len() - 1].outputs;
+    // The signed mean over neurons is linear, so one row a sample carries it.
+    let average = settings.aggregate == Aggregate::Mean && !per_node;
+    let seeds = if average { 1 } else { neurons };
+    let widest = encoder.iter().map(|layer| layer.outputs).max().unwrap_or(1);
+    let most = if average { BATCH_ROWS } else { BATCH };
+    let batch = (CHAIN_BYTES / (4 * seeds * widest)).clamp(1, most).min(samples.len());
+
+    let network = Network::new(executor, encoder, false)?;
+    let input = InputBuffers::new(executor, model)?;
+    let reference = vector(executor, "reference", genes, &reference)?;
+    let matrix = |executor: &mut dyn Executor, name: &str, rows, cols| {
+        executor.matrix(name, rows, cols, Element::F32)
+    };
+    let x = matrix(executor, "input batch", batch, genes)?;
+    let difference = matrix(executor, "input − reference", batch, genes)?;
+    let scores = matrix(executor, "scores", seeds, genes)?;
+    let sums = matrix(executor, "sums of contributions", seeds, batch)?;
+    let n = samples.len();
+    let feed = Feed::new(executor, store, samples, &model.genes, batch, Resident::Never, report)?;
+
+    let mut recording = Recording::new();
+    let at_reference = activations(executor, &mut recording, &network, reference, 1)?;
+    let program = executor.compile(&recording)?;
+    executor.run(program, &Step { rows: 1, ..Step::default() })?;
+    let target = |layer: &Activations| match settings.target {
+        Target::Pre => layer.pre,
+        Target::Post => layer.post,
+    };
+    let at_end = target(&at_reference[encoder.len() - 1]);
+    let reference_output = executor.read(at_end, 0, 1)?;
+
+    let mut recording = Recording::new();
+    recording.push(feed.gather(&input, x));
+    recording.push(Call::Difference { input: x, reference, out: difference });
+    let at_sample = activations(executor, &mut recording, &network, x, batch)?;
+    let output = target(&at_sample[encoder.len() - 1]);
+    let mut multipliers = Vec::new();
+    for (layer, (sample, reference)) in network.layers.iter().zip(at_sample.iter().zip(&at_reference)) {
+        let out = matrix(executor, "multipliers", batch, layer.weight.rows)?;
+        let (input, reference) = (sample.pre, reference.pre);
+        recording.push(Call::Multipliers { input, reference, activation: layer.activation, out });
+        multipliers.push(out);
+    }
+    chain(
+        executor,
+        &mut recording,
+        &network.layers,
+        &multipliers,
+        settings.target,
+        average,
+        Epilogue::DeepLift { difference, fold: settings.aggregate.fold(), scores, sums },
+    )?;
+    let program = executor.compile(&recording)?;
+
+    let mut completeness = Completeness::default();
+    let order: Vec<u32> = (0..n as u32).collect();
+    report(Event::Started { task: "attributing".into(), total: Some(n as u64), unit: "samples" });
+    feed.pass(executor, &order, |executor, part| {
+        executor.run(program, &Step { rows: part.rows, first: part.first, ..Step::default() })?;
+        let sums = executor.read(sums, 0, seeds)?;
+        let outputs = executor.read(output, 0, part.rows)?;
+        for (s, row) in outputs.chunks_exact(neurons).enumerate() {
+            let difference = |k: usize| f64::from(row[k]) - f64::from(reference_output[k]);
+            if average {
+                let mean = (0..neurons).map(difference).sum::<f64>() / neurons as f64;
+                completeness.add(sums[s], mean);
+            } else {
+                (0..neurons).for_each(|k| completeness.add(sums[k * batch + s], difference(k)));
+            }
+        }
+        report(Event::Advanced { done: (part.start + part.rows) as u64, note: String::new() });
+        Ok(())
+    })?;
+    report(Event::Finished);
+
+    let folded = executor.read(scores, 0, seeds)?;
+    if let Some(gene) = folded.iter().position(|v| !v.is_finite()).map(|i| i % genes) {
+        let message = format!(
+            "the score of gene {} is not finite; the model's weights or the data are out of range",
+            model.genes[gene]
+        );
+        return Err(Error::Data(message));
+    }
+    let (scores, nodes) = aggregate(&folded, genes, n, settings.aggregate);
+    Ok(Attribution { scores, per_node: per_node.then_some(nodes), neurons, samples: n, completeness })
+}
+
+/// Pre- and post-activation of one layer, samples × width.
+struct Activations {
+    pre: Matrix,
+    post: Matrix,
+}
+
+/// Records the encoder's forward pass, keeping pre-activations.
+fn activations(
+    executor: &mut dyn Executor,
+    recording: &mut Recording,
+    network: &Network,
+    x: Matrix,
+    rows: usize,
+) -> Result<Vec<Activations>> {
+    let mut below = x;
+    let mut out = Vec::new();
+    for layer in &network.layers {
+        let width = layer.weight.rows;
+        let pre = executor.matrix("pre-activations", rows, width, Element::F32)?;
+        let post = executor.matrix("activations", rows, width, Element::F32)?;
+        let epilogue =
+            Epilogue::Layer { bias: layer.bias, activation: Activation::Linear, dropout: None, out: pre };
+        recording.product("pre-activations", Layout::Nt, below, layer.weight, false, epilogue);
+        recording.push(Call::Activate { input: pre, activation: layer.activation, out: post });
+        out.push(Activations { pre, post });
+        below = post;
+    }
+    Ok(out)
+}
+
+/// Records the multipliers' way from the bottleneck back to the genes; `last` consumes the last product.
+fn chain(
+    executor: &mut dyn Executor,
+    recording: &mut Recording,
+    layers: &[LayerBuffers],
+    multipliers: &[Matrix],
+    target: Target,
+    average: bool,
+    last: Epilogue,
+) -> Result<()> {
+    let deepest = layers.len() - 1;
+    let samples = multipliers[deepest].rows;
+    let neurons = layers[deepest].weight.rows;
+    let rows = if average { samples } else { samples * neurons };
+    let mut above = executor.matrix("seeds", rows, neurons, Element::F32)?;
+    let seed = (target == Target::Post).then_some(multipliers[deepest]);
+    recording.push(Call::Seeds { multipliers: seed, average, out: above, samples });
+    for l in (1..layers.len()).rev() {
+        let weight = layers[l].weight;
+        let out = executor.matrix("chained multipliers", rows, weight.cols, Element::F32)?;
+        let epilogue = Epilogue::Multiply { by: multipliers[l - 1], out };
+        recording.product("chain", Layout::Nn, above, weight, false, epilogue);
+        above = out;
+    }
+    recording.product("contributions", Layout::Nn, above, layers[0].weight, false, last);
+    Ok(())
+}
+
+/// (one score a gene, mean over samples by neuron and gene) from sums over samples.
+fn aggregate(folded: &[f32], genes: usize, samples: usize, aggregate: Aggregate) -> (Vec<f64>, Vec<f32>) {
+    let seeds = folded.len() / genes;
+    let mut scores = vec![0.0f64; genes];
+    for row in folded.chunks_exact(genes) {
+        for (score, value) in scores.iter_mut().zip(row) {
+            let mean = f64::from(*value) / samples as f64;
+            *score += if aggregate == Aggregate::AbsMean { mean.abs() } else { mean };
+        }
+    }
+    let root = |x: f64| if aggregate == Aggregate::Rms { x.sqrt() } else { x };
+    scores.iter_mut().for_each(|score| *score = root(*score / seeds as f64));
+    let nodes = folded.iter().map(|value| root(f64::from(*value) / samples as f64) as f32).collect();
+    (scores, nodes)
+}
+
+fn chosen_samples(store: &Store, settings: &AttributeSettings) -> Result<Vec<usize>> {
+    let mut samples: Vec<usize> = (0..store.n_samples()).collect();
+    match settings.samples {
+        Some(0) => return Err(Error::Usage("--samples must be at least 1".into())),
+        Some(n) if n < samples.len() => {
+            Stream::new(settings.seed, "attributed samples", 0).shuffle(&mut samples);
+            samples.truncate(n);
+            samples.sort_unstable();
+        }
+        _ => {}
+    }
+    Ok(samples)
+}

@@ -1,1 +1,13 @@
-//! (under construction)
+//! The autoencoder: its file, its buffers on a device, the recorded forward, backward and update, the training
+//! loop, and what a trained network is used for.
+
+pub mod apply;
+pub mod checkpoint;
+pub mod feed;
+pub mod history;
+pub mod model;
+pub mod network;
+pub mod scaling;
+pub mod settings;
+pub mod tensors;
+pub mod train;

@@ -1,0 +1,156 @@
+//! What a trained network is used for besides attribution: embedding, reconstruction, evaluation.
+
+use std::path::Path;
+
+use super::feed::{Feed, Resident};
+use super::model::Model;
+use super::network::{InputBuffers, Network};
+use crate::device::Executor;
+use crate::device::recording::{Recording, Step};
+use crate::error::{Error, Result};
+use crate::evaluate::{Agreement, Evaluation};
+use crate::progress::{Event, Reporter};
+use crate::store::{Origin, Store, StoreWriter, Table, atomic};
+
+/// Samples that go through the network at a time.
+const BATCH: usize = 256;
+
+/// Streams a store's samples through the first `depth` layers, in f32 and without dropout, and hands each
+/// batch's output to `visit` as (first sample, dense rows).
+///
+/// # Errors
+/// [`Error::Input`] where genes are missing; [`Error::Device`]; those of `visit`.
+pub fn forward(
+    executor: &mut dyn Executor,
+    model: &Model,
+    store: &Store,
+    depth: usize,
+    report: Reporter,
+    mut visit: impl FnMut(usize, &[f32]) -> Result<()>,
+) -> Result<()> {
+    let samples: Vec<usize> = (0..store.n_samples()).collect();
+    let batch = BATCH.min(samples.len());
+    let network = Network::new(executor, &model.layers[..depth], false)?;
+    let input = InputBuffers::new(executor, model)?;
+    let outputs = network.batch_matrices(executor, "activations", batch, depth)?;
+    let x = executor.matrix("input batch", batch, model.genes.len(), network.element())?;
+    let feed = Feed::new(executor, store, samples, &model.genes, batch, Resident::Never, report)?;
+    let mut recording = Recording::new();
+    recording.push(feed.gather(&input, x));
+    network.forward(&mut recording, x, &outputs, None);
+    let program = executor.compile(&recording)?;
+    let order: Vec<u32> = (0..feed.len() as u32).collect();
+    let total = Some(feed.len() as u64);
+    report(Event::Started { task: "forward".into(), total, unit: "samples" });
+    feed.pass(executor, &order, |executor, batch| {
+        executor.run(program, &Step { rows: batch.rows, first: batch.first, ..Step::default() })?;
+        let rows = executor.read(outputs[depth - 1], 0, batch.rows)?;
+        report(Event::Advanced { done: (batch.start + batch.rows) as u64, note: String::new() });
+        visit(batch.start, &rows)
+    })?;
+    report(Event::Finished);
+    Ok(())
+}
+
+/// Writes the bottleneck's activations as a table: samples × neurons, columns `neuron_1`….
+///
+/// # Errors
+/// As [`forward`]; [`Error::Exists`] without `force`; [`Error::Io`].
+pub fn embed(
+    executor: &mut dyn Executor,
+    model: &Model,
+    store: &Store,
+    out: &Path,
+    force: bool,
+    report: Reporter,
+) -> Result<()> {
+    let depth = model.encoder_layers();
+    let width = model.layers[depth - 1].outputs;
+    atomic::write_file(out, force, |file| {
+        let io = |error| Error::io(out, "writing")(error);
+        write!(file, "{}", store.samples().key).map_err(io)?;
+        for neuron in 1..=width {
+            write!(file, "\tneuron_{neuron}").map_err(io)?;
+        }
+        writeln!(file).map_err(io)?;
+        forward(executor, model, store, depth, report, |first, rows| {
+            for (i, row) in rows.chunks_exact(width).enumerate() {
+                write!(file, "{}", store.samples().ids[first + i]).map_err(io)?;
+                for value in row {
+                    write!(file, "\t{value}").map_err(io)?;
+                }
+                writeln!(file).map_err(io)?;
+            }
+            Ok(())
+        })
+    })
+}
+
+/// Writes the network's output, in the units of the model's training store, as a store of the model's genes.
+///
+/// # Errors
+/// As [`forward`]; [`Error::Exists`] without `force`; [`Error::Io`].
+pub fn reconstruct(
+    executor: &mut dyn Executor,
+    model: &Model,
+    store: &Store,
+    out: &Path,
+    force: bool,
+    report: Reporter,
+) -> Result<Store> {
+    let mut writer = StoreWriter::create(out, model.genes.len(), store.element(), force)?;
+    forward(executor, model, store, model.layers.len(), report, |_, rows| {
+        let mut rows = rows.to_vec();
+        rows.chunks_exact_mut(model.genes.len()).for_each(|row| unscale(model, row));
+        writer.push_rows(&rows)
+    })?;
+    let origin = Origin::derived(store, serde_json::json!({"reconstruct": {"model": model.config}}));
+    writer.finish(model_genes(model, store), store.samples().clone(), origin)
+}
+
+/// Compares the network's output with the store's values, by gene and by sample, beside the training median.
+///
+/// # Errors
+/// As [`forward`].
+pub fn evaluate(
+    executor: &mut dyn Executor,
+    model: &Model,
+    store: &Store,
+    report: Reporter,
+) -> Result<Evaluation> {
+    let columns = super::feed::match_genes(store, &model.genes)?;
+    let genes = model.genes.len();
+    let mut agreement = Agreement::new(&model.input.median);
+    let (mut stored, mut truth) = (vec![0.0; store.n_genes()], vec![0.0; genes]);
+    forward(executor, model, store, model.layers.len(), report, |first, rows| {
+        for (i, row) in rows.chunks_exact(genes).enumerate() {
+            store.read_row(first + i, &mut stored);
+            match &columns {
+                Some(columns) => {
+                    columns.iter().zip(&mut truth).for_each(|(column, value)| *value = stored[*column]);
+                }
+                None => truth.copy_from_slice(&stored),
+            }
+            let mut row = row.to_vec();
+            unscale(model, &mut row);
+            agreement.add(&truth, &row);
+        }
+        Ok(())
+    })?;
+    Ok(agreement.finish(model_genes(model, store), store.samples().clone()))
+}
+
+/// From the network's units to the store's: offset + x̂/scale; a gene of zero variance is its offset.
+fn unscale(model: &Model, row: &mut [f32]) {
+    for ((value, offset), scale) in row.iter_mut().zip(&model.input.offset).zip(&model.input.scale) {
+        *value = if *scale == 0.0 { *offset } else { *offset + *value / *scale };
+    }
+}
+
+/// The model's genes with whatever columns the store has on them.
+fn model_genes(model: &Model, store: &Store) -> Table {
+    let position: std::collections::HashMap<&str, usize> =
+        store.genes().ids.iter().enumerate().map(|(i, id)| (id.as_str(), i)).collect();
+    let rows: Vec<usize> = model.genes.iter().filter_map(|g| position.get(g.as_str()).copied()).collect();
+    store.genes().select(&rows)
+}

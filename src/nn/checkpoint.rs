@@ -1,0 +1,103 @@
+//! A training run that can be taken up again: the model's file plus the optimizer's moments, the epoch and the
+//! history. Random streams are keyed by (seed, step), so the epoch is all their state.
+
+use std::path::{Path, PathBuf};
+
+use super::history::Epoch;
+use super::model::Model;
+use super::tensors::TensorFile;
+use crate::error::{Error, Result};
+
+/// Moments of one parameter: Adam's first and second, or the velocity and nothing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Moments {
+    /// m or u, as long as the parameter.
+    pub first: Vec<f32>,
+    /// v, or empty.
+    pub second: Vec<f32>,
+}
+
+/// The state after a whole number of epochs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// Parameters, scaling and config.
+    pub model: Model,
+    /// (weight, bias) by layer.
+    pub moments: Vec<(Moments, Moments)>,
+    /// Optimizer steps taken.
+    pub step: u64,
+    /// One entry an epoch that was finished.
+    pub history: Vec<Epoch>,
+}
+
+/// The checkpoint's place beside the model.
+pub fn path_for(model: &Path) -> PathBuf {
+    model.with_extension("checkpoint.safetensors")
+}
+
+impl Checkpoint {
+    /// Replaces the checkpoint at `path`, atomically: the last one stays until the new one is whole.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let mut file = self.model.to_tensors();
+        for (i, (weight, bias)) in self.moments.iter().enumerate() {
+            for (name, moments) in [("weight", weight), ("bias", bias)] {
+                for (which, values) in [("first", &moments.first), ("second", &moments.second)] {
+                    if !values.is_empty() {
+                        let key = format!("optimizer.{i}.{name}.{which}");
+                        file.insert(key, &[values.len()], values.clone());
+                    }
+                }
+            }
+        }
+        file.metadata.insert("step".into(), self.step.to_string());
+        file.metadata.insert("history".into(), serde_json::json!(self.history).to_string());
+        file.save(path, true)
+    }
+
+    /// Reads a checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Input`] where something is missing or misshapen.
+    pub fn load(path: &Path) -> Result<Self> {
+        let mut file = TensorFile::load(path)?;
+        let text = |key: &str| {
+            file.metadata.get(key).cloned().ok_or_else(|| {
+                Error::input(path, format!("no \"{key}\" in the metadata: not a checkpoint; remove it to start anew"))
+            })
+        };
+        let damaged = |key: &str| Error::input(path, format!("metadata \"{key}\" is damaged; remove the file to start anew"));
+        let step = text("step")?.parse().map_err(|_| damaged("step"))?;
+        let history = serde_json::from_str(&text("history")?).map_err(|_| damaged("history"))?;
+        let mut optimizer: Vec<(String, Vec<f32>)> = Vec::new();
+        let keys: Vec<String> = file.tensors.keys().filter(|k| k.starts_with("optimizer.")).cloned().collect();
+        for key in keys {
+            if let Some(tensor) = file.tensors.remove(&key) {
+                optimizer.push((key, tensor.values));
+            }
+        }
+        let mut take = |key: String, length: usize| -> Result<Vec<f32>> {
+            let Some(i) = optimizer.iter().position(|(k, _)| *k == key) else { return Ok(Vec::new()) };
+            let values = optimizer.swap_remove(i).1;
+            if values.len() != length {
+                let message = format!("tensor {key}: expected {length} values, found {}", values.len());
+                return Err(Error::input(path, message));
+            }
+            Ok(values)
+        };
+        let model = Model::from_tensors(file, path)?;
+        let mut moments = Vec::new();
+        for (i, layer) in model.layers.iter().enumerate() {
+            let mut of = |name: &str, length: usize| -> Result<Moments> {
+                Ok(Moments {
+                    first: take(format!("optimizer.{i}.{name}.first"), length)?,
+                    second: take(format!("optimizer.{i}.{name}.second"), length)?,
+                })
+            };
+            moments.push((of("weight", layer.weight.len())?, of("bias", layer.bias.len())?));
+        }
+        Ok(Checkpoint { model, moments, step, history })
+    }
+}

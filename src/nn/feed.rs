@@ -1,0 +1,248 @@
+//! Brings a store's samples to a device, batch by batch.
+//!
+//! A matrix that fits is uploaded once and batches are gathered there by row index; a larger one is streamed: a
+//! loader thread gathers the rows of the next batches from the memory map into a bounded ring of staging areas
+//! while the device computes. Both hand the same rows in the same order to the same kernels, so both give the
+//! same model.
+
+use std::sync::mpsc;
+
+use serde::{Deserialize, Serialize};
+
+use super::network::InputBuffers;
+use crate::device::recording::{Call, Element, Matrix};
+use crate::device::{Executor, Staging};
+use crate::error::{Error, Result};
+use crate::progress::{Event, Reporter};
+use crate::store::Store;
+
+/// Whether the whole matrix is kept in device memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Resident {
+    /// Where it fits.
+    #[default]
+    Auto,
+    /// Or fail.
+    Always,
+    /// Stream it.
+    Never,
+}
+
+/// One upload of the whole matrix travels in pieces of about this size.
+const PIECE_BYTES: usize = 16 << 20;
+/// Staging areas that are filled ahead of the one in use.
+const AHEAD: usize = 2;
+/// A resident matrix may take this share of the free device memory.
+const RESIDENT_SHARE: f64 = 0.8;
+
+/// Chosen samples of a store, with the network's genes in the network's order.
+pub struct Feed<'a> {
+    store: &'a Store,
+    samples: Vec<usize>,
+    /// Position in the store of each of the network's genes; `None` where they are the same.
+    columns: Option<Vec<usize>>,
+    batch: usize,
+    place: Place,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Resident { source: Matrix, index: Matrix },
+    Streamed { raw: Matrix },
+}
+
+/// One batch of an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// Its number in the epoch, from 0.
+    pub number: usize,
+    /// Position of its first sample in the epoch's order.
+    pub start: usize,
+    /// Its samples.
+    pub rows: usize,
+    /// What `Step::first` must be.
+    pub first: usize,
+}
+
+impl<'a> Feed<'a> {
+    /// Prepares `samples` of `store` for batches of `batch`; `genes` are the network's.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming a gene that the store lacks; [`Error::Device`] when memory does not suffice.
+    pub fn new(
+        executor: &mut dyn Executor,
+        store: &'a Store,
+        samples: Vec<usize>,
+        genes: &[String],
+        batch: usize,
+        resident: Resident,
+        report: Reporter,
+    ) -> Result<Self> {
+        let columns = match_genes(store, genes)?;
+        let wanted = samples.len() as u64 * (genes.len().next_multiple_of(16) * store.element().bytes()) as u64;
+        let keep = match resident {
+            Resident::Always => true,
+            Resident::Never => false,
+            Resident::Auto => wanted as f64 <= RESIDENT_SHARE * executor.memory() as f64,
+        };
+        let place = if keep {
+            let source = executor.matrix("resident matrix", samples.len(), genes.len(), store.element())?;
+            let index = executor.matrix("row order", 1, samples.len(), Element::U32)?;
+            Place::Resident { source, index }
+        } else {
+            Place::Streamed { raw: executor.matrix("streamed batch", batch, genes.len(), store.element())? }
+        };
+        let feed = Feed { store, samples, columns, batch, place };
+        if let Place::Resident { source, .. } = place {
+            feed.upload_all(executor, source, report)?;
+        }
+        Ok(feed)
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// True without samples.
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    /// True where the matrix is kept on the device.
+    pub fn is_resident(&self) -> bool {
+        matches!(self.place, Place::Resident { .. })
+    }
+
+    /// Batches in one pass.
+    pub fn batches(&self) -> usize {
+        self.samples.len().div_ceil(self.batch)
+    }
+
+    /// The call that makes a batch's scaled input.
+    pub fn gather(&self, input: &InputBuffers, out: Matrix) -> Call {
+        let (source, index) = match self.place {
+            Place::Resident { source, index } => (source, Some(index)),
+            Place::Streamed { raw } => (raw, None),
+        };
+        Call::Gather { source, index, offset: input.offset, scale: input.scale, out }
+    }
+
+    /// Goes once through the samples in the given order (positions among the feed's samples, each once) and
+    /// calls `run` for each batch when its rows are on their way to the device.
+    ///
+    /// # Errors
+    /// Those of the device and of `run`.
+    pub fn pass(
+        &self,
+        executor: &mut dyn Executor,
+        order: &[u32],
+        mut run: impl FnMut(&mut dyn Executor, Batch) -> Result<()>,
+    ) -> Result<()> {
+        let batch = |number: usize, first: usize| {
+            let start = number * self.batch;
+            Batch { number, start, rows: self.batch.min(order.len() - start), first }
+        };
+        match self.place {
+            Place::Resident { index, .. } => {
+                executor.write_u32(index, 0, order)?;
+                (0..self.batches()).try_for_each(|n| run(executor, batch(n, n * self.batch)))
+            }
+            Place::Streamed { raw } => self.pump(executor, raw, self.batch, order, |executor, n, staging| {
+                let batch = batch(n, 0);
+                executor.upload(staging, raw, 0, batch.rows)?;
+                run(executor, batch)
+            }),
+        }
+    }
+
+    fn upload_all(&self, executor: &mut dyn Executor, source: Matrix, report: Reporter) -> Result<()> {
+        let order: Vec<u32> = (0..self.samples.len() as u32).collect();
+        let piece = (PIECE_BYTES / source.row_bytes()).clamp(1, self.samples.len());
+        let total = Some(order.len() as u64);
+        report(Event::Started { task: "uploading".into(), total, unit: "samples" });
+        self.pump(executor, source, piece, &order, |executor, n, staging| {
+            let rows = piece.min(order.len() - n * piece);
+            executor.upload(staging, source, n * piece, rows)?;
+            report(Event::Advanced { done: (n * piece + rows) as u64, note: String::new() });
+            Ok(())
+        })?;
+        report(Event::Finished);
+        executor.wait()
+    }
+
+    /// Fills staging areas on a loader thread, `AHEAD` ahead, and hands them over in order.
+    fn pump(
+        &self,
+        executor: &mut dyn Executor,
+        target: Matrix,
+        rows: usize,
+        order: &[u32],
+        mut consume: impl FnMut(&mut dyn Executor, usize, Box<dyn Staging>) -> Result<()>,
+    ) -> Result<()> {
+        let pieces = order.len().div_ceil(rows);
+        let (to_loader, requests) = mpsc::channel::<(usize, Box<dyn Staging>)>();
+        let (to_device, filled) = mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut permuted = Vec::new();
+                for (n, mut staging) in requests {
+                    let positions = &order[n * rows..order.len().min((n + 1) * rows)];
+                    for (row, position) in positions.iter().enumerate() {
+                        let bytes = self.store.row_bytes(self.samples[*position as usize]);
+                        staging.write_row(row, self.in_order(bytes, &mut permuted));
+                    }
+                    if to_device.send(staging).is_err() {
+                        return; // the other side failed and says so
+                    }
+                }
+            });
+            let lost = || Error::Data("the loader thread stopped; this is a bug".into());
+            let mut asked = 0;
+            for n in 0..pieces {
+                while asked < pieces && asked < n + AHEAD {
+                    let staging = executor.staging(target, rows.min(order.len()))?;
+                    to_loader.send((asked, staging)).map_err(|_| lost())?;
+                    asked += 1;
+                }
+                consume(executor, n, filled.recv().map_err(|_| lost())?)?;
+            }
+            drop(to_loader);
+            Ok(())
+        })
+    }
+
+    /// A row's bytes with the genes in the network's order.
+    fn in_order<'b>(&self, bytes: &'b [u8], permuted: &'b mut Vec<u8>) -> &'b [u8] {
+        let Some(columns) = &self.columns else { return bytes };
+        let size = self.store.element().bytes();
+        permuted.clear();
+        for column in columns {
+            permuted.extend_from_slice(&bytes[column * size..(column + 1) * size]);
+        }
+        permuted
+    }
+}
+
+/// Where each of `genes` stands in the store; `None` where they are the store's genes in the store's order.
+///
+/// # Errors
+/// [`Error::Input`] with the number and the first of the genes that are missing.
+pub fn match_genes(store: &Store, genes: &[String]) -> Result<Option<Vec<usize>>> {
+    if store.genes().ids == genes {
+        return Ok(None);
+    }
+    let position: std::collections::HashMap<&str, usize> =
+        store.genes().ids.iter().enumerate().map(|(i, id)| (id.as_str(), i)).collect();
+    let missing: Vec<&String> = genes.iter().filter(|g| !position.contains_key(g.as_str())).collect();
+    if let Some(first) = missing.first() {
+        let message = format!(
+            "{} of the model's {} genes are not in this store, the first is {first}; import the data with the same gene ids that the model was trained on",
+            missing.len(),
+            genes.len()
+        );
+        return Err(Error::input(store.path(), message));
+    }
+    Ok(Some(genes.iter().map(|g| position[g.as_str()]).collect()))
+}

@@ -1,0 +1,70 @@
+//! One row an epoch: what training looked like.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::store::atomic;
+
+/// The figures of one epoch. Losses are in scaled units, MAE in the store's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// From 1.
+    pub epoch: u64,
+    /// The data term, averaged over samples as they were seen, before each update.
+    pub train_loss: f64,
+    /// α·Σ‖W‖² at the epoch's end.
+    pub penalty: f64,
+    /// The data term over the validation samples at the epoch's end.
+    pub validation_loss: Option<f64>,
+    /// Mean |x̂ − x| as seen in training (with dropout).
+    pub train_mae: f64,
+    /// Mean |x̂ − x| over the validation samples.
+    pub validation_mae: Option<f64>,
+    /// Wall time of the epoch, validation included.
+    pub seconds: f64,
+    /// Training samples a second.
+    pub samples_per_second: f64,
+}
+
+impl Epoch {
+    /// One line for a log.
+    pub fn line(&self, epochs: usize) -> String {
+        let validation = match (self.validation_loss, self.validation_mae) {
+            (Some(loss), Some(mae)) => format!(", validation loss {loss:.5} (MAE {mae:.4})"),
+            _ => String::new(),
+        };
+        format!(
+            "epoch {}/{epochs}: loss {:.5} (MAE {:.4}){validation}, {:.0} samples/s",
+            self.epoch, self.train_loss, self.train_mae, self.samples_per_second
+        )
+    }
+}
+
+/// Writes history.tsv; a figure that does not exist is `NA`.
+///
+/// # Errors
+/// [`Error::Exists`] without `force`; [`Error::Io`].
+pub fn write(path: &Path, epochs: &[Epoch], force: bool) -> Result<()> {
+    atomic::write_file(path, force, |out| {
+        let mut text = String::from(
+            "epoch\ttrain_loss\tpenalty\tvalidation_loss\ttrain_mae\tvalidation_mae\tseconds\tsamples_per_second\n",
+        );
+        let optional = |x: Option<f64>| x.map_or("NA".to_string(), |x| x.to_string());
+        for e in epochs {
+            text += &format!(
+                "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n",
+                e.epoch,
+                e.train_loss,
+                e.penalty,
+                optional(e.validation_loss),
+                e.train_mae,
+                optional(e.validation_mae),
+                e.seconds,
+                e.samples_per_second
+            );
+        }
+        out.write_all(text.as_bytes()).map_err(Error::io(path, "writing"))
+    })
+}

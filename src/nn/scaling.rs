@@ -1,0 +1,106 @@
+//! Scaling of the network's input by gene, fitted on training samples only.
+
+use serde::{Deserialize, Serialize};
+
+use super::model::Input;
+use crate::store::Store;
+
+/// How a gene's values become the network's input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Scale {
+    /// (x − min)/(max − min)
+    Minmax,
+    /// (x − mean)/sd, sd with n in the denominator
+    Zscore,
+    /// x
+    None,
+}
+
+/// Values that one pass holds at a time, so that memory does not grow with the store.
+const BLOCK_VALUES: usize = 8 << 20;
+
+/// Fits offset, scale and median by gene on the given samples of a store. A gene of zero variance scales to 0.
+pub fn fit(store: &Store, samples: &[usize], scale: Scale) -> Input {
+    let genes = store.n_genes();
+    let mut input = Input { offset: vec![0.0; genes], scale: vec![1.0; genes], median: vec![0.0; genes] };
+    by_gene(store, samples, |gene, values| {
+        let (offset, factor) = match scale {
+            Scale::None => (0.0, 1.0),
+            Scale::Minmax => {
+                let min = values.iter().copied().fold(f32::INFINITY, f32::min);
+                let max = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                (min, reciprocal(f64::from(max) - f64::from(min)))
+            }
+            Scale::Zscore => {
+                let n = values.len() as f64;
+                let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
+                let variance = values.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / n;
+                let constant = values.iter().all(|v| *v == values[0]);
+                (mean as f32, if constant { 0.0 } else { reciprocal(variance.sqrt()) })
+            }
+        };
+        (input.offset[gene], input.scale[gene]) = (offset, factor);
+        input.median[gene] = median(values);
+    });
+    input
+}
+
+/// The mean by gene over the given samples, summed in f64.
+pub fn means(store: &Store, samples: &[usize]) -> Vec<f32> {
+    let mut out = vec![0.0; store.n_genes()];
+    by_gene(store, samples, |gene, values| {
+        out[gene] = (values.iter().map(|v| f64::from(*v)).sum::<f64>() / values.len() as f64) as f32;
+    });
+    out
+}
+
+/// The median by gene over the given samples.
+pub fn medians(store: &Store, samples: &[usize]) -> Vec<f32> {
+    let mut out = vec![0.0; store.n_genes()];
+    by_gene(store, samples, |gene, values| out[gene] = median(values));
+    out
+}
+
+fn reciprocal(x: f64) -> f32 {
+    if x > 0.0 { (1.0 / x) as f32 } else { 0.0 }
+}
+
+/// The middle value, or the mean of the two middle ones; reorders `values`, of which there is at least one.
+fn median(values: &mut [f32]) -> f32 {
+    let even = values.len().is_multiple_of(2);
+    let middle = values.len() / 2;
+    let (below, upper, _) = values.select_nth_unstable_by(middle, f32::total_cmp);
+    let upper = *upper;
+    match below.iter().copied().max_by(f32::total_cmp) {
+        Some(lower) if even => ((f64::from(lower) + f64::from(upper)) / 2.0) as f32,
+        _ => upper,
+    }
+}
+
+/// Calls `visit` with each gene's values over `samples` (in that order), reading the store in blocks of genes.
+fn by_gene(store: &Store, samples: &[usize], mut visit: impl FnMut(usize, &mut [f32])) {
+    let genes = store.n_genes();
+    let step = (BLOCK_VALUES / store.n_samples().max(1)).clamp(1, genes);
+    let (mut block, mut values) = (Vec::new(), Vec::with_capacity(samples.len()));
+    for first in (0..genes).step_by(step) {
+        let last = (first + step).min(genes);
+        store.read_columns(first, last, &mut block);
+        for (gene, column) in (first..last).zip(block.chunks_exact(store.n_samples())) {
+            values.clear();
+            values.extend(samples.iter().map(|s| column[*s]));
+            visit(gene, &mut values);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn medians_of_odd_and_even_counts() {
+        assert_eq!(super::median(&mut [3.0]), 3.0);
+        assert_eq!(super::median(&mut [3.0, 1.0]), 2.0);
+        assert_eq!(super::median(&mut [5.0, -1.0, 2.0]), 2.0);
+        assert_eq!(super::median(&mut [4.0, 1.0, 3.0, 2.0]), 2.5);
+    }
+}

@@ -1,0 +1,145 @@
+//! Named f32 tensors and sorted metadata in one file, in the safetensors format.
+//!
+//! Reading is the `safetensors` crate's, which validates the header. Writing is here because equal contents
+//! must be equal bytes, and the crate writes metadata in the order of a hash map.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::store::atomic;
+
+/// A tensor's shape and values, row-major.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tensor {
+    /// Lengths of the dimensions.
+    pub shape: Vec<usize>,
+    /// The product of `shape` many values.
+    pub values: Vec<f32>,
+}
+
+/// Everything in a safetensors file of f32 tensors.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TensorFile {
+    /// By name.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// The `__metadata__` map.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl TensorFile {
+    /// Adds a tensor. `values` must have as many elements as `shape` says.
+    pub fn insert(&mut self, name: impl Into<String>, shape: &[usize], values: Vec<f32>) {
+        let name = name.into();
+        assert_eq!(shape.iter().product::<usize>(), values.len(), "tensor {name}: shape and values differ");
+        self.tensors.insert(name, Tensor { shape: shape.to_vec(), values });
+    }
+
+    /// Writes the file whole or not at all: keys sorted, tensors in the order of their names.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] without `force`; [`Error::Io`].
+    pub fn save(&self, path: &Path, force: bool) -> Result<()> {
+        let mut header = serde_json::Map::new();
+        if !self.metadata.is_empty() {
+            header.insert("__metadata__".into(), serde_json::json!(self.metadata));
+        }
+        let mut offset = 0;
+        for (name, tensor) in &self.tensors {
+            let end = offset + 4 * tensor.values.len();
+            let entry = serde_json::json!({
+                "dtype": "F32", "shape": tensor.shape, "data_offsets": [offset, end],
+            });
+            header.insert(name.clone(), entry);
+            offset = end;
+        }
+        let mut text = serde_json::Value::Object(header).to_string().into_bytes();
+        text.resize(text.len().next_multiple_of(8), b' ');
+        atomic::write_file(path, force, |out| {
+            let io = |error| Error::io(path, "writing")(error);
+            out.write_all(&(text.len() as u64).to_le_bytes()).map_err(io)?;
+            out.write_all(&text).map_err(io)?;
+            for tensor in self.tensors.values() {
+                write_f32(out, &tensor.values).map_err(io)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Reads a file of f32 tensors.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or [`Error::Input`] naming what is wrong with the file or which tensor is not f32.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(Error::io(path, "reading"))?;
+        let damaged = |error: safetensors::SafeTensorError| {
+            Error::input(
+                path,
+                format!("not a readable safetensors file ({error}); was it cut short, or is it another format?"),
+            )
+        };
+        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+        let file = safetensors::SafeTensors::deserialize(&bytes).map_err(damaged)?;
+        let mut out = TensorFile::default();
+        if let Some(metadata) = header.metadata() {
+            out.metadata.extend(metadata.iter().map(|(k, v)| (k.clone(), v.clone())));
+        }
+        for (name, view) in file.tensors() {
+            if view.dtype() != safetensors::Dtype::F32 {
+                let message = format!("tensor {name}: expected 32-bit floats (F32), found {:?}", view.dtype());
+                return Err(Error::input(path, message));
+            }
+            let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+            out.tensors.insert(name, Tensor { shape: view.shape().to_vec(), values: values.collect() });
+        }
+        Ok(out)
+    }
+}
+
+/// Little-endian bytes, in pieces that stay in cache.
+fn write_f32(out: &mut dyn std::io::Write, values: &[f32]) -> std::io::Result<()> {
+    let mut bytes = Vec::with_capacity(4 * 16_384);
+    for piece in values.chunks(16_384) {
+        bytes.clear();
+        bytes.extend(piece.iter().flat_map(|v| v.to_le_bytes()));
+        out.write_all(&bytes)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> TensorFile {
+        let mut file = TensorFile::default();
+        file.insert("b", &[2, 3], vec![1.0, -2.5, 3.0, f32::MIN_POSITIVE, 0.0, 6.0]);
+        file.insert("a", &[1], vec![7.0]);
+        file.metadata.insert("z".into(), "last".into());
+        file.metadata.insert("genes".into(), "[\"TP53\",\"é\"]".into());
+        file
+    }
+
+    #[test]
+    fn round_trip_and_equal_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, two) = (dir.path().join("1.safetensors"), dir.path().join("2.safetensors"));
+        sample().save(&one, false).unwrap();
+        sample().save(&two, false).unwrap();
+        assert_eq!(TensorFile::load(&one).unwrap(), sample());
+        assert_eq!(std::fs::read(&one).unwrap(), std::fs::read(&two).unwrap());
+        assert!(matches!(sample().save(&one, false), Err(Error::Exists(_))));
+    }
+
+    #[test]
+    fn every_truncation_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.safetensors");
+        sample().save(&path, false).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        for n in 0..bytes.len() {
+            std::fs::write(&path, &bytes[..n]).unwrap();
+            assert!(matches!(TensorFile::load(&path), Err(Error::Input { .. })), "cut at {n}");
+        }
+    }
+}

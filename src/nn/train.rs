@@ -1,0 +1,437 @@
+//! The training loop: epochs of recorded steps over a [`Feed`].
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::checkpoint::{Checkpoint, Moments};
+use super::feed::{Feed, Resident};
+use super::history::Epoch;
+use super::model::{Layer, Model, Shape};
+use super::network::{InputBuffers, LossBuffers, Network};
+use super::scaling;
+use super::settings::{BETAS, Optimizer, Precision, TrainSettings};
+use crate::device::random::Stream;
+use crate::device::recording::{Call, Element, Matrix, Recording, Step, Update};
+use crate::device::{Executor, Program};
+use crate::error::{Error, Result};
+use crate::progress::{Event, Reporter};
+use crate::store::Store;
+
+/// What to train on, and how.
+pub struct Training<'a> {
+    /// Holds the training samples.
+    pub store: &'a Store,
+    /// Which of its samples are trained on.
+    pub samples: Vec<usize>,
+    /// Samples that are only looked at, once an epoch; from the same store or another.
+    pub validation: Option<(&'a Store, Vec<usize>)>,
+    /// What defines the numbers.
+    pub settings: TrainSettings,
+    /// Whether the samples are kept on the device.
+    pub resident: Resident,
+    /// Parameters and scaling to start from; its widths and activations must be the settings'.
+    pub init: Option<Model>,
+    /// Where and how often to leave a checkpoint.
+    pub checkpoint: Option<CheckpointPlan>,
+}
+
+/// Checkpoints of a run.
+pub struct CheckpointPlan {
+    /// The file, replaced each time and removed at the end.
+    pub path: PathBuf,
+    /// Written after an epoch when this time has passed since the last one.
+    pub every: Duration,
+    /// Go on from the file if it is there.
+    pub resume: bool,
+}
+
+/// A finished run.
+#[derive(Debug)]
+pub struct Trained {
+    /// The model after the last epoch.
+    pub model: Model,
+    /// One row an epoch.
+    pub history: Vec<Epoch>,
+    /// Whether the training samples were kept on the device.
+    pub resident: bool,
+}
+
+/// Splits `n` samples into (training, validation) by a draw keyed by `seed`; both in ascending order.
+///
+/// # Errors
+/// [`Error::Usage`] where the fraction leaves either side empty.
+pub fn hold_out(n: usize, fraction: f64, seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
+    let held = (n as f64 * fraction).round() as usize;
+    if !(0.0..1.0).contains(&fraction) || (fraction > 0.0 && (held == 0 || held == n)) {
+        let message = format!("--validation {fraction} of {n} samples leaves nothing on one side; give a fraction such as 0.1, or a store");
+        return Err(Error::Usage(message));
+    }
+    let mut order: Vec<usize> = (0..n).collect();
+    Stream::new(seed, "validation", 0).shuffle(&mut order);
+    let mut validation = order.split_off(n - held);
+    order.sort_unstable();
+    validation.sort_unstable();
+    Ok((order, validation))
+}
+
+/// Trains.
+///
+/// # Errors
+/// [`Error::Usage`] for settings out of range, [`Error::Diverged`] when the loss leaves the finite numbers,
+/// [`Error::Device`], and those of the checkpoint's file.
+pub fn train(executor: &mut dyn Executor, training: &Training, report: Reporter) -> Result<Trained> {
+    let settings = &training.settings;
+    settings.validate()?;
+    if training.samples.is_empty() {
+        return Err(Error::input(training.store.path(), "no samples to train on"));
+    }
+    let start = start(training, report)?;
+    let mut run = Run::new(executor, training, &start, report)?;
+    let mut history = start.history;
+    let mut step = start.step;
+    let mut last_checkpoint = Instant::now();
+    for epoch in history.len() as u64 + 1..=settings.epochs as u64 {
+        let row = run.epoch(executor, epoch, &mut step, report)?;
+        report(Event::Note(row.line(settings.epochs)));
+        history.push(row);
+        if let Some(plan) = &training.checkpoint
+            && last_checkpoint.elapsed() >= plan.every
+            && epoch < settings.epochs as u64
+        {
+            let model = Model { layers: run.network.download(executor)?, ..start.model.clone() };
+            let moments = run.download_moments(executor)?;
+            Checkpoint { model, moments, step, history: history.clone() }.save(&plan.path)?;
+            last_checkpoint = Instant::now();
+        }
+    }
+    let layers = run.network.download(executor)?;
+    if let Some(tensor) = non_finite(&layers) {
+        return Err(Error::Diverged { step, epoch: history.len() as u64, tensor });
+    }
+    Ok(Trained { model: Model { layers, ..start.model }, history, resident: run.feed.is_resident() })
+}
+
+/// The state before the first epoch: initial, given, or from a checkpoint.
+fn start(training: &Training, report: Reporter) -> Result<Checkpoint> {
+    let settings = &training.settings;
+    let config = config(training);
+    if let Some(plan) = &training.checkpoint
+        && plan.resume
+    {
+        if plan.path.exists() {
+            let checkpoint = Checkpoint::load(&plan.path)?;
+            if checkpoint.model.config != config {
+                let message = "this checkpoint belongs to a run with other settings or data; repeat that command, or remove the file to start anew";
+                return Err(Error::input(&plan.path, message));
+            }
+            report(Event::Note(format!(
+                "resuming after epoch {} of {} from {}",
+                checkpoint.history.len(),
+                settings.epochs,
+                plan.path.display()
+            )));
+            return Ok(checkpoint);
+        }
+        report(Event::Note(format!("no checkpoint at {}; starting from the first epoch", plan.path.display())));
+    }
+    let model = match &training.init {
+        Some(init) => Model { config, ..init.clone() },
+        None => {
+            let shape = Shape {
+                genes: training.store.n_genes(),
+                hidden: settings.hidden.clone(),
+                activation: settings.activation,
+                output_activation: settings.output_activation,
+            };
+            let input = scaling::fit(training.store, &training.samples, settings.scale);
+            Model::initial(&shape, training.store.genes().ids.clone(), input, settings.seed, config)
+        }
+    };
+    Ok(Checkpoint { model, moments: Vec::new(), step: 0, history: Vec::new() })
+}
+
+/// What defines the model's numbers: the settings, the data's checksum, the samples and the model started from.
+fn config(training: &Training) -> serde_json::Value {
+    let digest = |values: &[u64]| {
+        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes))
+    };
+    let samples: Vec<u64> = training.samples.iter().map(|s| *s as u64).collect();
+    let mut config = serde_json::json!(training.settings);
+    config["training-data"] = training.store.info().fingerprint().into();
+    config["training-samples"] = samples.len().into();
+    config["training-samples-digest"] = digest(&samples).into();
+    if let Some(init) = &training.init {
+        let bits = |values: &Vec<f32>| values.iter().map(|v| u64::from(v.to_bits())).collect::<Vec<_>>();
+        let all: Vec<u64> = init.layers.iter().flat_map(|l| [bits(&l.weight), bits(&l.bias)].concat()).collect();
+        config["init-digest"] = digest(&all).into();
+    }
+    config
+}
+
+/// Everything on the device.
+struct Run<'a> {
+    settings: &'a TrainSettings,
+    network: Network,
+    moments: Vec<(Vec<Matrix>, Vec<Matrix>)>,
+    feed: Feed<'a>,
+    step: Program,
+    /// steps of an epoch × (Σ loss, Σ |e| in the store's units)
+    table: Matrix,
+    norms: Matrix,
+    norm: Program,
+    validation: Option<Validation<'a>>,
+}
+
+struct Validation<'a> {
+    feed: Feed<'a>,
+    program: Program,
+    table: Matrix,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        executor: &mut dyn Executor,
+        training: &'a Training,
+        start: &Checkpoint,
+        report: Reporter,
+    ) -> Result<Self> {
+        let settings = &training.settings;
+        let model = &start.model;
+        let genes = model.genes.len();
+        let half = settings.precision == Precision::F16;
+        let batch = settings.batch.min(training.samples.len());
+        let network = Network::new(executor, &model.layers, half)?;
+        let input = InputBuffers::new(executor, model)?;
+        let depth = network.layers.len();
+        let outputs = network.batch_matrices(executor, "activations", batch, depth - 1)?;
+        let gradients = network.batch_matrices(executor, "gradients", batch, depth)?;
+        let x = executor.matrix("input batch", batch, genes, network.element())?;
+        let (moments, updates) = optimizer(executor, settings, &network, &start.moments)?;
+        let norms = executor.matrix("weight norms", 1, depth, Element::F32)?;
+
+        // Last, so that what is free for the samples is known.
+        let validation = match &training.validation {
+            Some((store, samples)) if !samples.is_empty() => {
+                let feed = Feed::new(
+                    executor,
+                    store,
+                    samples.clone(),
+                    &model.genes,
+                    batch,
+                    training.resident,
+                    report,
+                )?;
+                let table = executor.matrix("validation losses", feed.batches(), 2, Element::F32)?;
+                Some((feed, table))
+            }
+            _ => None,
+        };
+        let samples = training.samples.clone();
+        let feed = Feed::new(
+            executor,
+            training.store,
+            samples,
+            &model.genes,
+            batch,
+            training.resident,
+            report,
+        )?;
+        let table = executor.matrix("losses", feed.batches(), 2, Element::F32)?;
+
+        let loss = LossBuffers {
+            target: x,
+            loss: settings.loss,
+            gradient: Some(gradients[depth - 1]),
+            unit: input.unit,
+            table,
+        };
+        let below = outputs[depth - 2];
+        let mut recording = Recording::new();
+        recording.push(feed.gather(&input, x));
+        network.forward(&mut recording, x, &outputs, Some(settings.dropout));
+        network.loss(&mut recording, below, loss);
+        let inputs: Vec<Matrix> = [&[x], &outputs[..]].concat();
+        network.backward(&mut recording, &inputs, &gradients, &updates, Some(settings.dropout));
+        let step = executor.compile(&recording)?;
+
+        let mut recording = Recording::new();
+        for (column, layer) in network.layers.iter().enumerate() {
+            recording.push(Call::SumSquares { input: layer.weight, table: norms, column });
+        }
+        let norm = executor.compile(&recording)?;
+
+        let validation = match validation {
+            Some((feed, table)) => {
+                let mut recording = Recording::new();
+                recording.push(feed.gather(&input, x));
+                network.forward(&mut recording, x, &outputs, None);
+                network.loss(&mut recording, below, LossBuffers { gradient: None, table, ..loss });
+                let program = executor.compile(&recording)?;
+                Some(Validation { feed, program, table })
+            }
+            None => None,
+        };
+        Ok(Run { settings, network, moments, feed, step, table, norms, norm, validation })
+    }
+
+    /// One epoch and its validation; `step` counts optimizer steps over the whole run.
+    fn epoch(
+        &mut self,
+        executor: &mut dyn Executor,
+        epoch: u64,
+        step: &mut u64,
+        report: Reporter,
+    ) -> Result<Epoch> {
+        let settings = self.settings;
+        let started = Instant::now();
+        let n = self.feed.len();
+        let mut order: Vec<u32> = (0..n as u32).collect();
+        if settings.shuffle {
+            Stream::new(settings.seed, "shuffle", epoch).shuffle(&mut order);
+        }
+        let genes = self.network.layers[0].weight.cols as f64;
+        let first_step = *step;
+        report(Event::Started {
+            task: format!("epoch {epoch}/{}", settings.epochs),
+            total: Some(n as u64),
+            unit: "samples",
+        });
+        let program = self.step;
+        self.feed.pass(executor, &order, |executor, batch| {
+            *step += 1;
+            let correction = |beta: f32| (1.0 - f64::from(beta).powf(*step as f64)) as f32;
+            let arguments = Step {
+                rows: batch.rows,
+                first: batch.first,
+                slot: batch.number,
+                step: *step,
+                seed: settings.seed,
+                learning_rate: settings.learning_rate,
+                gradient_scale: (1.0 / (batch.rows as f64 * genes)) as f32,
+                correction1: correction(BETAS.0),
+                correction2: correction(BETAS.1),
+            };
+            executor.run(program, &arguments)?;
+            report(Event::Advanced { done: (batch.start + batch.rows) as u64, note: String::new() });
+            Ok(())
+        })?;
+        executor.run(self.norm, &Step::default())?;
+        let losses = executor.read(self.table, 0, self.feed.batches())?;
+        report(Event::Finished);
+        if let Some(slot) = losses.chunks_exact(2).position(|pair| !pair[0].is_finite()) {
+            let layers = self.network.download(executor)?;
+            let tensor = non_finite(&layers).unwrap_or_else(|| "the loss".into());
+            return Err(Error::Diverged { step: first_step + slot as u64 + 1, epoch, tensor });
+        }
+        let norms = executor.read(self.norms, 0, 1)?;
+        let train_seconds = started.elapsed().as_secs_f64();
+        let total = n as f64 * genes;
+        let (loss, mae) = sums(&losses);
+        let validation = match &self.validation {
+            Some(validation) => Some(validation.measure(executor, genes)?),
+            None => None,
+        };
+        Ok(Epoch {
+            epoch,
+            train_loss: loss / total,
+            penalty: f64::from(settings.l2) * norms.iter().map(|x| f64::from(*x)).sum::<f64>(),
+            validation_loss: validation.map(|v| v.0),
+            train_mae: mae / total,
+            validation_mae: validation.map(|v| v.1),
+            seconds: started.elapsed().as_secs_f64(),
+            samples_per_second: n as f64 / train_seconds,
+        })
+    }
+
+    fn download_moments(&self, executor: &mut dyn Executor) -> Result<Vec<(Moments, Moments)>> {
+        let mut read = |matrices: &[Matrix]| -> Result<Moments> {
+            let mut get = |i: usize| match matrices.get(i) {
+                Some(matrix) => executor.read(*matrix, 0, matrix.rows),
+                None => Ok(Vec::new()),
+            };
+            Ok(Moments { first: get(0)?, second: get(1)? })
+        };
+        self.moments.iter().map(|(weight, bias)| Ok((read(weight)?, read(bias)?))).collect()
+    }
+}
+
+impl Validation<'_> {
+    /// (loss, MAE) by value.
+    fn measure(&self, executor: &mut dyn Executor, genes: f64) -> Result<(f64, f64)> {
+        let order: Vec<u32> = (0..self.feed.len() as u32).collect();
+        self.feed.pass(executor, &order, |executor, batch| {
+            let step =
+                Step { rows: batch.rows, first: batch.first, slot: batch.number, ..Step::default() };
+            executor.run(self.program, &step)
+        })?;
+        let (loss, mae) = sums(&executor.read(self.table, 0, self.feed.batches())?);
+        let total = self.feed.len() as f64 * genes;
+        Ok((loss / total, mae / total))
+    }
+}
+
+/// Column sums of a loss table.
+fn sums(table: &[f32]) -> (f64, f64) {
+    table.chunks_exact(2).fold((0.0, 0.0), |(a, b), pair| (a + f64::from(pair[0]), b + f64::from(pair[1])))
+}
+
+/// Moments on the device, by layer (weight, bias), and the updates that use them.
+type OptimizerState = (Vec<(Vec<Matrix>, Vec<Matrix>)>, Vec<(Update, Update)>);
+
+fn optimizer(
+    executor: &mut dyn Executor,
+    settings: &TrainSettings,
+    network: &Network,
+    saved: &[(Moments, Moments)],
+) -> Result<OptimizerState> {
+    let mut parameter = |name: String, value: Matrix, l2: f32, saved: Option<&Moments>| -> Result<_> {
+        let mut make = |which: &str, saved: Option<&Vec<f32>>| -> Result<Matrix> {
+            let name = format!("{name}.{which}");
+            let matrix = executor.matrix(&name, value.rows, value.cols, Element::F32)?;
+            if let Some(values) = saved.filter(|v| !v.is_empty()) {
+                executor.write(matrix, 0, values)?;
+            }
+            Ok(matrix)
+        };
+        let first = make("first", saved.map(|m| &m.first))?;
+        Ok(match settings.optimizer {
+            Optimizer::Adam => {
+                let second = make("second", saved.map(|m| &m.second))?;
+                let (beta1, beta2) = BETAS;
+                let update =
+                    Update::Adam { value, first, second, l2, beta1, beta2, epsilon: settings.epsilon };
+                (vec![first, second], update)
+            }
+            Optimizer::Sgd => {
+                let update =
+                    Update::Sgd { value, velocity: first, l2, momentum: settings.momentum, rate: 1.0 };
+                (vec![first], update)
+            }
+        })
+    };
+    let (mut moments, mut updates) = (Vec::new(), Vec::new());
+    for (i, layer) in network.layers.iter().enumerate() {
+        let saved = saved.get(i);
+        let (wm, wu) =
+            parameter(format!("optimizer.{i}.weight"), layer.weight, settings.l2, saved.map(|s| &s.0))?;
+        let (bm, bu) = parameter(format!("optimizer.{i}.bias"), layer.bias, 0.0, saved.map(|s| &s.1))?;
+        moments.push((wm, bm));
+        updates.push((wu, bu));
+    }
+    Ok((moments, updates))
+}
+
+/// The first parameter that is not finite, by its name in the model's file.
+fn non_finite(layers: &[Layer]) -> Option<String> {
+    let bad = |values: &[f32]| values.iter().any(|v| !v.is_finite());
+    layers.iter().enumerate().find_map(|(i, layer)| {
+        if bad(&layer.weight) {
+            Some(format!("layers.{i}.weight"))
+        } else if bad(&layer.bias) {
+            Some(format!("layers.{i}.bias"))
+        } else {
+            None
+        }
+    })
+}
