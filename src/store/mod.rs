@@ -1,1 +1,238 @@
-//! (under construction)
+//! A store: a directory `NAME.gex/` with one expression matrix, ready to be memory-mapped.
+//!
+//! `matrix.npy` (samples × genes, C order, `<f4` or `<f2`), `genes.tsv`, `samples.tsv`, and `store.json`
+//! ([`StoreInfo`]) with shape, origin and checksums. It is written by [`StoreWriter`], whole or not at all,
+//! and never changed afterwards.
+
+pub mod atomic;
+mod info;
+pub mod npy;
+mod summary;
+mod table;
+mod writer;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use rayon::prelude::*;
+
+use crate::device::recording::Element;
+use crate::error::{Error, Result};
+pub use info::{Checksums, InputFile, Origin, StoreInfo, VERSION, is_store};
+pub use summary::{Summary, summary};
+pub use table::Table;
+pub use writer::StoreWriter;
+
+/// Names of a store's files.
+pub(crate) const MATRIX: &str = "matrix.npy";
+const GENES: &str = "genes.tsv";
+const SAMPLES: &str = "samples.tsv";
+const INFO: &str = "store.json";
+
+/// An open store: immutable, memory-mapped, shared freely between threads.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    info: StoreInfo,
+    element: Element,
+    samples: Table,
+    genes: Table,
+    map: memmap2::Mmap,
+}
+
+impl Store {
+    /// Opens a store and checks all of it: description, sizes, tables, and the checksum of every block (a
+    /// pass over the whole matrix, in parallel).
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming the file of the store that is missing, damaged or of another version.
+    pub fn open(path: &Path) -> Result<Store> {
+        let store = Store::open_unchecked(path)?;
+        store.check_blocks()?;
+        Ok(store)
+    }
+
+    /// As [`Store::open`], without reading the values: for a store that this process has just written.
+    pub(crate) fn open_unchecked(path: &Path) -> Result<Store> {
+        if !is_store(path) {
+            let found = if path.exists() { "it has no store.json" } else { "it does not exist" };
+            return Err(Error::input(
+                path,
+                format!("is not a store: {found}; make one with `genelift import`"),
+            ));
+        }
+        let damaged = |file: &str, what: String| {
+            Error::input(path.join(file), format!("{what}; the store is damaged, import it again"))
+        };
+        let read = |file: &str| std::fs::read(path.join(file)).map_err(Error::io(path.join(file), "reading"));
+
+        let info: StoreInfo =
+            serde_json::from_slice(&read(INFO)?).map_err(|e| damaged(INFO, e.to_string()))?;
+        if info.version != VERSION {
+            let message = format!("store version {}; this program reads version {VERSION}", info.version);
+            return Err(Error::input(path.join(INFO), message));
+        }
+        let element = [Element::F32, Element::F16].into_iter().find(|e| info::descr(*e) == Some(&info.dtype));
+        let element =
+            element.ok_or_else(|| damaged(INFO, format!("dtype {:?} is not <f4 or <f2", info.dtype)))?;
+
+        let table = |file: &str, checksum: &str, rows: usize| -> Result<Table> {
+            let bytes = read(file)?;
+            if info::xxh3_hex(&bytes) != checksum {
+                return Err(damaged(file, "its checksum does not match store.json".into()));
+            }
+            let table = Table::parse(&path.join(file), &bytes, b'\t')?;
+            if table.len() != rows {
+                return Err(damaged(file, format!("has {} rows, store.json says {rows}", table.len())));
+            }
+            Ok(table)
+        };
+        let [n_samples, n_genes] = info.shape;
+        let genes = table(GENES, &info.checksums.genes, n_genes)?;
+        let samples = table(SAMPLES, &info.checksums.samples, n_samples)?;
+
+        let file = path.join(MATRIX);
+        let mut matrix = File::open(&file).map_err(Error::io(&file, "opening"))?;
+        let header = npy::parse(&mut matrix).map_err(|e| damaged(MATRIX, e))?;
+        if header.descr != info.dtype || header.fortran || header.shape != info.shape {
+            return Err(damaged(MATRIX, format!("header {header:?} contradicts store.json")));
+        }
+        let found = matrix.metadata().map_err(Error::io(&file, "reading"))?.len();
+        let expected = n_samples
+            .checked_mul(n_genes)
+            .and_then(|n| n.checked_mul(element.bytes()))
+            .and_then(|n| n.checked_add(header.offset));
+        if expected.map(|n| n as u64) != Some(found) || n_samples == 0 || n_genes == 0 {
+            let shape = format!("{n_samples} × {n_genes} {}", info.dtype);
+            return Err(damaged(MATRIX, format!("{found} bytes do not hold {shape}")));
+        }
+        if header.offset != npy::WRITTEN {
+            return Err(damaged(MATRIX, format!("its header takes {} bytes", header.offset)));
+        }
+        // SAFETY: the map is read-only and every element type is valid for any bits. What the type system
+        // cannot promise is that nobody truncates the file while it is mapped (that would raise SIGBUS): no
+        // part of this program writes to a finished store, and replacing one renames a new directory into
+        // place, which leaves the mapped file alive until it is unmapped. Users are told not to edit stores.
+        let map = unsafe { memmap2::Mmap::map(&matrix) }.map_err(Error::io(&file, "mapping"))?;
+        Ok(Store { path: path.to_path_buf(), info, element, samples, genes, map })
+    }
+
+    fn check_blocks(&self) -> Result<()> {
+        let sums = &self.info.checksums;
+        let file = self.path.join(MATRIX);
+        let size = usize::try_from(sums.block_bytes).unwrap_or(0);
+        if size == 0 || self.values().len().div_ceil(size) != sums.blocks.len() {
+            return Err(Error::input(file, "the list of checksums does not fit the matrix; import it again"));
+        }
+        let blocks = self.values().par_chunks(size).zip(&sums.blocks).enumerate();
+        let wrong = blocks.filter(|(_, (bytes, sum))| info::xxh3_hex(bytes) != **sum).map(|(i, _)| i).min();
+        let Some(block) = wrong else { return Ok(()) };
+        let rows =
+            [block * size, ((block + 1) * size).min(self.values().len()) - 1].map(|b| b / self.row_len());
+        let [first, last] = rows.map(|row| &self.samples.ids[row]);
+        Err(Error::input(
+            file,
+            format!(
+                "the values of samples {first:?} to {last:?} do not match their checksum: the file was changed \
+                 or damaged; import it again"
+            ),
+        ))
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// One row a sample.
+    pub fn samples(&self) -> &Table {
+        &self.samples
+    }
+
+    /// One row a gene.
+    pub fn genes(&self) -> &Table {
+        &self.genes
+    }
+
+    /// Rows of the matrix.
+    pub fn n_samples(&self) -> usize {
+        self.info.shape[0]
+    }
+
+    /// Columns of the matrix.
+    pub fn n_genes(&self) -> usize {
+        self.info.shape[1]
+    }
+
+    /// F32 or F16.
+    pub fn element(&self) -> Element {
+        self.element
+    }
+
+    /// Shape, origin, transforms and checksums.
+    pub fn info(&self) -> &StoreInfo {
+        &self.info
+    }
+
+    /// Bytes of one row.
+    pub fn row_len(&self) -> usize {
+        self.n_genes() * self.element.bytes()
+    }
+
+    fn values(&self) -> &[u8] {
+        &self.map[npy::WRITTEN..]
+    }
+
+    /// The bytes of one sample, as they lie in the file, [`Store::row_len`] of them.
+    ///
+    /// # Panics
+    /// If there is no such sample.
+    pub fn row_bytes(&self, sample: usize) -> &[u8] {
+        &self.values()[sample * self.row_len()..][..self.row_len()]
+    }
+
+    /// One sample's values; `out` is as long as there are genes.
+    ///
+    /// # Panics
+    /// If there is no such sample or `out` has another length.
+    pub fn read_row(&self, sample: usize, out: &mut [f32]) {
+        assert_eq!(out.len(), self.n_genes(), "a row is as long as there are genes");
+        self.read_part(sample, 0, out);
+    }
+
+    /// Genes `first..first + out.len()` of one sample.
+    fn read_part(&self, sample: usize, first: usize, out: &mut [f32]) {
+        let size = self.element.bytes();
+        let bytes = &self.row_bytes(sample)[first * size..][..out.len() * size];
+        match self.element {
+            Element::F16 => bytemuck::cast_slice::<u8, f16>(bytes).convert_to_f32_slice(out),
+            _ => out.copy_from_slice(bytemuck::cast_slice(bytes)),
+        }
+    }
+
+    /// Genes `first..last` of all samples, gene by gene: `out[(g − first)·n_samples + s]`. Memory is that of
+    /// `out`, so take as many genes at a time as it may hold.
+    ///
+    /// # Panics
+    /// If the range leaves the genes.
+    pub fn read_columns(&self, first: usize, last: usize, out: &mut Vec<f32>) {
+        assert!(first <= last && last <= self.n_genes(), "genes {first}..{last} of {}", self.n_genes());
+        /// Genes a task: 16 values of f32 are one cache line of each row.
+        const GENES: usize = 16;
+        let n = self.n_samples();
+        out.clear();
+        out.resize((last - first) * n, 0.0);
+        out.par_chunks_mut(GENES * n).enumerate().for_each(|(task, columns)| {
+            let mut part = [0.0; GENES];
+            let part = &mut part[..columns.len() / n];
+            for sample in 0..n {
+                self.read_part(sample, first + task * GENES, part);
+                for (gene, value) in part.iter().enumerate() {
+                    columns[gene * n + sample] = *value;
+                }
+            }
+        });
+    }
+}

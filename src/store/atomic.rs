@@ -1,0 +1,111 @@
+//! Outputs that are there whole or not at all: written to a temporary sibling, synced, renamed.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// The temporary sibling `NAME.tmp-PID` of `path`.
+pub(super) fn sibling(path: &Path, word: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{word}-{}", std::process::id()));
+    path.with_file_name(name)
+}
+
+/// Refuses a path that is taken, unless `force`, and one whose directory is not there.
+///
+/// # Errors
+/// [`Error::Exists`], or [`Error::Input`] for a directory that is missing.
+pub fn check_free(path: &Path, force: bool) -> Result<()> {
+    if !force && path.symlink_metadata().is_ok() {
+        return Err(Error::Exists(path.to_path_buf()));
+    }
+    if path.file_name().is_none() {
+        return Err(Error::input(path, "is not a name that an output can have"));
+    }
+    let parent = parent(path);
+    if !parent.is_dir() {
+        return Err(Error::input(
+            path,
+            format!("the directory {} does not exist; create it", parent.display()),
+        ));
+    }
+    Ok(())
+}
+
+/// The directory that holds `path`.
+pub(super) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Makes a rename in `path`'s directory durable. Windows cannot sync a directory and need not.
+pub(super) fn sync_parent(path: &Path) -> Result<()> {
+    if cfg!(unix) {
+        let parent = parent(path);
+        File::open(parent).and_then(|d| d.sync_all()).map_err(Error::io(parent, "syncing"))?;
+    }
+    Ok(())
+}
+
+/// Writes `path` through `write`: the file is there whole or not at all, and an existing one is replaced only
+/// with `force`, and only once the new one is complete.
+///
+/// # Errors
+/// [`Error::Exists`], what `write` returns, or what the operating system refuses (a full disk, say); the
+/// temporary is removed.
+pub fn write_file(path: &Path, force: bool, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    check_free(path, force)?;
+    let temporary = Temporary(sibling(path, "tmp"));
+    let file = File::create(&temporary.0).map_err(Error::io(path, "creating"))?;
+    let mut out = BufWriter::with_capacity(1 << 20, file);
+    write(&mut out)?;
+    out.flush().and_then(|()| out.get_ref().sync_all()).map_err(Error::io(path, "writing"))?;
+    drop(out);
+    std::fs::rename(&temporary.0, path).map_err(Error::io(path, "renaming the finished file to"))?;
+    sync_parent(path)
+}
+
+/// Removes the file when dropped; after a rename there is nothing to remove.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_there_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("out.tsv");
+        let failed = write_file(&path, false, |out| {
+            out.write_all(&[b'x'; 1 << 21]).map_err(Error::io(&path, "writing"))?;
+            Err(Error::Data("the disk is full".into()))
+        });
+        assert_eq!(failed.expect_err("must fail").to_string(), "the disk is full");
+        assert_eq!(dir.path().read_dir().expect("readable").count(), 0, "the temporary is removed");
+
+        let put = |text: &'static [u8], force| {
+            write_file(&path, force, |out| out.write_all(text).map_err(Error::io(&path, "writing")))
+        };
+        put(b"one", false).expect("written");
+        assert!(matches!(put(b"two", false), Err(Error::Exists(_))));
+        assert_eq!(std::fs::read(&path).expect("readable"), b"one");
+        put(b"two", true).expect("replaced");
+        assert_eq!(std::fs::read(&path).expect("readable"), b"two");
+    }
+
+    #[test]
+    fn a_missing_directory_is_named() {
+        let message = check_free(Path::new("/no/such/place/x"), false).expect_err("must fail").to_string();
+        assert!(message.contains("/no/such/place does not exist"), "{message}");
+    }
+}

@@ -1,0 +1,118 @@
+//! What `store.json` holds.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::Store;
+use crate::device::recording::Element;
+
+/// The version that this program writes and reads.
+pub const VERSION: u32 = 1;
+
+/// The contents of `store.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoreInfo {
+    /// Always `"genelift store"`.
+    pub format: String,
+    /// [`VERSION`].
+    pub version: u32,
+    /// Samples, genes.
+    pub shape: [usize; 2],
+    /// `"<f4"` or `"<f2"`, as NumPy writes it.
+    pub dtype: String,
+    /// Where the values come from and what was done to them.
+    pub origin: Origin,
+    /// XXH3 of everything else in the store.
+    pub checksums: Checksums,
+}
+
+/// Where a store's values come from and what was done to them.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Origin {
+    /// Every file that went in, stores among them.
+    pub inputs: Vec<InputFile>,
+    /// Every transform, in order: an object of one key, its name, with the parameters.
+    pub transforms: Vec<serde_json::Value>,
+}
+
+impl Origin {
+    /// The origin of a store made from `parent` by `transform`.
+    pub fn derived(parent: &Store, transform: serde_json::Value) -> Origin {
+        let mut origin = parent.info().origin.clone();
+        origin.inputs.push(InputFile {
+            path: parent.path().display().to_string(),
+            bytes: (parent.n_samples() * parent.row_len()) as u64,
+            sha256: parent.info().fingerprint(),
+            format: "store".into(),
+        });
+        origin.transforms.push(transform);
+        origin
+    }
+}
+
+/// One input file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputFile {
+    /// As the user gave it.
+    pub path: String,
+    /// Its length; of a store, that of its values.
+    pub bytes: u64,
+    /// SHA-256 of the file, in hexadecimal; of a store, of its checksums.
+    pub sha256: String,
+    /// Name of the format it was read as.
+    pub format: String,
+}
+
+/// XXH3 (64 bits) of a store's files, in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checksums {
+    /// Of `genes.tsv`.
+    pub genes: String,
+    /// Of `samples.tsv`.
+    pub samples: String,
+    /// Bytes of a block of the matrix; the last one may be shorter.
+    pub block_bytes: u64,
+    /// Of the matrix's values, block by block.
+    pub blocks: Vec<String>,
+}
+
+impl StoreInfo {
+    /// SHA-256 of the checksums: equal for stores of equal content.
+    pub fn fingerprint(&self) -> String {
+        let sums = &self.checksums;
+        let text =
+            format!("{:?} {} {} {} {:?}", self.shape, self.dtype, sums.genes, sums.samples, sums.blocks);
+        sha256_hex(text.as_bytes())
+    }
+}
+
+/// SHA-256 in hexadecimal.
+pub(super) fn sha256_hex(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    hex(&sha2::Sha256::digest(bytes))
+}
+
+/// Lower-case hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// XXH3 of 64 bits, in hexadecimal.
+pub(super) fn xxh3_hex(bytes: &[u8]) -> String {
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(bytes))
+}
+
+/// NumPy's name of an element, where a store can hold it.
+pub(super) fn descr(element: Element) -> Option<&'static str> {
+    match element {
+        Element::F32 => Some("<f4"),
+        Element::F16 => Some("<f2"),
+        Element::U32 => None,
+    }
+}
+
+/// Whether `path` looks like a store (or a damaged one).
+pub fn is_store(path: &Path) -> bool {
+    path.is_dir() && path.join("store.json").is_file()
+}

@@ -1,0 +1,239 @@
+//! A table of names: one row a sample or a gene, the first column its id, every field kept as text.
+
+use std::collections::{HashMap, HashSet};
+use std::io::Write;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// Ids with further columns, in the order of the matrix's rows or columns.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Table {
+    /// Header of the id column, `"sample_id"` or `"gene_id"` in a store.
+    pub key: String,
+    /// The ids, all different.
+    pub ids: Vec<String>,
+    /// Further columns: name and one field for every id.
+    pub columns: Vec<(String, Vec<String>)>,
+}
+
+impl Table {
+    /// A table of ids alone.
+    pub fn new(key: &str, ids: Vec<String>) -> Table {
+        Table { key: key.to_string(), ids, columns: Vec::new() }
+    }
+
+    /// `n` rows named `{prefix}_1`, `{prefix}_2`, … for a matrix that came without names.
+    pub fn numbered(key: &str, prefix: &str, n: usize) -> Table {
+        Table::new(key, (1..=n).map(|i| format!("{prefix}_{i}")).collect())
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// The fields of column `name`; the id column answers to its header.
+    pub fn column(&self, name: &str) -> Option<&[String]> {
+        if name == self.key {
+            return Some(&self.ids);
+        }
+        self.columns.iter().find(|(n, _)| n == name).map(|(_, fields)| fields.as_slice())
+    }
+
+    /// Sets column `name`, in place where it exists.
+    pub fn set_column(&mut self, name: &str, fields: Vec<String>) {
+        debug_assert_eq!(fields.len(), self.len());
+        match self.columns.iter_mut().find(|(n, _)| n == name) {
+            Some((_, old)) => *old = fields,
+            None => self.columns.push((name.to_string(), fields)),
+        }
+    }
+
+    /// The headers after the id column.
+    pub fn column_names(&self) -> Vec<&str> {
+        self.columns.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Where each id stands.
+    pub fn positions(&self) -> HashMap<&str, usize> {
+        self.ids.iter().enumerate().map(|(i, id)| (id.as_str(), i)).collect()
+    }
+
+    /// The first id that occurs twice, with both of its rows (from 0).
+    pub fn duplicate(&self) -> Option<(&str, usize, usize)> {
+        let mut seen = HashSet::with_capacity(self.len());
+        let second = self.ids.iter().position(|id| !seen.insert(id.as_str()))?;
+        let id = self.ids[second].as_str();
+        let first = self.ids.iter().position(|other| other == id)?;
+        Some((id, first, second))
+    }
+
+    /// The given rows, in the given order.
+    pub fn select(&self, rows: &[usize]) -> Table {
+        let pick = |fields: &[String]| rows.iter().map(|&r| fields[r].clone()).collect();
+        Table {
+            key: self.key.clone(),
+            ids: pick(&self.ids),
+            columns: self.columns.iter().map(|(n, f)| (n.clone(), pick(f))).collect(),
+        }
+    }
+
+    /// Reads a tab-separated file with a header line.
+    ///
+    /// # Errors
+    /// A file that cannot be read, a ragged row, a repeated header, an empty or repeated id.
+    pub fn read_tsv(path: &Path) -> Result<Table> {
+        Table::read_delimited(path, b'\t')
+    }
+
+    /// Reads a tab- or comma-separated file with a header line; the delimiter is the one that the header
+    /// holds, a tab where it holds both.
+    ///
+    /// # Errors
+    /// As [`Table::read_tsv`].
+    pub fn read(path: &Path) -> Result<Table> {
+        let text = std::fs::read(path).map_err(Error::io(path, "reading"))?;
+        let header = text.split(|&b| b == b'\n').next().unwrap_or_default();
+        let delimiter = if !header.contains(&b'\t') && header.contains(&b',') { b',' } else { b'\t' };
+        Table::parse(path, &text, delimiter)
+    }
+
+    fn read_delimited(path: &Path, delimiter: u8) -> Result<Table> {
+        let text = std::fs::read(path).map_err(Error::io(path, "reading"))?;
+        Table::parse(path, &text, delimiter)
+    }
+
+    /// Parses the text of `path`, whose name is used in messages only.
+    pub(crate) fn parse(path: &Path, text: &[u8], delimiter: u8) -> Result<Table> {
+        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text);
+        let header = reader.headers().map_err(|e| Error::input(path, e.to_string()))?.clone();
+        let mut names = HashSet::new();
+        if let Some(name) = header.iter().find(|name| !names.insert(*name)) {
+            return Err(Error::input(
+                path,
+                format!("column {name:?} occurs twice in the header; rename one"),
+            ));
+        }
+        let mut fields: Vec<Vec<String>> = vec![Vec::new(); header.len()];
+        for (i, record) in reader.records().enumerate() {
+            let record = record.map_err(|e| Error::input(path, e.to_string()))?;
+            if record.len() != header.len() {
+                let line = record.position().map_or(i as u64 + 2, |p| p.line());
+                return Err(Error::input(
+                    path,
+                    format!(
+                        "line {line} has {} fields where the header has {}; make every row as long as the header",
+                        record.len(),
+                        header.len()
+                    ),
+                ));
+            }
+            for (column, field) in fields.iter_mut().zip(&record) {
+                column.push(field.to_string());
+            }
+        }
+        let mut columns = header.iter().map(str::to_string).zip(fields);
+        let (key, ids) = columns.next().ok_or_else(|| {
+            Error::input(path, "the file is empty; a header line and an id column are needed")
+        })?;
+        let table = Table { key, ids, columns: columns.collect() };
+        if let Some(row) = table.ids.iter().position(String::is_empty) {
+            return Err(Error::input(
+                path,
+                format!("row {} has an empty id in column {:?}", row + 1, table.key),
+            ));
+        }
+        if let Some((id, first, second)) = table.duplicate() {
+            return Err(Error::input(
+                path,
+                format!(
+                    "id {id:?} occurs in rows {} and {}; every id must occur once",
+                    first + 1,
+                    second + 1
+                ),
+            ));
+        }
+        Ok(table)
+    }
+
+    /// Writes the table as TSV (fields that hold a tab, a quote or a line break are quoted). Not atomic: use
+    /// [`super::atomic::write_file`] with [`Table::write`] for a file of its own.
+    ///
+    /// # Errors
+    /// What the operating system refuses.
+    pub fn write_tsv(&self, path: &Path) -> Result<()> {
+        let file = std::fs::File::create(path).map_err(Error::io(path, "creating"))?;
+        let mut out = std::io::BufWriter::new(file);
+        self.write(&mut out)
+            .and_then(|()| out.flush())
+            .and_then(|()| out.get_ref().sync_all())
+            .map_err(Error::io(path, "writing"))
+    }
+
+    /// Writes the table as TSV to `out`.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        let mut writer = csv::WriterBuilder::new().delimiter(b'\t').from_writer(out);
+        let header = std::iter::once(self.key.as_str()).chain(self.columns.iter().map(|(n, _)| n.as_str()));
+        writer.write_record(header)?;
+        for (row, id) in self.ids.iter().enumerate() {
+            let fields = self.columns.iter().map(|(_, f)| f[row].as_str());
+            writer.write_record(std::iter::once(id.as_str()).chain(fields))?;
+        }
+        writer.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Table> {
+        Table::parse(Path::new("t.tsv"), text.as_bytes(), b'\t')
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("t.tsv");
+        let mut table = Table::new("gene_id", vec!["a\tb".into(), "c\"d".into(), "e".into()]);
+        table.set_column("symbol", vec!["line\nbreak".into(), String::new(), "µ".into()]);
+        table.write_tsv(&path).expect("written");
+        assert_eq!(Table::read_tsv(&path).expect("read"), table);
+        assert_eq!(table.select(&[2, 0]).ids, ["e", "a\tb"]);
+        assert_eq!(table.select(&[2, 0]).column("symbol").expect("there"), ["µ", "line\nbreak"]);
+    }
+
+    #[test]
+    fn bom_crlf_and_commas_are_read() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("t.csv");
+        std::fs::write(&path, b"\xEF\xBB\xBFid,kind\r\nx,1\r\ny,\"2,5\"\r\n").expect("written");
+        let table = Table::read(&path).expect("read");
+        assert_eq!((table.key.as_str(), table.ids.len()), ("id", 2));
+        assert_eq!(table.column("kind").expect("there"), ["1", "2,5"]);
+    }
+
+    #[test]
+    fn bad_tables_are_refused_by_place() {
+        for (text, word) in [
+            ("", "empty"),
+            ("id\ta\nx\t1\ny\n", "line 3 has 1 fields where the header has 2"),
+            ("id\ta\nx\t1\ny\t2\nx\t3\n", "\"x\" occurs in rows 1 and 3"),
+            ("id\ta\ta\nx\t1\t2\n", "\"a\" occurs twice"),
+            ("id\ta\n\t1\n", "row 1 has an empty id"),
+        ] {
+            let message = parse(text).expect_err(text).to_string();
+            assert!(message.contains(word), "{text:?}: {message}");
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! Writes a store: rows are appended to a temporary sibling, which [`StoreWriter::finish`] renames.
+
+use std::fs::File;
+use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use xxhash_rust::xxh3::Xxh3Default;
+
+use super::info::{self, Checksums, Origin, StoreInfo, VERSION};
+use super::{GENES, INFO, MATRIX, SAMPLES, Store, Table, atomic, npy};
+use crate::device::recording::Element;
+use crate::error::{Error, Result};
+
+/// Bytes of the matrix under one checksum.
+const BLOCK: usize = 4 << 20;
+
+/// A store being written. Dropped before [`StoreWriter::finish`], it leaves nothing behind.
+pub struct StoreWriter {
+    path: PathBuf,
+    force: bool,
+    temporary: Temporary,
+    out: BufWriter<File>,
+    n_genes: usize,
+    n_samples: usize,
+    element: Element,
+    hasher: Xxh3Default,
+    hashed: usize,
+    blocks: Vec<String>,
+    halves: Vec<f16>,
+    /// Sample, gene and value of the first value that the element type cannot hold.
+    unfit: Option<(usize, usize, f32)>,
+}
+
+impl StoreWriter {
+    /// Begins a store of `n_genes` columns at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] without `force`; with it, [`Error::Input`] where `path` is something other than a
+    /// store; [`Error::Data`] for no genes or an element type that a store cannot hold.
+    pub fn create(path: &Path, n_genes: usize, element: Element, force: bool) -> Result<StoreWriter> {
+        atomic::check_free(path, force)?;
+        if path.symlink_metadata().is_ok() && !super::is_store(path) {
+            return Err(Error::input(
+                path,
+                "is not a store, so --force does not replace it; give another name",
+            ));
+        }
+        if n_genes == 0 {
+            return Err(Error::Data(format!("{}: a store needs at least one gene", path.display())));
+        }
+        if info::descr(element).is_none() {
+            return Err(Error::Data(format!("{}: a store holds f32 or f16", path.display())));
+        }
+        let temporary = Temporary(atomic::sibling(path, "tmp"));
+        std::fs::create_dir(&temporary.0).map_err(Error::io(&temporary.0, "creating"))?;
+        let file = temporary.0.join(MATRIX);
+        let mut out =
+            BufWriter::with_capacity(1 << 20, File::create(&file).map_err(Error::io(&file, "creating"))?);
+        // The number of samples is known at the end; the header's place is kept until then.
+        out.write_all(&[0; npy::WRITTEN]).map_err(Error::io(path, "writing"))?;
+        Ok(StoreWriter {
+            path: path.to_path_buf(),
+            force,
+            temporary,
+            out,
+            n_genes,
+            n_samples: 0,
+            element,
+            hasher: Xxh3Default::new(),
+            hashed: 0,
+            blocks: Vec::new(),
+            halves: Vec::new(),
+            unfit: None,
+        })
+    }
+
+    /// Where files may be kept that live no longer than this writer.
+    pub(crate) fn scratch(&self) -> &Path {
+        &self.temporary.0
+    }
+
+    /// Rows written so far.
+    pub fn n_samples(&self) -> usize {
+        self.n_samples
+    }
+
+    /// Appends samples: `rows.len()` is a multiple of the number of genes.
+    ///
+    /// # Errors
+    /// What the operating system refuses. A value that cannot be stored is told by [`StoreWriter::finish`],
+    /// which knows its names.
+    pub fn push_rows(&mut self, rows: &[f32]) -> Result<()> {
+        if !rows.len().is_multiple_of(self.n_genes) {
+            return Err(Error::Data(format!(
+                "{}: {} values are no whole number of rows of {} genes",
+                self.path.display(),
+                rows.len(),
+                self.n_genes
+            )));
+        }
+        let limit = if self.element == Element::F16 { F16_LIMIT } else { f32::INFINITY };
+        // `<` is false for NaN.
+        if self.unfit.is_none()
+            && let Some(at) = rows.iter().position(|x| !(x.abs() < limit))
+        {
+            self.unfit = Some((self.n_samples + at / self.n_genes, at % self.n_genes, rows[at]));
+        }
+        self.n_samples += rows.len() / self.n_genes;
+        if self.element == Element::F16 {
+            let mut halves = std::mem::take(&mut self.halves);
+            halves.resize(rows.len(), f16::ZERO);
+            halves.convert_from_f32_slice(rows);
+            self.push_bytes(bytemuck::cast_slice(&halves))?;
+            self.halves = halves;
+            Ok(())
+        } else {
+            self.push_bytes(bytemuck::cast_slice(rows))
+        }
+    }
+
+    fn push_bytes(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(BLOCK - self.hashed));
+            self.out.write_all(now).map_err(Error::io(&self.path, "writing"))?;
+            self.hasher.update(now);
+            self.hashed += now.len();
+            if self.hashed == BLOCK {
+                self.end_block();
+            }
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    fn end_block(&mut self) {
+        self.blocks.push(format!("{:016x}", self.hasher.digest()));
+        self.hasher.reset();
+        self.hashed = 0;
+    }
+
+    /// Adds names and origin, syncs, and puts the store in its place.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for no samples, tables of another length or with an id twice, and for a value that
+    /// is not finite or too large for f16, by gene and sample; what the operating system refuses.
+    pub fn finish(mut self, mut genes: Table, mut samples: Table, origin: Origin) -> Result<Store> {
+        let refuse = |message: String| Err(Error::Data(format!("{}: {message}", self.path.display())));
+        if self.n_samples == 0 {
+            return refuse("a store needs at least one sample".into());
+        }
+        for (table, word, n) in [(&genes, "gene", self.n_genes), (&samples, "sample", self.n_samples)] {
+            if table.len() != n {
+                return refuse(format!("{} {word} ids for {n} {word}s", table.len()));
+            }
+            if let Some((id, first, second)) = table.duplicate() {
+                let places = format!("{word}s {} and {}", first + 1, second + 1);
+                return refuse(format!("{word} id {id:?} occurs twice ({places}); every id must occur once"));
+            }
+        }
+        if let Some((sample, gene, value)) = self.unfit {
+            let why = if value.is_finite() {
+                "is too large for f16 (65504 at most); store it as f32 or on a log scale"
+            } else {
+                "is not a finite number"
+            };
+            let (gene, sample) = (&genes.ids[gene], &samples.ids[sample]);
+            return refuse(format!("{value} of gene {gene:?} in sample {sample:?} {why}"));
+        }
+        if self.hashed > 0 {
+            self.end_block();
+        }
+        genes.key = "gene_id".into();
+        samples.key = "sample_id".into();
+
+        let descr = info::descr(self.element).expect("checked by create");
+        let header = npy::header(descr, self.n_samples, self.n_genes);
+        self.out
+            .flush()
+            .and_then(|()| self.out.seek(SeekFrom::Start(0)))
+            .and_then(|_| self.out.write_all(&header))
+            .and_then(|()| self.out.flush())
+            .and_then(|()| self.out.get_ref().sync_all())
+            .map_err(Error::io(&self.path, "writing"))?;
+
+        let write = |file: &str, bytes: &[u8]| -> Result<String> {
+            let file = self.temporary.0.join(file);
+            File::create(&file)
+                .and_then(|mut f| f.write_all(bytes).and_then(|()| f.sync_all()))
+                .map_err(Error::io(&self.path, "writing"))?;
+            Ok(info::xxh3_hex(bytes))
+        };
+        let text = |table: &Table| -> Result<Vec<u8>> {
+            let mut bytes = Vec::new();
+            table.write(&mut bytes).map_err(Error::io(&self.path, "writing"))?;
+            Ok(bytes)
+        };
+        let info = StoreInfo {
+            format: "genelift store".into(),
+            version: VERSION,
+            shape: [self.n_samples, self.n_genes],
+            dtype: descr.into(),
+            origin,
+            checksums: Checksums {
+                genes: write(GENES, &text(&genes)?)?,
+                samples: write(SAMPLES, &text(&samples)?)?,
+                block_bytes: BLOCK as u64,
+                blocks: std::mem::take(&mut self.blocks),
+            },
+        };
+        let json = serde_json::to_vec_pretty(&info).expect("plain data become JSON");
+        write(INFO, &json)?;
+        self.put_in_place()?;
+        Store::open_unchecked(&self.path)
+    }
+
+    fn put_in_place(&self) -> Result<()> {
+        let old = atomic::sibling(&self.path, "old");
+        let replaces = self.path.symlink_metadata().is_ok();
+        if replaces && !self.force {
+            return Err(Error::Exists(self.path.clone()));
+        }
+        if replaces {
+            std::fs::rename(&self.path, &old)
+                .map_err(Error::io(&self.path, "moving the old store away from"))?;
+        }
+        if let Err(error) = std::fs::rename(&self.temporary.0, &self.path) {
+            if replaces {
+                let _ = std::fs::rename(&old, &self.path);
+            }
+            return Err(Error::io(&self.path, "renaming the finished store to")(error));
+        }
+        if replaces {
+            std::fs::remove_dir_all(&old).map_err(Error::io(&old, "removing"))?;
+        }
+        atomic::sync_parent(&self.path)
+    }
+}
+
+/// The first f32 that rounds to infinity in f16: half a step above 65504.
+const F16_LIMIT: f32 = 65520.0;
+
+/// Removes the directory when dropped; after a rename there is nothing to remove.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(prefix: &str, n: usize) -> Table {
+        Table::numbered("id", prefix, n)
+    }
+
+    /// A value of sample s and gene g that f16 holds exactly.
+    fn value(s: usize, g: usize) -> f32 {
+        ((s * 31 + g * 7) % 512) as f32 / 4.0 - 20.0
+    }
+
+    fn build(path: &Path, n: usize, genes: usize, element: Element) -> Store {
+        let mut writer = StoreWriter::create(path, genes, element, false).expect("created");
+        let rows: Vec<f32> = (0..n * genes).map(|i| value(i / genes, i % genes)).collect();
+        let (first, rest) = rows.split_at(genes * (n / 2));
+        writer.push_rows(first).expect("pushed");
+        writer.push_rows(rest).expect("pushed");
+        writer.finish(ids("g", genes), ids("s", n), Origin::default()).expect("finished")
+    }
+
+    #[test]
+    fn rows_and_columns_come_back_at_awkward_sizes() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        for (n, genes) in [(1, 1), (63, 65), (257, 31), (17, 70_001)] {
+            for element in [Element::F32, Element::F16] {
+                let path = dir.path().join(format!("{n}-{genes}-{element:?}.gex"));
+                build(&path, n, genes, element);
+                let store = Store::open(&path).expect("opens");
+                assert_eq!((store.n_samples(), store.n_genes(), store.element()), (n, genes, element));
+                let mut row = vec![0.0; genes];
+                store.read_row(n - 1, &mut row);
+                assert!((0..genes).all(|g| row[g] == value(n - 1, g)));
+                let (first, last) = (genes / 3, genes.min(genes / 3 + 37));
+                let mut columns = Vec::new();
+                store.read_columns(first, last, &mut columns);
+                assert!((0..columns.len()).all(|i| columns[i] == value(i % n, first + i / n)));
+                assert_eq!(columns.len(), (last - first) * n);
+            }
+        }
+    }
+
+    #[test]
+    fn any_changed_or_missing_byte_is_noticed() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("a.gex");
+        build(&path, 5, 300_000, Element::F32); // more than one block of checksums
+        for file in [MATRIX, GENES, SAMPLES] {
+            let file = path.join(file);
+            let good = std::fs::read(&file).expect("readable");
+            for at in [0, good.len() / 2, good.len() - 1] {
+                let mut bad = good.clone();
+                bad[at] ^= 1;
+                std::fs::write(&file, &bad).expect("written");
+                let message = Store::open(&path).expect_err("must be noticed").to_string();
+                assert!(message.contains("import it again"), "{message}");
+            }
+            std::fs::write(&file, &good[..good.len() - 1]).expect("written");
+            Store::open(&path).expect_err("truncated");
+            std::fs::write(&file, &good).expect("written");
+        }
+        Store::open(&path).expect("whole again");
+    }
+
+    #[test]
+    fn a_store_is_replaced_whole_and_only_when_forced() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("a.gex");
+        let old = build(&path, 3, 5, Element::F32);
+        assert!(matches!(StoreWriter::create(&path, 5, Element::F32, false), Err(Error::Exists(_))));
+        let mut writer = StoreWriter::create(&path, 2, Element::F32, true).expect("created");
+        writer.push_rows(&[1.0, 2.0]).expect("pushed");
+        assert_eq!(Store::open(&path).expect("still the old one").n_genes(), 5);
+        writer.finish(ids("g", 2), ids("s", 1), Origin::default()).expect("finished");
+        assert_eq!(Store::open(&path).expect("the new one").n_genes(), 2);
+        let mut row = [0.0; 5];
+        old.read_row(2, &mut row); // the map outlives the replaced file
+        assert_eq!(row[4], value(2, 4));
+        assert_eq!(dir.path().read_dir().expect("readable").count(), 1, "nothing is left beside the store");
+
+        let other = dir.path().join("precious");
+        std::fs::create_dir(&other).expect("created");
+        let refused = StoreWriter::create(&other, 2, Element::F32, true).map(|_| ()).expect_err("refused");
+        assert!(refused.to_string().contains("is not a store"), "{refused}");
+    }
+
+    #[test]
+    fn what_cannot_be_stored_is_refused_by_name_and_leaves_nothing() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("a.gex");
+        let attempt = |element, rows: &[f32], genes: Table, samples: Table| {
+            let mut writer = StoreWriter::create(&path, 2, element, false).expect("created");
+            writer.push_rows(rows).expect("pushed");
+            writer.finish(genes, samples, Origin::default()).map(|_| ()).expect_err("refused").to_string()
+        };
+        let rows = [1.0, 2.0, 3.0, 65_520.0];
+        let message = attempt(Element::F16, &rows, ids("g", 2), ids("s", 2));
+        assert!(message.contains("65520 of gene \"g_2\" in sample \"s_2\" is too large"), "{message}");
+        let message = attempt(Element::F32, &[1.0, f32::NAN], ids("g", 2), ids("s", 1));
+        assert!(message.contains("gene \"g_2\" in sample \"s_1\" is not a finite"), "{message}");
+        let twice = Table::new("id", vec!["x".into(), "x".into()]);
+        assert!(
+            attempt(Element::F32, &rows, twice.clone(), ids("s", 2)).contains("gene id \"x\" occurs twice")
+        );
+        assert!(attempt(Element::F32, &rows, ids("g", 2), twice).contains("sample id \"x\" occurs twice"));
+        assert!(attempt(Element::F32, &rows, ids("g", 3), ids("s", 2)).contains("3 gene ids for 2 genes"));
+        assert!(attempt(Element::F32, &[], ids("g", 2), ids("s", 0)).contains("at least one sample"));
+        assert_eq!(dir.path().read_dir().expect("readable").count(), 0);
+    }
+}
