@@ -47,9 +47,9 @@ def uniform(shape, key, limit):
     return (limit * (2.0 * u - 1.0)).astype(np.float32).reshape(shape)
 
 
-def glorot(fan_out, fan_in, key):
-    """Glorot-uniform weights [out, in]: limit = sqrt(6 / (in + out))."""
-    return uniform((fan_out, fan_in), key, np.sqrt(6.0 / (fan_in + fan_out)))
+def glorot(fan_out, fan_in, key, gain=1.0):
+    """Glorot-uniform weights [out, in]: limit = gain * sqrt(6 / (in + out))."""
+    return uniform((fan_out, fan_in), key, gain * np.sqrt(6.0 / (fan_in + fan_out)))
 
 
 def example(samples=None, genes=None):
