@@ -64,7 +64,8 @@ impl Case {
         let mut widths = vec![store.n_genes()];
         widths.extend(&settings.hidden);
         widths.push(store.n_genes());
-        let activation = |l| if l + 2 == widths.len() { settings.output_activation } else { settings.activation };
+        let activation =
+            |l| if l + 2 == widths.len() { settings.output_activation } else { settings.activation };
         let layers: Vec<Layer> = (0..widths.len() - 1)
             .map(|l| layer(widths[l], widths[l + 1], activation(l), (l as u32, 0), 1.0, 0.0))
             .collect();
@@ -92,7 +93,9 @@ impl Case {
         train(executor, &training, &silent).unwrap()
     }
 
-    /// Losses within 1e-4 relative, weights within 1e-3 relative (‖w − w*‖/‖w*‖) of PyTorch's float64 run.
+    /// Losses within 1e-4 relative of PyTorch's float64 run, final parameters within 1e-3 relative
+    /// (‖w − w*‖/‖w*‖) of its float32 run, and weights of the float64 run too. (PyTorch's own float32 biases
+    /// are 1.9e-3 away from its float64 ones in the paper's case: signs of tiny errors differ.)
     fn check(&self, who: &str, trained: &Trained) {
         let losses: Vec<f64> = of(&self.manifest["losses"]);
         let penalties: Vec<f64> = of(&self.manifest["penalties"]);
@@ -105,11 +108,18 @@ impl Case {
         }
         let stride = of(&self.manifest["stride"]);
         for (l, layer) in trained.model.layers.iter().enumerate() {
-            let want = |name: &str| &self.expected.tensors[&format!("final.layers.{l}.{name}")].values;
-            let error = relative_error(&subset(&layer.weight, stride), want("weight"));
-            assert!(error <= 1e-3, "{who}: layers.{l}.weight is off by {error:e}");
-            let error = relative_error(&layer.bias, want("bias"));
-            assert!(error <= 1e-3, "{who}: layers.{l}.bias is off by {error:e}");
+            let weight = subset(&layer.weight, stride);
+            for (run, name, values) in [
+                ("final", "weight", &weight),
+                ("final32", "weight", &weight),
+                ("final32", "bias", &layer.bias),
+            ] {
+                let error = relative_error(
+                    values,
+                    &self.expected.tensors[&format!("{run}.layers.{l}.{name}")].values,
+                );
+                assert!(error <= 1e-3, "{who}: layers.{l}.{name} is off {run} by {error:e}");
+            }
         }
     }
 
@@ -156,7 +166,8 @@ impl Case {
             executor.run(program, &Step { rows: part.rows, gradient_scale, ..Step::default() })
         })
         .unwrap();
-        let mut read = |matrix: genelift::device::recording::Matrix| executor.read(matrix, 0, matrix.rows).unwrap();
+        let mut read =
+            |matrix: genelift::device::recording::Matrix| executor.read(matrix, 0, matrix.rows).unwrap();
         updates.iter().map(|((w, _), (b, _))| (read(*w), read(*b))).collect()
     }
 }
