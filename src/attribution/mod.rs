@@ -13,9 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::Executor;
 use crate::device::random::Stream;
-use crate::device::recording::{
-    Activation, Call, Element, Epilogue, Fold, Layout, Matrix, Recording, Step,
-};
+use crate::device::recording::{Activation, Call, Element, Epilogue, Fold, Layout, Matrix, Recording, Step};
 use crate::error::{Error, Result};
 use crate::nn::feed::{Feed, Resident, match_genes};
 use crate::nn::model::Model;
@@ -175,9 +173,8 @@ pub fn attribute(
     let network = Network::new(executor, encoder, false)?;
     let input = InputBuffers::new(executor, model)?;
     let reference = vector(executor, "reference", genes, &reference)?;
-    let matrix = |executor: &mut dyn Executor, name: &str, rows, cols| {
-        executor.matrix(name, rows, cols, Element::F32)
-    };
+    let matrix =
+        |executor: &mut dyn Executor, name: &str, rows, cols| executor.matrix(name, rows, cols, Element::F32);
     let x = matrix(executor, "input batch", batch, genes)?;
     let difference = matrix(executor, "input − reference", batch, genes)?;
     let scores = matrix(executor, "scores", seeds, genes)?;

@@ -53,7 +53,9 @@ impl ScoreTable {
         let header: Vec<&str> = lines.next().unwrap_or("").split('\t').collect();
         let column = |name: &str| {
             header.iter().position(|h| *h == name).ok_or_else(|| {
-                wrong(format!("no column \"{name}\" in the header; expected a table written by `genelift attribute`"))
+                wrong(format!(
+                    "no column \"{name}\" in the header; expected a table written by `genelift attribute`"
+                ))
             })
         };
         let (id, score) = (column("gene_id")?, column("score")?);

@@ -141,8 +141,10 @@ impl<'a> Agreement<'a> {
 impl Evaluation {
     /// The evaluation in a few numbers.
     pub fn summary(&self) -> Summary {
-        let mean = |values: &[f64]| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
-        let all = |f: fn(&Figures) -> f64| mean(&self.by_gene.iter().map(f).collect::<Vec<_>>()).unwrap_or(0.0);
+        let mean =
+            |values: &[f64]| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
+        let all =
+            |f: fn(&Figures) -> f64| mean(&self.by_gene.iter().map(f).collect::<Vec<_>>()).unwrap_or(0.0);
         let mut pcc: Vec<f64> = self.by_gene.iter().filter_map(|f| f.pcc).collect();
         pcc.sort_by(f64::total_cmp);
         let (mae, baseline_mae) = (all(|f| f.mae), all(|f| f.baseline_mae));

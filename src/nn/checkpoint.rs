@@ -65,14 +65,20 @@ impl Checkpoint {
         let mut file = TensorFile::load(path)?;
         let text = |key: &str| {
             file.metadata.get(key).cloned().ok_or_else(|| {
-                Error::input(path, format!("no \"{key}\" in the metadata: not a checkpoint; remove it to start anew"))
+                Error::input(
+                    path,
+                    format!("no \"{key}\" in the metadata: not a checkpoint; remove it to start anew"),
+                )
             })
         };
-        let damaged = |key: &str| Error::input(path, format!("metadata \"{key}\" is damaged; remove the file to start anew"));
+        let damaged = |key: &str| {
+            Error::input(path, format!("metadata \"{key}\" is damaged; remove the file to start anew"))
+        };
         let step = text("step")?.parse().map_err(|_| damaged("step"))?;
         let history = serde_json::from_str(&text("history")?).map_err(|_| damaged("history"))?;
         let mut optimizer: Vec<(String, Vec<f32>)> = Vec::new();
-        let keys: Vec<String> = file.tensors.keys().filter(|k| k.starts_with("optimizer.")).cloned().collect();
+        let keys: Vec<String> =
+            file.tensors.keys().filter(|k| k.starts_with("optimizer.")).cloned().collect();
         for key in keys {
             if let Some(tensor) = file.tensors.remove(&key) {
                 optimizer.push((key, tensor.values));

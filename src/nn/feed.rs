@@ -80,7 +80,8 @@ impl<'a> Feed<'a> {
         report: Reporter,
     ) -> Result<Self> {
         let columns = match_genes(store, genes)?;
-        let wanted = samples.len() as u64 * (genes.len().next_multiple_of(16) * store.element().bytes()) as u64;
+        let wanted =
+            samples.len() as u64 * (genes.len().next_multiple_of(16) * store.element().bytes()) as u64;
         let keep = match resident {
             Resident::Always => true,
             Resident::Never => false,

@@ -173,7 +173,9 @@ impl Model {
         }
         let version = text("version")?;
         if version != VERSION {
-            return Err(wrong(format!("model format version {version}, this program reads {VERSION}; update it")));
+            return Err(wrong(format!(
+                "model format version {version}, this program reads {VERSION}; update it"
+            )));
         }
         let json = |key: &str, text: &str, error| wrong(format!("metadata \"{key}\" ({text:.40}…): {error}"));
         let list = text("activations")?;
@@ -196,11 +198,18 @@ impl Model {
             let expected: Vec<_> =
                 shape.iter().map(|w| w.map_or("any".to_string(), |w| w.to_string())).collect();
             if !fits {
-                let message = format!("tensor {name}: expected shape [{}], found {:?}", expected.join(", "), tensor.shape);
+                let message = format!(
+                    "tensor {name}: expected shape [{}], found {:?}",
+                    expected.join(", "),
+                    tensor.shape
+                );
                 return Err(wrong(message));
             }
             if let Some(i) = tensor.values.iter().position(|v| !v.is_finite()) {
-                return Err(wrong(format!("tensor {name}: element {i} is {}, not a number", tensor.values[i])));
+                return Err(wrong(format!(
+                    "tensor {name}: element {i} is {}, not a number",
+                    tensor.values[i]
+                )));
             }
             Ok(tensor)
         };

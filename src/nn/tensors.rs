@@ -75,7 +75,9 @@ impl TensorFile {
         let damaged = |error: safetensors::SafeTensorError| {
             Error::input(
                 path,
-                format!("not a readable safetensors file ({error}); was it cut short, or is it another format?"),
+                format!(
+                    "not a readable safetensors file ({error}); was it cut short, or is it another format?"
+                ),
             )
         };
         let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).map_err(damaged)?;
@@ -86,7 +88,8 @@ impl TensorFile {
         }
         for (name, view) in file.tensors() {
             if view.dtype() != safetensors::Dtype::F32 {
-                let message = format!("tensor {name}: expected 32-bit floats (F32), found {:?}", view.dtype());
+                let message =
+                    format!("tensor {name}: expected 32-bit floats (F32), found {:?}", view.dtype());
                 return Err(Error::input(path, message));
             }
             let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));

@@ -63,7 +63,9 @@ pub struct Trained {
 pub fn hold_out(n: usize, fraction: f64, seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
     let held = (n as f64 * fraction).round() as usize;
     if !(0.0..1.0).contains(&fraction) || (fraction > 0.0 && (held == 0 || held == n)) {
-        let message = format!("--validation {fraction} of {n} samples leaves nothing on one side; give a fraction such as 0.1, or a store");
+        let message = format!(
+            "--validation {fraction} of {n} samples leaves nothing on one side; give a fraction such as 0.1, or a store"
+        );
         return Err(Error::Usage(message));
     }
     let mut order: Vec<usize> = (0..n).collect();
@@ -132,7 +134,10 @@ fn start(training: &Training, report: Reporter) -> Result<Checkpoint> {
             )));
             return Ok(checkpoint);
         }
-        report(Event::Note(format!("no checkpoint at {}; starting from the first epoch", plan.path.display())));
+        report(Event::Note(format!(
+            "no checkpoint at {}; starting from the first epoch",
+            plan.path.display()
+        )));
     }
     let model = match &training.init {
         Some(init) => Model { config, ..init.clone() },
@@ -163,7 +168,8 @@ fn config(training: &Training) -> serde_json::Value {
     config["training-samples-digest"] = digest(&samples).into();
     if let Some(init) = &training.init {
         let bits = |values: &Vec<f32>| values.iter().map(|v| u64::from(v.to_bits())).collect::<Vec<_>>();
-        let all: Vec<u64> = init.layers.iter().flat_map(|l| [bits(&l.weight), bits(&l.bias)].concat()).collect();
+        let all: Vec<u64> =
+            init.layers.iter().flat_map(|l| [bits(&l.weight), bits(&l.bias)].concat()).collect();
         config["init-digest"] = digest(&all).into();
     }
     config
@@ -228,15 +234,8 @@ impl<'a> Run<'a> {
             _ => None,
         };
         let samples = training.samples.clone();
-        let feed = Feed::new(
-            executor,
-            training.store,
-            samples,
-            &model.genes,
-            batch,
-            training.resident,
-            report,
-        )?;
+        let feed =
+            Feed::new(executor, training.store, samples, &model.genes, batch, training.resident, report)?;
         let table = executor.matrix("losses", feed.batches(), 2, Element::F32)?;
 
         let loss = LossBuffers {
@@ -361,8 +360,7 @@ impl Validation<'_> {
     fn measure(&self, executor: &mut dyn Executor, genes: f64) -> Result<(f64, f64)> {
         let order: Vec<u32> = (0..self.feed.len() as u32).collect();
         self.feed.pass(executor, &order, |executor, batch| {
-            let step =
-                Step { rows: batch.rows, first: batch.first, slot: batch.number, ..Step::default() };
+            let step = Step { rows: batch.rows, first: batch.first, slot: batch.number, ..Step::default() };
             executor.run(self.program, &step)
         })?;
         let (loss, mae) = sums(&executor.read(self.table, 0, self.feed.batches())?);
