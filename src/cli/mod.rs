@@ -2,12 +2,17 @@
 //!
 //! Results go to standard output and nothing else does; progress, notes and errors go to standard error.
 
+mod apply;
+mod attribute;
 mod progress;
+mod select;
+mod train;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::progress::Reporter;
@@ -26,11 +31,34 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Train an autoencoder on a store
+    Train(train::Args),
+    /// Write the bottleneck's activations of every sample as a table
+    Embed(apply::Args),
+    /// Write the autoencoder's output as a store
+    Reconstruct(apply::Args),
+    /// Measure the autoencoder on a store: MAE and PCC by gene and by sample, beside the training median's
+    Evaluate(apply::Args),
+    /// Score every gene by DeepLIFT
+    Attribute(attribute::Args),
+    /// Pick landmarks from scores
+    Select(select::Args),
     /// Write a shell completion script to standard output
     Completions {
         /// The shell to write for
         shell: clap_complete::Shell,
     },
+}
+
+/// Where settings that are not given come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// Chosen by measurement
+    #[default]
+    Default,
+    /// Kong et al. 2021, with the plainest reading where the paper is silent
+    Paper,
 }
 
 /// The arguments of every computing command.
@@ -66,8 +94,14 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn dispatch(command: &Command, _report: Reporter) -> Result<()> {
+fn dispatch(command: &Command, report: Reporter) -> Result<()> {
     match command {
+        Command::Train(args) => train::run(args, report),
+        Command::Embed(args) => apply::embed(args, report),
+        Command::Reconstruct(args) => apply::reconstruct(args, report),
+        Command::Evaluate(args) => apply::evaluate(args, report),
+        Command::Attribute(args) => attribute::run(args, report),
+        Command::Select(args) => select::run(args, report),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "genelift", &mut text);

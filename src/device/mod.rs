@@ -9,7 +9,8 @@ pub mod random;
 pub mod recording;
 mod shapes;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::progress::Reporter;
 use recording::{Element, Matrix, Recording, Step};
 
 /// A compiled [`Recording`], valid in the executor that compiled it.
@@ -74,4 +75,15 @@ pub trait Executor {
 
     /// Frees every matrix and program; handles made before are invalid.
     fn reset(&mut self);
+}
+
+/// Opens what `--device` asks for: `auto`, `cpu`, `gpu`, `gpu:INDEX` or `gpu:NAME`.
+///
+/// # Errors
+/// [`Error::Usage`] for other words; [`Error::Device`] where there is no such device.
+pub fn open(choice: &str, threads: Option<usize>, _report: Reporter) -> Result<Box<dyn Executor>> {
+    match choice {
+        "auto" | "cpu" => Ok(Box::new(cpu::CpuExecutor::open(threads)?)),
+        _ => Err(Error::Usage(format!("--device {choice}: expected auto, cpu, gpu, gpu:INDEX or gpu:NAME"))),
+    }
 }

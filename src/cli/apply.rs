@@ -1,0 +1,95 @@
+//! `genelift embed`, `reconstruct` and `evaluate`: a model and a store → what the model makes of it.
+
+use std::path::PathBuf;
+
+use super::{Common, print};
+use crate::device;
+use crate::error::Result;
+use crate::evaluate::Summary;
+use crate::nn::apply;
+use crate::nn::model::Model;
+use crate::progress::Reporter;
+use crate::store::{Store, atomic};
+
+/// Arguments of all three.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The model
+    model: PathBuf,
+    /// The store; it may have more genes than the model, in any order
+    store: PathBuf,
+    /// The output
+    #[arg(short, value_name = "OUT")]
+    output: PathBuf,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Args {
+    fn open(&self, report: Reporter) -> Result<(Box<dyn device::Executor>, Model, Store)> {
+        atomic::check_free(&self.output, self.common.force)?;
+        let executor = device::open(&self.common.device, self.common.threads, report)?;
+        Ok((executor, Model::load(&self.model)?, Store::open(&self.store)?))
+    }
+}
+
+/// `embed`: bottleneck activations as a table.
+///
+/// # Errors
+/// Those of [`apply::embed`].
+pub fn embed(args: &Args, report: Reporter) -> Result<()> {
+    let (mut executor, model, store) = args.open(report)?;
+    apply::embed(&mut *executor, &model, &store, &args.output, args.common.force, report)?;
+    let neurons = model.layers[model.encoder_layers() - 1].outputs;
+    print(&format!(
+        "embedding\t{}\nsamples\t{}\nneurons\t{neurons}\n",
+        args.output.display(),
+        store.n_samples()
+    ))
+}
+
+/// `reconstruct`: the network's output as a store.
+///
+/// # Errors
+/// Those of [`apply::reconstruct`].
+pub fn reconstruct(args: &Args, report: Reporter) -> Result<()> {
+    let (mut executor, model, store) = args.open(report)?;
+    let out = apply::reconstruct(&mut *executor, &model, &store, &args.output, args.common.force, report)?;
+    print(&format!(
+        "store\t{}\nsamples\t{}\ngenes\t{}\n",
+        args.output.display(),
+        out.n_samples(),
+        out.n_genes()
+    ))
+}
+
+/// `evaluate`: MAE and PCC by gene and by sample, beside the training median's.
+///
+/// # Errors
+/// Those of [`apply::evaluate`].
+pub fn evaluate(args: &Args, report: Reporter) -> Result<()> {
+    let (mut executor, model, store) = args.open(report)?;
+    let evaluation = apply::evaluate(&mut *executor, &model, &store, report)?;
+    evaluation.write(&args.output, args.common.force)?;
+    print(&describe(&evaluation.summary()))
+}
+
+/// The summary for a reader.
+pub fn describe(summary: &Summary) -> String {
+    let pcc = |x: Option<f64>| x.map_or("undefined".to_string(), |x| format!("{x:.4}"));
+    let mut text = format!(
+        "{} samples × {} genes\nMAE {:.4}, of the training median {:.4}: ratio {:.3}\nPCC by gene: mean {}, median {}; by sample: mean {}\n",
+        summary.samples,
+        summary.genes,
+        summary.mae,
+        summary.baseline_mae,
+        summary.mae_ratio,
+        pcc(summary.pcc_gene_mean),
+        pcc(summary.pcc_gene_median),
+        pcc(summary.pcc_sample_mean)
+    );
+    if summary.pcc_gene_undefined > 0 {
+        text += &format!("PCC is undefined for {} genes (constant values)\n", summary.pcc_gene_undefined);
+    }
+    text
+}

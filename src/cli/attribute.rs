@@ -1,0 +1,158 @@
+//! `genelift attribute`: a model and a store → a score for every gene.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Common, Preset, print};
+use crate::attribution::{
+    Aggregate, AttributeSettings, Attribution, Reference, ScoreTable, Target, attribute,
+};
+use crate::device::{self, Executor};
+use crate::error::{Error, Result};
+use crate::nn::model::Model;
+use crate::progress::Reporter;
+use crate::store::{Store, atomic, npy};
+
+/// Arguments of `attribute`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The model
+    model: PathBuf,
+    /// The store whose samples are attributed
+    store: PathBuf,
+    /// The scores to write (.tsv); settings and completeness go beside them (.json)
+    #[arg(short, value_name = "SCORES")]
+    output: PathBuf,
+    #[command(flatten)]
+    options: Options,
+    /// Also write the scores of each bottleneck neuron: a neurons × genes array
+    #[arg(long, value_name = "NPY")]
+    per_node: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What can be said about attribution, on the command line or in a configuration file.
+#[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Options {
+    /// Where the settings that are not given come from: default, or paper (zeros, mean-abs)
+    #[arg(long, value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
+    /// What samples are compared with, at the scaled input: zeros, mean, median (over the attributed samples), or
+    /// a store, of which the mean is taken [default: mean; paper: zeros]
+    #[arg(long, value_name = "zeros|mean|median|STORE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
+    /// The bottleneck's activation, or its input [post]
+    #[arg(long, value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+    /// How contributions become one score a gene [default: abs-mean; paper: mean-abs]
+    #[arg(long, value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aggregate: Option<Aggregate>,
+    /// How many samples, drawn by the seed [all]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples: Option<usize>,
+}
+
+impl Options {
+    /// The settings: the preset's, with what was said put in.
+    pub fn settings(&self, seed: u64) -> AttributeSettings {
+        let preset = match self.preset.unwrap_or_default() {
+            Preset::Default => AttributeSettings::standard(),
+            Preset::Paper => AttributeSettings::paper(),
+        };
+        AttributeSettings {
+            reference: self.reference.clone().unwrap_or(preset.reference),
+            target: self.target.unwrap_or(preset.target),
+            aggregate: self.aggregate.unwrap_or(preset.aggregate),
+            samples: self.samples.or(preset.samples),
+            seed,
+        }
+    }
+}
+
+/// Attributes and writes the scores, and beside them (`.json`) the settings and the completeness.
+///
+/// # Errors
+/// Those of [`attribute`] and of the files.
+pub fn attribute_files(
+    executor: &mut dyn Executor,
+    model: &Path,
+    store: &Path,
+    out: &Path,
+    per_node: Option<&Path>,
+    settings: &AttributeSettings,
+    force: bool,
+    report: Reporter,
+) -> Result<Attribution> {
+    let notes = out.with_extension("json");
+    if notes == out {
+        return Err(Error::Usage(format!(
+            "{}: scores are a table; give it a name that ends in .tsv",
+            out.display()
+        )));
+    }
+    for path in [Some(out), Some(&notes), per_node].into_iter().flatten() {
+        atomic::check_free(path, force)?;
+    }
+    let (model, store) = (Model::load(model)?, Store::open(store)?);
+    let result = attribute(executor, &model, &store, settings, per_node.is_some(), report)?;
+    let known = store.genes();
+    let position: std::collections::HashMap<&str, usize> =
+        known.ids.iter().enumerate().map(|(i, id)| (id.as_str(), i)).collect();
+    let rows: Vec<usize> = model.genes.iter().filter_map(|g| position.get(g.as_str()).copied()).collect();
+    ScoreTable::rank(&known.select(&rows), &result.scores).write(out, force)?;
+    if let (Some(path), Some(values)) = (per_node, &result.per_node) {
+        let header = npy::header("<f4", result.neurons, model.genes.len());
+        atomic::write_file(path, force, |file| {
+            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            file.write_all(&header).and_then(|()| file.write_all(&bytes)).map_err(Error::io(path, "writing"))
+        })?;
+    }
+    let text = serde_json::json!({
+        "settings": settings, "samples": result.samples, "neurons": result.neurons,
+        "completeness": {
+            "worst-error": result.completeness.worst_error,
+            "largest-output-difference": result.completeness.scale,
+            "relative": result.completeness.relative(),
+        },
+    });
+    atomic::write_file(&notes, force, |file| {
+        writeln!(file, "{text:#}").map_err(Error::io(&notes, "writing"))
+    })?;
+    Ok(result)
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Those of [`attribute_files`].
+pub fn run(args: &Args, report: Reporter) -> Result<()> {
+    let mut executor = device::open(&args.common.device, args.common.threads, report)?;
+    let result = attribute_files(
+        &mut *executor,
+        &args.model,
+        &args.store,
+        &args.output,
+        args.per_node.as_deref(),
+        &args.options.settings(args.common.seed),
+        args.common.force,
+        report,
+    )?;
+    let completeness = result.completeness;
+    print(&format!(
+        "scores\t{}\ngenes\t{}\nsamples\t{}\nneurons\t{}\ncompleteness_worst_error\t{:e}\ncompleteness_relative\t{:e}\n",
+        args.output.display(),
+        result.scores.len(),
+        result.samples,
+        result.neurons,
+        completeness.worst_error,
+        completeness.relative()
+    ))
+}
