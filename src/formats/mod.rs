@@ -1,1 +1,253 @@
-//! (under construction)
+//! Matrix files, one file a format. Each reader yields blocks of rows of the file; [`import()`] turns them into
+//! a store, whichever way round the file lies.
+//!
+//! A new format is a file with `open`, and a row in [`FORMATS`].
+
+mod compressed;
+mod gctx;
+mod h5ad;
+mod hdf5;
+mod import;
+mod missing;
+mod names;
+mod npy;
+mod orientation;
+mod spool;
+mod text;
+
+use std::io::Read;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::store::Table;
+pub use import::{ImportSettings, import};
+pub use missing::Missing;
+pub use orientation::Orientation;
+
+/// One format that can be read.
+pub struct Format {
+    /// As `--format` takes it.
+    pub name: &'static str,
+    /// Endings of file names, without the dot and without `.gz` or `.zst`.
+    pub extensions: &'static [&'static str],
+    /// Whether a file that begins so may be of this format.
+    magic: fn(&[u8]) -> bool,
+    /// What the beginning should look like, for messages.
+    begins: &'static str,
+    open: fn(&Path, &ReadSettings) -> Result<MatrixFile>,
+}
+
+/// Every format, in the order in which they are tried.
+pub const FORMATS: &[Format] = &[
+    Format {
+        name: "gctx",
+        extensions: &["gctx"],
+        magic: hdf5::magic,
+        begins: "the HDF5 signature",
+        open: gctx::open,
+    },
+    Format {
+        name: "h5ad",
+        extensions: &["h5ad"],
+        magic: hdf5::magic,
+        begins: "the HDF5 signature",
+        open: h5ad::open,
+    },
+    Format {
+        name: "npy",
+        extensions: &["npy"],
+        magic: |start| start.starts_with(crate::store::npy::MAGIC),
+        begins: "\\x93NUMPY",
+        open: npy::open,
+    },
+    Format { name: "csv", extensions: &["csv"], magic: text::magic, begins: "text", open: text::open_csv },
+    Format {
+        name: "tsv",
+        extensions: &["tsv", "txt", "tab"],
+        magic: text::magic,
+        begins: "text",
+        open: text::open_tsv,
+    },
+];
+
+/// What a reader may be told.
+#[derive(Debug, Clone, Default)]
+pub struct ReadSettings {
+    /// A name from [`FORMATS`]; the content and then the ending decide where it is `None`.
+    pub format: Option<String>,
+    /// The layer of an h5ad file to read in place of X.
+    pub layer: Option<String>,
+}
+
+/// A matrix file, opened: what is known before its values are read.
+pub struct MatrixFile {
+    /// The format's name, with `.gz` or `.zst` where compressed.
+    pub format: String,
+    /// Names of the file's columns, the axis that runs fastest.
+    pub columns: Table,
+    /// Names of the rows where the file holds them apart from the values; text tells them row by row.
+    pub rows: Option<Table>,
+    /// The header above the row names, where there is one.
+    pub corner: String,
+    /// The orientation that the format defines for its matrix.
+    pub natural: Option<Orientation>,
+    /// Whether the matrix lies transposed in the file: blocks are then rows of its transpose, and
+    /// [`MatrixFile::columns`] and [`MatrixFile::rows`] are named as they lie.
+    pub transposed: bool,
+    /// Whether the names are made up ("gene_1").
+    pub unnamed: bool,
+    /// A number that stands for a missing value.
+    pub sentinel: Option<f32>,
+    /// Things worth a warning.
+    pub warnings: Vec<String>,
+    /// The values.
+    pub blocks: Box<dyn Blocks>,
+}
+
+/// Yields a matrix a block of rows at a time.
+pub trait Blocks {
+    /// Appends the next rows to `values` and, where [`MatrixFile::rows`] is `None`, their names to `ids`. False
+    /// when there are no more. Missing values are NaN; infinite ones are passed on.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming the place in the file.
+    fn next(&mut self, ids: &mut Vec<String>, values: &mut Vec<f32>) -> Result<bool>;
+
+    /// Share of the file that is read, 0 to 1.
+    fn done(&self) -> f64;
+}
+
+/// Recognises the format of `path`, by content first, then by the ending, and opens it.
+///
+/// # Errors
+/// [`Error::Input`] for a file of no known format or of another one than its ending or `--format` says;
+/// [`Error::Usage`] for a format that does not exist.
+pub fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
+    let names = || FORMATS.iter().map(|f| f.name).collect::<Vec<_>>().join(", ");
+    if path.is_dir() {
+        return Err(Error::input(path, "is a directory; a matrix file is needed"));
+    }
+    let (start, compression) = compressed::start(path)?;
+    if start.is_empty() {
+        return Err(Error::input(path, "the file is empty"));
+    }
+    let format = match settings.format.as_deref() {
+        Some(name) => FORMATS
+            .iter()
+            .find(|f| f.name == name)
+            .ok_or_else(|| Error::Usage(format!("--format {name}: the formats are auto, {}", names())))?,
+        None => recognise(path, &start)?,
+    };
+    if !(format.magic)(&start) {
+        let (name, begins) = (format.name, format.begins);
+        if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
+            return Err(Error::input(path, "is UTF-16 text; save it as UTF-8"));
+        }
+        return Err(Error::input(
+            path,
+            format!("is not a {name} file: it does not begin with {begins}; is it damaged or misnamed?"),
+        ));
+    }
+    if !compression.is_empty() && !(text::magic)(&start) {
+        return Err(Error::input(
+            path,
+            format!("only text is read compressed; unpack the {} first", format.name),
+        ));
+    }
+    if settings.layer.is_some() && format.name != "h5ad" {
+        return Err(Error::Usage(format!("--layer is for h5ad; {} is {}", path.display(), format.name)));
+    }
+    let mut file = (format.open)(path, settings)?;
+    file.format.push_str(compression);
+    if file.columns.is_empty() || file.rows.as_ref().is_some_and(Table::is_empty) {
+        return Err(Error::input(path, "the matrix is empty: it has no rows or no columns"));
+    }
+    Ok(file)
+}
+
+/// The format by content where that is telling, else by the file's ending.
+fn recognise(path: &Path, start: &[u8]) -> Result<&'static Format> {
+    let by_name = |name: &str| FORMATS.iter().find(|f| f.name == name).expect("a row of the table");
+    if hdf5::magic(start) {
+        return Ok(by_name(hdf5::kind(path)?));
+    }
+    let ending = ending(path);
+    let by_ending = FORMATS.iter().find(|f| f.extensions.contains(&ending.as_str()));
+    let telling = FORMATS.iter().find(|f| f.begins != "text" && (f.magic)(start));
+    match telling.or(by_ending) {
+        Some(format) => Ok(format),
+        None if text::magic(start) => Ok(by_name("tsv")),
+        None => {
+            let endings: Vec<_> =
+                FORMATS.iter().flat_map(|f| f.extensions).map(|e| format!(".{e}")).collect();
+            Err(Error::input(
+                path,
+                format!("is of no known format; {} are read, text also as .gz or .zst", endings.join(", ")),
+            ))
+        }
+    }
+}
+
+/// The last ending in lower case, looking behind `.gz` and `.zst`.
+fn ending(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let name = [".gz", ".zst"].iter().find_map(|e| name.strip_suffix(e)).unwrap_or(&name);
+    name.rsplit_once('.').map_or(String::new(), |(_, ending)| ending.to_string())
+}
+
+/// What [`describe`] finds without reading the values.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct FileInfo {
+    /// The file.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
+    /// As in [`MatrixFile::format`].
+    pub format: String,
+    /// Rows where the format tells without reading all.
+    pub rows: Option<usize>,
+    /// Columns of values.
+    pub columns: usize,
+    /// `"samples"` or `"genes"`, as an import would take the rows; with the reason.
+    pub rows_are: &'static str,
+    /// Why.
+    pub reason: String,
+    /// The first row names.
+    pub first_rows: Vec<String>,
+    /// The first column names.
+    pub first_columns: Vec<String>,
+}
+
+/// Describes a matrix file from its header and first block.
+///
+/// # Errors
+/// As [`open`], and a first block that cannot be read.
+pub fn describe(path: &Path, settings: &ReadSettings) -> Result<FileInfo> {
+    let mut file = open(path, settings)?;
+    let (mut ids, mut values) = (Vec::new(), Vec::new());
+    file.blocks.next(&mut ids, &mut values)?;
+    let rows = file.rows.as_ref().map_or(ids.as_slice(), |table| &table.ids);
+    let decision = orientation::decide(&file, rows, Orientation::Auto).map_or_else(
+        || (orientation::Rows::longer_side(rows.len(), file.columns.len()), orientation::LONGER.to_string()),
+        |(rows, reason)| (rows, reason.to_string()),
+    );
+    let first = |ids: &[String]| ids.iter().take(3).cloned().collect();
+    Ok(FileInfo {
+        path: path.display().to_string(),
+        bytes: path.metadata().map_err(Error::io(path, "reading"))?.len(),
+        rows: file.rows.as_ref().map(Table::len),
+        columns: file.columns.len(),
+        rows_are: decision.0.word(),
+        reason: decision.1,
+        first_rows: first(rows),
+        first_columns: first(&file.columns.ids),
+        format: file.format,
+    })
+}
+
+/// Reads up to `n` bytes.
+fn read_start(input: &mut dyn Read, n: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(n);
+    input.take(n as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,1 +1,3 @@
-//! (under construction)
+//! Store → store.
+
+pub mod split;

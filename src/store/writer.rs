@@ -76,11 +76,6 @@ impl StoreWriter {
         })
     }
 
-    /// Where files may be kept that live no longer than this writer.
-    pub(crate) fn scratch(&self) -> &Path {
-        &self.temporary.0
-    }
-
     /// Rows written so far.
     pub fn n_samples(&self) -> usize {
         self.n_samples
@@ -101,9 +96,8 @@ impl StoreWriter {
             )));
         }
         let limit = if self.element == Element::F16 { F16_LIMIT } else { f32::INFINITY };
-        // `<` is false for NaN.
         if self.unfit.is_none()
-            && let Some(at) = rows.iter().position(|x| !(x.abs() < limit))
+            && let Some(at) = rows.iter().position(|x| x.is_nan() || x.abs() >= limit)
         {
             self.unfit = Some((self.n_samples + at / self.n_genes, at % self.n_genes, rows[at]));
         }
@@ -153,6 +147,14 @@ impl StoreWriter {
         for (table, word, n) in [(&genes, "gene", self.n_genes), (&samples, "sample", self.n_samples)] {
             if table.len() != n {
                 return refuse(format!("{} {word} ids for {n} {word}s", table.len()));
+            }
+            if table.ids.iter().any(String::is_empty) {
+                return refuse(format!("a {word} has no name"));
+            }
+            let mut names =
+                std::collections::HashSet::from([if word == "gene" { "gene_id" } else { "sample_id" }]);
+            if let Some(name) = table.column_names().into_iter().find(|name| !names.insert(name)) {
+                return refuse(format!("the {word}s' column {name:?} occurs twice; rename one"));
             }
             if let Some((id, first, second)) = table.duplicate() {
                 let places = format!("{word}s {} and {}", first + 1, second + 1);

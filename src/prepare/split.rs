@@ -1,0 +1,203 @@
+//! Splits the samples of a store into stores for training, validation and testing.
+
+use std::path::Path;
+
+use crate::device::random::Stream;
+use crate::error::{Error, Result};
+use crate::store::{Origin, Store, StoreWriter};
+
+/// Writes `DIR/train.gex` and `DIR/test.gex`, or with three fractions `train`, `validation` and `test`.
+///
+/// Samples are drawn at random. With `group_by` whole groups (samples of one value in that column) stay
+/// together: groups are shuffled and each goes where most samples are still wanted, so parts come as close to
+/// their fractions as the groups allow. Within a part samples keep their order. No part is empty.
+///
+/// # Errors
+/// [`Error::Usage`] for fractions that are not two or three positive numbers of sum 1, or an unknown column;
+/// [`Error::Data`] for fewer samples or groups than parts; outputs that exist.
+pub fn split(
+    store: &Store,
+    dir: &Path,
+    fractions: &[f64],
+    group_by: Option<&str>,
+    seed: u64,
+    force: bool,
+) -> Result<Vec<Store>> {
+    let names: &[&str] = match fractions.len() {
+        2 => &["train", "test"],
+        3 => &["train", "validation", "test"],
+        n => return Err(Error::Usage(format!("--fractions has {n} numbers; two or three are needed"))),
+    };
+    let sum: f64 = fractions.iter().sum();
+    if !fractions.iter().all(|f| *f > 0.0) || (sum - 1.0).abs() > 1e-6 {
+        return Err(Error::Usage(format!(
+            "--fractions {fractions:?} must be positive and add to 1, not {sum}"
+        )));
+    }
+    let groups = groups(store, group_by)?;
+    if groups.len() < names.len() {
+        let (n, parts) = (groups.len(), names.len());
+        let what = group_by.map_or("samples".into(), |column| format!("groups by {column:?}"));
+        return Err(Error::Data(format!("{}: {n} {what} cannot make {parts} parts", store.path().display())));
+    }
+
+    let part_of = assign(&groups, fractions, seed);
+    std::fs::create_dir_all(dir).map_err(Error::io(dir, "creating"))?;
+    // All names are looked at before the first part is written.
+    for name in names {
+        crate::store::atomic::check_free(&dir.join(format!("{name}.gex")), force)?;
+    }
+    let mut stores = Vec::new();
+    for (part, name) in names.iter().enumerate() {
+        let samples: Vec<usize> = (0..store.n_samples()).filter(|s| part_of[*s] == part).collect();
+        let origin = Origin::derived(
+            store,
+            serde_json::json!({ "split": {
+                "part": name, "fractions": fractions, "group_by": group_by, "seed": seed,
+            }}),
+        );
+        stores.push(write(store, &dir.join(format!("{name}.gex")), &samples, origin, force)?);
+    }
+    Ok(stores)
+}
+
+/// The samples of each group, groups in order of first appearance; without a column each sample is one.
+fn groups(store: &Store, column: Option<&str>) -> Result<Vec<Vec<usize>>> {
+    let Some(name) = column else {
+        return Ok((0..store.n_samples()).map(|s| vec![s]).collect());
+    };
+    let fields = store.samples().column(name).ok_or_else(|| {
+        let columns = store.samples().column_names().join(", ");
+        let columns = if columns.is_empty() { "none; import with --labels".into() } else { columns };
+        Error::Usage(format!("{} has no sample column {name:?}; it has {columns}", store.path().display()))
+    })?;
+    let mut positions = std::collections::HashMap::new();
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for (sample, field) in fields.iter().enumerate() {
+        let group = *positions.entry(field.as_str()).or_insert(groups.len());
+        if group == groups.len() {
+            groups.push(Vec::new());
+        }
+        groups[group].push(sample);
+    }
+    Ok(groups)
+}
+
+/// The part of every sample.
+fn assign(groups: &[Vec<usize>], fractions: &[f64], seed: u64) -> Vec<usize> {
+    let n: usize = groups.iter().map(Vec::len).sum();
+    let mut order: Vec<usize> = (0..groups.len()).collect();
+    Stream::new(seed, "split", 0).shuffle(&mut order);
+    let wanted: Vec<f64> = fractions.iter().map(|f| f * n as f64).collect();
+    let mut sizes = vec![0usize; fractions.len()];
+    let mut part_of = vec![0; n];
+    for (done, group) in order.iter().enumerate() {
+        let empty = sizes.iter().filter(|size| **size == 0).count();
+        let must_fill = groups.len() - done == empty;
+        let parts = (0..sizes.len()).filter(|part| !must_fill || sizes[*part] == 0);
+        let lack = |part: &usize| wanted[*part] - sizes[*part] as f64;
+        let part = parts.max_by(|a, b| lack(a).total_cmp(&lack(b))).expect("there are parts");
+        sizes[part] += groups[*group].len();
+        for sample in &groups[*group] {
+            part_of[*sample] = part;
+        }
+    }
+    part_of
+}
+
+/// The given samples of a store as a store of their own.
+fn write(store: &Store, path: &Path, samples: &[usize], origin: Origin, force: bool) -> Result<Store> {
+    let mut writer = StoreWriter::create(path, store.n_genes(), store.element(), force)?;
+    let mut row = vec![0.0; store.n_genes()];
+    for &sample in samples {
+        store.read_row(sample, &mut row);
+        writer.push_rows(&row)?;
+    }
+    writer.finish(store.genes().clone(), store.samples().select(samples), origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::recording::Element;
+    use crate::store::Table;
+
+    fn store(dir: &Path, n: usize, group: impl Fn(usize) -> usize) -> Store {
+        let mut writer = StoreWriter::create(&dir.join("all.gex"), 3, Element::F32, false).expect("created");
+        for s in 0..n {
+            writer.push_rows(&[s as f32, 1.0, 2.0]).expect("pushed");
+        }
+        let mut samples = Table::numbered("sample_id", "s", n);
+        samples.set_column("study", (0..n).map(|s| group(s).to_string()).collect());
+        writer.finish(Table::numbered("gene_id", "g", 3), samples, Origin::default()).expect("finished")
+    }
+
+    /// The first gene's values, which number the samples.
+    fn numbers(store: &Store) -> Vec<usize> {
+        let mut values = Vec::new();
+        store.read_columns(0, 1, &mut values);
+        values.into_iter().map(|x| x as usize).collect()
+    }
+
+    #[test]
+    fn parts_have_their_size_and_share_no_sample() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let all = store(dir.path(), 257, |s| s);
+        let parts = split(&all, &dir.path().join("a"), &[0.8, 0.1, 0.1], None, 7, false).expect("split");
+        let sizes: Vec<_> = parts.iter().map(Store::n_samples).collect();
+        assert_eq!(sizes.iter().sum::<usize>(), 257);
+        for (size, wanted) in sizes.iter().zip([205.6, 25.7, 25.7]) {
+            assert!((*size as f64 - wanted).abs() < 1.0, "{sizes:?}");
+        }
+        let mut seen: Vec<_> = parts.iter().flat_map(numbers).collect();
+        for part in &parts {
+            assert!(
+                part.samples().ids.iter().zip(numbers(part)).all(|(id, s)| *id == format!("s_{}", s + 1))
+            );
+        }
+        assert_ne!(seen, (0..257).collect::<Vec<_>>());
+        seen.sort_unstable();
+        assert_eq!(seen, (0..257).collect::<Vec<_>>());
+
+        let again = split(&all, &dir.path().join("b"), &[0.8, 0.1, 0.1], None, 7, false).expect("split");
+        assert_eq!(numbers(&again[2]), numbers(&parts[2]));
+        assert_eq!(again[0].info().fingerprint(), parts[0].info().fingerprint());
+        let other = split(&all, &dir.path().join("b"), &[0.8, 0.1, 0.1], None, 8, true).expect("replaced");
+        assert_ne!(numbers(&other[2]), numbers(&parts[2]));
+        assert_eq!(parts[0].info().origin.inputs[0].sha256, all.info().fingerprint());
+    }
+
+    #[test]
+    fn groups_stay_whole_and_no_part_is_empty() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        // One study of 90 and ten of one sample each: the large one must not take every part's share.
+        let all = store(dir.path(), 100, |s| s.saturating_sub(89));
+        for seed in 0..20 {
+            let parts =
+                split(&all, &dir.path().join("p"), &[0.5, 0.5], Some("study"), seed, true).expect("split");
+            let studies = |store: &Store| store.samples().column("study").expect("kept").to_vec();
+            assert!(parts.iter().all(|part| part.n_samples() > 0));
+            assert!(studies(&parts[0]).iter().all(|study| !studies(&parts[1]).contains(study)));
+        }
+        let few =
+            split(&all, &dir.path().join("q"), &[0.98, 0.01, 0.01], Some("study"), 1, false).expect("split");
+        assert!(few.iter().all(|part| part.n_samples() > 0));
+    }
+
+    #[test]
+    fn what_cannot_be_split_is_refused() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let all = store(dir.path(), 5, |_| 1);
+        let attempt = |fractions: &[f64], column| {
+            let parts = split(&all, &dir.path().join("x"), fractions, column, 0, false);
+            parts.map(|_| ()).expect_err("refused").to_string()
+        };
+        assert!(attempt(&[0.5, 0.4], None).contains("add to 1"));
+        assert!(attempt(&[1.5, -0.5], None).contains("must be positive"));
+        assert!(attempt(&[f64::NAN, 0.5], None).contains("must be positive"));
+        assert!(attempt(&[1.0], None).contains("two or three"));
+        assert!(attempt(&[0.5, 0.5], Some("tissue")).contains("it has study"));
+        assert!(attempt(&[0.5, 0.5], Some("study")).contains("1 groups by \"study\" cannot make 2 parts"));
+        assert!(!dir.path().join("x").exists());
+    }
+}
