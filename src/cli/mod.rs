@@ -4,8 +4,11 @@
 
 mod apply;
 mod attribute;
+mod import;
 mod progress;
+mod run;
 mod select;
+mod split;
 mod train;
 
 use std::io::Write;
@@ -31,6 +34,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Read matrix files into a store
+    Import(import::Args),
+    /// Split a store's samples for training and testing
+    Split(split::Args),
     /// Train an autoencoder on a store
     Train(train::Args),
     /// Write the bottleneck's activations of every sample as a table
@@ -43,6 +50,8 @@ enum Command {
     Attribute(attribute::Args),
     /// Pick landmarks from scores
     Select(select::Args),
+    /// Do all of it, from matrix file to landmarks, as a configuration file says; resumable stage by stage
+    Run(run::Args),
     /// Write a shell completion script to standard output
     Completions {
         /// The shell to write for
@@ -96,12 +105,15 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: &Command, report: Reporter) -> Result<()> {
     match command {
+        Command::Import(args) => import::run(args, report),
+        Command::Split(args) => split::run(args),
         Command::Train(args) => train::run(args, report),
         Command::Embed(args) => apply::embed(args, report),
         Command::Reconstruct(args) => apply::reconstruct(args, report),
         Command::Evaluate(args) => apply::evaluate(args, report),
         Command::Attribute(args) => attribute::run(args, report),
         Command::Select(args) => select::run(args, report),
+        Command::Run(args) => run::run(args, report),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "genelift", &mut text);

@@ -499,7 +499,10 @@ fn append(all: &mut Table, more: Table) {
 }
 
 /// Path, length and SHA-256 of a file.
-fn input_file(path: &Path, format: &str) -> Result<InputFile> {
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn input_file(path: &Path, format: &str) -> Result<InputFile> {
     let mut file = std::fs::File::open(path).map_err(Error::io(path, "opening"))?;
     let (mut hasher, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 20], 0);
     loop {

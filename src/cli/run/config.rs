@@ -45,7 +45,8 @@ impl Config {
     /// [`Error::Io`]; [`Error::Input`] naming the key that is unknown, missing or of the wrong type.
     pub fn read(path: &Path, changes: &[String]) -> Result<Config> {
         let text = std::fs::read_to_string(path).map_err(Error::io(path, "reading the configuration"))?;
-        let mut table: Table = text.parse().map_err(|e: toml::de::Error| Error::input(path, e.to_string()))?;
+        let mut table: Table =
+            text.parse().map_err(|e: toml::de::Error| Error::input(path, e.to_string()))?;
         changes.iter().try_for_each(|change| set(&mut table, change))?;
 
         let mut file = File { path, table };
@@ -136,7 +137,9 @@ impl File<'_> {
             None => Ok(()),
             Some(key) => Err(Error::input(
                 self.path,
-                format!("unknown key \"{key}\"; there are output, seed, device, threads, preset and the tables import, split, train, attribute, select"),
+                format!(
+                    "unknown key \"{key}\"; there are output, seed, device, threads, preset and the tables import, split, train, attribute, select"
+                ),
             )),
         }
     }
@@ -158,9 +161,9 @@ impl Section<'_> {
     }
 
     fn options<T: DeserializeOwned>(self) -> Result<T> {
-        Value::Table(self.table)
-            .try_into()
-            .map_err(|e: toml::de::Error| Error::input(self.file, format!("table [{}]: {}", self.name, e.message())))
+        Value::Table(self.table).try_into().map_err(|e: toml::de::Error| {
+            Error::input(self.file, format!("table [{}]: {}", self.name, e.message()))
+        })
     }
 }
 
@@ -175,7 +178,8 @@ fn take<T: DeserializeOwned>(path: &Path, section: &str, table: &mut Table, key:
 
 /// Applies `a.b=VALUE`; a value that is not TOML is text.
 fn set(table: &mut Table, change: &str) -> Result<()> {
-    let usage = |why: &str| Error::Usage(format!("--set {change}: {why}; give KEY=VALUE, e.g. train.epochs=20"));
+    let usage =
+        |why: &str| Error::Usage(format!("--set {change}: {why}; give KEY=VALUE, e.g. train.epochs=20"));
     let (key, text) = change.split_once('=').ok_or_else(|| usage("no ="))?;
     let value = format!("value = {text}")
         .parse::<Table>()

@@ -64,7 +64,10 @@ impl<'a> Directory<'a> {
         let from = match from {
             None => STAGES.len(),
             Some(name) => STAGES.iter().position(|stage| *stage == name).ok_or_else(|| {
-                Error::Usage(format!("--from {name}: there is no such stage; there are {}", STAGES.join(", ")))
+                Error::Usage(format!(
+                    "--from {name}: there is no such stage; there are {}",
+                    STAGES.join(", ")
+                ))
             })?,
         };
         let file = path.join("run.json");
@@ -190,7 +193,9 @@ mod tests {
         let message = go(dir, [1, 5, 3], None, false).unwrap_err().to_string();
         assert!(message.contains("from the stage split on"), "{message}");
         assert_eq!(go(dir, [1, 5, 3], None, true).unwrap(), [1, 2]);
-        assert!(go(dir, [1, 5, 3], Some("nothing"), false).unwrap_err().to_string().contains("there are import"));
+        assert!(
+            go(dir, [1, 5, 3], Some("nothing"), false).unwrap_err().to_string().contains("there are import")
+        );
     }
 
     #[test]

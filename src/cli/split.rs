@@ -1,0 +1,60 @@
+//! `genelift split`: a store → parts for training and testing.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::print;
+use crate::error::Result;
+use crate::prepare::split::split;
+use crate::store::Store;
+
+/// Arguments of `split`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The store to split
+    store: PathBuf,
+    /// The directory for train.gex and test.gex, and validation.gex between them with three fractions
+    #[arg(short, value_name = "DIR")]
+    output: PathBuf,
+    #[command(flatten)]
+    options: Options,
+    /// Seed of the draw
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Replace parts that exist
+    #[arg(long)]
+    force: bool,
+}
+
+/// What can be said about a split, on the command line or in a configuration file.
+#[derive(clap::Args, Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Options {
+    /// Shares of train and test, or of train, validation and test
+    #[arg(long, value_delimiter = ',', default_values_t = [0.9, 0.1])]
+    pub fractions: Vec<f64>,
+    /// A sample column of which all samples of one value stay together, e.g. the study
+    #[arg(long, value_name = "COLUMN")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_by: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { fractions: vec![0.9, 0.1], group_by: None }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Those of [`split`].
+pub fn run(args: &Args) -> Result<()> {
+    let store = Store::open(&args.store)?;
+    let options = &args.options;
+    let parts =
+        split(&store, &args.output, &options.fractions, options.group_by.as_deref(), args.seed, args.force)?;
+    let line = |part: &Store| format!("{}\t{} samples\n", part.path().display(), part.n_samples());
+    print(&parts.iter().map(line).collect::<String>())
+}
