@@ -140,6 +140,14 @@ impl View {
         }
     }
 
+    /// Elements of an f32 matrix in place, for one that is read and written by the same task.
+    #[inline]
+    #[allow(clippy::mut_from_ref)] // exclusive by the contract of `View`
+    pub fn floats(&self, row: usize, col: usize, len: usize) -> &mut [f32] {
+        assert_eq!(self.matrix.element, Element::F32, "parameters are f32");
+        self.block_mut(row, col, len)
+    }
+
     /// One index of a u32 matrix.
     pub fn index(&self, row: usize, col: usize) -> u32 {
         self.block::<u32>(row, col, 1)[0]
