@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
 
+/// Epochs that end sooner than this after the last one told are not told; the history has them all.
+const LINE_EVERY: Duration = Duration::from_secs(3);
+
 /// What to train on, and how.
 pub struct Training<'a> {
     /// Holds the training samples.
@@ -92,9 +95,13 @@ pub fn train(executor: &mut dyn Executor, training: &Training, report: Reporter)
     let mut history = start.history;
     let mut step = start.step;
     let mut last_checkpoint = Instant::now();
+    let mut last_line: Option<Instant> = None;
     for epoch in history.len() as u64 + 1..=settings.epochs as u64 {
         let row = run.epoch(executor, epoch, &mut step, report)?;
-        report(Event::Note(row.line(settings.epochs)));
+        if epoch == settings.epochs as u64 || last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
+            report(Event::Note(row.line(settings.epochs)));
+            last_line = Some(Instant::now());
+        }
         history.push(row);
         if let Some(plan) = &training.checkpoint
             && last_checkpoint.elapsed() >= plan.every

@@ -13,6 +13,7 @@ use crate::device::{self, Executor};
 use crate::error::Result;
 use crate::formats::{import, input_file};
 use crate::nn::apply::evaluate;
+use crate::nn::checkpoint;
 use crate::nn::model::Model;
 use crate::prepare::split::split;
 use crate::progress::Reporter;
@@ -115,8 +116,9 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         let (store, model) = (run.file(parts[0]), run.file("model.safetensors"));
         let history = run.file("history.tsv");
         let files = train::Files { store: &store, model: &model, history: Some(&history), init: None };
+        let resume = checkpoint::path_for(&model).exists();
         let device = executor.get(run)?;
-        let trained = train::train_files(device, &files, &options, seed, true, true, report)?;
+        let trained = train::train_files(device, &files, &options, seed, resume, true, report)?;
         Ok(json!({"last_epoch": trained.history.last(), "resident": trained.resident}))
     })?;
 
