@@ -4,8 +4,11 @@
 
 mod apply;
 mod attribute;
+mod import;
+mod info;
 mod progress;
 mod select;
+mod split;
 mod train;
 
 use std::io::Write;
@@ -31,6 +34,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Turn matrix files (CSV, TSV, GCTX, h5ad, npy) into a store
+    Import(import::Args),
+    /// Describe a store, a model or a matrix file
+    Info(info::Args),
+    /// Split a store's samples into train.gex and test.gex (and validation.gex)
+    Split(split::Args),
     /// Train an autoencoder on a store
     Train(train::Args),
     /// Write the bottleneck's activations of every sample as a table
@@ -96,6 +105,9 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: &Command, report: Reporter) -> Result<()> {
     match command {
+        Command::Import(args) => import::run(args, report),
+        Command::Info(args) => info::run(args),
+        Command::Split(args) => split::run(args, report),
         Command::Train(args) => train::run(args, report),
         Command::Embed(args) => apply::embed(args, report),
         Command::Reconstruct(args) => apply::reconstruct(args, report),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What becomes of missing values (blank, NA, NaN, infinite, −666 in GCTX).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Missing {
     /// The import fails and says how many there are.
@@ -19,21 +19,6 @@ pub enum Missing {
     DropGene,
     /// Samples with a missing value are left out.
     DropSample,
-}
-
-impl std::str::FromStr for Missing {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "refuse" => Ok(Missing::Refuse),
-            "mean" => Ok(Missing::Mean),
-            "median" => Ok(Missing::Median),
-            "zero" => Ok(Missing::Zero),
-            "drop-gene" => Ok(Missing::DropGene),
-            "drop-sample" => Ok(Missing::DropSample),
-            _ => Err("one of refuse, mean, median, zero, drop-gene, drop-sample is needed".into()),
-        }
-    }
 }
 
 /// Missing values of one file, by its rows and columns.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::MatrixFile;
 
 /// How a matrix lies in its file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Orientation {
     /// The format, else the names, else the header, else the longer side (genes) decide.
@@ -17,18 +17,6 @@ pub enum Orientation {
     SamplesByGenes,
     /// One row a gene.
     GenesBySamples,
-}
-
-impl std::str::FromStr for Orientation {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Orientation::Auto),
-            "samples-by-genes" => Ok(Orientation::SamplesByGenes),
-            "genes-by-samples" => Ok(Orientation::GenesBySamples),
-            _ => Err("one of auto, samples-by-genes, genes-by-samples is needed".into()),
-        }
-    }
 }
 
 /// What the rows of the blocks of a file are.

@@ -1,0 +1,103 @@
+//! `genelift import`: matrix files → a store.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::print;
+use crate::device::recording::Element;
+use crate::error::Result;
+use crate::formats::{ImportSettings, Missing, Orientation, ReadSettings, import};
+use crate::progress::Reporter;
+
+/// Arguments of `import`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Matrix files; several are joined by samples and must have the same genes
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The store to write (.gex)
+    #[arg(short, value_name = "STORE")]
+    output: PathBuf,
+    #[command(flatten)]
+    options: Options,
+    /// Replace the store if it exists
+    #[arg(long)]
+    force: bool,
+}
+
+/// Type of a store's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// Single precision
+    #[default]
+    F32,
+    /// Half precision: half the size, about three digits
+    F16,
+}
+
+/// What can be said about an import, on the command line or in a configuration file.
+#[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Options {
+    /// auto, csv, tsv, gctx, h5ad or npy; auto looks at the content, then at the file's ending
+    #[arg(long, default_value = "auto")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// Which side holds the genes; auto goes by the format, the names, the header, else the longer side
+    #[arg(long, value_enum, default_value_t)]
+    pub orientation: Orientation,
+    /// The layer of an h5ad file to read in place of X
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// Type of the store's values
+    #[arg(long, value_enum, default_value_t)]
+    pub dtype: Dtype,
+    /// A table (.tsv, .csv) whose columns are joined to the samples by its first column, the sample id
+    #[arg(long, value_name = "TSV")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<PathBuf>,
+    /// What becomes of missing values: blank, NA, NaN, infinite, −666 in GCTX
+    #[arg(long, value_enum, default_value_t)]
+    pub missing: Missing,
+    /// Names of the genes of a .npy: a table, the first column the id
+    #[arg(long, value_name = "TSV")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub genes: Option<PathBuf>,
+    /// Names of the samples of a .npy: a table, the first column the id
+    #[arg(long, value_name = "TSV")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples: Option<PathBuf>,
+}
+
+impl Options {
+    /// The library's settings.
+    pub fn settings(&self, force: bool) -> ImportSettings {
+        let format = self.format.clone().filter(|format| format != "auto");
+        ImportSettings {
+            read: ReadSettings { format, layer: self.layer.clone() },
+            orientation: self.orientation,
+            element: match self.dtype {
+                Dtype::F32 => Element::F32,
+                Dtype::F16 => Element::F16,
+            },
+            labels: self.labels.clone(),
+            missing: self.missing,
+            genes: self.genes.clone(),
+            samples: self.samples.clone(),
+            force,
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Those of [`import()`].
+pub fn run(args: &Args, report: Reporter) -> Result<()> {
+    let store = import(&args.files, &args.output, &args.options.settings(args.force), report)?;
+    let (samples, genes) = (store.n_samples(), store.n_genes());
+    print(&format!("store\t{}\nsamples\t{samples}\ngenes\t{genes}\n", args.output.display()))
+}
