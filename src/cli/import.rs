@@ -13,8 +13,8 @@ use crate::progress::Reporter;
 /// Arguments of `import`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Matrix files of the same genes, joined by samples: CSV or TSV (plain, .gz, .zst), GCTX, h5ad, npy
-    #[arg(required = true)]
+    /// Matrix files; several are joined by samples and must have the same genes
+    #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The store to write (.gex)
     #[arg(short, value_name = "STORE")]
@@ -33,7 +33,7 @@ pub enum Dtype {
     /// Single precision
     #[default]
     F32,
-    /// Half precision: half the space, about three significant digits
+    /// Half precision: half the size, about three digits
     F16,
 }
 
@@ -41,32 +41,32 @@ pub enum Dtype {
 #[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Options {
-    /// Format of the files, if their content does not tell [auto]
-    #[arg(long)]
+    /// auto, csv, tsv, gctx, h5ad or npy; auto looks at the content, then at the file's ending
+    #[arg(long, default_value = "auto")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
-    /// Which side of the matrix holds the genes
+    /// Which side holds the genes; auto goes by the format, the names, the header, else the longer side
     #[arg(long, value_enum, default_value_t)]
     pub orientation: Orientation,
-    /// Of an h5ad: the layer to read instead of X
+    /// The layer of an h5ad file to read in place of X
     #[arg(long, value_name = "NAME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<String>,
     /// Type of the store's values
     #[arg(long, value_enum, default_value_t)]
     pub dtype: Dtype,
-    /// A table (TSV or CSV) whose columns are joined to the samples by its first column
-    #[arg(long, value_name = "TABLE")]
+    /// A table (.tsv, .csv) whose columns are joined to the samples by its first column, the sample id
+    #[arg(long, value_name = "TSV")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
-    /// What becomes of missing values: NaN, infinities, blanks, and −666 in a GCTX
+    /// What becomes of missing values: blank, NA, NaN, infinite, −666 in GCTX
     #[arg(long, value_enum, default_value_t)]
     pub missing: Missing,
-    /// Names of the genes of a file that has none (.npy)
+    /// Names of the genes of a .npy: a table, the first column the id
     #[arg(long, value_name = "TSV")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub genes: Option<PathBuf>,
-    /// Names of the samples of a file that has none (.npy)
+    /// Names of the samples of a .npy: a table, the first column the id
     #[arg(long, value_name = "TSV")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub samples: Option<PathBuf>,
@@ -75,11 +75,9 @@ pub struct Options {
 impl Options {
     /// The library's settings.
     pub fn settings(&self, force: bool) -> ImportSettings {
+        let format = self.format.clone().filter(|format| format != "auto");
         ImportSettings {
-            read: ReadSettings {
-                format: self.format.clone().filter(|format| format != "auto"),
-                layer: self.layer.clone(),
-            },
+            read: ReadSettings { format, layer: self.layer.clone() },
             orientation: self.orientation,
             element: match self.dtype {
                 Dtype::F32 => Element::F32,
@@ -97,13 +95,9 @@ impl Options {
 /// Runs the command.
 ///
 /// # Errors
-/// Those of [`import`].
+/// Those of [`import()`].
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let store = import(&args.files, &args.output, &args.options.settings(args.force), report)?;
-    print(&format!(
-        "store\t{}\nsamples\t{}\ngenes\t{}\n",
-        args.output.display(),
-        store.n_samples(),
-        store.n_genes()
-    ))
+    let (samples, genes) = (store.n_samples(), store.n_genes());
+    print(&format!("store\t{}\nsamples\t{samples}\ngenes\t{genes}\n", args.output.display()))
 }

@@ -5,6 +5,7 @@
 mod apply;
 mod attribute;
 mod import;
+mod info;
 mod progress;
 mod run;
 mod select;
@@ -34,9 +35,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Read matrix files into a store
+    /// Turn matrix files (CSV, TSV, GCTX, h5ad, npy) into a store
     Import(import::Args),
-    /// Split a store's samples for training and testing
+    /// Describe a store, a model or a matrix file
+    Info(info::Args),
+    /// Split a store's samples into train.gex and test.gex (and validation.gex)
     Split(split::Args),
     /// Train an autoencoder on a store
     Train(train::Args),
@@ -106,6 +109,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: &Command, report: Reporter) -> Result<()> {
     match command {
         Command::Import(args) => import::run(args, report),
+        Command::Info(args) => info::run(args, report),
         Command::Split(args) => split::run(args),
         Command::Train(args) => train::run(args, report),
         Command::Embed(args) => apply::embed(args, report),

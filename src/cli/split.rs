@@ -1,4 +1,4 @@
-//! `genelift split`: a store → parts for training and testing.
+//! `genelift split`: a store → stores for training and testing.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::store::Store;
 pub struct Args {
     /// The store to split
     store: PathBuf,
-    /// The directory for train.gex and test.gex, and validation.gex between them with three fractions
+    /// The directory for the parts; made if it is not there
     #[arg(short, value_name = "DIR")]
     output: PathBuf,
     #[command(flatten)]
@@ -32,9 +32,9 @@ pub struct Args {
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Options {
     /// Shares of train and test, or of train, validation and test
-    #[arg(long, value_delimiter = ',', default_values_t = [0.9, 0.1])]
+    #[arg(long, value_delimiter = ',', default_value = "0.9,0.1", value_name = "SHARES")]
     pub fractions: Vec<f64>,
-    /// A sample column of which all samples of one value stay together, e.g. the study
+    /// A sample column; samples of one value stay together
     #[arg(long, value_name = "COLUMN")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_by: Option<String>,
@@ -52,9 +52,8 @@ impl Default for Options {
 /// Those of [`split`].
 pub fn run(args: &Args) -> Result<()> {
     let store = Store::open(&args.store)?;
-    let options = &args.options;
-    let parts =
-        split(&store, &args.output, &options.fractions, options.group_by.as_deref(), args.seed, args.force)?;
-    let line = |part: &Store| format!("{}\t{} samples\n", part.path().display(), part.n_samples());
-    print(&parts.iter().map(line).collect::<String>())
+    let Options { fractions, group_by } = &args.options;
+    let parts = split(&store, &args.output, fractions, group_by.as_deref(), args.seed, args.force)?;
+    let lines = parts.iter().map(|part| format!("{}\t{}\n", part.path().display(), part.n_samples()));
+    print(&format!("store\tsamples\n{}", lines.collect::<String>()))
 }

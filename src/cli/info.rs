@@ -1,0 +1,118 @@
+//! `genelift info`: what a store, a model or a matrix file is.
+
+use std::ffi::OsStr;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::print;
+use crate::error::Result;
+use crate::formats::{FileInfo, ReadSettings, describe};
+use crate::nn::model::Model;
+use crate::store::{Store, Summary, summary};
+
+/// Arguments of `info`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// A store, a model (.safetensors) or a matrix file
+    path: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// The layer of an h5ad file to look at
+    #[arg(long, value_name = "NAME")]
+    layer: Option<String>,
+}
+
+/// Runs the command. Of a store and a model everything is read and checked, of a matrix file the beginning.
+///
+/// # Errors
+/// Those of opening what it is.
+pub fn run(args: &Args) -> Result<()> {
+    let (text, value) = if args.path.is_dir() {
+        let summary = summary(&Store::open(&args.path)?);
+        (store_text(&summary), json!(summary))
+    } else if args.path.extension() == Some(OsStr::new("safetensors")) {
+        model(&args.path)?
+    } else {
+        let settings = ReadSettings { layer: args.layer.clone(), ..ReadSettings::default() };
+        let info = describe(&args.path, &settings)?;
+        (file_text(&info), json!(info))
+    };
+    print(&if args.json { format!("{value:#}\n") } else { text })
+}
+
+/// One line a fact, aligned.
+fn lines(facts: &[(&str, String)]) -> String {
+    let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    facts.iter().fold(String::new(), |mut text, (name, value)| {
+        let _ = writeln!(text, "{name:width$}  {value}");
+        text
+    })
+}
+
+fn store_text(s: &Summary) -> String {
+    let listed = |names: &[String]| if names.is_empty() { "none".into() } else { names.join(", ") };
+    let mut facts = vec![
+        ("store", s.path.clone()),
+        ("samples", s.samples.to_string()),
+        ("genes", s.genes.to_string()),
+        ("type", format!("{}, {:.1} MB", s.dtype, s.bytes as f64 / 1e6)),
+        ("values", format!("{} to {}, mean {:.4}", s.min, s.max, s.mean)),
+        ("missing", s.missing.to_string()),
+        ("constant genes", s.zero_variance_genes.to_string()),
+        ("sample columns", listed(&s.sample_columns)),
+        ("gene columns", listed(&s.gene_columns)),
+    ];
+    facts.extend(s.origin.inputs.iter().map(|input| {
+        (
+            "from",
+            format!(
+                "{} ({}, {} bytes, SHA-256 {:.12}…)",
+                input.path, input.format, input.bytes, input.sha256
+            ),
+        )
+    }));
+    facts.extend(s.origin.transforms.iter().map(|transform| ("transform", transform.to_string())));
+    facts.push(("fingerprint", s.fingerprint.clone()));
+    lines(&facts)
+}
+
+fn file_text(info: &FileInfo) -> String {
+    let some = |names: &[String]| format!("{}, …", names.join(", "));
+    lines(&[
+        ("file", info.path.clone()),
+        ("format", format!("{}, {:.1} MB", info.format, info.bytes as f64 / 1e6)),
+        ("rows", info.rows.map_or("not counted before an import".into(), |n| n.to_string())),
+        ("columns", info.columns.to_string()),
+        ("rows are", format!("{} ({})", info.rows_are, info.reason)),
+        ("row names", some(&info.first_rows)),
+        ("column names", some(&info.first_columns)),
+    ])
+}
+
+fn model(path: &Path) -> Result<(String, Value)> {
+    let model = Model::load(path)?;
+    let widths: Vec<usize> =
+        std::iter::once(model.genes.len()).chain(model.layers.iter().map(|l| l.outputs)).collect();
+    let activations: Vec<Value> = model.layers.iter().map(|l| json!(l.activation)).collect();
+    let parameters: usize = model.layers.iter().map(|l| l.weight.len() + l.bias.len()).sum();
+    let joined = |parts: Vec<String>, by: &str| parts.join(by);
+    let text = lines(&[
+        ("model", path.display().to_string()),
+        ("layers", joined(widths.iter().map(usize::to_string).collect(), "-")),
+        (
+            "activations",
+            joined(activations.iter().filter_map(Value::as_str).map(str::to_string).collect(), ", "),
+        ),
+        ("parameters", parameters.to_string()),
+        ("genes", format!("{}, …", model.genes.iter().take(3).cloned().collect::<Vec<_>>().join(", "))),
+        ("config", model.config.to_string()),
+    ]);
+    let value = json!({
+        "path": path.display().to_string(), "widths": widths, "activations": activations,
+        "parameters": parameters, "genes": model.genes, "config": model.config,
+    });
+    Ok((text, value))
+}
