@@ -109,7 +109,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: &Command, report: Reporter) -> Result<()> {
     match command {
         Command::Import(args) => import::run(args, report),
-        Command::Info(args) => info::run(args, report),
+        Command::Info(args) => info::run(args),
         Command::Split(args) => split::run(args),
         Command::Train(args) => train::run(args, report),
         Command::Embed(args) => apply::embed(args, report),
