@@ -1,1 +1,306 @@
-//! (under construction)
+//! The native executor: kernels on SIMD threads. It runs a recording's calls one after another, each over
+//! all threads of its own pool. How a call is cut into tasks follows from shapes alone, so results do not
+//! depend on the number of threads.
+//!
+//! One kernel a file, each named like its shader; [`matmul`] hands finished tiles to [`epilogue`]s.
+
+mod activate;
+mod bias_gradient;
+mod difference;
+mod epilogue;
+mod gather;
+mod matmul;
+mod multipliers;
+mod seeds;
+mod staging;
+mod storage;
+mod sum_squares;
+
+use std::sync::Mutex;
+
+use rayon::prelude::*;
+
+use super::recording::{Call, Element, Matrix, Recording, Step};
+use super::{Executor, Program, Staging};
+use crate::error::{Error, Result};
+use staging::{Ring, Slot};
+use storage::{Line, Storage, View};
+
+/// Where the system does not say how much memory is free.
+const ASSUMED_MEMORY: u64 = 4 << 30;
+
+/// Runs recordings on the processor. [`Executor::run`] returns when the work is done.
+pub struct CpuExecutor {
+    name: String,
+    pool: rayon::ThreadPool,
+    matrices: Vec<Storage>,
+    programs: Vec<Recording>,
+    ring: Ring,
+    /// Partial products of split-K, kept from call to call.
+    partials: Mutex<Vec<Line>>,
+    /// Free memory when the executor was opened or reset, in bytes.
+    budget: u64,
+    /// Taken by matrices since, in bytes.
+    used: u64,
+}
+
+/// What a kernel needs beside its own arguments.
+struct Context<'a> {
+    matrices: &'a [Storage],
+    step: &'a Step,
+    partials: &'a Mutex<Vec<Line>>,
+}
+
+impl Context<'_> {
+    fn view(&self, matrix: Matrix) -> View {
+        let view = self.matrices[matrix.id as usize].view();
+        assert_eq!(view.matrix, matrix, "the matrix belongs to this executor");
+        view
+    }
+}
+
+impl CpuExecutor {
+    /// An executor with `threads` threads, or one a core.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for zero threads, [`Error::Device`] when the system gives no threads.
+    pub fn open(threads: Option<usize>) -> Result<CpuExecutor> {
+        let threads = match threads {
+            Some(0) => return Err(Error::Usage("--threads 0: at least one thread is needed".into())),
+            Some(threads) => threads,
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("genelift-{i}"))
+            .build()
+            .map_err(|e| {
+                Error::device("cpu", format!("cannot start {threads} threads: {e}; lower --threads"))
+            })?;
+        Ok(CpuExecutor {
+            name: format!("CPU ({threads} thread{})", if threads == 1 { "" } else { "s" }),
+            pool,
+            matrices: Vec::new(),
+            programs: Vec::new(),
+            ring: Ring::new(),
+            partials: Mutex::default(),
+            budget: free_memory(),
+            used: 0,
+        })
+    }
+
+    /// Checks that rows `first..first + count` exist and gives access to them.
+    fn rows(&self, matrix: Matrix, first: usize, count: usize) -> Result<View> {
+        let view = self.matrices.get(matrix.id as usize).map(Storage::view);
+        match view {
+            Some(view)
+                if view.matrix == matrix && first.checked_add(count).is_some_and(|n| n <= matrix.rows) =>
+            {
+                Ok(view)
+            }
+            _ => Err(self.error(format!(
+                "rows {first}..{first}+{count} asked of a matrix of {} × {} (number {}); this is a bug of genelift",
+                matrix.rows, matrix.cols, matrix.id
+            ))),
+        }
+    }
+
+    fn error(&self, message: String) -> Error {
+        Error::device(&self.name, message)
+    }
+
+    /// Number of rows in `values`, which must be whole.
+    fn whole_rows(&self, matrix: Matrix, values: usize) -> Result<usize> {
+        if matrix.cols == 0 || !values.is_multiple_of(matrix.cols) {
+            return Err(self.error(format!(
+                "{values} values are not whole rows of {} columns; this is a bug of genelift",
+                matrix.cols
+            )));
+        }
+        Ok(values / matrix.cols)
+    }
+}
+
+impl Executor for CpuExecutor {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn matrix(&mut self, name: &str, rows: usize, cols: usize, element: Element) -> Result<Matrix> {
+        let id = u32::try_from(self.matrices.len())
+            .map_err(|_| self.error(format!("more than {} matrices", u32::MAX)))?;
+        let matrix = Matrix { id, rows, cols, element };
+        let bytes = storage::bytes(&matrix).map_or(u64::MAX, |bytes| bytes as u64);
+        // the system would grant more than it has and kill the process when it is touched
+        if bytes > self.memory() {
+            return Err(self.error(format!(
+                "{name} ({rows} × {cols}) needs {} MiB, {} MiB are free; use a smaller batch or --resident never",
+                bytes >> 20,
+                self.memory() >> 20
+            )));
+        }
+        self.matrices.push(Storage::new(name, matrix)?);
+        self.used += bytes;
+        Ok(matrix)
+    }
+
+    fn memory(&self) -> u64 {
+        self.budget.saturating_sub(self.used)
+    }
+
+    fn write(&mut self, matrix: Matrix, first_row: usize, data: &[f32]) -> Result<()> {
+        let rows = self.whole_rows(matrix, data.len())?;
+        let view = self.rows(matrix, first_row, rows)?;
+        for (i, row) in data.chunks_exact(matrix.cols).enumerate() {
+            view.store(first_row + i, 0, row);
+        }
+        Ok(())
+    }
+
+    fn write_u32(&mut self, matrix: Matrix, first_row: usize, data: &[u32]) -> Result<()> {
+        let rows = self.whole_rows(matrix, data.len())?;
+        let view = self.rows(matrix, first_row, rows)?;
+        if matrix.element != Element::U32 {
+            return Err(self.error("indices written to a matrix of floats; this is a bug of genelift".into()));
+        }
+        for (i, row) in data.chunks_exact(matrix.cols).enumerate() {
+            view.store_u32(first_row + i, row);
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, matrix: Matrix, first_row: usize, rows: usize) -> Result<Vec<f32>> {
+        let view = self.rows(matrix, first_row, rows)?;
+        let mut data = vec![0.0; rows * matrix.cols];
+        if matrix.cols > 0 {
+            for (i, row) in data.chunks_exact_mut(matrix.cols).enumerate() {
+                view.load(first_row + i, 0, row);
+            }
+        }
+        Ok(data)
+    }
+
+    fn staging(&mut self, matrix: Matrix, rows: usize) -> Result<Box<dyn Staging>> {
+        Ok(Box::new(self.ring.take(matrix, rows)?))
+    }
+
+    fn upload(
+        &mut self,
+        staging: Box<dyn Staging>,
+        matrix: Matrix,
+        first_row: usize,
+        rows: usize,
+    ) -> Result<()> {
+        let view = self.rows(matrix, first_row, rows)?;
+        let slot = match staging.into_any().downcast::<Slot>() {
+            Ok(slot) if slot.stride() == matrix.row_bytes() && rows <= slot.capacity() => slot,
+            _ => {
+                return Err(self.error(format!(
+                    "the staging area does not hold {rows} rows of {} bytes; this is a bug of genelift",
+                    matrix.row_bytes()
+                )));
+            }
+        };
+        let bytes = slot.bytes();
+        self.pool.install(|| {
+            bytes
+                .par_chunks_exact(slot.stride())
+                .take(rows)
+                .enumerate()
+                .for_each(|(i, row)| view.row_bytes(first_row + i).copy_from_slice(row));
+        });
+        Ok(())
+    }
+
+    fn compile(&mut self, recording: &Recording) -> Result<Program> {
+        self.programs.push(recording.clone());
+        Ok(Program(self.programs.len() - 1))
+    }
+
+    fn run(&mut self, program: Program, step: &Step) -> Result<()> {
+        let Some(recording) = self.programs.get(program.0) else {
+            return Err(self.error("an unknown program was run; this is a bug of genelift".into()));
+        };
+        let context = Context { matrices: &self.matrices, step, partials: &self.partials };
+        self.pool.install(|| recording.calls.iter().try_for_each(|call| dispatch(&context, call)))
+    }
+
+    fn wait(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn reset(&mut self) {
+        self.matrices.clear();
+        self.programs.clear();
+        self.budget = free_memory();
+        self.used = 0;
+    }
+}
+
+fn dispatch(context: &Context, call: &Call) -> Result<()> {
+    match *call {
+        Call::Gather { source, index, offset, scale, out } => {
+            return gather::run(context, source, index, offset, scale, out);
+        }
+        Call::Product(ref product) => epilogue::run(context, product),
+        Call::BiasGradient { gradient, ref update } => bias_gradient::run(context, gradient, update),
+        Call::Activate { input, activation, out } => activate::run(context, input, activation, out),
+        Call::Multipliers { input, reference, activation, out } => {
+            multipliers::run(context, input, reference, activation, out);
+        }
+        Call::Difference { input, reference, out } => difference::run(context, input, reference, out),
+        Call::Seeds { multipliers, average, out, samples } => {
+            seeds::run(context, multipliers, average, out, samples);
+        }
+        Call::SumSquares { input, table, column } => sum_squares::run(context, input, table, column),
+    }
+    Ok(())
+}
+
+/// Runs a loop with the widest vectors that this processor has.
+#[inline(always)]
+fn vectorized<R>(body: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(body)
+}
+
+/// Evaluates `$body` with `$name` a constant, so that a loop in it is compiled for each activation.
+macro_rules! for_activation {
+    ($activation:expr, $name:ident => $body:expr) => {
+        match $activation {
+            Activation::Sigmoid => {
+                const $name: Activation = Activation::Sigmoid;
+                $body
+            }
+            Activation::Tanh => {
+                const $name: Activation = Activation::Tanh;
+                $body
+            }
+            Activation::Relu => {
+                const $name: Activation = Activation::Relu;
+                $body
+            }
+            Activation::Linear => {
+                const $name: Activation = Activation::Linear;
+                $body
+            }
+        }
+    };
+}
+use for_activation;
+
+/// Bytes that the system can give without swapping: the least of Linux's MemAvailable and what the control
+/// group leaves; [`ASSUMED_MEMORY`] on systems that tell neither.
+fn free_memory() -> u64 {
+    let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let system = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+        Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+    });
+    // file pages count against a group too, but give way; anonymous ones do not
+    let group = number("/sys/fs/cgroup/memory.max").and_then(|most| {
+        let text = std::fs::read_to_string("/sys/fs/cgroup/memory.stat").ok()?;
+        let held = text.lines().find_map(|line| line.strip_prefix("anon "))?.trim().parse().ok()?;
+        Some(most.saturating_sub(held))
+    });
+    system.into_iter().chain(group).min().unwrap_or(ASSUMED_MEMORY)
+}

@@ -1,0 +1,110 @@
+//! The last layer in training: its loss, summed, and the gradient of the loss at its input.
+
+use super::row_block;
+use crate::device::cpu::matmul::{self, Tile};
+use crate::device::cpu::storage::{View, WIDTH};
+use crate::device::cpu::{Context, for_activation, vectorized};
+use crate::device::math;
+use crate::device::recording::{Activation, Loss, Matrix, Product};
+
+pub struct Kernel {
+    bias: View,
+    activation: Activation,
+    target: View,
+    loss: Loss,
+    gradient: Option<View>,
+    unit: View,
+    /// Samples in this batch; later rows have no loss and a gradient of zero.
+    samples: usize,
+}
+
+impl Kernel {
+    pub fn new(
+        context: &Context,
+        bias: Matrix,
+        activation: Activation,
+        target: Matrix,
+        loss: Loss,
+        gradient: Option<Matrix>,
+        unit: Matrix,
+    ) -> Kernel {
+        Kernel {
+            bias: context.view(bias),
+            activation,
+            target: context.view(target),
+            loss,
+            gradient: gradient.map(|gradient| context.view(gradient)),
+            unit: context.view(unit),
+            samples: context.step.rows,
+        }
+    }
+
+    pub fn run(&self, context: &Context, product: &Product, table: Matrix) {
+        let sums = matmul::for_tiles(context, product, |tile| match self.loss {
+            Loss::Mae => self.tile(tile, |e| e.abs(), |e| f32::from(e > 0.0) - f32::from(e < 0.0)),
+            Loss::Mse => self.tile(tile, |e| e * e, |e| 2.0 * e),
+        });
+        let total = sums.iter().fold([0.0; 2], |a: [f64; 2], b| [a[0] + b[0], a[1] + b[1]]);
+        context.view(table).store(context.step.slot, 0, &total.map(|sum| sum as f32));
+    }
+
+    /// Consumes a tile; gives back Σ loss(e) and Σ |e|·unit.
+    #[inline(always)]
+    fn tile(
+        &self,
+        tile: &mut Tile,
+        value: impl Fn(f32) -> f32 + Copy,
+        slope: impl Fn(f32) -> f32 + Copy,
+    ) -> [f64; 2] {
+        let (col, n) = (tile.col, tile.cols);
+        let (biases, units) = (row_block(self.bias, col, n), row_block(self.unit, col, n));
+        let mut targets = [0.0; WIDTH];
+        let mut total = [0.0; 2];
+        for i in 0..tile.rows {
+            let row = tile.row + i;
+            let values = tile.row_mut(i);
+            if row < self.samples {
+                self.target.load(row, col, &mut targets[..n]);
+                let sums = for_activation!(self.activation, F => vectorized(
+                    #[inline(always)]
+                    || row_loss::<WIDTH>(values, &biases, &units, &targets, |z| math::activate(F, z),
+                        |y| math::derivative(F, y), value, slope)
+                ));
+                total = [total[0] + sums[0], total[1] + sums[1]];
+            } else {
+                values.fill(0.0);
+            }
+            if let Some(gradient) = self.gradient {
+                gradient.store(row, col, values);
+            }
+        }
+        total
+    }
+}
+
+/// Replaces the products of one row by their gradients; sixteen running sums keep the order fixed.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)] // the row's inputs and the four functions of one element
+fn row_loss<const N: usize>(
+    values: &mut [f32],
+    biases: &[f32; N],
+    units: &[f32; N],
+    targets: &[f32; N],
+    activate: impl Fn(f32) -> f32,
+    derivative: impl Fn(f32) -> f32,
+    value: impl Fn(f32) -> f32,
+    slope: impl Fn(f32) -> f32,
+) -> [f64; 2] {
+    let mut sums = [[0.0f32; 16]; 2];
+    for (block, values) in values.chunks_mut(16).enumerate() {
+        let at = block * 16;
+        for (lane, c) in values.iter_mut().enumerate() {
+            let y = activate(*c + biases[at + lane]);
+            let e = y - targets[at + lane];
+            sums[0][lane] += value(e);
+            sums[1][lane] += e.abs() * units[at + lane];
+            *c = slope(e) * derivative(y);
+        }
+    }
+    sums.map(|lanes| lanes.iter().map(|lane| f64::from(*lane)).sum())
+}

@@ -1,0 +1,63 @@
+//! Twin of `shaders/gather.wgsl`: picks a batch's rows and scales them.
+
+use rayon::prelude::*;
+
+use super::storage::{WIDTH, column_blocks};
+use super::{Context, vectorized};
+use crate::device::recording::Matrix;
+use crate::error::{Error, Result};
+
+pub fn run(
+    context: &Context,
+    source: Matrix,
+    index: Option<Matrix>,
+    offset: Matrix,
+    scale: Matrix,
+    out: Matrix,
+) -> Result<()> {
+    let step = context.step;
+    let (source, offset, scale, out) =
+        (context.view(source), context.view(offset), context.view(scale), context.view(out));
+    let index = index.map(|index| context.view(index));
+    let positions = index.map_or(source.matrix.rows, |index| index.matrix.cols);
+    if step.rows > out.matrix.rows || step.first + step.rows > positions {
+        return Err(Error::device(
+            "cpu",
+            format!(
+                "gather of rows {}..{}+{} from {positions}, into {}; this is a bug of genelift",
+                step.first, step.first, step.rows, out.matrix.rows
+            ),
+        ));
+    }
+    (0..out.matrix.rows).into_par_iter().try_for_each(|row| {
+        let mut values = [0.0; WIDTH];
+        if row >= step.rows {
+            column_blocks(out.matrix.cols, |col, n| out.store(row, col, &values[..n]));
+            return Ok(());
+        }
+        let position = step.first + row;
+        let from = index.map_or(position, |index| index.index(0, position) as usize);
+        if from >= source.matrix.rows {
+            return Err(Error::device(
+                "cpu",
+                format!("gather of row {from} from {}; this is a bug of genelift", source.matrix.rows),
+            ));
+        }
+        let (mut offsets, mut scales) = ([0.0; WIDTH], [0.0; WIDTH]);
+        column_blocks(out.matrix.cols, |col, n| {
+            source.load(from, col, &mut values[..n]);
+            offset.load(0, col, &mut offsets[..n]);
+            scale.load(0, col, &mut scales[..n]);
+            vectorized(
+                #[inline(always)]
+                || {
+                    for i in 0..WIDTH {
+                        values[i] = (values[i] - offsets[i]) * scales[i];
+                    }
+                },
+            );
+            out.store(row, col, &values[..n]);
+        });
+        Ok(())
+    })
+}

@@ -1,0 +1,167 @@
+//! The memory of one matrix, and how kernels reach into it from many threads.
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+
+use crate::device::recording::{Element, Matrix, padded};
+use crate::error::{Error, Result};
+
+/// Kernels work on blocks of at most this many columns, which fit on the stack.
+pub const WIDTH: usize = 512;
+
+/// One cache line; a vector of them is 64-byte aligned.
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+pub struct Line([f32; 16]);
+
+/// Grows `lines` to at least `floats` values and returns that many.
+pub fn floats(lines: &mut Vec<Line>, floats: usize) -> &mut [f32] {
+    let needed = floats.div_ceil(16);
+    if lines.len() < needed {
+        lines.resize(needed, bytemuck::Zeroable::zeroed());
+    }
+    &mut bytemuck::cast_slice_mut(lines)[..floats]
+}
+
+/// Bytes that a matrix takes, with its padding.
+pub fn bytes(matrix: &Matrix) -> Option<usize> {
+    let rows = matrix.rows.checked_next_multiple_of(16)?;
+    let cols = matrix.cols.checked_next_multiple_of(16)?;
+    rows.checked_mul(cols)?.checked_mul(matrix.element.bytes()).filter(|bytes| *bytes <= isize::MAX as usize)
+}
+
+/// Owns the memory of one matrix: rows and columns padded to 16 elements, all zero at first.
+#[derive(Debug)]
+pub struct Storage {
+    lines: *mut [Line],
+    matrix: Matrix,
+}
+
+// SAFETY: the pointer owns its allocation; what threads may do with it is said at `View`.
+unsafe impl Send for Storage {}
+// SAFETY: as above.
+unsafe impl Sync for Storage {}
+
+impl Storage {
+    /// Zeroed memory for `matrix`, `name` being used in the message of failure.
+    pub fn new(name: &str, matrix: Matrix) -> Result<Storage> {
+        let lines = bytes(&matrix)
+            .and_then(|bytes| bytemuck::allocation::try_zeroed_slice_box(bytes.div_ceil(64)).ok())
+            .ok_or_else(|| {
+                Error::device(
+                    "cpu",
+                    format!(
+                        "no memory for {name} ({} × {} of {} bytes); use a smaller batch or --resident never",
+                        matrix.rows,
+                        matrix.cols,
+                        matrix.element.bytes()
+                    ),
+                )
+            })?;
+        Ok(Storage { lines: Box::into_raw(lines), matrix })
+    }
+
+    /// Access for kernels.
+    pub fn view(&self) -> View {
+        View { base: self.lines.cast(), matrix: self.matrix }
+    }
+}
+
+impl Drop for Storage {
+    fn drop(&mut self) {
+        // SAFETY: `lines` came from `Box::into_raw` in `new` and is freed only here.
+        drop(unsafe { Box::from_raw(self.lines) });
+    }
+}
+
+/// A matrix as the threads of one kernel call see it.
+///
+/// The executor runs one call at a time. Inside a call the contract is: a task stores only to elements that
+/// no other task stores to or loads from. Padding is never stored to, so it stays zero.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    base: *mut u8,
+    /// Shape and type.
+    pub matrix: Matrix,
+}
+
+// SAFETY: the contract above excludes data races.
+unsafe impl Send for View {}
+// SAFETY: as above.
+unsafe impl Sync for View {}
+
+impl View {
+    /// Address of an element; the block of `len` elements from there lies in the (padded) row.
+    #[inline]
+    pub fn address(&self, row: usize, col: usize, len: usize) -> *mut u8 {
+        let matrix = &self.matrix;
+        assert!(row < padded(matrix.rows) && col + len <= matrix.pitch(), "inside the matrix");
+        // SAFETY: the assertion keeps the offset inside the allocation of padded rows × pitch.
+        unsafe { self.base.add((row * matrix.pitch() + col) * matrix.element.bytes()) }
+    }
+
+    fn block<T: bytemuck::Pod>(&self, row: usize, col: usize, len: usize) -> &[T] {
+        debug_assert_eq!(size_of::<T>(), self.matrix.element.bytes());
+        // SAFETY: in bounds by `address`, initialised from the start, and nobody stores here now (`View`).
+        unsafe { std::slice::from_raw_parts(self.address(row, col, len).cast(), len) }
+    }
+
+    #[allow(clippy::mut_from_ref)] // exclusive by the contract of `View`
+    fn block_mut<T: bytemuck::Pod>(&self, row: usize, col: usize, len: usize) -> &mut [T] {
+        debug_assert_eq!(size_of::<T>(), self.matrix.element.bytes());
+        assert!(row < self.matrix.rows && col + len <= self.matrix.cols, "stores leave padding alone");
+        // SAFETY: in bounds by `address`, and this task alone touches these elements (`View`).
+        unsafe { std::slice::from_raw_parts_mut(self.address(row, col, len).cast(), len) }
+    }
+
+    /// Copies `out.len()` elements of a row, from column `col` on, widened to f32.
+    #[inline]
+    pub fn load(&self, row: usize, col: usize, out: &mut [f32]) {
+        match self.matrix.element {
+            Element::F32 => out.copy_from_slice(self.block(row, col, out.len())),
+            Element::F16 => self.block::<f16>(row, col, out.len()).convert_to_f32_slice(out),
+            Element::U32 => {
+                let values = self.block::<u32>(row, col, out.len());
+                out.iter_mut().zip(values).for_each(|(out, value)| *out = *value as f32);
+            }
+        }
+    }
+
+    /// Stores `values` in a row from column `col` on, rounded to nearest where the matrix is f16.
+    #[inline]
+    pub fn store(&self, row: usize, col: usize, values: &[f32]) {
+        match self.matrix.element {
+            Element::F32 => self.block_mut(row, col, values.len()).copy_from_slice(values),
+            Element::F16 => self.block_mut::<f16>(row, col, values.len()).convert_from_f32_slice(values),
+            Element::U32 => {
+                let out = self.block_mut::<u32>(row, col, values.len());
+                out.iter_mut().zip(values).for_each(|(out, value)| *out = *value as u32);
+            }
+        }
+    }
+
+    /// One index of a u32 matrix.
+    pub fn index(&self, row: usize, col: usize) -> u32 {
+        self.block::<u32>(row, col, 1)[0]
+    }
+
+    /// Stores a row of indices.
+    pub fn store_u32(&self, row: usize, values: &[u32]) {
+        self.block_mut(row, 0, values.len()).copy_from_slice(values);
+    }
+
+    /// The bytes of a whole row with its padding.
+    #[allow(clippy::mut_from_ref)] // exclusive by the contract of `View`
+    pub fn row_bytes(&self, row: usize) -> &mut [u8] {
+        let address = self.address(row, 0, self.matrix.pitch());
+        // SAFETY: in bounds by `address`, and this task alone touches the row (`View`).
+        unsafe { std::slice::from_raw_parts_mut(address, self.matrix.row_bytes()) }
+    }
+}
+
+/// Calls `f(column, length)` for blocks of at most [`WIDTH`] columns, in order.
+pub fn column_blocks(cols: usize, mut f: impl FnMut(usize, usize)) {
+    for col in (0..cols).step_by(WIDTH) {
+        f(col, WIDTH.min(cols - col));
+    }
+}

@@ -1,0 +1,272 @@
+//! What becomes of a product's tiles.
+
+use genelift::device::recording::{
+    Activation, Call, Dropout, Element, Epilogue, Fold, Layout, Loss, Matrix, Product, Step, Update,
+};
+
+use crate::elementwise::ACTIVATIONS;
+use crate::executors;
+use crate::fixture::{Fixture, SINGLE, Tolerance};
+
+use Element::{F16, F32};
+
+/// M, N, K; the last is a split-K product.
+const SIZES: [(usize, usize, usize); 5] =
+    [(1, 1, 1), (63, 65, 257), (129, 17, 31), (270, 530, 40), (33, 70, 2100)];
+
+const DROPOUTS: [Option<Dropout>; 2] = [None, Some(Dropout { rate: 0.3, layer: 2 })];
+
+/// A step with nothing at its default.
+fn step(rows: usize) -> Step {
+    Step {
+        rows,
+        first: 0,
+        slot: 1,
+        step: 7,
+        seed: 0x1234_5678_9ABC_DEF0,
+        learning_rate: 0.01,
+        gradient_scale: 0.37,
+        correction1: 0.6,
+        correction2: 0.02,
+    }
+}
+
+#[test]
+fn layer() {
+    for mut device in executors() {
+        for size in SIZES {
+            for activation in ACTIVATIONS {
+                for dropout in DROPOUTS {
+                    for element in [F32, F16] {
+                        let mut fixture = Fixture::new(&mut *device, 1);
+                        let [a, b] = fixture.operands(Layout::Nt, size, [F32, F32]);
+                        let bias = fixture.random(1, size.1, F32, -1.0, 1.0);
+                        let out = fixture.random(size.0, size.1, element, 1.0, 2.0);
+                        let epilogue = Epilogue::Layer { bias, activation, dropout, out };
+                        fixture.product(a, b, epilogue, &step(size.0));
+                        fixture.check(&format!("layer {size:?} {activation:?} {dropout:?}"), out);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn loss() {
+    for mut device in executors() {
+        for size in SIZES {
+            for activation in ACTIVATIONS {
+                for loss in [Loss::Mae, Loss::Mse] {
+                    for (with_gradient, rows, element) in
+                        [(true, size.0, F32), (false, size.0, F16), (true, size.0.div_ceil(2), F16)]
+                    {
+                        let mut fixture = Fixture::new(&mut *device, 2);
+                        let [a, b] = fixture.operands(Layout::Nt, size, [F32, F32]);
+                        let bias = fixture.random(1, size.1, F32, -1.0, 1.0);
+                        let unit = fixture.random(1, size.1, F32, 0.0, 3.0);
+                        let target = fixture.random(size.0, size.1, element, 0.0, 1.0);
+                        let gradient =
+                            with_gradient.then(|| fixture.random(size.0, size.1, element, 1.0, 2.0));
+                        let table = fixture.random(3, 2, F32, 0.0, 1.0);
+                        let epilogue =
+                            Epilogue::Loss { bias, activation, target, loss, gradient, unit, table };
+                        fixture.product(a, b, epilogue, &step(rows));
+                        let what = format!("loss {size:?} {activation:?} {loss:?}, {rows} rows");
+                        fixture.check(&format!("{what}: table"), table);
+                        if let Some(gradient) = gradient {
+                            fixture.check(&format!("{what}: gradient"), gradient);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_absolute_error_has_no_slope_at_zero() {
+    for mut device in executors() {
+        let mut fixture = Fixture::new(&mut *device, 3);
+        let [a, b] = [fixture.zeros(20, 30, F32), fixture.zeros(40, 30, F32)];
+        let [bias, unit] = [fixture.zeros(1, 40, F32), fixture.random(1, 40, F32, 1.0, 2.0)];
+        let target = fixture.zeros(20, 40, F32);
+        let [gradient, table] = [fixture.random(20, 40, F32, 1.0, 2.0), fixture.zeros(2, 2, F32)];
+        let epilogue = Epilogue::Loss {
+            bias,
+            activation: Activation::Linear,
+            target,
+            loss: Loss::Mae,
+            gradient: Some(gradient),
+            unit,
+            table,
+        };
+        fixture.product(a, b, epilogue, &step(20));
+        assert!(fixture.read(gradient).iter().all(|g| *g == 0.0));
+        assert_eq!(fixture.read(table), [0.0; 4]);
+    }
+}
+
+/// Runs one update from a product and from a bias gradient, and checks every matrix of it.
+fn check_update(what: &str, make: impl Fn(&mut Fixture, usize, usize) -> (Update, Vec<Matrix>)) {
+    for mut device in executors() {
+        for size in SIZES {
+            let mut fixture = Fixture::new(&mut *device, 4);
+            let [a, b] = fixture.operands(Layout::Tn, size, [F32, F32]);
+            let (update, matrices) = make(&mut fixture, size.0, size.1);
+            let epilogue = Epilogue::Update(update);
+            let (bias_update, bias_matrices) = make(&mut fixture, 1, size.0);
+            let calls = [
+                Call::Product(Product { name: "test", layout: Layout::Tn, a, b, half: false, epilogue }),
+                Call::BiasGradient { gradient: a, update: bias_update },
+            ];
+            // twice: the moments carry over
+            fixture.run(&calls, &step(1));
+            fixture.run(&calls, &step(1));
+            for (i, matrix) in matrices.into_iter().chain(bias_matrices).enumerate() {
+                // sums over 2100 rows reach 50
+                fixture.check_within(
+                    &format!("{what} {size:?}, matrix {i}"),
+                    matrix,
+                    Tolerance { atol: 1e-4, ..SINGLE },
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn update_store() {
+    check_update("store", |fixture, rows, cols| {
+        let value = fixture.random(rows, cols, F32, -1.0, 1.0);
+        let out = fixture.zeros(rows, cols, F32);
+        (Update::Store { value, out, l2: 0.05 }, vec![value, out])
+    });
+}
+
+#[test]
+fn update_adam() {
+    check_update("adam", |fixture, rows, cols| {
+        let value = fixture.random(rows, cols, F32, -1.0, 1.0);
+        let first = fixture.random(rows, cols, F32, -1.0, 1.0);
+        let second = fixture.random(rows, cols, F32, 0.1, 1.0);
+        let (beta1, beta2, epsilon) = (0.9, 0.999, 1e-7);
+        let update = Update::Adam { value, first, second, l2: 0.05, beta1, beta2, epsilon };
+        (update, vec![value, first, second])
+    });
+}
+
+#[test]
+fn update_sgd() {
+    check_update("sgd", |fixture, rows, cols| {
+        let value = fixture.random(rows, cols, F32, -1.0, 1.0);
+        let velocity = fixture.random(rows, cols, F32, -1.0, 1.0);
+        (Update::Sgd { value, velocity, l2: 0.05, momentum: 0.5, rate: 3.0 }, vec![value, velocity])
+    });
+}
+
+#[test]
+fn derivative() {
+    for mut device in executors() {
+        for size in SIZES {
+            for activation in ACTIVATIONS {
+                for dropout in DROPOUTS {
+                    for element in [F32, F16] {
+                        let mut fixture = Fixture::new(&mut *device, 5);
+                        let [a, b] = fixture.operands(Layout::Nt, size, [F32, F32]);
+                        let output = fixture.random(size.0, size.1, element, -0.5, 1.0);
+                        let out = fixture.random(size.0, size.1, element, 1.0, 2.0);
+                        let epilogue = Epilogue::Derivative { output, activation, dropout, out };
+                        fixture.product(a, b, epilogue, &step(size.0));
+                        fixture.check(&format!("derivative {size:?} {activation:?} {dropout:?}"), out);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_derivative_may_overwrite_the_output() {
+    for mut device in executors() {
+        let mut fixture = Fixture::new(&mut *device, 6);
+        let [a, b] = fixture.operands(Layout::Nt, (65, 33, 20), [F32, F32]);
+        let output = fixture.random(65, 33, F32, 0.0, 1.0);
+        let activation = Activation::Sigmoid;
+        let epilogue = Epilogue::Derivative { output, activation, dropout: DROPOUTS[1], out: output };
+        fixture.product(a, b, epilogue, &step(65));
+        fixture.check("derivative in place", output);
+    }
+}
+
+#[test]
+fn both_passes_draw_one_mask() {
+    for mut device in executors() {
+        let mut fixture = Fixture::new(&mut *device, 7);
+        let (m, n, k) = (129, 67, 5);
+        let [a, b] = fixture.operands(Layout::Nt, (m, n, k), [F32, F32]);
+        let bias = fixture.random(1, n, F32, 5.0, 6.0); // far from zero: zeros are dropped values
+        let [forward, backward] = [fixture.zeros(m, n, F32), fixture.zeros(m, n, F32)];
+        let (activation, dropout) = (Activation::Linear, Some(Dropout { rate: 0.5, layer: 0 }));
+        fixture.product(a, b, Epilogue::Layer { bias, activation, dropout, out: forward }, &step(m));
+        let output = forward;
+        fixture.product(a, b, Epilogue::Derivative { output, activation, dropout, out: backward }, &step(m));
+        let zeros = |values: Vec<f32>| values.iter().map(|value| *value == 0.0).collect::<Vec<_>>();
+        let (forward, backward) = (zeros(fixture.read(forward)), zeros(fixture.read(backward)));
+        assert_eq!(forward, backward);
+        let dropped = forward.iter().filter(|zero| **zero).count() as f64 / (m * n) as f64;
+        assert!((dropped - 0.5).abs() < 0.03, "{dropped}"); // five standard errors
+    }
+}
+
+#[test]
+fn multiply() {
+    for mut device in executors() {
+        for (seeds, samples, n, k) in [(1, 1, 1, 1), (5, 13, 65, 17), (3, 100, 530, 40), (2, 17, 70, 2100)] {
+            for element in [F32, F16] {
+                let mut fixture = Fixture::new(&mut *device, 8);
+                let size = (seeds * samples, n, k);
+                let [a, b] = fixture.operands(Layout::Nt, size, [F32, F32]);
+                let by = fixture.random(samples, n, element, 0.0, 1.0);
+                let out = fixture.random(size.0, n, element, 1.0, 2.0);
+                fixture.product(a, b, Epilogue::Multiply { by, out }, &step(samples));
+                fixture.check(&format!("multiply {size:?}"), out);
+            }
+        }
+    }
+}
+
+#[test]
+fn deeplift() {
+    // one seed, many seeds a tile, seeds that divide no tile, more samples than a tile has rows
+    for (seeds, samples, n, k) in [
+        (1, 1, 1, 1),
+        (1, 300, 70, 33),
+        (7, 13, 65, 17),
+        (100, 3, 520, 20),
+        (3, 257, 1031, 9),
+        (2, 65, 17, 500),
+    ] {
+        for fold in [Fold::Abs, Fold::Signed, Fold::Square] {
+            for (layout, element, half) in
+                [(Layout::Nn, F32, false), (Layout::Nn, F16, true), (Layout::Nt, F32, false)]
+            {
+                for mut device in executors() {
+                    let mut fixture = Fixture::new(&mut *device, 9);
+                    let size = (seeds * samples, n, k);
+                    let [a, b] = fixture.operands(layout, size, [F32, F32]);
+                    let difference = fixture.random(samples, n, element, -1.0, 1.0);
+                    // scores accumulate, sums are overwritten
+                    let scores = fixture.random(seeds, n, F32, 0.0, 1.0);
+                    let sums = fixture.random(seeds, samples, F32, 1.0, 2.0);
+                    let epilogue = Epilogue::DeepLift { difference, fold, scores, sums };
+                    let product = Product { name: "test", layout, a, b, half, epilogue };
+                    fixture.run(&[Call::Product(product)], &step(samples));
+                    let what = format!("deeplift {seeds} × {samples} × {n} over {k} {fold:?}");
+                    fixture.check(&format!("{what}: scores"), scores);
+                    fixture.check_within(&format!("{what}: sums"), sums, Tolerance { atol: 1e-4, ..SINGLE });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! A recording evaluated in f64 over dense matrices, one formula a call, none of it shared with the
+//! executors but the random words.
+
+use std::collections::HashMap;
+
+use genelift::device::random::{dropout_threshold, dropout_words};
+use genelift::device::recording::{
+    Activation, Call, Dropout, Element, Epilogue, Fold, Layout, Loss, Matrix, Product, Step, Update,
+};
+use half::f16;
+
+/// The matrices' values, dense.
+#[derive(Default)]
+pub struct Reference {
+    values: HashMap<u32, Vec<f64>>,
+}
+
+/// What a matrix of this type keeps of a value.
+pub fn rounded(element: Element, value: f64) -> f64 {
+    match element {
+        Element::F16 => f16::from_f64(value).to_f64(),
+        _ => value,
+    }
+}
+
+pub fn activate(activation: Activation, z: f64) -> f64 {
+    match activation {
+        Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
+        Activation::Tanh => z.tanh(),
+        Activation::Relu => z.max(0.0),
+        Activation::Linear => z,
+    }
+}
+
+pub fn derivative(activation: Activation, y: f64) -> f64 {
+    match activation {
+        Activation::Sigmoid => y * (1.0 - y),
+        Activation::Tanh => 1.0 - y * y,
+        Activation::Relu => f64::from(u8::from(y > 0.0)),
+        Activation::Linear => 1.0,
+    }
+}
+
+fn secant(activation: Activation, z: f64, z0: f64) -> f64 {
+    if (z - z0).abs() > 1e-6 {
+        (activate(activation, z) - activate(activation, z0)) / (z - z0)
+    } else {
+        derivative(activation, activate(activation, (z + z0) / 2.0))
+    }
+}
+
+fn sign(e: f64) -> f64 {
+    if e == 0.0 { 0.0 } else { e.signum() }
+}
+
+/// 1/(1 − rate) where the element is kept, 0 where it is dropped.
+fn mask(dropout: Option<Dropout>, step: &Step, row: usize, col: usize) -> f64 {
+    let Some(Dropout { rate, layer }) = dropout else { return 1.0 };
+    let word = dropout_words(step.seed, step.step, layer, row as u32, (col / 4) as u32)[col % 4];
+    if word >= dropout_threshold(rate) { 1.0 / (1.0 - f64::from(rate)) } else { 0.0 }
+}
+
+impl Reference {
+    pub fn set(&mut self, matrix: Matrix, values: Vec<f64>) {
+        assert_eq!(values.len(), matrix.rows * matrix.cols);
+        let values = values.into_iter().map(|value| rounded(matrix.element, value)).collect();
+        self.values.insert(matrix.id, values);
+    }
+
+    pub fn get(&self, matrix: Matrix) -> &[f64] {
+        &self.values[&matrix.id]
+    }
+
+    fn at(&self, matrix: Matrix, row: usize, col: usize) -> f64 {
+        self.get(matrix)[row * matrix.cols + col]
+    }
+
+    fn put(&mut self, matrix: Matrix, row: usize, col: usize, value: f64) {
+        let value = rounded(matrix.element, value);
+        self.values.get_mut(&matrix.id).expect("a known matrix")[row * matrix.cols + col] = value;
+    }
+
+    /// out[r, c] = f(r, c) for all elements.
+    fn fill(&mut self, out: Matrix, f: impl Fn(&Self, usize, usize) -> f64) {
+        let values = (0..out.rows * out.cols).map(|i| f(self, i / out.cols, i % out.cols)).collect();
+        self.set(out, values);
+    }
+
+    pub fn run(&mut self, calls: &[Call], step: &Step) {
+        for call in calls {
+            self.call(call, step);
+        }
+    }
+
+    fn call(&mut self, call: &Call, step: &Step) {
+        match *call {
+            Call::Gather { source, index, offset, scale, out } => self.fill(out, |this, r, c| {
+                if r >= step.rows {
+                    return 0.0;
+                }
+                let i = index.map_or(step.first + r, |index| this.at(index, 0, step.first + r) as usize);
+                (this.at(source, i, c) - this.at(offset, 0, c)) * this.at(scale, 0, c)
+            }),
+            Call::Product(ref product) => self.product(product, step),
+            Call::BiasGradient { gradient, ref update } => {
+                let sums: Vec<f64> = (0..gradient.cols)
+                    .map(|c| (0..gradient.rows).map(|r| self.at(gradient, r, c)).sum())
+                    .collect();
+                self.update(update, &sums, step);
+            }
+            Call::Activate { input, activation, out } => {
+                self.fill(out, |this, r, c| activate(activation, this.at(input, r, c)));
+            }
+            Call::Multipliers { input, reference, activation, out } => self
+                .fill(out, |this, r, c| secant(activation, this.at(input, r, c), this.at(reference, 0, c))),
+            Call::Difference { input, reference, out } => self.fill(out, |this, r, c| {
+                if r < step.rows { this.at(input, r, c) - this.at(reference, 0, c) } else { 0.0 }
+            }),
+            Call::Seeds { multipliers, average, out, samples } => self.fill(out, |this, r, c| {
+                let m = multipliers.map_or(1.0, |m| this.at(m, r % samples, c));
+                match average {
+                    true => m / out.cols as f64,
+                    false if r / samples == c => m,
+                    false => 0.0,
+                }
+            }),
+            Call::SumSquares { input, table, column } => {
+                let sum = self.get(input).iter().map(|w| w * w).sum();
+                self.put(table, step.slot, column, sum);
+            }
+        }
+    }
+
+    fn product(&mut self, product: &Product, step: &Step) {
+        let (m, n, k) = product.dims();
+        // both operands as outer × depth
+        let operand = |matrix: Matrix, depth_first: bool, outer: usize| -> Vec<f64> {
+            let element = if product.half { Element::F16 } else { Element::F32 };
+            (0..outer * k)
+                .map(|i| if depth_first { (i % k, i / k) } else { (i / k, i % k) })
+                .map(|(r, c)| rounded(element, self.at(matrix, r, c)))
+                .collect()
+        };
+        let a = operand(product.a, product.layout == Layout::Tn, m);
+        let b = operand(product.b, product.layout != Layout::Nt, n);
+        let mut result = Vec::with_capacity(m * n);
+        for a in a.chunks_exact(k) {
+            for b in b.chunks_exact(k) {
+                result.push(a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>());
+            }
+        }
+        self.epilogue(&product.epilogue, &result, n, step);
+    }
+
+    fn epilogue(&mut self, epilogue: &Epilogue, result: &[f64], n: usize, step: &Step) {
+        let c = |row: usize, col: usize| result[row * n + col];
+        match *epilogue {
+            Epilogue::Store { out } => self.fill(out, |_, row, col| c(row, col)),
+            Epilogue::Layer { bias, activation, dropout, out } => self.fill(out, |this, row, col| {
+                activate(activation, c(row, col) + this.at(bias, 0, col)) * mask(dropout, step, row, col)
+            }),
+            Epilogue::Loss { bias, activation, target, loss, gradient, unit, table } => {
+                let mut sums = [0.0; 2];
+                let mut slopes = vec![0.0; result.len()];
+                for row in 0..step.rows {
+                    for col in 0..n {
+                        let y = activate(activation, c(row, col) + self.at(bias, 0, col));
+                        let e = y - self.at(target, row, col);
+                        let (value, slope) = match loss {
+                            Loss::Mae => (e.abs(), sign(e)),
+                            Loss::Mse => (e * e, 2.0 * e),
+                        };
+                        sums[0] += value;
+                        sums[1] += e.abs() * self.at(unit, 0, col);
+                        slopes[row * n + col] = slope * derivative(activation, y);
+                    }
+                }
+                self.put(table, step.slot, 0, sums[0]);
+                self.put(table, step.slot, 1, sums[1]);
+                if let Some(gradient) = gradient {
+                    self.set(gradient, slopes);
+                }
+            }
+            Epilogue::Update(ref update) => self.update(update, result, step),
+            Epilogue::Derivative { output, activation, dropout, out } => {
+                let keep = dropout.map_or(1.0, |dropout| 1.0 - f64::from(dropout.rate));
+                self.fill(out, |this, row, col| {
+                    let y = this.at(output, row, col) * keep;
+                    c(row, col) * derivative(activation, y) * mask(dropout, step, row, col)
+                });
+            }
+            Epilogue::Multiply { by, out } => {
+                self.fill(out, |this, row, col| c(row, col) * this.at(by, row % by.rows, col));
+            }
+            Epilogue::DeepLift { difference, fold, scores, sums } => {
+                let samples = difference.rows;
+                let contribution = |this: &Self, seed: usize, sample: usize, col: usize| {
+                    c(seed * samples + sample, col) * this.at(difference, sample, col)
+                };
+                self.fill(scores, |this, seed, col| {
+                    let folded = (0..samples).map(|s| contribution(this, seed, s, col)).map(|c| match fold {
+                        Fold::Abs => c.abs(),
+                        Fold::Signed => c,
+                        Fold::Square => c * c,
+                    });
+                    this.at(scores, seed, col) + folded.sum::<f64>()
+                });
+                self.fill(sums, |this, seed, s| (0..n).map(|col| contribution(this, seed, s, col)).sum());
+            }
+        }
+    }
+
+    fn update(&mut self, update: &Update, gradient: &[f64], step: &Step) {
+        let d = |this: &Self, value: Matrix, l2: f32| -> Vec<f64> {
+            let scale = f64::from(step.gradient_scale);
+            let values = this.get(value).iter();
+            gradient.iter().zip(values).map(|(g, w)| scale * g + 2.0 * f64::from(l2) * w).collect()
+        };
+        match *update {
+            Update::Store { value, out, l2 } => {
+                let d = d(self, value, l2);
+                self.set(out, d);
+            }
+            Update::Adam { value, first, second, l2, beta1, beta2, epsilon } => {
+                let d = d(self, value, l2);
+                let [beta1, beta2, epsilon] = [beta1, beta2, epsilon].map(f64::from);
+                let blend = |old: &[f64], beta: f64, new: &dyn Fn(f64) -> f64| -> Vec<f64> {
+                    old.iter().zip(&d).map(|(old, d)| beta * old + (1.0 - beta) * new(*d)).collect()
+                };
+                let m = blend(self.get(first), beta1, &|d| d);
+                let v = blend(self.get(second), beta2, &|d| d * d);
+                let rate = f64::from(step.learning_rate);
+                let [c1, c2] = [step.correction1, step.correction2].map(f64::from);
+                let w = self.get(value).iter().zip(m.iter().zip(&v));
+                let w = w.map(|(w, (m, v))| w - rate * (m / c1) / ((v / c2).sqrt() + epsilon)).collect();
+                self.set(value, w);
+                self.set(first, m);
+                self.set(second, v);
+            }
+            Update::Sgd { value, velocity, l2, momentum, rate } => {
+                let d = d(self, value, l2);
+                let old = self.get(velocity).iter().zip(&d);
+                let u: Vec<f64> = old.map(|(u, d)| f64::from(momentum) * u + d).collect();
+                let rate = f64::from(step.learning_rate) * f64::from(rate);
+                let w = self.get(value).iter().zip(&u).map(|(w, u)| w - rate * u).collect();
+                self.set(value, w);
+                self.set(velocity, u);
+            }
+        }
+    }
+}
