@@ -1,5 +1,5 @@
 // scores[k] += Σ over the tiles of seed k, from top to bottom, of what epilogue/deeplift.wgsl left.
-// #import shared/grid.wgsl
+// #import shared/place.wgsl
 @compute @workgroup_size(64)
 fn main(
     @builtin(workgroup_id) id: vec3u,

@@ -1,6 +1,6 @@
 // sums[k, s] = Σ over the tiles of row k·S + s, from left to right, of what epilogue/deeplift.wgsl left. Only
 // samples sample_begin..sample_end are touched; ADD: columns further left were summed by an earlier call.
-// #import shared/grid.wgsl
+// #import shared/place.wgsl
 @compute @workgroup_size(64)
 fn main(
     @builtin(workgroup_id) id: vec3u,

@@ -1,5 +1,5 @@
 // out = input − reference, zero from Step::rows on.
-// #import shared/grid.wgsl
+// #import shared/place.wgsl
 // #import shared/step.wgsl
 @compute @workgroup_size(64)
 fn main(

@@ -1,6 +1,6 @@
 // out[r] = (source[index[first + r]] − offset)·scale, zero from Step::rows on. `source` may be one of several
 // pieces of the matrix: a call then writes the rows it finds in its piece; FIRST writes the zeros.
-// #import shared/grid.wgsl
+// #import shared/place.wgsl
 // #import shared/step.wgsl
 @compute @workgroup_size(64)
 fn main(

@@ -1,5 +1,5 @@
 // DeepLIFT's Rescale multipliers of one layer.
-// #import shared/grid.wgsl
+// #import shared/place.wgsl
 // #import shared/math.wgsl
 // #import shared/mask.wgsl
 @compute @workgroup_size(64)

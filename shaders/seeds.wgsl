@@ -1,5 +1,5 @@
 // The rows that DeepLIFT's chain starts from: out[k·S + s, j] = δ(j, k)·m[s, k], or m[s, j]/K with AVERAGE.
-// #import shared/grid.wgsl
+// #import shared/place.wgsl
 // #import shared/mask.wgsl
 @compute @workgroup_size(64)
 fn main(

@@ -1,5 +1,5 @@
 // Σ w² of `params.block` quads a workgroup, for reduce.wgsl.
-// #import shared/grid.wgsl
+// #import shared/place.wgsl
 // #import shared/workgroup.wgsl
 @compute @workgroup_size(THREADS)
 fn main(

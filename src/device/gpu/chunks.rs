@@ -30,20 +30,28 @@ pub struct Chunking {
 }
 
 impl Chunking {
-    /// Rows in every chunk but the last; all (padded) rows if one chunk is enough. `None` when not even
-    /// [`ROWS`] rows fit.
-    pub fn rows(&self, matrix: Matrix) -> Option<usize> {
-        let rows = padded(matrix.rows);
-        let fit = usize::try_from(self.limit).unwrap_or(usize::MAX) / matrix.row_bytes().max(1);
-        if fit >= rows {
-            return Some(rows.max(1));
+    /// Bytes of all chunks. `None` when the matrix is empty, when not even [`ROWS`] rows fit a chunk, or when
+    /// rows and columns cannot be counted in 31 bits or bytes in 48.
+    pub fn bytes(&self, matrix: Matrix) -> Option<u64> {
+        let counts = 1..1usize << 31;
+        if !counts.contains(&matrix.rows) || !counts.contains(&matrix.cols) {
+            return None;
         }
-        (fit >= ROWS).then(|| fit / ROWS * ROWS)
+        let bytes = (padded(matrix.rows) as u64).checked_mul(matrix.row_bytes() as u64)?;
+        let rows = padded(matrix.rows).min(ROWS);
+        ((rows * matrix.row_bytes()) as u64 <= self.limit && bytes < 1 << 48).then_some(bytes)
     }
 
-    /// The matrix's chunks in order. Matrices that [`Chunking::rows`] refuses are never made.
+    /// Rows in every chunk but the last; all (padded) rows if one chunk is enough.
+    fn rows(&self, matrix: Matrix) -> usize {
+        let fit = usize::try_from(self.limit).unwrap_or(usize::MAX) / matrix.row_bytes();
+        let rows = padded(matrix.rows);
+        if fit >= rows { rows } else { fit / ROWS * ROWS }
+    }
+
+    /// The matrix's chunks in order; not for matrices that have no [`Chunking::bytes`].
     pub fn views(&self, matrix: Matrix) -> Vec<View> {
-        let rows = self.rows(matrix).expect("refused when the matrix was made");
+        let rows = self.rows(matrix);
         let total = padded(matrix.rows);
         (0..total.div_ceil(rows))
             .map(|chunk| View { matrix, chunk, first: chunk * rows, end: total.min((chunk + 1) * rows) })
@@ -52,7 +60,7 @@ impl Chunking {
 
     /// The chunk that holds `row`.
     pub fn view(&self, matrix: Matrix, row: usize) -> View {
-        let rows = self.rows(matrix).expect("refused when the matrix was made");
+        let rows = self.rows(matrix);
         self.views(matrix)[row / rows]
     }
 
@@ -87,6 +95,8 @@ mod tests {
         chunking.cut(matrix, &mut cuts);
         assert_eq!(pieces(200, &cuts), [0..64, 64..128, 128..192, 192..200]);
         assert_eq!(pieces(5, &BTreeSet::new()), [0..5]);
-        assert!(Chunking { limit: 63 * 96 }.rows(matrix).is_none());
+        assert_eq!(chunking.bytes(matrix), Some(208 * 96));
+        assert_eq!(Chunking { limit: 63 * 96 }.bytes(matrix), None);
+        assert_eq!(chunking.bytes(Matrix { rows: usize::MAX, ..matrix }), None);
     }
 }

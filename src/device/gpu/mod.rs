@@ -58,6 +58,9 @@ pub struct GpuExecutor {
     /// Workgroups in one dimension of a dispatch.
     workgroups: u32,
     matrices: Vec<Stored>,
+    /// Bytes for matrices in all, and those taken.
+    memory: u64,
+    allocated: u64,
     programs: Vec<Vec<Dispatch>>,
     pipelines: Pipelines,
     step: wgpu::Buffer,
@@ -125,12 +128,13 @@ impl GpuExecutor {
         });
         let workgroups = limits.max_compute_workgroups_per_dimension;
         let executor = GpuExecutor {
-            facts,
             device,
             queue,
             fault,
             target,
             workgroups: workgroups.min(options.workgroups.unwrap_or(u32::MAX)).max(1),
+            memory: transfer::memory(facts.kind),
+            allocated: 0,
             matrices: Vec::new(),
             programs: Vec::new(),
             pipelines: Pipelines::default(),
@@ -140,6 +144,7 @@ impl GpuExecutor {
             in_flight: VecDeque::new(),
             ring: staging::Ring::default(),
             readback: None,
+            facts,
         };
         executor.check()?;
         Ok(executor)
@@ -216,40 +221,48 @@ impl Executor for GpuExecutor {
         self.check()?;
         let matrix = Matrix { id: self.matrices.len() as u32, rows, cols, element };
         let chunking = self.target.chunking;
-        if rows == 0 || cols == 0 || chunking.rows(matrix).is_none() || padded_rows_overflow(matrix) {
-            return Err(self.error(format!(
-                "{name}: a matrix of {rows} × {cols} cannot be held here: it is empty, or {} of its rows \
-                 exceed the largest binding of {} bytes; use --device cpu",
+        let bytes = chunking.bytes(matrix).ok_or_else(|| {
+            self.error(format!(
+                "{name}: a matrix of {rows} × {cols} cannot be held: it is empty, or {} of its rows exceed the \
+                 largest binding, {} bytes; use --device cpu",
                 chunks::ROWS,
                 chunking.limit
-            )));
+            ))
+        })?;
+        let refused = |why: &str| {
+            self.error(format!(
+                "{name} ({rows} × {cols}, {} MiB) does not fit its memory: {why}; use a smaller --batch, \
+                 --resident never, --precision f16 or --device cpu",
+                bytes >> 20
+            ))
+        };
+        if bytes > self.memory() {
+            return Err(refused(&format!("{} MiB are free", self.memory() >> 20)));
         }
-        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let views = chunking.views(matrix);
-        let size = |view: &chunks::View| ((view.end - view.first) * matrix.row_bytes()) as u64;
-        let buffers = views.iter().map(|view| self.buffer(name, size(view))).collect();
-        if let Some(error) = pollster::block_on(scope.pop()) {
-            let megabytes = views.iter().map(size).sum::<u64>() >> 20;
-            return Err(self.error(format!(
-                "{name} ({rows} × {cols}, {megabytes} MiB) does not fit its memory: {error}; use a smaller \
-                 --batch, --resident never, --precision f16 or --device cpu"
-            )));
+        let mut buffers = Vec::new();
+        for view in chunking.views(matrix) {
+            let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+            buffers.push(self.buffer(name, ((view.end - view.first) * matrix.row_bytes()) as u64));
+            if let Some(error) = pollster::block_on(scope.pop()) {
+                return Err(refused(&error.to_string()));
+            }
         }
         self.check()?;
+        self.allocated += bytes;
         self.matrices.push(Stored { name: name.to_owned(), buffers });
         Ok(matrix)
     }
 
     fn memory(&self) -> u64 {
-        transfer::free_memory(self.facts.kind)
+        self.memory - self.allocated
     }
 
     fn write(&mut self, matrix: Matrix, first_row: usize, data: &[f32]) -> Result<()> {
-        self.write_rows(matrix, first_row, data, transfer::encode)
+        self.write_rows(matrix, first_row, data, false, transfer::encode)
     }
 
     fn write_u32(&mut self, matrix: Matrix, first_row: usize, data: &[u32]) -> Result<()> {
-        self.write_rows(matrix, first_row, data, |_, row, bytes| {
+        self.write_rows(matrix, first_row, data, true, |_, row, bytes| {
             bytes.extend_from_slice(bytemuck::cast_slice(row));
         })
     }
@@ -358,6 +371,7 @@ impl Executor for GpuExecutor {
     fn reset(&mut self) {
         self.programs.clear();
         self.matrices.clear();
+        self.allocated = 0;
     }
 }
 
@@ -377,9 +391,4 @@ impl From<&Step> for StepWords {
             _padding: [0; 2],
         }
     }
-}
-
-/// Rows are counted in 32 bits on the device.
-fn padded_rows_overflow(matrix: Matrix) -> bool {
-    super::recording::padded(matrix.rows) > u32::MAX as usize
 }

@@ -255,7 +255,7 @@ fn matmul(
     let Segments { begin, rows, count } = rectangle.segments;
     let file = if tile.shared { "matmul.wgsl" } else { "matmul_software.wgsl" };
     let mut kernel = Kernel::new(&[file]);
-    geometry(&mut kernel, tile, rectangle);
+    geometry(&mut kernel, tile, rectangle, product.dims().1);
     kernel.uint("slices", slices.count);
     kernel.uint("k_begin", slices.range.start).uint("k_end", slices.range.end).uint("k_step", slices.step);
     let (a_row, b_row) = match product.layout {
@@ -275,12 +275,13 @@ fn matmul(
 }
 
 /// Constants and arguments of `shared/tile.wgsl`.
-fn geometry(kernel: &mut Kernel, tile: Tile, rectangle: &Rectangle) {
+fn geometry(kernel: &mut Kernel, tile: Tile, rectangle: &Rectangle, cols: usize) {
     kernel.size("BM", tile.m).size("BN", tile.n).size("BK", tile.k);
     kernel.size("TM", tile.thread_m).size("TN", tile.thread_n).size("TILE_LENGTH", tile.shared_quads());
     let Segments { begin, rows, count } = rectangle.segments;
     kernel.uint("m_begin", begin).uint("segment_rows", rows).uint("segments", count);
     kernel.uint("quad_begin", rectangle.quads.start).uint("quad_end", rectangle.quads.end);
+    kernel.uint("cols", cols);
 }
 
 /// What remains to be done with the values of C.
@@ -296,7 +297,7 @@ impl Finish<'_> {
     /// Adds `parts` partial results and runs the epilogue.
     fn reduce(&mut self, plan: &mut Plan, target: &Target, rectangle: &Rectangle, parts: usize) {
         let mut kernel = Kernel::new(&["split_k_reduce.wgsl"]);
-        geometry(&mut kernel, Tile::REDUCE, rectangle);
+        geometry(&mut kernel, Tile::REDUCE, rectangle, self.n);
         kernel.uint("slices", 1).uint("partials", parts).scratch(Scratch::Partial);
         self.bind(&mut kernel, plan, target, Tile::REDUCE, rectangle);
         plan.push(self.name, kernel, rectangle.tiles(Tile::REDUCE));
@@ -321,7 +322,6 @@ impl Finish<'_> {
                 }
             };
         }
-        kernel.uint("cols", self.n);
         match *self.epilogue {
             Epilogue::Store { .. } => {
                 kernel.file("epilogue/store.wgsl");

@@ -46,6 +46,7 @@ const FILES: &[(&str, &str)] = files![
     "shared/half.wgsl",
     "shared/mask.wgsl",
     "shared/math.wgsl",
+    "shared/place.wgsl",
     "shared/random.wgsl",
     "shared/step.wgsl",
     "shared/tile.wgsl",
@@ -103,7 +104,7 @@ pub enum Bound {
 }
 
 /// One variant of a kernel together with the arguments of one dispatch.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Kernel {
     files: Vec<&'static str>,
     prelude: String,
@@ -112,18 +113,14 @@ pub struct Kernel {
     pub params: Vec<u32>,
     /// Storage bindings, from binding 1 on.
     pub bound: Vec<Bound>,
+    /// Of each binding: name and element type of its array, and whether it is written.
+    arrays: Vec<(String, &'static str, bool)>,
 }
 
 impl Kernel {
     /// A kernel made of these files and what they import.
     pub fn new(files: &[&'static str]) -> Self {
-        Kernel {
-            files: files.to_vec(),
-            prelude: String::new(),
-            fields: String::new(),
-            params: Vec::new(),
-            bound: Vec::new(),
-        }
+        Kernel { files: files.to_vec(), ..Kernel::default() }
     }
 
     /// Adds a file.
@@ -135,7 +132,14 @@ impl Kernel {
     /// The whole WGSL text.
     pub fn source(&self) -> String {
         let mut text = self.prelude.clone();
-        let _ = write!(text, "struct Params {{\n{}}}\n", self.fields);
+        for ((name, element, write), binding) in self.arrays.iter().zip(1..) {
+            let access = if *write { "read_write" } else { "read" };
+            let _ = writeln!(
+                text,
+                "@group(0) @binding({binding}) var<storage, {access}> {name}: array<{element}>;"
+            );
+        }
+        let _ = writeln!(text, "struct Params {{\n{}}}", self.fields);
         text.push_str("@group(0) @binding(0) var<uniform> params: Params;\n");
         let mut done = HashSet::new();
         for file in &self.files {
@@ -164,14 +168,14 @@ impl Kernel {
 
     /// `params.name`, an unsigned integer.
     pub fn uint(&mut self, name: &str, value: usize) -> &mut Self {
-        let _ = writeln!(self.fields, "    {name}: u32,");
-        self.params.push(u32::try_from(value).expect("indices of a call fit 32 bits: chunks are below 4 GiB"));
-        self
+        self.word(name, u32::try_from(value).expect("rows and columns of matrices fit 32 bits"))
     }
 
     /// `params.name`, all 32 bits of it.
     pub fn word(&mut self, name: &str, value: u32) -> &mut Self {
-        self.uint(name, value as usize)
+        let _ = writeln!(self.fields, "    {name}: u32,");
+        self.params.push(value);
+        self
     }
 
     /// `params.name`, a float.
@@ -193,42 +197,41 @@ impl Kernel {
 
     /// An operand that this variant has not: loads give zeros, stores do nothing.
     pub fn absent(&mut self, name: &str, element: Element) -> &mut Self {
-        let value = if element == Element::U32 { "vec4u" } else { "vec4f" };
-        let _ = writeln!(self.prelude, "fn load_{name}(row: u32, quad: u32) -> {value} {{ return {value}(); }}");
-        let _ = writeln!(self.prelude, "fn store_{name}(row: u32, quad: u32, v: {value}) {{}}");
+        let v = if element == Element::U32 { "vec4u" } else { "vec4f" };
+        let _ = writeln!(self.prelude, "fn load_{name}(row: u32, quad: u32) -> {v} {{ return {v}(); }}");
+        let _ = writeln!(self.prelude, "fn store_{name}(row: u32, quad: u32, v: {v}) {{}}");
         self
     }
 
     /// Binds scratch memory as a plain array.
     pub fn scratch(&mut self, scratch: Scratch) -> &mut Self {
-        self.bound.push(Bound::Scratch(scratch));
         let (name, element) = scratch.name_and_type();
-        let _ = writeln!(
-            self.prelude,
-            "@group(0) @binding({}) var<storage, read_write> {name}: array<{element}>;",
-            self.bound.len()
-        );
+        self.bound.push(Bound::Scratch(scratch));
+        self.arrays.push((name.to_owned(), element, true));
         self
     }
 
+    /// One chunk is bound once, whatever it is called: an output may overwrite an operand.
     fn matrix(&mut self, name: &str, view: View, write: bool) -> &mut Self {
-        self.bound.push(Bound::Matrix(view));
+        let (stored, value, unpack, pack) = match view.matrix.element {
+            Element::F32 => ("vec4f", "vec4f", "", ""),
+            Element::U32 => ("vec4u", "vec4u", "", ""),
+            Element::F16 => ("vec2u", "vec4f", "unpack_half", "pack_half"),
+        };
+        let bound = Bound::Matrix(view);
+        let index = self.bound.iter().position(|b| *b == bound).unwrap_or_else(|| {
+            self.bound.push(bound);
+            self.arrays.push((format!("{name}_data"), stored, false));
+            self.bound.len() - 1
+        });
+        self.arrays[index].2 |= write;
         self.uint(&format!("{name}_first"), view.first);
         self.uint(&format!("{name}_quads"), view.matrix.pitch() / 4);
-        let (stored, value) = match view.matrix.element {
-            Element::F32 => ("vec4f", "vec4f"),
-            Element::U32 => ("vec4u", "vec4u"),
-            Element::F16 => ("vec2u", "vec4f"),
-        };
-        let (unpack, pack) =
-            if view.matrix.element == Element::F16 { ("unpack_half", "pack_half") } else { ("", "") };
-        let access = if write { "read_write" } else { "read" };
-        let at = format!("{name}_data[(row - params.{name}_first) * params.{name}_quads + quad]");
-        let binding = self.bound.len();
-        let _ = write!(
+        let array = &self.arrays[index].0;
+        let at = format!("{array}[(row - params.{name}_first) * params.{name}_quads + quad]");
+        let _ = writeln!(
             self.prelude,
-            "@group(0) @binding({binding}) var<storage, {access}> {name}_data: array<{stored}>;\n\
-             fn load_{name}(row: u32, quad: u32) -> {value} {{ return {unpack}({at}); }}\n"
+            "fn load_{name}(row: u32, quad: u32) -> {value} {{ return {unpack}({at}); }}"
         );
         if write {
             let _ = writeln!(

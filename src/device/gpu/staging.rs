@@ -2,8 +2,8 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 
 use crate::device::Staging;
 use crate::device::recording::Matrix;
@@ -24,8 +24,24 @@ struct Slot {
 #[derive(Default)]
 pub struct Ring {
     free: VecDeque<Slot>,
-    /// Cloned into every staging area that is out.
-    out: Arc<()>,
+    out: Arc<Out>,
+}
+
+/// Counts the staging areas that are being filled, on whichever thread.
+#[derive(Default)]
+struct Out {
+    count: Mutex<usize>,
+    fewer: Condvar,
+}
+
+/// Held by one of them.
+struct Ticket(Arc<Out>);
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        *self.0.count.lock().unwrap_or_else(|e| e.into_inner()) -= 1;
+        self.0.fewer.notify_one();
+    }
 }
 
 /// One staging area, mapped.
@@ -35,11 +51,12 @@ pub struct GpuStaging {
     /// The matrix that it is shaped like.
     matrix: Matrix,
     rows: usize,
-    _out: Arc<()>,
+    _ticket: Ticket,
 }
 
 impl Ring {
-    /// A free area for `rows` rows shaped like `matrix`'s. Waits for the oldest copy if all are on their way.
+    /// A free area for `rows` rows shaped like `matrix`'s. Waits for the oldest copy if all are on
+    /// their way, and for another thread to let go of one if all are being filled.
     pub fn take(
         &mut self,
         device: &wgpu::Device,
@@ -47,19 +64,28 @@ impl Ring {
         rows: usize,
     ) -> Result<GpuStaging, String> {
         let bytes = ((rows * matrix.row_bytes()) as u64).max(4);
-        let out = Arc::strong_count(&self.out) - 1;
-        let slot = if self.free.len() + out < SLOTS {
-            None
-        } else {
-            let slot = self.free.pop_front().ok_or_else(|| {
-                format!("all {SLOTS} staging areas are being filled; upload one before asking for another")
-            })?;
+        let ticket = {
+            let count = self.out.count.lock().unwrap_or_else(|e| e.into_inner());
+            // one that is dropped unused is replaced
+            let count = self.out.fewer.wait_while(count, |count| *count >= SLOTS);
+            let mut count = count.unwrap_or_else(|e| e.into_inner());
+            *count += 1;
+            Ticket(self.out.clone())
+        };
+        let out = *self.out.count.lock().unwrap_or_else(|e| e.into_inner());
+        let mut slot = None;
+        if self.free.len() + out > SLOTS {
+            slot = self.free.pop_front();
+        }
+        if let Some(slot) = &slot {
             while slot.state.load(Ordering::Acquire) == PENDING {
                 device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| e.to_string())?;
             }
-            // one that is too small, or whose mapping failed, is replaced
-            (slot.state.load(Ordering::Acquire) == MAPPED && slot.buffer.size() >= bytes).then_some(slot)
-        };
+        }
+        // one that is too small, or whose mapping failed, is replaced
+        let slot = slot.filter(|slot| {
+            slot.state.load(Ordering::Acquire) == MAPPED && slot.buffer.size() >= bytes
+        });
         let buffer = match slot {
             Some(slot) => slot.buffer,
             None => device.create_buffer(&wgpu::BufferDescriptor {
@@ -70,7 +96,7 @@ impl Ring {
             }),
         };
         let view = buffer.slice(..).get_mapped_range_mut().map_err(|e| e.to_string())?;
-        Ok(GpuStaging { view, buffer, matrix, rows, _out: self.out.clone() })
+        Ok(GpuStaging { view, buffer, matrix, rows, _ticket: ticket })
     }
 
     /// Takes an area back whose copy was submitted, to be mapped again when that is done.

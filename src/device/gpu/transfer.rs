@@ -19,7 +19,7 @@ pub fn encode(element: Element, row: &[f32], bytes: &mut Vec<u8>) {
     match element {
         Element::F32 => bytes.extend_from_slice(bytemuck::cast_slice(row)),
         Element::F16 => bytes.extend(row.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes())),
-        Element::U32 => bytes.extend(row.iter().flat_map(|v| (*v as u32).to_le_bytes())),
+        Element::U32 => unreachable!("refused by write_rows"),
     }
 }
 
@@ -36,9 +36,9 @@ fn decode(element: Element, bytes: &[u8], row: &mut [f32]) {
     }
 }
 
-/// Bytes that matrices may still take. Graphics interfaces do not tell for a GPU: there it is unlimited here,
+/// Bytes that matrices may take in all. Graphics interfaces do not tell for a GPU: there it is unlimited here,
 /// and a matrix that does not fit is refused when it is made. A software rasterizer uses the host's memory.
-pub fn free_memory(kind: Kind) -> u64 {
+pub fn memory(kind: Kind) -> u64 {
     let available = || {
         let text = std::fs::read_to_string("/proc/meminfo").ok()?;
         let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
@@ -86,13 +86,18 @@ impl GpuExecutor {
         matrix: Matrix,
         first: usize,
         data: &[T],
+        integers: bool,
         encode: impl Fn(Element, &[T], &mut Vec<u8>),
     ) -> Result<()> {
         self.check()?;
+        let name = &self.stored(matrix)?.name;
         if data.len() % matrix.cols != 0 {
-            let name = &self.stored(matrix)?.name;
-            let message = format!("{name}: {} values for rows of {}", data.len(), matrix.cols);
-            return Err(self.error(message));
+            let (values, cols) = (data.len(), matrix.cols);
+            return Err(self.error(format!("{name}: {values} values are no whole rows of {cols}")));
+        }
+        if (matrix.element == Element::U32) != integers {
+            let element = matrix.element;
+            return Err(self.error(format!("{name}: its elements are {element:?}; they are not converted")));
         }
         let pitch = matrix.row_bytes();
         let mut row = Vec::with_capacity(pitch);
@@ -120,8 +125,9 @@ impl GpuExecutor {
     pub(super) fn read_rows(&mut self, matrix: Matrix, first: usize, rows: usize) -> Result<Vec<f32>> {
         self.check()?;
         let pitch = matrix.row_bytes();
+        let parts = self.parts(matrix, first, rows)?;
         let mut values = vec![0.0; rows * matrix.cols];
-        for part in self.parts(matrix, first, rows)? {
+        for part in parts {
             let size = (part.rows.len() * pitch) as u64;
             let readback = match self.readback.take().filter(|buffer| buffer.size() >= size) {
                 Some(buffer) => buffer,
