@@ -10,6 +10,7 @@ mod fixture;
 mod products;
 mod rates;
 mod reference;
+mod variants;
 
 use genelift::device::Executor;
 use genelift::device::cpu::CpuExecutor;

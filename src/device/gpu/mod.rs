@@ -194,9 +194,7 @@ impl GpuExecutor {
         self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
             size,
-            usage: wgpu::BufferUsages::STORAGE
-                | wgpu::BufferUsages::COPY_SRC
-                | wgpu::BufferUsages::COPY_DST,
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         })
     }
@@ -291,11 +289,8 @@ impl Executor for GpuExecutor {
     fn compile(&mut self, recording: &Recording) -> Result<Program> {
         self.check()?;
         let plan = Plan::new(recording, &self.target);
-        let scratch: Vec<Option<wgpu::Buffer>> = plan
-            .scratch
-            .iter()
-            .map(|&bytes| (bytes > 0).then(|| self.buffer("scratch", bytes)))
-            .collect();
+        let scratch: Vec<Option<wgpu::Buffer>> =
+            plan.scratch.iter().map(|&bytes| (bytes > 0).then(|| self.buffer("scratch", bytes))).collect();
 
         let slot = self.device.limits().min_uniform_buffer_offset_alignment.max(256) as usize;
         let mut params = vec![0u8; slot * plan.launches.len().max(1)];

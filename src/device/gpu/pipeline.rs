@@ -33,9 +33,8 @@ impl Pipelines {
         if let Some(found) = self.0.get(&source) {
             return Ok(found.clone());
         }
-        let module = naga::front::wgsl::parse_str(&source).map_err(|e| {
-            Error::device("gpu", format!("shader of {label}: {}", e.emit_to_string(&source)))
-        })?;
+        let module = naga::front::wgsl::parse_str(&source)
+            .map_err(|e| Error::device("gpu", format!("shader of {label}: {}", e.emit_to_string(&source))))?;
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label: Some(label),
             entries: &entries(&module),
@@ -72,9 +71,9 @@ fn entries(module: &naga::Module) -> Vec<wgpu::BindGroupLayoutEntry> {
     let bound = module.global_variables.iter().filter_map(|(_, variable)| {
         let binding = variable.binding.as_ref().filter(|b| b.group == 0)?;
         let ty = match variable.space {
-            naga::AddressSpace::Storage { access } => wgpu::BufferBindingType::Storage {
-                read_only: !access.contains(naga::StorageAccess::STORE),
-            },
+            naga::AddressSpace::Storage { access } => {
+                wgpu::BufferBindingType::Storage { read_only: !access.contains(naga::StorageAccess::STORE) }
+            }
             _ => wgpu::BufferBindingType::Uniform,
         };
         Some(entry(binding.binding, ty))

@@ -245,13 +245,7 @@ fn operands(epilogue: &Epilogue) -> Vec<Operand> {
 }
 
 /// The product kernel over one rectangle and one piece of the summed dimension, without its epilogue.
-fn matmul(
-    product: &Product,
-    target: &Target,
-    tile: Tile,
-    rectangle: &Rectangle,
-    slices: &Slices,
-) -> Kernel {
+fn matmul(product: &Product, target: &Target, tile: Tile, rectangle: &Rectangle, slices: &Slices) -> Kernel {
     let Segments { begin, rows, count } = rectangle.segments;
     let file = if tile.shared { "matmul.wgsl" } else { "matmul_software.wgsl" };
     let mut kernel = Kernel::new(&[file]);

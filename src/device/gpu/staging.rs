@@ -57,12 +57,7 @@ pub struct GpuStaging {
 impl Ring {
     /// A free area for `rows` rows shaped like `matrix`'s. Waits for the oldest copy if all are on
     /// their way, and for another thread to let go of one if all are being filled.
-    pub fn take(
-        &mut self,
-        device: &wgpu::Device,
-        matrix: Matrix,
-        rows: usize,
-    ) -> Result<GpuStaging, String> {
+    pub fn take(&mut self, device: &wgpu::Device, matrix: Matrix, rows: usize) -> Result<GpuStaging, String> {
         let bytes = ((rows * matrix.row_bytes()) as u64).max(4);
         let ticket = {
             let count = self.out.count.lock().unwrap_or_else(|e| e.into_inner());
@@ -83,9 +78,8 @@ impl Ring {
             }
         }
         // one that is too small, or whose mapping failed, is replaced
-        let slot = slot.filter(|slot| {
-            slot.state.load(Ordering::Acquire) == MAPPED && slot.buffer.size() >= bytes
-        });
+        let slot =
+            slot.filter(|slot| slot.state.load(Ordering::Acquire) == MAPPED && slot.buffer.size() >= bytes);
         let buffer = match slot {
             Some(slot) => slot.buffer,
             None => device.create_buffer(&wgpu::BufferDescriptor {
