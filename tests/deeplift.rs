@@ -63,10 +63,15 @@ fn scores_equal_captums() {
         let expected =
             TensorFile::load(&package("tests/data/deeplift").join(of::<String>(&case["file"]))).unwrap();
         let stride: usize = of(&case["neuron_stride"]);
-        for mut executor in executors() {
+        for (position, mut executor) in executors().into_iter().enumerate() {
             for reference in ["zeros", "mean", "median"] {
                 for (end, target) in [("post", Target::Post), ("pre", Target::Pre)] {
                     for (aggregate_name, aggregate) in aggregates {
+                        // A software rasterizer takes seconds for one large attribution.
+                        let brief = position > 0 && name == "sigmoid" && aggregate != Aggregate::MeanAbs;
+                        if brief && (reference, end) != ("mean", "post") {
+                            continue;
+                        }
                         let settings = AttributeSettings {
                             reference: Reference::from(reference.to_string()),
                             target,

@@ -4,6 +4,7 @@
 
 mod apply;
 mod attribute;
+mod devices;
 mod import;
 mod info;
 mod progress;
@@ -55,6 +56,8 @@ enum Command {
     Select(select::Args),
     /// Do all of it, from matrix file to landmarks, as a configuration file says; resumable stage by stage
     Run(run::Args),
+    /// List the adapters that can compute, and which one `--device auto` takes
+    Devices(devices::Args),
     /// Write a shell completion script to standard output
     Completions {
         /// The shell to write for
@@ -118,6 +121,7 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Attribute(args) => attribute::run(args, report),
         Command::Select(args) => select::run(args, report),
         Command::Run(args) => run::run(args, report),
+        Command::Devices(args) => devices::run(args),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "genelift", &mut text);

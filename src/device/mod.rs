@@ -2,6 +2,7 @@
 //! it, [`gpu`] (wgpu, WGSL) and [`cpu`] (native threads). The CPU twin of a kernel is at once the default on
 //! machines without a GPU and the reference its shader is tested against.
 
+mod choice;
 pub mod cpu;
 pub mod gpu;
 pub mod math;
@@ -9,8 +10,8 @@ pub mod random;
 pub mod recording;
 mod shapes;
 
-use crate::error::{Error, Result};
-use crate::progress::Reporter;
+use crate::error::Result;
+pub use choice::{auto, open};
 use recording::{Element, Matrix, Recording, Step};
 
 /// A compiled [`Recording`], valid in the executor that compiled it.
@@ -75,15 +76,4 @@ pub trait Executor {
 
     /// Frees every matrix and program; handles made before are invalid.
     fn reset(&mut self);
-}
-
-/// Opens what `--device` asks for: `auto`, `cpu`, `gpu`, `gpu:INDEX` or `gpu:NAME`.
-///
-/// # Errors
-/// [`Error::Usage`] for other words; [`Error::Device`] where there is no such device.
-pub fn open(choice: &str, threads: Option<usize>, _report: Reporter) -> Result<Box<dyn Executor>> {
-    match choice {
-        "auto" | "cpu" => Ok(Box::new(cpu::CpuExecutor::open(threads)?)),
-        _ => Err(Error::Usage(format!("--device {choice}: expected auto, cpu, gpu, gpu:INDEX or gpu:NAME"))),
-    }
 }

@@ -1,9 +1,30 @@
 //! The executors that a test runs on.
+#![allow(dead_code)] // a test binary may need one of the two
 
 use genelift::device::Executor;
 use genelift::device::cpu::CpuExecutor;
+use genelift::device::gpu::{Choice, GpuExecutor, Options};
 
-/// The CPU executor.
+/// The CPU executor and, where there is one, the adapter under test.
 pub fn executors() -> Vec<Box<dyn Executor>> {
-    vec![Box::new(CpuExecutor::open(None).expect("threads can be started"))]
+    let cpu = CpuExecutor::open(None).expect("threads can be started");
+    let mut all: Vec<Box<dyn Executor>> = vec![Box::new(cpu)];
+    all.extend(gpu(Options::default()).map(|gpu| -> Box<dyn Executor> { Box::new(gpu) }));
+    all
+}
+
+/// The adapter under test: GENELIFT_TEST_ADAPTER, else Mesa's software rasterizer. `None`, with a note, where
+/// there is none, unless GENELIFT_REQUIRE_GPU=1.
+pub fn gpu(options: Options) -> Option<GpuExecutor> {
+    let name = std::env::var("GENELIFT_TEST_ADAPTER").unwrap_or_else(|_| "llvmpipe".to_owned());
+    match GpuExecutor::open(&Choice::Name(name), options) {
+        Ok(executor) => Some(executor),
+        Err(error) if std::env::var("GENELIFT_REQUIRE_GPU").is_ok_and(|v| v == "1") => {
+            panic!("GENELIFT_REQUIRE_GPU=1, but {error}")
+        }
+        Err(error) => {
+            eprintln!("SKIPPED on the GPU: {error}");
+            None
+        }
+    }
 }

@@ -6,15 +6,18 @@
 mod elementwise;
 mod epilogues;
 mod execution;
+#[path = "../common/executors.rs"]
+mod executors;
 mod fixture;
 mod products;
 mod rates;
 mod reference;
 mod variants;
 
+use executors::gpu;
 use genelift::device::Executor;
 use genelift::device::cpu::CpuExecutor;
-use genelift::device::gpu::{Choice, GpuExecutor, Options, Tile};
+use genelift::device::gpu::{Options, Tile};
 use genelift::device::recording::padded;
 
 /// The executors under test.
@@ -44,20 +47,4 @@ fn variants(cols: usize) -> Vec<Box<dyn Executor>> {
 
 fn boxed(options: Options) -> Option<Box<dyn Executor>> {
     gpu(options).map(|gpu| -> Box<dyn Executor> { Box::new(gpu) })
-}
-
-/// The adapter under test: GENELIFT_TEST_ADAPTER, else Mesa's software rasterizer. `None`, with a note, where
-/// there is none, unless GENELIFT_REQUIRE_GPU=1.
-fn gpu(options: Options) -> Option<GpuExecutor> {
-    let name = std::env::var("GENELIFT_TEST_ADAPTER").unwrap_or_else(|_| "llvmpipe".to_owned());
-    match GpuExecutor::open(&Choice::Name(name), options) {
-        Ok(executor) => Some(executor),
-        Err(error) if std::env::var("GENELIFT_REQUIRE_GPU").is_ok_and(|v| v == "1") => {
-            panic!("GENELIFT_REQUIRE_GPU=1, but {error}")
-        }
-        Err(error) => {
-            eprintln!("SKIPPED on the GPU: {error}");
-            None
-        }
-    }
 }

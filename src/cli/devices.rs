@@ -1,0 +1,91 @@
+//! `genelift devices`: what can compute here, and which of it `--device auto` takes.
+
+use serde_json::json;
+
+use super::print;
+use crate::device::gpu::{AdapterFacts, Kind, list};
+use crate::device::{Executor, auto, cpu::CpuExecutor};
+use crate::error::Result;
+
+/// Arguments of `devices`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Those of starting the CPU executor.
+pub fn run(args: &Args) -> Result<()> {
+    let found = list();
+    let (taken, why) = auto(&found);
+    let cpu = CpuExecutor::open(None)?;
+    if args.json {
+        let adapters: Vec<_> = found.iter().map(json).collect();
+        let auto = taken.map_or("cpu".to_string(), |index| format!("gpu:{index}"));
+        let value = json!({
+            "cpu": {"name": cpu.name(), "free_memory": cpu.memory()},
+            "adapters": adapters, "auto": auto, "why": why,
+        });
+        return print(&format!("{value:#}\n"));
+    }
+    let mut text = found.iter().map(describe).collect::<String>();
+    text += &format!("cpu    {}\n       memory     {} free\n", cpu.name(), size(cpu.memory()));
+    let taken = taken.map_or("cpu".to_string(), |index| format!("gpu:{index} ({})", found[index].name));
+    text += &format!("\nauto takes {taken}: {why}\n");
+    print(&text)
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Discrete => "discrete GPU",
+        Kind::Integrated => "integrated GPU",
+        Kind::Software => "software rasterizer",
+    }
+}
+
+fn describe(facts: &AdapterFacts) -> String {
+    let yes = |x: bool| if x { "yes" } else { "no" };
+    let cooperative = match facts.cooperative.as_slice() {
+        [] => "no".to_string(),
+        shapes => shapes.join(", "),
+    };
+    format!(
+        "gpu:{}  {}\n       type       {}, {}\n       driver     {}\n       limits     binding {}, buffer {}, workgroup memory {}, {} threads a workgroup, {} storage buffers a kernel\n       features   f16 arithmetic {}, subgroups {}, cooperative matrices {cooperative}\n",
+        facts.index,
+        facts.name,
+        kind(facts.kind),
+        facts.backend,
+        facts.driver,
+        size(facts.max_binding),
+        size(facts.max_buffer),
+        size(u64::from(facts.workgroup_memory)),
+        facts.workgroup_threads,
+        facts.storage_buffers,
+        yes(facts.half),
+        yes(facts.subgroups),
+    )
+}
+
+fn json(facts: &AdapterFacts) -> serde_json::Value {
+    json!({
+        "index": facts.index, "name": facts.name, "type": kind(facts.kind), "backend": facts.backend,
+        "driver": facts.driver, "max_binding": facts.max_binding, "max_buffer": facts.max_buffer,
+        "workgroup_memory": facts.workgroup_memory, "workgroup_threads": facts.workgroup_threads,
+        "storage_buffers": facts.storage_buffers, "f16_arithmetic": facts.half, "subgroups": facts.subgroups,
+        "cooperative_matrices": facts.cooperative,
+    })
+}
+
+fn size(bytes: u64) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    match units.iter().find(|(_, shift)| bytes >= 1 << shift) {
+        Some((unit, shift)) => {
+            format!("{:.4} {unit}", bytes as f64 / (1u64 << shift) as f64).replace(".0000", "")
+        }
+        None => format!("{bytes} B"),
+    }
+}

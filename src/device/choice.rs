@@ -1,0 +1,70 @@
+//! From `--device` to an executor.
+
+use super::Executor;
+use super::cpu::CpuExecutor;
+use super::gpu::{self, AdapterFacts, Choice, GpuExecutor, Kind, Options};
+use crate::error::{Error, Result};
+use crate::progress::{Event, Reporter};
+
+/// What `--device` can mean.
+enum Asked {
+    Auto,
+    Cpu,
+    Gpu(Choice),
+}
+
+fn parse(text: &str) -> Result<Asked> {
+    Ok(match text.split_once(':') {
+        None if text == "auto" => Asked::Auto,
+        None if text == "cpu" => Asked::Cpu,
+        None if text == "gpu" => Asked::Gpu(Choice::Auto),
+        Some(("gpu", which)) if !which.is_empty() => match which.parse() {
+            Ok(index) => Asked::Gpu(Choice::Index(index)),
+            Err(_) => Asked::Gpu(Choice::Name(which.to_string())),
+        },
+        _ => {
+            let message = format!(
+                "--device {text}: expected auto, cpu, gpu, gpu:INDEX or gpu:NAME (a part of an adapter's name)"
+            );
+            return Err(Error::Usage(message));
+        }
+    })
+}
+
+/// The adapter that `auto` takes among `found`, if it takes one, and why.
+pub fn auto(found: &[AdapterFacts]) -> (Option<usize>, &'static str) {
+    let first = |kind| found.iter().find(|facts| facts.kind == kind).map(|facts| facts.index);
+    if let Some(index) = first(Kind::Discrete) {
+        (Some(index), "the first discrete GPU")
+    } else if let Some(index) = first(Kind::Integrated) {
+        (Some(index), "the first integrated GPU; there is no discrete one")
+    } else if found.is_empty() {
+        (None, "there is no Vulkan, Metal or DX12 adapter")
+    } else {
+        (
+            None,
+            "there are only software rasterizers, which are slower than the CPU executor and taken only when named",
+        )
+    }
+}
+
+/// Opens what `--device` asks for: `auto` (a discrete GPU, else an integrated one, else the CPU), `cpu`, `gpu`,
+/// `gpu:INDEX` or `gpu:NAME`. `threads` is for the CPU executor; all cores without it.
+///
+/// # Errors
+/// [`Error::Usage`] for other words; [`Error::Device`] where there is no such device.
+pub fn open(device: &str, threads: Option<usize>, report: Reporter) -> Result<Box<dyn Executor>> {
+    let gpu = |choice| -> Result<Box<dyn Executor>> {
+        Ok(Box::new(GpuExecutor::open(&choice, Options::default())?))
+    };
+    let executor: Box<dyn Executor> = match parse(device)? {
+        Asked::Gpu(choice) => gpu(choice)?,
+        Asked::Cpu => Box::new(CpuExecutor::open(threads)?),
+        Asked::Auto => match auto(&gpu::list()) {
+            (Some(index), _) => gpu(Choice::Index(index))?,
+            (None, _) => Box::new(CpuExecutor::open(threads)?),
+        },
+    };
+    report(Event::Note(format!("device: {}", executor.name())));
+    Ok(executor)
+}
