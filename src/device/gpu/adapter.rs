@@ -1,6 +1,6 @@
 //! Which adapters there are, what they can do, and which one a user means.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::tiles::Kind;
 use crate::error::{Error, Result};
@@ -131,8 +131,29 @@ pub fn choose(found: &[AdapterFacts], choice: &Choice) -> Result<usize> {
     })
 }
 
-/// The first failure of a device that nobody has been told of yet.
-pub type Fault = Arc<Mutex<Option<String>>>;
+/// What went wrong on a device since somebody last looked.
+#[derive(Debug, Default)]
+pub struct Fault(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// The first failure that nobody has been told of yet.
+    first: Option<String>,
+    /// Why the device is gone: told again and again.
+    lost: Option<String>,
+}
+
+impl Fault {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// The failure to raise, if any.
+    pub fn take(&self) -> Option<String> {
+        let mut kept = self.kept();
+        kept.lost.clone().or_else(|| kept.first.take())
+    }
+}
 
 /// An opened device.
 pub struct Opened {
@@ -143,7 +164,7 @@ pub struct Opened {
     /// Its queue.
     pub queue: wgpu::Queue,
     /// Where its failures are kept.
-    pub fault: Fault,
+    pub fault: Arc<Fault>,
 }
 
 /// Opens the adapter that `choice` means.
@@ -158,19 +179,14 @@ pub fn open(choice: &Choice) -> Result<Opened> {
     let descriptor = wgpu::DeviceDescriptor { required_limits: adapter.limits(), ..Default::default() };
     let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
         .map_err(|e| Error::device(&facts.name, format!("the driver refused to open it: {e}")))?;
-    let fault = Fault::default();
-    let keep = |fault: &Fault| {
-        let fault = fault.clone();
-        move |message: String| {
-            fault.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(message);
-        }
-    };
-    let (uncaptured, lost) = (keep(&fault), keep(&fault));
-    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured(error.to_string())));
-    device.set_device_lost_callback(move |reason, message| {
-        if reason != wgpu::DeviceLostReason::Destroyed {
-            lost(format!("the device was lost ({message}); start again, from the last checkpoint"));
-        }
+    let fault = Arc::new(Fault::default());
+    let (uncaptured, lost) = (fault.clone(), fault.clone());
+    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+        uncaptured.kept().first.get_or_insert(error.to_string());
+    }));
+    device.set_device_lost_callback(move |_, message| {
+        let message = format!("the device was lost ({message}); start again from the last checkpoint");
+        lost.kept().lost.get_or_insert(message);
     });
     Ok(Opened { facts, device, queue, fault })
 }

@@ -94,7 +94,8 @@ mod tests {
         let mut cuts = BTreeSet::new();
         chunking.cut(matrix, &mut cuts);
         assert_eq!(pieces(200, &cuts), [0..64, 64..128, 128..192, 192..200]);
-        assert_eq!(pieces(5, &BTreeSet::new()), [0..5]);
+        let whole = 0..5;
+        assert_eq!(pieces(5, &BTreeSet::new()), [whole]);
         assert_eq!(chunking.bytes(matrix), Some(208 * 96));
         assert_eq!(Chunking { limit: 63 * 96 }.bytes(matrix), None);
         assert_eq!(chunking.bytes(Matrix { rows: usize::MAX, ..matrix }), None);

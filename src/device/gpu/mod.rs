@@ -15,10 +15,10 @@ mod tiles;
 mod transfer;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 pub use adapter::{AdapterFacts, Choice, Options, list};
 pub use tiles::{Kind, Tile};
-use wgpu::util::DeviceExt;
 
 use self::chunks::Chunking;
 use self::pipeline::Pipelines;
@@ -53,7 +53,7 @@ pub struct GpuExecutor {
     facts: AdapterFacts,
     device: wgpu::Device,
     queue: wgpu::Queue,
-    fault: adapter::Fault,
+    fault: Arc<adapter::Fault>,
     target: Target,
     /// Workgroups in one dimension of a dispatch.
     workgroups: u32,
@@ -161,7 +161,7 @@ impl GpuExecutor {
 
     /// Raises what failed since the last call.
     fn check(&self) -> Result<()> {
-        match self.fault.lock().unwrap_or_else(|e| e.into_inner()).take() {
+        match self.fault.take() {
             Some(message) => Err(self.error(message)),
             None => Ok(()),
         }
@@ -180,7 +180,10 @@ impl GpuExecutor {
             self.finish(self.in_flight.front().cloned())?;
             self.in_flight.pop_front();
         }
-        self.check()
+        // lets the driver report what is done or lost
+        let poll = self.device.poll(wgpu::PollType::Poll);
+        self.check()?;
+        poll.map(|_| ()).map_err(|e| self.error(e.to_string()))
     }
 
     /// Waits for a submission, or for all.
@@ -298,11 +301,14 @@ impl Executor for GpuExecutor {
             let words: &[u8] = bytemuck::cast_slice(&launch.kernel.params);
             bytes[..words.len()].copy_from_slice(words);
         }
-        let params = self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+        // not create_buffer_init, which panics when the device is lost
+        let uniform = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("parameters"),
-            contents: &params,
-            usage: wgpu::BufferUsages::UNIFORM,
+            size: params.len() as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
         });
+        self.queue.write_buffer(&uniform, 0, &params);
 
         let mut program = Vec::with_capacity(plan.launches.len());
         for (index, launch) in plan.launches.iter().enumerate() {
@@ -311,7 +317,7 @@ impl Executor for GpuExecutor {
             let mut entries = vec![wgpu::BindGroupEntry {
                 binding: 0,
                 resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                    buffer: &params,
+                    buffer: &uniform,
                     offset: (index * slot) as u64,
                     size: std::num::NonZeroU64::new(slot as u64),
                 }),
@@ -385,5 +391,66 @@ impl From<&Step> for StepWords {
             correction2: step.correction2,
             _padding: [0; 2],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::recording::{Activation, Call};
+
+    /// The adapter that tests use, as in `tests/kernels/main.rs`.
+    fn gpu() -> Option<GpuExecutor> {
+        let name = std::env::var("GENELIFT_TEST_ADAPTER").unwrap_or_else(|_| "llvmpipe".to_owned());
+        let opened = GpuExecutor::open(&Choice::Name(name), Options::default());
+        let required = std::env::var("GENELIFT_REQUIRE_GPU").is_ok_and(|v| v == "1");
+        assert!(opened.is_ok() || !required, "GENELIFT_REQUIRE_GPU=1, but {:?}", opened.err());
+        opened.inspect_err(|e| eprintln!("SKIPPED on the GPU: {e}")).ok()
+    }
+
+    #[test]
+    fn a_lost_device_is_an_error_everywhere() {
+        let Some(mut gpu) = gpu() else { return };
+        let matrix = gpu.matrix("values", 5, 7, Element::F32).expect("room");
+        let mut recording = Recording::new();
+        recording.push(Call::Activate { input: matrix, activation: Activation::Tanh, out: matrix });
+        let program = gpu.compile(&recording).expect("compiled");
+        let staging = gpu.staging(matrix, 5).expect("staged");
+        gpu.run(program, &Step::default()).expect("run");
+        gpu.device.destroy();
+        let step = Step::default();
+        let results = [
+            gpu.wait().err(),
+            gpu.write(matrix, 0, &[0.0; 7]).err(),
+            gpu.upload(staging, matrix, 0, 5).err(),
+            gpu.staging(matrix, 5).err(),
+            gpu.matrix("more", 5, 7, Element::F32).err(),
+            gpu.compile(&recording).err(),
+            gpu.run(program, &step).err(),
+            gpu.read(matrix, 0, 5).err(),
+        ];
+        for (call, error) in results.iter().enumerate() {
+            assert!(matches!(error, Some(Error::Device { .. })), "call {call}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn steps_in_flight_and_empty_dispatches_are_bounded() {
+        let Some(mut gpu) = gpu() else { return };
+        let matrix = gpu.matrix("values", 5, 7, Element::F32).expect("room");
+        let mut recording = Recording::new();
+        recording.push(Call::Activate { input: matrix, activation: Activation::Tanh, out: matrix });
+        let program = gpu.compile(&recording).expect("compiled");
+        for _ in 0..50 {
+            gpu.run(program, &Step::default()).expect("run");
+            assert!(gpu.in_flight.len() <= IN_FLIGHT);
+        }
+        gpu.wait().expect("finished");
+        assert!(gpu.fold("nothing", 0).is_err());
+        assert_eq!(gpu.fold("one row", 65_535).unwrap(), [65_535, 1]);
+        let [x, y] = gpu.fold("two rows", 65_537).unwrap();
+        assert!(x <= 65_535 && u64::from(x) * u64::from(y) >= 65_537);
+        gpu.reset();
+        assert!(gpu.run(program, &Step::default()).is_err() && gpu.read(matrix, 0, 1).is_err());
     }
 }

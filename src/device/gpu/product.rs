@@ -205,7 +205,7 @@ fn segments(rows: Range<usize>, length: usize, most: usize, tile: usize) -> Vec<
     while begin < rows.end {
         let left = rows.end - begin;
         let whole = (left / length).min(most / length.next_multiple_of(tile));
-        let next = if begin % length == 0 && whole > 0 {
+        let next = if begin.is_multiple_of(length) && whole > 0 {
             Segments { begin, rows: length, count: whole }
         } else {
             let rest = length - begin % length;

@@ -91,7 +91,7 @@ impl GpuExecutor {
     ) -> Result<()> {
         self.check()?;
         let name = &self.stored(matrix)?.name;
-        if data.len() % matrix.cols != 0 {
+        if !data.len().is_multiple_of(matrix.cols) {
             let (values, cols) = (data.len(), matrix.cols);
             return Err(self.error(format!("{name}: {values} values are no whole rows of {cols}")));
         }
