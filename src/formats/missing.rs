@@ -72,7 +72,7 @@ pub(super) fn stand_in(values: &[f32], policy: Missing) -> Option<f32> {
         let sum: f64 = present.iter().map(|x| f64::from(*x)).sum();
         return Some((sum / present.len() as f64) as f32);
     }
-    let (middle, even) = (present.len() / 2, present.len() % 2 == 0);
+    let (middle, even) = (present.len() / 2, present.len().is_multiple_of(2));
     let (below, upper, _) = present.select_nth_unstable_by(middle, f32::total_cmp);
     let lower = below.iter().copied().max_by(f32::total_cmp);
     match lower {
