@@ -107,7 +107,7 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
     match command {
         Command::Import(args) => import::run(args, report),
         Command::Info(args) => info::run(args),
-        Command::Split(args) => split::run(args, report),
+        Command::Split(args) => split::run(args),
         Command::Train(args) => train::run(args, report),
         Command::Embed(args) => apply::embed(args, report),
         Command::Reconstruct(args) => apply::reconstruct(args, report),

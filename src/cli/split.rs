@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::print;
 use crate::error::Result;
 use crate::prepare::split::split;
-use crate::progress::Reporter;
 use crate::store::Store;
 
 /// Arguments of `split`.
@@ -51,7 +50,7 @@ impl Default for Options {
 ///
 /// # Errors
 /// Those of [`split`].
-pub fn run(args: &Args, _report: Reporter) -> Result<()> {
+pub fn run(args: &Args) -> Result<()> {
     let store = Store::open(&args.store)?;
     let Options { fractions, group_by } = &args.options;
     let parts = split(&store, &args.output, fractions, group_by.as_deref(), args.seed, args.force)?;
