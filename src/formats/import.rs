@@ -4,10 +4,7 @@
 //! at the whole gene, its values are set aside in a [`Spool`] and turned afterwards, so memory never grows with
 //! the data.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
-
-use sha2::{Digest, Sha256};
 
 use super::missing::{Tally, stand_in};
 use super::orientation::{self, Rows};
@@ -100,7 +97,7 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
         } else {
             Event::Note(of)
         });
-        origin.inputs.push(input_file(path, "labels")?);
+        origin.inputs.push(InputFile::of(path, "labels")?);
     }
     if missing > 0 {
         report(Event::Warning(format!("{missing} missing values: {}", replaced_how(settings.missing))));
@@ -198,7 +195,7 @@ impl Import<'_> {
         let format = file.format.clone();
         // The checksum of the file is taken on a thread of its own while the values are read.
         let (rows, input) = std::thread::scope(|scope| {
-            let input = scope.spawn(|| input_file(path, &format));
+            let input = scope.spawn(|| InputFile::of(path, &format));
             let rows = self.read_values(path, file);
             (rows, input.join())
         });
@@ -270,7 +267,7 @@ impl Import<'_> {
         self.agree_on(path, genes)?;
         let samples = self.named(path, samples, Rows::Samples, file.unnamed)?;
         let n_samples = samples.len();
-        append(&mut self.samples, samples);
+        self.samples.append(samples);
         if let Some(spool) = spool {
             self.parts.push(Part { spool, rows, tally, n_samples });
             if self.at_once() {
@@ -477,43 +474,4 @@ fn refused(path: &Path, tally: &Tally, rows: &Table, columns: &Table) -> Error {
             tally.count
         ),
     )
-}
-
-/// Appends the rows of `more`; a column that either lacks is empty there.
-fn append(all: &mut Table, more: Table) {
-    let (before, n) = (all.len(), more.len());
-    all.ids.extend(more.ids);
-    for (_, fields) in &mut all.columns {
-        fields.resize(before + n, String::new());
-    }
-    for (name, fields) in more.columns {
-        match all.columns.iter_mut().find(|(other, _)| *other == name) {
-            Some((_, there)) => there[before..].clone_from_slice(&fields),
-            None => {
-                let mut column = vec![String::new(); before];
-                column.extend(fields);
-                all.columns.push((name, column));
-            }
-        }
-    }
-}
-
-/// Path, length and SHA-256 of a file.
-///
-/// # Errors
-/// [`Error::Io`].
-pub fn input_file(path: &Path, format: &str) -> Result<InputFile> {
-    let mut file = std::fs::File::open(path).map_err(Error::io(path, "opening"))?;
-    let (mut hasher, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 20], 0);
-    loop {
-        match file.read(&mut buffer).map_err(Error::io(path, "reading"))? {
-            0 => break,
-            n => {
-                hasher.update(&buffer[..n]);
-                bytes += n as u64;
-            }
-        }
-    }
-    let sha256 = hasher.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    Ok(InputFile { path: path.display().to_string(), bytes, sha256, format: format.into() })
 }

@@ -20,7 +20,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::store::Table;
-pub use import::{ImportSettings, import, input_file};
+pub use import::{ImportSettings, import};
 pub use missing::Missing;
 pub use orientation::Orientation;
 

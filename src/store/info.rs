@@ -1,11 +1,15 @@
 //! What `store.json` holds.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::Store;
 use crate::device::recording::Element;
+use crate::error::{Error, Result};
 
 /// The version that this program writes and reads.
 pub const VERSION: u32 = 1;
@@ -64,6 +68,28 @@ pub struct InputFile {
     pub format: String,
 }
 
+impl InputFile {
+    /// Path, length and SHA-256 of a file; a pass over it.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn of(path: &Path, format: &str) -> Result<InputFile> {
+        let mut file = File::open(path).map_err(Error::io(path, "opening"))?;
+        let (mut hasher, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 20], 0);
+        loop {
+            match file.read(&mut buffer).map_err(Error::io(path, "reading"))? {
+                0 => break,
+                n => {
+                    hasher.update(&buffer[..n]);
+                    bytes += n as u64;
+                }
+            }
+        }
+        let sha256 = hex(&hasher.finalize());
+        Ok(InputFile { path: path.display().to_string(), bytes, sha256, format: format.into() })
+    }
+}
+
 /// XXH3 (64 bits) of a store's files, in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checksums {
@@ -83,18 +109,12 @@ impl StoreInfo {
         let sums = &self.checksums;
         let text =
             format!("{:?} {} {} {} {:?}", self.shape, self.dtype, sums.genes, sums.samples, sums.blocks);
-        sha256_hex(text.as_bytes())
+        hex(&Sha256::digest(text.as_bytes()))
     }
 }
 
-/// SHA-256 in hexadecimal.
-pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    use sha2::Digest;
-    hex(&sha2::Sha256::digest(bytes))
-}
-
 /// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
+fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 

@@ -84,6 +84,25 @@ impl Table {
         }
     }
 
+    /// Appends the rows of `more`; a column that either lacks is empty there.
+    pub fn append(&mut self, more: Table) {
+        let (before, n) = (self.len(), more.len());
+        self.ids.extend(more.ids);
+        for (_, fields) in &mut self.columns {
+            fields.resize(before + n, String::new());
+        }
+        for (name, fields) in more.columns {
+            match self.columns.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, there)) => there[before..].clone_from_slice(&fields),
+                None => {
+                    let mut column = vec![String::new(); before];
+                    column.extend(fields);
+                    self.columns.push((name, column));
+                }
+            }
+        }
+    }
+
     /// Reads a tab-separated file with a header line.
     ///
     /// # Errors
@@ -211,6 +230,15 @@ mod tests {
         assert_eq!(Table::read_tsv(&path).expect("read"), table);
         assert_eq!(table.select(&[2, 0]).ids, ["e", "a\tb"]);
         assert_eq!(table.select(&[2, 0]).column("symbol").expect("there"), ["µ", "line\nbreak"]);
+    }
+
+    #[test]
+    fn tables_append_by_column_name() {
+        let mut all = parse("id\tx\ty\na\t1\t2\n").expect("a table");
+        all.append(parse("id\ty\tz\nb\t3\t4\n").expect("a table"));
+        assert_eq!(all.ids, ["a", "b"]);
+        let fields = |name| all.column(name).expect("there").join(",");
+        assert_eq!((fields("x"), fields("y"), fields("z")), ("1,".into(), "2,3".into(), ",4".into()));
     }
 
     #[test]

@@ -54,6 +54,8 @@ impl StoreWriter {
             return Err(Error::Data(format!("{}: a store holds f32 or f16", path.display())));
         }
         let temporary = Temporary(atomic::sibling(path, "tmp"));
+        // One that a killed process of the same number left behind.
+        let _ = std::fs::remove_dir_all(&temporary.0);
         std::fs::create_dir(&temporary.0).map_err(Error::io(&temporary.0, "creating"))?;
         let file = temporary.0.join(MATRIX);
         let mut out =

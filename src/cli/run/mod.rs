@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use super::{attribute, print, select, train};
 use crate::device::{self, Executor};
 use crate::error::Result;
-use crate::formats::{import, input_file};
+use crate::formats::import;
 use crate::nn::apply::evaluate;
 use crate::nn::checkpoint;
 use crate::nn::model::Model;
 use crate::prepare::split::split;
 use crate::progress::Reporter;
-use crate::store::Store;
+use crate::store::{InputFile, Store};
 use config::Config;
 use record::Directory;
 
@@ -83,9 +83,9 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
 
     let mut inputs = Vec::new();
     for file in &config.files {
-        inputs.push(input_file(file, "matrix")?);
+        inputs.push(InputFile::of(file, "matrix")?);
     }
-    let labels = config.import.labels.as_deref().map(|path| input_file(path, "labels")).transpose()?;
+    let labels = config.import.labels.as_deref().map(|path| InputFile::of(path, "labels")).transpose()?;
     let settings = json!({"files": inputs, "labels": labels, "options": config.import});
     let imported = directory.stage(settings, &["data.gex"], |run| {
         let store = import(&config.files, &run.file("data.gex"), &config.import.settings(true), report)?;
