@@ -53,11 +53,7 @@ impl Pipelines {
             layout: Some(&pipeline_layout),
             module: &module,
             entry_point: Some("main"),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                // every kernel writes its workgroup memory before it reads it
-                zero_initialize_workgroup_memory: false,
-                ..Default::default()
-            },
+            compilation_options: Default::default(),
             cache: None,
         });
         let made = Pipeline { pipeline, layout };

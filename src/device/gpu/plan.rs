@@ -78,23 +78,23 @@ impl Plan {
                 product::bias_gradient(self, gradient, &update, target);
             }
             Call::Activate { input, activation, out } => {
-                self.elementwise(target, "activate", out, &[("input", input)], |kernel| {
+                self.elementwise(target, "activate.wgsl", out, &[("input", input)], |kernel| {
                     kernel.size("ACTIVATION", activation_number(activation));
                 });
             }
             Call::Multipliers { input, reference, activation, out } => {
                 let operands = [("input", input), ("reference", reference)];
-                self.elementwise(target, "multipliers", out, &operands, |kernel| {
+                self.elementwise(target, "multipliers.wgsl", out, &operands, |kernel| {
                     kernel.size("ACTIVATION", activation_number(activation));
                 });
             }
             Call::Difference { input, reference, out } => {
                 let operands = [("input", input), ("reference", reference)];
-                self.elementwise(target, "difference", out, &operands, |_| {});
+                self.elementwise(target, "difference.wgsl", out, &operands, |_| {});
             }
             Call::Seeds { multipliers, average, out, samples } => {
                 let operand = multipliers.map(|m| ("multipliers", m));
-                self.elementwise(target, "seeds", out, operand.as_slice(), |kernel| {
+                self.elementwise(target, "seeds.wgsl", out, operand.as_slice(), |kernel| {
                     if multipliers.is_none() {
                         kernel.absent("multipliers", Element::F32);
                     }
@@ -106,21 +106,15 @@ impl Plan {
         }
     }
 
-    /// One thread a quad of `out`. Operands have out's rows, one row, or repeat every `rows` rows.
+    /// `file` with one thread a quad of `out`. Operands have out's rows, one row, or repeat every `rows` rows.
     fn elementwise(
         &mut self,
         target: &Target,
-        name: &'static str,
+        file: &'static str,
         out: Matrix,
         operands: &[(&str, Matrix)],
         finish: impl Fn(&mut Kernel),
     ) {
-        let file = match name {
-            "activate" => "activate.wgsl",
-            "multipliers" => "multipliers.wgsl",
-            "difference" => "difference.wgsl",
-            _ => "seeds.wgsl",
-        };
         let chunking = target.chunking;
         let mut cuts = BTreeSet::new();
         chunking.cut(out, &mut cuts);
@@ -135,7 +129,7 @@ impl Plan {
             }
             kernel.write("out", chunking.view(out, rows.start));
             finish(&mut kernel);
-            self.push(name, kernel, (rows.len() * out.pitch() / 4).div_ceil(THREADS));
+            self.push(file, kernel, (rows.len() * out.pitch() / 4).div_ceil(THREADS));
         }
     }
 
