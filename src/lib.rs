@@ -1,10 +1,51 @@
 //! `genelift` finds the genes that say most about all the others.
 //!
+//! It trains a sigmoid autoencoder on an expression matrix (samples × genes), asks DeepLIFT how much every gene
+//! moves every bottleneck neuron, ranks the genes and picks N landmarks. All heavy arithmetic is hand-written: WGSL
+//! kernels on any Vulkan, Metal or DX12 GPU, and their twins on native CPU threads.
+//!
 //! One folder is one stage of the flow, and imports run one way down it:
 //!
 //! ```text
-//! matrix file → formats → store → prepare → (tiles) → device ← nn → attribution → select
-//!                                                  evaluate
+//! matrix file → formats → store → prepare ─┐
+//!                           │              ▼
+//!                           └──→ nn::feed (batches) → device (the recorded step; gpu, cpu run it)
+//!                                                        ▲
+//!              nn (model, training, use) ────────────────┤
+//!              attribution (DeepLIFT) → scores ──────────┘ → select → landmarks
+//!              evaluate (agreement with measured values)
+//! ```
+//!
+//! A matrix, a model, scores, landmarks:
+//!
+//! ```
+//! use genelift::attribution::{AttributeSettings, ScoreTable, attribute};
+//! use genelift::nn::feed::Resident;
+//! use genelift::nn::settings::TrainSettings;
+//! use genelift::nn::train::{Training, train};
+//! use genelift::{device, formats, progress::silent, select};
+//!
+//! # fn main() -> genelift::Result<()> {
+//! # let dir = tempfile::tempdir().unwrap();
+//! # let out = dir.path().join("matrix.gex");
+//! let store = formats::import(&["examples/brca/expression.csv.gz".into()], &out, &Default::default(), &silent)?;
+//! let mut device = device::open("cpu", None, &silent)?;
+//! let training = Training {
+//!     store: &store,
+//!     samples: (0..store.n_samples()).collect(),
+//!     validation: None,
+//!     settings: TrainSettings { hidden: vec![8, 2, 8], epochs: 1, ..TrainSettings::standard() },
+//!     resident: Resident::Auto,
+//!     init: None,
+//!     checkpoint: None,
+//! };
+//! let model = train(&mut *device, &training, &silent)?.model;
+//! device.reset();
+//! let result = attribute(&mut *device, &model, &store, &AttributeSettings::standard(), false, &silent)?;
+//! let landmarks = select::top(&ScoreTable::rank(store.genes(), &result.scores), 100, &[], &[])?;
+//! assert_eq!(landmarks.genes.len(), 100);
+//! # Ok(())
+//! # }
 //! ```
 
 pub mod attribution;

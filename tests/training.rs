@@ -143,7 +143,7 @@ impl Case {
                 let out = executor.matrix("gradient", value.rows, value.cols, Element::F32).unwrap();
                 (out, Update::Store { value, out, l2 })
             };
-            updates.push((store(layer.weight, self.settings.l2), store(layer.bias, 0.0)));
+            updates.push((store(layer.weight, self.settings.l2 as f32), store(layer.bias, 0.0)));
         }
         let mut recording = Recording::new();
         recording.push(feed.gather(&input, x));

@@ -77,20 +77,30 @@ impl Options {
     }
 }
 
+/// Where an attribution's files are.
+pub struct Files<'a> {
+    /// The model.
+    pub model: &'a Path,
+    /// The store whose samples are attributed.
+    pub store: &'a Path,
+    /// The scores to write.
+    pub scores: &'a Path,
+    /// The scores of each neuron, where wanted.
+    pub per_node: Option<&'a Path>,
+}
+
 /// Attributes and writes the scores, and beside them (`.json`) the settings and the completeness.
 ///
 /// # Errors
 /// Those of [`attribute`] and of the files.
 pub fn attribute_files(
     executor: &mut dyn Executor,
-    model: &Path,
-    store: &Path,
-    out: &Path,
-    per_node: Option<&Path>,
+    files: &Files,
     settings: &AttributeSettings,
     force: bool,
     report: Reporter,
 ) -> Result<Attribution> {
+    let Files { model, store, scores: out, per_node } = *files;
     let notes = out.with_extension("json");
     if notes == out {
         return Err(Error::Usage(format!(
@@ -135,12 +145,15 @@ pub fn attribute_files(
 /// Those of [`attribute_files`].
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let mut executor = device::open(&args.common.device, args.common.threads, report)?;
+    let files = Files {
+        model: &args.model,
+        store: &args.store,
+        scores: &args.output,
+        per_node: args.per_node.as_deref(),
+    };
     let result = attribute_files(
         &mut *executor,
-        &args.model,
-        &args.store,
-        &args.output,
-        args.per_node.as_deref(),
+        &files,
         &args.options.settings(args.common.seed),
         args.common.force,
         report,

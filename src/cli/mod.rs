@@ -7,6 +7,7 @@ mod attribute;
 mod import;
 mod info;
 mod progress;
+mod run;
 mod select;
 mod split;
 mod train;
@@ -52,6 +53,8 @@ enum Command {
     Attribute(attribute::Args),
     /// Pick landmarks from scores
     Select(select::Args),
+    /// Do all of it, from matrix file to landmarks, as a configuration file says; resumable stage by stage
+    Run(run::Args),
     /// Write a shell completion script to standard output
     Completions {
         /// The shell to write for
@@ -114,6 +117,7 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Evaluate(args) => apply::evaluate(args, report),
         Command::Attribute(args) => attribute::run(args, report),
         Command::Select(args) => select::run(args, report),
+        Command::Run(args) => run::run(args, report),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "genelift", &mut text);

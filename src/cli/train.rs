@@ -79,15 +79,15 @@ pub struct Options {
     /// Of sgd [0.9]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub momentum: Option<f32>,
+    pub momentum: Option<f64>,
     /// Step size [0.001]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub learning_rate: Option<f32>,
+    pub learning_rate: Option<f64>,
     /// Adam's ε; with the small gradients of a wide output it decides how training goes [1e-7]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub epsilon: Option<f32>,
+    pub epsilon: Option<f64>,
     /// Samples in a batch; the last, smaller one of an epoch is used too [32]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,11 +99,11 @@ pub struct Options {
     /// Share of hidden activations set to zero in training [0.1]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub dropout: Option<f32>,
+    pub dropout: Option<f64>,
     /// Weight of the sum of squared weights in the loss [1e-6]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub l2: Option<f32>,
+    pub l2: Option<f64>,
     /// Keep the samples' order in every epoch
     #[arg(long)]
     pub no_shuffle: bool,

@@ -69,12 +69,12 @@ fn epilogue(name: &str, epilogue: &Epilogue, m: usize, n: usize) {
         }
         Epilogue::Multiply { by, out } => {
             same(name, "out", out, m, n);
-            assert!(by.cols == n && m % by.rows == 0, "{name}: factor is S × N with S dividing M");
+            assert!(by.cols == n && m.is_multiple_of(by.rows), "{name}: factor is S × N with S dividing M");
         }
         Epilogue::DeepLift { difference, scores, sums, .. } => {
             let samples = difference.rows;
             assert!(
-                difference.cols == n && m % samples == 0,
+                difference.cols == n && m.is_multiple_of(samples),
                 "{name}: difference is S × N with S dividing M"
             );
             same(name, "scores", scores, m / samples, n);

@@ -43,19 +43,19 @@ pub struct TrainSettings {
     /// The update rule.
     pub optimizer: Optimizer,
     /// μ of `sgd`.
-    pub momentum: f32,
+    pub momentum: f64,
     /// Step size.
-    pub learning_rate: f32,
+    pub learning_rate: f64,
     /// Adam's ε, added to √v̂.
-    pub epsilon: f32,
+    pub epsilon: f64,
     /// Samples in a batch; the last one of an epoch may be smaller.
     pub batch: usize,
     /// Passes over the training samples; 0 keeps the initial model.
     pub epochs: usize,
     /// Share of hidden activations set to zero in training.
-    pub dropout: f32,
+    pub dropout: f64,
     /// α of α·Σ‖W‖².
-    pub l2: f32,
+    pub l2: f64,
     /// Whether each epoch draws a new order of the samples.
     pub shuffle: bool,
     /// Of activations and operands.
@@ -111,7 +111,7 @@ impl TrainSettings {
         if self.batch == 0 {
             return refuse("--batch must be at least 1".into());
         }
-        let positive = |x: f32| x.is_finite() && x > 0.0;
+        let positive = |x: f64| x.is_finite() && x > 0.0;
         if !positive(self.learning_rate) {
             return refuse(format!("--learning-rate {} must be a positive number", self.learning_rate));
         }
@@ -149,7 +149,7 @@ mod tests {
             TrainSettings { hidden: vec![5, 0], ..TrainSettings::paper() },
             TrainSettings { batch: 0, ..TrainSettings::paper() },
             TrainSettings { dropout: 1.0, ..TrainSettings::paper() },
-            TrainSettings { learning_rate: f32::NAN, ..TrainSettings::paper() },
+            TrainSettings { learning_rate: f64::NAN, ..TrainSettings::paper() },
             TrainSettings { epsilon: 0.0, ..TrainSettings::paper() },
             TrainSettings { l2: -1.0, ..TrainSettings::paper() },
             TrainSettings { scale: Scale::Zscore, ..TrainSettings::paper() },

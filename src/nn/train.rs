@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
 
+/// Epochs that end sooner than this after the last one told are not told; the history has them all.
+const LINE_EVERY: Duration = Duration::from_secs(3);
+
 /// What to train on, and how.
 pub struct Training<'a> {
     /// Holds the training samples.
@@ -92,9 +95,13 @@ pub fn train(executor: &mut dyn Executor, training: &Training, report: Reporter)
     let mut history = start.history;
     let mut step = start.step;
     let mut last_checkpoint = Instant::now();
+    let mut last_line: Option<Instant> = None;
     for epoch in history.len() as u64 + 1..=settings.epochs as u64 {
         let row = run.epoch(executor, epoch, &mut step, report)?;
-        report(Event::Note(row.line(settings.epochs)));
+        if epoch == settings.epochs as u64 || last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
+            report(Event::Note(row.line(settings.epochs)));
+            last_line = Some(Instant::now());
+        }
         history.push(row);
         if let Some(plan) = &training.checkpoint
             && last_checkpoint.elapsed() >= plan.every
@@ -248,10 +255,10 @@ impl<'a> Run<'a> {
         let below = outputs[depth - 2];
         let mut recording = Recording::new();
         recording.push(feed.gather(&input, x));
-        network.forward(&mut recording, x, &outputs, Some(settings.dropout));
+        network.forward(&mut recording, x, &outputs, Some(settings.dropout as f32));
         network.loss(&mut recording, below, loss);
         let inputs: Vec<Matrix> = [&[x], &outputs[..]].concat();
-        network.backward(&mut recording, &inputs, &gradients, &updates, Some(settings.dropout));
+        network.backward(&mut recording, &inputs, &gradients, &updates, Some(settings.dropout as f32));
         let step = executor.compile(&recording)?;
 
         let mut recording = Recording::new();
@@ -306,7 +313,7 @@ impl<'a> Run<'a> {
                 slot: batch.number,
                 step: *step,
                 seed: settings.seed,
-                learning_rate: settings.learning_rate,
+                learning_rate: settings.learning_rate as f32,
                 gradient_scale: (1.0 / (batch.rows as f64 * genes)) as f32,
                 correction1: correction(BETAS.0),
                 correction2: correction(BETAS.1),
@@ -334,7 +341,7 @@ impl<'a> Run<'a> {
         Ok(Epoch {
             epoch,
             train_loss: loss / total,
-            penalty: f64::from(settings.l2) * norms.iter().map(|x| f64::from(*x)).sum::<f64>(),
+            penalty: settings.l2 * norms.iter().map(|x| f64::from(*x)).sum::<f64>(),
             validation_loss: validation.map(|v| v.0),
             train_mae: mae / total,
             validation_mae: validation.map(|v| v.1),
@@ -398,12 +405,12 @@ fn optimizer(
                 let second = make("second", saved.map(|m| &m.second))?;
                 let (beta1, beta2) = BETAS;
                 let update =
-                    Update::Adam { value, first, second, l2, beta1, beta2, epsilon: settings.epsilon };
+                    Update::Adam { value, first, second, l2, beta1, beta2, epsilon: settings.epsilon as f32 };
                 (vec![first, second], update)
             }
             Optimizer::Sgd => {
                 let update =
-                    Update::Sgd { value, velocity: first, l2, momentum: settings.momentum, rate: 1.0 };
+                    Update::Sgd { value, velocity: first, l2, momentum: settings.momentum as f32, rate: 1.0 };
                 (vec![first], update)
             }
         })
@@ -411,8 +418,12 @@ fn optimizer(
     let (mut moments, mut updates) = (Vec::new(), Vec::new());
     for (i, layer) in network.layers.iter().enumerate() {
         let saved = saved.get(i);
-        let (wm, wu) =
-            parameter(format!("optimizer.{i}.weight"), layer.weight, settings.l2, saved.map(|s| &s.0))?;
+        let (wm, wu) = parameter(
+            format!("optimizer.{i}.weight"),
+            layer.weight,
+            settings.l2 as f32,
+            saved.map(|s| &s.0),
+        )?;
         let (bm, bu) = parameter(format!("optimizer.{i}.bias"), layer.bias, 0.0, saved.map(|s| &s.1))?;
         moments.push((wm, bm));
         updates.push((wu, bu));

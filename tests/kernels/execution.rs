@@ -13,7 +13,7 @@ use crate::fixture::Fixture;
 use Element::{F16, F32};
 
 /// Every kind of sum that an executor splits up; gives back the bits of all results.
-fn everything(device: &mut dyn Executor) -> Vec<Vec<u32>> {
+pub fn everything(device: &mut dyn Executor) -> Vec<Vec<u32>> {
     let mut fixture = Fixture::new(device, 1);
     let (m, n, k) = (300, 700, 1500);
     let [a, b] = fixture.operands(Layout::Nt, (m, n, k), [F32, F32]);

@@ -8,15 +8,56 @@ mod epilogues;
 mod execution;
 mod fixture;
 mod products;
+mod rates;
 mod reference;
+mod variants;
 
 use genelift::device::Executor;
 use genelift::device::cpu::CpuExecutor;
+use genelift::device::gpu::{Choice, GpuExecutor, Options, Tile};
+use genelift::device::recording::padded;
 
 /// The executors under test.
 fn executors() -> Vec<Box<dyn Executor>> {
     let cpu = |threads| -> Box<dyn Executor> {
         Box::new(CpuExecutor::open(Some(threads)).expect("threads can be started"))
     };
-    vec![cpu(1), cpu(2)]
+    let mut all = vec![cpu(1), cpu(2)];
+    all.extend(boxed(Options::default()));
+    all
+}
+
+/// The GPU's executor in every other form that some adapter may choose: all tiles, split and unsplit, matrices
+/// of up to `cols` columns in chunks of few rows, dispatches of more workgroups than one dimension takes.
+fn variants(cols: usize) -> Vec<Box<dyn Executor>> {
+    let forced = |tile, slices| Options { tile: Some(tile), slices: Some(slices), ..Options::default() };
+    let limit = 64 * padded(cols) as u64 * 4;
+    let narrow = |options| Options { binding_limit: Some(limit), workgroups: Some(7), ..options };
+    let options = [
+        forced(Tile::LARGE, 1),
+        forced(Tile::MEDIUM, 3),
+        narrow(forced(Tile::SMALL, 1)),
+        narrow(forced(Tile::SOFTWARE, 2)),
+    ];
+    options.into_iter().flat_map(boxed).collect()
+}
+
+fn boxed(options: Options) -> Option<Box<dyn Executor>> {
+    gpu(options).map(|gpu| -> Box<dyn Executor> { Box::new(gpu) })
+}
+
+/// The adapter under test: GENELIFT_TEST_ADAPTER, else Mesa's software rasterizer. `None`, with a note, where
+/// there is none, unless GENELIFT_REQUIRE_GPU=1.
+fn gpu(options: Options) -> Option<GpuExecutor> {
+    let name = std::env::var("GENELIFT_TEST_ADAPTER").unwrap_or_else(|_| "llvmpipe".to_owned());
+    match GpuExecutor::open(&Choice::Name(name), options) {
+        Ok(executor) => Some(executor),
+        Err(error) if std::env::var("GENELIFT_REQUIRE_GPU").is_ok_and(|v| v == "1") => {
+            panic!("GENELIFT_REQUIRE_GPU=1, but {error}")
+        }
+        Err(error) => {
+            eprintln!("SKIPPED on the GPU: {error}");
+            None
+        }
+    }
 }

@@ -31,6 +31,6 @@ pub fn run(context: &Context, gradient: Matrix, rule: &Update) {
             }
             total.iter_mut().zip(&sum).for_each(|(total, sum)| *total += sum);
         }
-        update::Rule::new(context, rule).apply(0, col, &total[..n]);
+        update::Rule::new(context, rule).apply(0, col, &mut total[..n]);
     });
 }

@@ -2,12 +2,17 @@
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
+use memmap2::MmapMut;
 
 use crate::device::recording::{Element, Matrix, padded};
 use crate::error::{Error, Result};
 
 /// Kernels work on blocks of at most this many columns, which fit on the stack.
 pub const WIDTH: usize = 512;
+
+/// Matrices of at least this many bytes ask for huge pages.
+#[cfg(target_os = "linux")]
+const HUGE_PAGE: usize = 2 << 20;
 
 /// One cache line; a vector of them is 64-byte aligned.
 #[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
@@ -33,11 +38,13 @@ pub fn bytes(matrix: &Matrix) -> Option<usize> {
 /// Owns the memory of one matrix: rows and columns padded to 16 elements, all zero at first.
 #[derive(Debug)]
 pub struct Storage {
-    lines: *mut [Line],
+    base: *mut u8,
     matrix: Matrix,
+    /// Where `base` points to.
+    _pages: MmapMut,
 }
 
-// SAFETY: the pointer owns its allocation; what threads may do with it is said at `View`.
+// SAFETY: `base` points into the pages owned here; what threads may do with them is said at `View`.
 unsafe impl Send for Storage {}
 // SAFETY: as above.
 unsafe impl Sync for Storage {}
@@ -45,32 +52,30 @@ unsafe impl Sync for Storage {}
 impl Storage {
     /// Zeroed memory for `matrix`, `name` being used in the message of failure.
     pub fn new(name: &str, matrix: Matrix) -> Result<Storage> {
-        let lines = bytes(&matrix)
-            .and_then(|bytes| bytemuck::allocation::try_zeroed_slice_box(bytes.div_ceil(64)).ok())
-            .ok_or_else(|| {
-                Error::device(
-                    "cpu",
-                    format!(
-                        "no memory for {name} ({} × {} of {} bytes); use a smaller batch or --resident never",
-                        matrix.rows,
-                        matrix.cols,
-                        matrix.element.bytes()
-                    ),
-                )
-            })?;
-        Ok(Storage { lines: Box::into_raw(lines), matrix })
+        let bytes = bytes(&matrix).unwrap_or(usize::MAX);
+        let mut pages = MmapMut::map_anon(bytes.max(1)).map_err(|e| {
+            Error::device(
+                "cpu",
+                format!(
+                    "no memory for {name} ({} × {} of {} bytes): {e}; use a smaller batch or --resident never",
+                    matrix.rows,
+                    matrix.cols,
+                    matrix.element.bytes()
+                ),
+            )
+        })?;
+        // A tile of a wide matrix touches one page a row: with pages of 2 MiB it stays within the TLB. The
+        // system may refuse, which costs speed alone.
+        #[cfg(target_os = "linux")]
+        if bytes >= HUGE_PAGE {
+            let _ = pages.advise(memmap2::Advice::HugePage);
+        }
+        Ok(Storage { base: pages.as_mut_ptr(), matrix, _pages: pages })
     }
 
     /// Access for kernels.
     pub fn view(&self) -> View {
-        View { base: self.lines.cast(), matrix: self.matrix }
-    }
-}
-
-impl Drop for Storage {
-    fn drop(&mut self) {
-        // SAFETY: `lines` came from `Box::into_raw` in `new` and is freed only here.
-        drop(unsafe { Box::from_raw(self.lines) });
+        View { base: self.base, matrix: self.matrix }
     }
 }
 
@@ -138,6 +143,14 @@ impl View {
                 out.iter_mut().zip(values).for_each(|(out, value)| *out = *value as u32);
             }
         }
+    }
+
+    /// Elements of an f32 matrix in place, for one that is read and written by the same task.
+    #[inline]
+    #[allow(clippy::mut_from_ref)] // exclusive by the contract of `View`
+    pub fn floats(&self, row: usize, col: usize, len: usize) -> &mut [f32] {
+        assert_eq!(self.matrix.element, Element::F32, "parameters are f32");
+        self.block_mut(row, col, len)
     }
 
     /// One index of a u32 matrix.

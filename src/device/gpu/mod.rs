@@ -1,1 +1,389 @@
-//! (under construction)
+//! The executor on a GPU, through wgpu: Vulkan, Metal or DX12.
+//!
+//! [`plan`] turns a recording into dispatches, [`product`] those of matrix products; [`shader`] composes the
+//! WGSL of each variant from `shaders/`; [`tiles`] and [`chunks`] hold what follows from the adapter's kind
+//! and limits. What remains here is memory and queue.
+
+pub mod adapter;
+mod chunks;
+mod pipeline;
+mod plan;
+mod product;
+mod shader;
+mod staging;
+mod tiles;
+mod transfer;
+
+use std::collections::VecDeque;
+
+pub use adapter::{AdapterFacts, Choice, Options, list};
+pub use tiles::{Kind, Tile};
+use wgpu::util::DeviceExt;
+
+use self::chunks::Chunking;
+use self::pipeline::Pipelines;
+use self::plan::{Plan, Target};
+use self::shader::Bound;
+use super::recording::{Element, Matrix, Recording, Step};
+use super::{Executor, Program, Staging};
+use crate::error::{Error, Result};
+
+/// Steps queued before the host waits for the oldest.
+const IN_FLIGHT: usize = 3;
+
+/// Most bytes of each kind of partial results.
+const SCRATCH: u64 = 64 << 20;
+
+/// A matrix in device memory.
+struct Stored {
+    name: String,
+    /// Its chunks.
+    buffers: Vec<wgpu::Buffer>,
+}
+
+/// One dispatch, ready.
+struct Dispatch {
+    pipeline: wgpu::ComputePipeline,
+    group: wgpu::BindGroup,
+    workgroups: [u32; 2],
+}
+
+/// Runs recordings on a GPU.
+pub struct GpuExecutor {
+    facts: AdapterFacts,
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    fault: adapter::Fault,
+    target: Target,
+    /// Workgroups in one dimension of a dispatch.
+    workgroups: u32,
+    matrices: Vec<Stored>,
+    /// Bytes for matrices in all, and those taken.
+    memory: u64,
+    allocated: u64,
+    programs: Vec<Vec<Dispatch>>,
+    pipelines: Pipelines,
+    step: wgpu::Buffer,
+    step_layout: wgpu::BindGroupLayout,
+    step_group: wgpu::BindGroup,
+    in_flight: VecDeque<wgpu::SubmissionIndex>,
+    ring: staging::Ring,
+    readback: Option<wgpu::Buffer>,
+}
+
+/// `Step` as `shaders/shared/step.wgsl` declares it.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct StepWords {
+    rows: u32,
+    first: u32,
+    slot: u32,
+    step: u32,
+    seed_low: u32,
+    seed_high: u32,
+    learning_rate: f32,
+    gradient_scale: f32,
+    correction1: f32,
+    correction2: f32,
+    _padding: [u32; 2],
+}
+
+/// What plans depend on for an adapter with these limits.
+fn target(kind: Kind, binding: u64, options: &Options) -> Target {
+    // Indices count elements in 32 bits, and drivers disagree beyond 2 GiB.
+    let limit = binding.min((2 << 30) - 16).min(options.binding_limit.unwrap_or(u64::MAX));
+    let (tile, slices) = (options.tile, options.slices);
+    Target { chunking: Chunking { limit }, scratch: SCRATCH.min(limit), kind, tile, slices }
+}
+
+/// The text of every shader that `recording` leads to on such an adapter, with a label. Needs no device.
+pub fn shaders(recording: &Recording, kind: Kind, binding: u64, options: &Options) -> Vec<(String, String)> {
+    let plan = Plan::new(recording, &target(kind, binding, options));
+    plan.launches.into_iter().map(|launch| (launch.label, launch.kernel.source())).collect()
+}
+
+impl GpuExecutor {
+    /// Opens the adapter that `choice` means.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when there is none, or its driver refuses.
+    pub fn open(choice: &Choice, options: Options) -> Result<Self> {
+        let adapter::Opened { facts, device, queue, fault } = adapter::open(choice)?;
+        let limits = device.limits();
+        let target = target(facts.kind, facts.max_binding.min(facts.max_buffer), &options);
+        let step = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("step"),
+            size: size_of::<StepWords>() as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let step_layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some("step"),
+            entries: &[pipeline::entry(0, wgpu::BufferBindingType::Uniform)],
+        });
+        let step_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("step"),
+            layout: &step_layout,
+            entries: &[wgpu::BindGroupEntry { binding: 0, resource: step.as_entire_binding() }],
+        });
+        let workgroups = limits.max_compute_workgroups_per_dimension;
+        let executor = GpuExecutor {
+            device,
+            queue,
+            fault,
+            target,
+            workgroups: workgroups.min(options.workgroups.unwrap_or(u32::MAX)).max(1),
+            memory: transfer::memory(facts.kind),
+            allocated: 0,
+            matrices: Vec::new(),
+            programs: Vec::new(),
+            pipelines: Pipelines::default(),
+            step,
+            step_layout,
+            step_group,
+            in_flight: VecDeque::new(),
+            ring: staging::Ring::default(),
+            readback: None,
+            facts,
+        };
+        executor.check()?;
+        Ok(executor)
+    }
+
+    /// What is known about the adapter.
+    pub fn facts(&self) -> &AdapterFacts {
+        &self.facts
+    }
+
+    fn error(&self, message: impl Into<String>) -> Error {
+        Error::device(&self.facts.name, message)
+    }
+
+    /// Raises what failed since the last call.
+    fn check(&self) -> Result<()> {
+        match self.fault.lock().unwrap_or_else(|e| e.into_inner()).take() {
+            Some(message) => Err(self.error(message)),
+            None => Ok(()),
+        }
+    }
+
+    fn stored(&self, matrix: Matrix) -> Result<&Stored> {
+        let stored = self.matrices.get(matrix.id as usize);
+        stored.ok_or_else(|| self.error(format!("matrix {} was freed by a reset", matrix.id)))
+    }
+
+    /// Submits, then waits until at most [`IN_FLIGHT`] submissions are unfinished.
+    fn submit(&mut self, commands: Option<wgpu::CommandBuffer>) -> Result<()> {
+        let index = self.queue.submit(commands);
+        self.in_flight.push_back(index);
+        while self.in_flight.len() > IN_FLIGHT {
+            self.finish(self.in_flight.front().cloned())?;
+            self.in_flight.pop_front();
+        }
+        self.check()
+    }
+
+    /// Waits for a submission, or for all.
+    fn finish(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
+        let poll = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
+        self.check()?;
+        poll.map(|_| ()).map_err(|e| self.error(format!("waiting for it failed: {e}")))
+    }
+
+    fn buffer(&self, label: &str, size: u64) -> wgpu::Buffer {
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size,
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        })
+    }
+
+    /// Folds a count of workgroups into two dimensions (`shared/grid.wgsl` unfolds it).
+    fn fold(&self, label: &str, workgroups: u64) -> Result<[u32; 2]> {
+        let widest = u64::from(self.workgroups);
+        let height = workgroups.div_ceil(widest);
+        if workgroups == 0 || height > u64::from(self.device.limits().max_compute_workgroups_per_dimension) {
+            return Err(self.error(format!("{label}: a dispatch of {workgroups} workgroups")));
+        }
+        Ok([workgroups.div_ceil(height) as u32, height as u32])
+    }
+}
+
+impl Executor for GpuExecutor {
+    fn name(&self) -> &str {
+        &self.facts.name
+    }
+
+    fn matrix(&mut self, name: &str, rows: usize, cols: usize, element: Element) -> Result<Matrix> {
+        self.check()?;
+        let matrix = Matrix { id: self.matrices.len() as u32, rows, cols, element };
+        let chunking = self.target.chunking;
+        let bytes = chunking.bytes(matrix).ok_or_else(|| {
+            self.error(format!(
+                "{name}: a matrix of {rows} × {cols} cannot be held: it is empty, or {} of its rows exceed the \
+                 largest binding, {} bytes; use --device cpu",
+                chunks::ROWS,
+                chunking.limit
+            ))
+        })?;
+        let refused = |why: &str| {
+            self.error(format!(
+                "{name} ({rows} × {cols}, {} MiB) does not fit its memory: {why}; use a smaller --batch, \
+                 --resident never, --precision f16 or --device cpu",
+                bytes >> 20
+            ))
+        };
+        if bytes > self.memory() {
+            return Err(refused(&format!("{} MiB are free", self.memory() >> 20)));
+        }
+        let mut buffers = Vec::new();
+        for view in chunking.views(matrix) {
+            let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+            buffers.push(self.buffer(name, ((view.end - view.first) * matrix.row_bytes()) as u64));
+            if let Some(error) = pollster::block_on(scope.pop()) {
+                return Err(refused(&error.to_string()));
+            }
+        }
+        self.check()?;
+        self.allocated += bytes;
+        self.matrices.push(Stored { name: name.to_owned(), buffers });
+        Ok(matrix)
+    }
+
+    fn memory(&self) -> u64 {
+        self.memory - self.allocated
+    }
+
+    fn write(&mut self, matrix: Matrix, first_row: usize, data: &[f32]) -> Result<()> {
+        self.write_rows(matrix, first_row, data, false, transfer::encode)
+    }
+
+    fn write_u32(&mut self, matrix: Matrix, first_row: usize, data: &[u32]) -> Result<()> {
+        self.write_rows(matrix, first_row, data, true, |_, row, bytes| {
+            bytes.extend_from_slice(bytemuck::cast_slice(row));
+        })
+    }
+
+    fn read(&mut self, matrix: Matrix, first_row: usize, rows: usize) -> Result<Vec<f32>> {
+        self.read_rows(matrix, first_row, rows)
+    }
+
+    fn staging(&mut self, matrix: Matrix, rows: usize) -> Result<Box<dyn Staging>> {
+        self.check()?;
+        let staging = self.ring.take(&self.device, matrix, rows);
+        self.check()?;
+        Ok(Box::new(staging.map_err(|e| self.error(e))?))
+    }
+
+    fn upload(
+        &mut self,
+        staging: Box<dyn Staging>,
+        matrix: Matrix,
+        first_row: usize,
+        rows: usize,
+    ) -> Result<()> {
+        self.upload_rows(staging, matrix, first_row, rows)
+    }
+
+    fn compile(&mut self, recording: &Recording) -> Result<Program> {
+        self.check()?;
+        let plan = Plan::new(recording, &self.target);
+        let scratch: Vec<Option<wgpu::Buffer>> =
+            plan.scratch.iter().map(|&bytes| (bytes > 0).then(|| self.buffer("scratch", bytes))).collect();
+
+        let slot = self.device.limits().min_uniform_buffer_offset_alignment.max(256) as usize;
+        let mut params = vec![0u8; slot * plan.launches.len().max(1)];
+        for (launch, bytes) in plan.launches.iter().zip(params.chunks_exact_mut(slot)) {
+            let words: &[u8] = bytemuck::cast_slice(&launch.kernel.params);
+            bytes[..words.len()].copy_from_slice(words);
+        }
+        let params = self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+            label: Some("parameters"),
+            contents: &params,
+            usage: wgpu::BufferUsages::UNIFORM,
+        });
+
+        let mut program = Vec::with_capacity(plan.launches.len());
+        for (index, launch) in plan.launches.iter().enumerate() {
+            let (label, kernel) = (&launch.label, &launch.kernel);
+            let made = self.pipelines.get(&self.device, &self.step_layout, label, kernel.source())?;
+            let mut entries = vec![wgpu::BindGroupEntry {
+                binding: 0,
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer: &params,
+                    offset: (index * slot) as u64,
+                    size: std::num::NonZeroU64::new(slot as u64),
+                }),
+            }];
+            for (bound, binding) in kernel.bound.iter().zip(1..) {
+                let buffer = match bound {
+                    Bound::Matrix(view) => &self.stored(view.matrix)?.buffers[view.chunk],
+                    Bound::Scratch(which) => {
+                        scratch[*which as usize].as_ref().expect("reserved by whoever binds it")
+                    }
+                };
+                entries.push(wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() });
+            }
+            let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(label),
+                layout: &made.layout,
+                entries: &entries,
+            });
+            let workgroups = self.fold(label, launch.workgroups)?;
+            self.check().map_err(|e| self.error(format!("{label}: {e}")))?;
+            program.push(Dispatch { pipeline: made.pipeline, group, workgroups });
+        }
+        self.programs.push(program);
+        Ok(Program(self.programs.len() - 1))
+    }
+
+    fn run(&mut self, program: Program, step: &Step) -> Result<()> {
+        self.check()?;
+        let dispatches = self.programs.get(program.0);
+        let dispatches = dispatches.ok_or_else(|| self.error("the program was freed by a reset"))?;
+        // The queue writes these words after the steps before have read them and before this one does.
+        self.queue.write_buffer(&self.step, 0, bytemuck::bytes_of(&StepWords::from(step)));
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            pass.set_bind_group(1, &self.step_group, &[]);
+            for dispatch in dispatches {
+                pass.set_pipeline(&dispatch.pipeline);
+                pass.set_bind_group(0, &dispatch.group, &[]);
+                pass.dispatch_workgroups(dispatch.workgroups[0], dispatch.workgroups[1], 1);
+            }
+        }
+        self.submit(Some(encoder.finish()))
+    }
+
+    fn wait(&mut self) -> Result<()> {
+        self.finish(None)?;
+        self.in_flight.clear();
+        Ok(())
+    }
+
+    fn reset(&mut self) {
+        self.programs.clear();
+        self.matrices.clear();
+        self.allocated = 0;
+    }
+}
+
+impl From<&Step> for StepWords {
+    fn from(step: &Step) -> Self {
+        StepWords {
+            rows: step.rows as u32,
+            first: step.first as u32,
+            slot: step.slot as u32,
+            step: step.step as u32,
+            seed_low: step.seed as u32,
+            seed_high: (step.seed >> 32) as u32,
+            learning_rate: step.learning_rate,
+            gradient_scale: step.gradient_scale,
+            correction1: step.correction1,
+            correction2: step.correction2,
+            _padding: [0; 2],
+        }
+    }
+}

@@ -67,7 +67,7 @@ impl Kernel {
                 self.target.load(row, col, &mut targets[..n]);
                 let sums = for_activation!(self.activation, F => vectorized(
                     #[inline(always)]
-                    || row_loss::<WIDTH>(values, &biases, &units, &targets, |z| math::activate(F, z),
+                    || row_loss(values, &biases, &units, &targets, |z| math::activate(F, z),
                         |y| math::derivative(F, y), value, slope)
                 ));
                 total = [total[0] + sums[0], total[1] + sums[1]];
@@ -85,26 +85,36 @@ impl Kernel {
 /// Replaces the products of one row by their gradients; sixteen running sums keep the order fixed.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)] // the row's inputs and the four functions of one element
-fn row_loss<const N: usize>(
+fn row_loss(
     values: &mut [f32],
-    biases: &[f32; N],
-    units: &[f32; N],
-    targets: &[f32; N],
+    biases: &[f32; WIDTH],
+    units: &[f32; WIDTH],
+    targets: &[f32; WIDTH],
     activate: impl Fn(f32) -> f32,
     derivative: impl Fn(f32) -> f32,
     value: impl Fn(f32) -> f32,
     slope: impl Fn(f32) -> f32,
 ) -> [f64; 2] {
     let mut sums = [[0.0f32; 16]; 2];
-    for (block, values) in values.chunks_mut(16).enumerate() {
-        let at = block * 16;
-        for (lane, c) in values.iter_mut().enumerate() {
-            let y = activate(*c + biases[at + lane]);
-            let e = y - targets[at + lane];
-            sums[0][lane] += value(e);
-            sums[1][lane] += e.abs() * units[at + lane];
-            *c = slope(e) * derivative(y);
+    let mut element = |lane: usize, c: &mut f32, bias: f32, unit: f32, target: f32| {
+        let y = activate(*c + bias);
+        let e = y - target;
+        sums[0][lane] += value(e);
+        sums[1][lane] += e.abs() * unit;
+        *c = slope(e) * derivative(y);
+    };
+    let (blocks, rest) = values.as_chunks_mut::<16>();
+    let done = 16 * blocks.len();
+    // blocks of a known length, so that they become vectors
+    let inputs =
+        biases.as_chunks::<16>().0.iter().zip(units.as_chunks::<16>().0).zip(targets.as_chunks::<16>().0);
+    for (values, ((biases, units), targets)) in blocks.iter_mut().zip(inputs) {
+        for lane in 0..16 {
+            element(lane, &mut values[lane], biases[lane], units[lane], targets[lane]);
         }
+    }
+    for (lane, c) in rest.iter_mut().enumerate() {
+        element(lane, c, biases[done + lane], units[done + lane], targets[done + lane]);
     }
     sums.map(|lanes| lanes.iter().map(|lane| f64::from(*lane)).sum())
 }

@@ -1,6 +1,6 @@
 //! A parameter's gradient and its optimizer step.
 
-use crate::device::cpu::storage::{View, WIDTH};
+use crate::device::cpu::storage::View;
 use crate::device::cpu::{Context, vectorized};
 use crate::device::recording::{Step, Update};
 
@@ -38,59 +38,51 @@ impl Rule {
         Rule { kind, value: view(value), scale: step.gradient_scale, decay: 2.0 * l2 }
     }
 
-    /// Takes the summed gradients of one row's elements from column `col` on, at most [`WIDTH`] of them.
-    pub fn apply(&self, row: usize, col: usize, gradients: &[f32]) {
+    /// Takes the summed gradients of one row's elements from column `col` on (and may overwrite them).
+    pub fn apply(&self, row: usize, col: usize, gradients: &mut [f32]) {
         let n = gradients.len();
-        let (mut w, mut d) = ([0.0f32; WIDTH], [0.0f32; WIDTH]);
-        let (w, d) = (&mut w[..n], &mut d[..n]);
-        self.value.load(row, col, w);
-        vectorized(
-            #[inline(always)]
-            || {
-                for ((d, g), w) in d.iter_mut().zip(gradients).zip(&*w) {
-                    *d = self.scale * g + self.decay * w;
-                }
-            },
-        );
+        let w = self.value.floats(row, col, n);
         match self.kind {
-            Kind::Store { out } => out.store(row, col, d),
+            Kind::Store { out } => {
+                vectorized(
+                    #[inline(always)]
+                    || gradients.iter_mut().zip(&*w).for_each(|(g, w)| *g = self.d(*g, *w)),
+                );
+                out.store(row, col, gradients);
+            }
             Kind::Adam { first, second, beta1, beta2, epsilon, step } => {
-                let (mut m, mut v) = ([0.0f32; WIDTH], [0.0f32; WIDTH]);
-                let (m, v) = (&mut m[..n], &mut v[..n]);
-                first.load(row, col, m);
-                second.load(row, col, v);
+                let (m, v) = (first.floats(row, col, n), second.floats(row, col, n));
                 let size = step.learning_rate / step.correction1;
-                let root = step.correction2.sqrt();
+                let root = 1.0 / step.correction2.sqrt();
                 vectorized(
                     #[inline(always)]
                     || {
-                        for (((w, m), v), d) in w.iter_mut().zip(&mut *m).zip(&mut *v).zip(&*d) {
+                        for (((w, m), v), g) in w.iter_mut().zip(m).zip(v).zip(gradients) {
+                            let d = self.d(*g, *w);
                             *m = beta1 * *m + (1.0 - beta1) * d;
                             *v = beta2 * *v + (1.0 - beta2) * d * d;
-                            *w -= size * *m / (v.sqrt() / root + epsilon);
+                            *w -= size * *m / (v.sqrt() * root + epsilon);
                         }
                     },
                 );
-                first.store(row, col, m);
-                second.store(row, col, v);
-                self.value.store(row, col, w);
             }
             Kind::Sgd { velocity, momentum, rate } => {
-                let mut u = [0.0f32; WIDTH];
-                let u = &mut u[..n];
-                velocity.load(row, col, u);
+                let u = velocity.floats(row, col, n);
                 vectorized(
                     #[inline(always)]
                     || {
-                        for ((w, u), d) in w.iter_mut().zip(&mut *u).zip(&*d) {
-                            *u = momentum * *u + d;
+                        for ((w, u), g) in w.iter_mut().zip(u).zip(gradients) {
+                            *u = momentum * *u + self.d(*g, *w);
                             *w -= rate * *u;
                         }
                     },
                 );
-                velocity.store(row, col, u);
-                self.value.store(row, col, w);
             }
         }
+    }
+
+    #[inline(always)]
+    fn d(&self, gradient: f32, value: f32) -> f32 {
+        self.scale * gradient + self.decay * value
     }
 }

@@ -1,0 +1,55 @@
+// Contributions C = c · difference of all seeds, never stored: a tile leaves one row of Σ over its samples of
+// fold(C) and, for each of its samples, Σ over its columns of C. A tile holds samples of one seed.
+
+var<private> column_sums: array<vec4f, THREAD_QUADS>;
+var<private> row_sums: array<f32, TM>;
+
+fn epilogue(row: u32, quad: u32, i: u32, j: u32, c: vec4f) {
+    let contribution = mask(quad, c * load_difference(row % params.samples, quad));
+    row_sums[i] += dot(contribution, vec4f(1.0));
+    if FOLD == 0u {
+        column_sums[j] += abs(contribution);
+    } else if FOLD == 1u {
+        column_sums[j] += contribution;
+    } else {
+        column_sums[j] += contribution * contribution;
+    }
+}
+
+fn finish(thread: u32) {
+    workgroupBarrier();
+    for (var j = 0u; j < THREAD_QUADS; j++) {
+        tile[thread_row * TILE_QUADS + j * COLUMN_THREADS + thread_column] = column_sums[j];
+    }
+    workgroupBarrier();
+    let quads = params.quad_end - params.quad_begin;
+    for (var q = thread; q < TILE_QUADS; q += THREADS) {
+        if quad_begin + q < params.quad_end {
+            var total = tile[q];
+            for (var t = 1u; t < ROW_THREADS; t++) {
+                total += tile[t * TILE_QUADS + q];
+            }
+            score_partial[tile_m * quads + quad_begin + q - params.quad_begin] = total;
+        }
+    }
+
+    workgroupBarrier();
+    for (var i = 0u; i < TM / 4u; i++) {
+        let four = vec4f(row_sums[i * 4u], row_sums[i * 4u + 1u], row_sums[i * 4u + 2u], row_sums[i * 4u + 3u]);
+        tile[thread_column * (BM / 4u) + i * ROW_THREADS + thread_row] = four;
+    }
+    workgroupBarrier();
+    let rows = params.segment_rows * params.segments;
+    for (var q = thread; q < BM / 4u; q += THREADS) {
+        var total = tile[q];
+        for (var t = 1u; t < COLUMN_THREADS; t++) {
+            total += tile[t * (BM / 4u) + q];
+        }
+        for (var lane = 0u; lane < 4u; lane++) {
+            let row = row_begin + q * 4u + lane;
+            if row < row_end {
+                sum_partial[tile_n * rows + row - params.m_begin] = total[lane];
+            }
+        }
+    }
+}

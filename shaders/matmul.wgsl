@@ -1,0 +1,95 @@
+// C = A·B by tiles: a workgroup brings BK of the summed dimension at a time into shared memory, and a thread
+// keeps TM × TN of C in registers. The next piece travels while this one is multiplied. What becomes of C is
+// the epilogue's business.
+// #import shared/grid.wgsl
+// #import shared/tile.wgsl
+// #import shared/blocks.wgsl
+
+const A_BLOCKS = BM * BK / 16u;
+const BLOCKS = A_BLOCKS + BN * BK / 16u;
+const THREAD_BLOCKS = (BLOCKS + THREADS - 1u) / THREADS;
+const B_TILE = BM * BK / 4u; // where B's tile starts
+
+// Where a block lies in its tile, in blocks: neighbouring threads follow the operand's rows in memory.
+fn spot(block: u32, transposed: bool, width: u32) -> vec2u {
+    if transposed {
+        return vec2u(block % width, block / width);
+    }
+    return vec2u(block / (BK / 4u), block % (BK / 4u));
+}
+
+@compute @workgroup_size(THREADS)
+fn main(
+    @builtin(workgroup_id) id: vec3u,
+    @builtin(num_workgroups) count: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    if !locate(workgroup_index(id, count), thread) {
+        return;
+    }
+    let k_begin = params.k_begin + tile_slice * params.k_step;
+    let k_end = min(k_begin + params.k_step, params.k_end);
+
+    var next: array<mat4x4f, THREAD_BLOCKS>;
+    var c: array<vec4f, TM * THREAD_QUADS>;
+    for (var k = k_begin; k < k_end + BK; k += BK) {
+        // The first round only fetches; the last only multiplies.
+        if k > k_begin {
+            workgroupBarrier();
+            for (var i = 0u; i < THREAD_BLOCKS; i++) {
+                let block = thread + i * THREADS;
+                if block < A_BLOCKS {
+                    let at = spot(block, A_TRANSPOSED, BM / 4u);
+                    for (var j = 0u; j < 4u; j++) {
+                        tile[(at.y * 4u + j) * (BM / 4u) + at.x] = next[i][j];
+                    }
+                } else if block < BLOCKS {
+                    let at = spot(block - A_BLOCKS, !B_TRANSPOSED, BN / 4u);
+                    for (var j = 0u; j < 4u; j++) {
+                        tile[B_TILE + (at.y * 4u + j) * (BN / 4u) + at.x] = next[i][j];
+                    }
+                }
+            }
+            workgroupBarrier();
+        }
+        if k < k_end {
+            for (var i = 0u; i < THREAD_BLOCKS; i++) {
+                let block = thread + i * THREADS;
+                if block < A_BLOCKS {
+                    let at = spot(block, A_TRANSPOSED, BM / 4u);
+                    next[i] = block_a(row_begin + at.x * 4u, k + at.y * 4u);
+                } else if block < BLOCKS {
+                    let at = spot(block - A_BLOCKS, !B_TRANSPOSED, BN / 4u);
+                    next[i] = block_b(quad_begin + at.x, k + at.y * 4u);
+                }
+            }
+        }
+        if k > k_begin {
+            for (var kk = 0u; kk < BK; kk++) {
+                var b: array<vec4f, THREAD_QUADS>;
+                for (var j = 0u; j < THREAD_QUADS; j++) {
+                    b[j] = tile[B_TILE + kk * (BN / 4u) + j * COLUMN_THREADS + thread_column];
+                }
+                for (var i = 0u; i < TM / 4u; i++) {
+                    let a = tile[kk * (BM / 4u) + i * ROW_THREADS + thread_row];
+                    for (var j = 0u; j < THREAD_QUADS; j++) {
+                        let at = i * 4u * THREAD_QUADS + j;
+                        c[at] += a.x * b[j];
+                        c[at + THREAD_QUADS] += a.y * b[j];
+                        c[at + 2u * THREAD_QUADS] += a.z * b[j];
+                        c[at + 3u * THREAD_QUADS] += a.w * b[j];
+                    }
+                }
+            }
+        }
+    }
+
+    for (var i = 0u; i < TM; i++) {
+        for (var j = 0u; j < THREAD_QUADS; j++) {
+            if tile_row(i) < row_end && tile_quad(j) < params.quad_end {
+                epilogue(tile_row(i), tile_quad(j), i, j, c[i * THREAD_QUADS + j]);
+            }
+        }
+    }
+    finish(thread);
+}

@@ -1,0 +1,218 @@
+//! Which adapters there are, what they can do, and which one a user means.
+
+use std::sync::{Arc, Mutex};
+
+use super::tiles::Kind;
+use crate::error::{Error, Result};
+
+/// What the `devices` command tells about an adapter.
+#[derive(Debug, Clone)]
+pub struct AdapterFacts {
+    /// Position in [`list`], as in `gpu:INDEX`.
+    pub index: usize,
+    /// The driver's name for it.
+    pub name: String,
+    /// Vulkan, Metal or Dx12.
+    pub backend: String,
+    /// Discrete, integrated or a software rasterizer; virtual GPUs count as discrete.
+    pub kind: Kind,
+    /// Driver name and version.
+    pub driver: String,
+    /// Bytes that one binding of a storage buffer may span.
+    pub max_binding: u64,
+    /// Bytes that one buffer may hold.
+    pub max_buffer: u64,
+    /// Bytes of workgroup memory.
+    pub workgroup_memory: u32,
+    /// Threads of one workgroup.
+    pub workgroup_threads: u32,
+    /// Storage buffers that one kernel may use.
+    pub storage_buffers: u32,
+    /// Half-precision arithmetic (`SHADER_F16`).
+    pub half: bool,
+    /// Subgroup operations.
+    pub subgroups: bool,
+    /// Configurations of cooperative matrices, `"16×16×16 F16 → F32"`; empty without the feature.
+    pub cooperative: Vec<String>,
+}
+
+/// Which adapter the user asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// The first discrete GPU, else the first integrated one; never a software rasterizer.
+    Auto,
+    /// Position in [`list`].
+    Index(usize),
+    /// Part of its name, in any case.
+    Name(String),
+}
+
+/// Settings of an executor; the defaults are the adapter's own.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Lowers the largest binding (bytes): larger matrices are held in several buffers.
+    pub binding_limit: Option<u64>,
+    /// Forces the tile of every product.
+    pub tile: Option<super::tiles::Tile>,
+    /// Forces the number of slices of every product's summed dimension.
+    pub slices: Option<usize>,
+    /// Lowers the number of workgroups in one dimension of a dispatch.
+    pub workgroups: Option<u32>,
+}
+
+fn adapters() -> Vec<wgpu::Adapter> {
+    let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = backends;
+    descriptor.flags = wgpu::InstanceFlags::empty();
+    // Allocation fails, as an error, before the device's memory is overrun.
+    descriptor.memory_budget_thresholds.for_resource_creation = Some(95);
+    pollster::block_on(wgpu::Instance::new(descriptor).enumerate_adapters(backends))
+}
+
+fn facts(index: usize, adapter: &wgpu::Adapter) -> AdapterFacts {
+    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+    let cooperative = features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
+    let shapes = if cooperative { adapter.cooperative_matrix_properties() } else { Vec::new() };
+    AdapterFacts {
+        index,
+        name: info.name.clone(),
+        backend: info.backend.to_string(),
+        kind: match info.device_type {
+            wgpu::DeviceType::IntegratedGpu => Kind::Integrated,
+            wgpu::DeviceType::Cpu => Kind::Software,
+            _ => Kind::Discrete,
+        },
+        driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+        max_binding: limits.max_storage_buffer_binding_size,
+        max_buffer: limits.max_buffer_size,
+        workgroup_memory: limits.max_compute_workgroup_storage_size,
+        workgroup_threads: limits.max_compute_invocations_per_workgroup,
+        storage_buffers: limits.max_storage_buffers_per_shader_stage,
+        half: features.contains(wgpu::Features::SHADER_F16),
+        subgroups: features.contains(wgpu::Features::SUBGROUP),
+        cooperative: shapes
+            .iter()
+            .map(|s| format!("{}×{}×{} {:?} → {:?}", s.m_size, s.n_size, s.k_size, s.ab_type, s.cr_type))
+            .collect(),
+    }
+}
+
+/// Every adapter of Vulkan, Metal and DX12.
+pub fn list() -> Vec<AdapterFacts> {
+    adapters().iter().enumerate().map(|(index, adapter)| facts(index, adapter)).collect()
+}
+
+/// The index that `choice` means among `found`.
+///
+/// # Errors
+/// [`Error::Device`] that lists what there is.
+pub fn choose(found: &[AdapterFacts], choice: &Choice) -> Result<usize> {
+    let first = |kind| found.iter().find(|f| f.kind == kind).map(|f| f.index);
+    let (wanted, index) = match choice {
+        Choice::Auto => ("auto".to_owned(), first(Kind::Discrete).or_else(|| first(Kind::Integrated))),
+        Choice::Index(index) => (format!("gpu:{index}"), (*index < found.len()).then_some(*index)),
+        Choice::Name(name) => {
+            let part = name.to_lowercase();
+            let hit = found.iter().find(|f| f.name.to_lowercase().contains(&part));
+            (format!("gpu:{name}"), hit.map(|f| f.index))
+        }
+    };
+    index.ok_or_else(|| {
+        let names: Vec<_> = found.iter().map(|f| format!("{}: {}", f.index, f.name)).collect();
+        let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        Error::device(
+            wanted,
+            format!(
+                "no such adapter; found {there}. Name one as gpu:INDEX or gpu:NAME, or use --device cpu \
+                 (software rasterizers are taken only when named)"
+            ),
+        )
+    })
+}
+
+/// The first failure of a device that nobody has been told of yet.
+pub type Fault = Arc<Mutex<Option<String>>>;
+
+/// An opened device.
+pub struct Opened {
+    /// What was opened.
+    pub facts: AdapterFacts,
+    /// The logical device, with the adapter's own limits.
+    pub device: wgpu::Device,
+    /// Its queue.
+    pub queue: wgpu::Queue,
+    /// Where its failures are kept.
+    pub fault: Fault,
+}
+
+/// Opens the adapter that `choice` means.
+///
+/// # Errors
+/// [`Error::Device`] when there is none, or its driver refuses.
+pub fn open(choice: &Choice) -> Result<Opened> {
+    let mut adapters = adapters();
+    let mut found: Vec<_> = adapters.iter().enumerate().map(|(i, a)| facts(i, a)).collect();
+    let index = choose(&found, choice)?;
+    let (adapter, facts) = (adapters.swap_remove(index), found.swap_remove(index));
+    let descriptor = wgpu::DeviceDescriptor { required_limits: adapter.limits(), ..Default::default() };
+    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
+        .map_err(|e| Error::device(&facts.name, format!("the driver refused to open it: {e}")))?;
+    let fault = Fault::default();
+    let keep = |fault: &Fault| {
+        let fault = fault.clone();
+        move |message: String| {
+            fault.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(message);
+        }
+    };
+    let (uncaptured, lost) = (keep(&fault), keep(&fault));
+    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured(error.to_string())));
+    device.set_device_lost_callback(move |reason, message| {
+        if reason != wgpu::DeviceLostReason::Destroyed {
+            lost(format!("the device was lost ({message}); start again, from the last checkpoint"));
+        }
+    });
+    Ok(Opened { facts, device, queue, fault })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn adapter(index: usize, name: &str, kind: Kind) -> AdapterFacts {
+        AdapterFacts {
+            index,
+            name: name.to_owned(),
+            backend: "vulkan".to_owned(),
+            kind,
+            driver: String::new(),
+            max_binding: 1 << 27,
+            max_buffer: 1 << 30,
+            workgroup_memory: 16 << 10,
+            workgroup_threads: 256,
+            storage_buffers: 8,
+            half: false,
+            subgroups: false,
+            cooperative: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn auto_prefers_discrete_and_refuses_software() {
+        let mut found = vec![
+            adapter(0, "llvmpipe (LLVM 15)", Kind::Software),
+            adapter(1, "Iris Xe", Kind::Integrated),
+            adapter(2, "GeForce", Kind::Discrete),
+        ];
+        assert_eq!(choose(&found, &Choice::Auto).unwrap(), 2);
+        assert_eq!(choose(&found, &Choice::Name("IRIS".into())).unwrap(), 1);
+        assert_eq!(choose(&found, &Choice::Index(0)).unwrap(), 0);
+        found.pop();
+        assert_eq!(choose(&found, &Choice::Auto).unwrap(), 1);
+        found.pop();
+        let error = choose(&found, &Choice::Auto).unwrap_err().to_string();
+        assert!(error.contains("llvmpipe") && error.contains("cpu"), "{error}");
+        assert!(choose(&found, &Choice::Index(1)).is_err());
+        assert!(choose(&[], &Choice::Name("x".into())).unwrap_err().to_string().contains("none"));
+    }
+}

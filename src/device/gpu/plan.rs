@@ -1,0 +1,236 @@
+//! From recorded calls to dispatches: which kernel variant, bound to which chunks, with which arguments. Pure:
+//! no device is needed, so every shader that a recording can lead to may be listed and checked anywhere.
+
+use std::collections::BTreeSet;
+
+use super::chunks::{Chunking, View, pieces};
+use super::product;
+use super::shader::{Kernel, Scratch};
+use super::tiles::{Kind, Tile};
+use crate::device::recording::{Activation, Call, Element, Matrix, Recording};
+
+/// What a plan depends on besides the recording.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// The largest binding.
+    pub chunking: Chunking,
+    /// Most bytes for each kind of partial results.
+    pub scratch: u64,
+    /// Chooses tiles.
+    pub kind: Kind,
+    /// Overrides the choice (tests).
+    pub tile: Option<Tile>,
+    /// Overrides the number of slices of split products (tests).
+    pub slices: Option<usize>,
+}
+
+/// One dispatch.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// For messages.
+    pub label: String,
+    /// The kernel and its arguments.
+    pub kernel: Kernel,
+    /// Workgroups in all; folded into two dimensions later.
+    pub workgroups: u64,
+}
+
+/// The dispatches of a recording, in order, and the scratch memory they share.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// In order.
+    pub launches: Vec<Launch>,
+    /// Bytes of each [`Scratch`].
+    pub scratch: [u64; Scratch::COUNT],
+}
+
+/// Threads of the elementwise kernels.
+const THREADS: usize = 64;
+
+impl Plan {
+    /// Plans every call of `recording`.
+    pub fn new(recording: &Recording, target: &Target) -> Self {
+        let mut plan = Plan::default();
+        for call in &recording.calls {
+            plan.call(call, target);
+        }
+        plan
+    }
+
+    /// Appends a dispatch.
+    pub fn push(&mut self, label: &str, kernel: Kernel, workgroups: usize) {
+        self.launches.push(Launch { label: label.to_owned(), kernel, workgroups: workgroups as u64 });
+    }
+
+    /// Makes room for scratch memory.
+    pub fn reserve(&mut self, scratch: Scratch, bytes: usize) {
+        let slot = &mut self.scratch[scratch as usize];
+        *slot = (*slot).max(bytes as u64);
+    }
+
+    fn call(&mut self, call: &Call, target: &Target) {
+        match *call {
+            Call::Gather { source, index, offset, scale, out } => {
+                self.gather(target, source, index, [offset, scale], out);
+            }
+            Call::Product(product) => product::plan(self, &product, target),
+            Call::BiasGradient { gradient, update } => {
+                product::bias_gradient(self, gradient, &update, target);
+            }
+            Call::Activate { input, activation, out } => {
+                self.elementwise(target, "activate", out, &[("input", input)], |kernel| {
+                    kernel.size("ACTIVATION", activation_number(activation));
+                });
+            }
+            Call::Multipliers { input, reference, activation, out } => {
+                let operands = [("input", input), ("reference", reference)];
+                self.elementwise(target, "multipliers", out, &operands, |kernel| {
+                    kernel.size("ACTIVATION", activation_number(activation));
+                });
+            }
+            Call::Difference { input, reference, out } => {
+                let operands = [("input", input), ("reference", reference)];
+                self.elementwise(target, "difference", out, &operands, |_| {});
+            }
+            Call::Seeds { multipliers, average, out, samples } => {
+                let operand = multipliers.map(|m| ("multipliers", m));
+                self.elementwise(target, "seeds", out, operand.as_slice(), |kernel| {
+                    if multipliers.is_none() {
+                        kernel.absent("multipliers", Element::F32);
+                    }
+                    kernel.constant("MULTIPLIED", multipliers.is_some()).constant("AVERAGE", average);
+                    kernel.uint("samples", samples);
+                });
+            }
+            Call::SumSquares { input, table, column } => self.sum_squares(target, input, table, column),
+        }
+    }
+
+    /// One thread a quad of `out`. Operands have out's rows, one row, or repeat every `rows` rows.
+    fn elementwise(
+        &mut self,
+        target: &Target,
+        name: &'static str,
+        out: Matrix,
+        operands: &[(&str, Matrix)],
+        finish: impl Fn(&mut Kernel),
+    ) {
+        let file = match name {
+            "activate" => "activate.wgsl",
+            "multipliers" => "multipliers.wgsl",
+            "difference" => "difference.wgsl",
+            _ => "seeds.wgsl",
+        };
+        let chunking = target.chunking;
+        let mut cuts = BTreeSet::new();
+        chunking.cut(out, &mut cuts);
+        for (_, operand) in operands {
+            cut_repeated(&chunking, *operand, out.rows, &mut cuts);
+        }
+        for rows in pieces(out.rows, &cuts) {
+            let mut kernel = Kernel::new(&[file]);
+            rectangle(&mut kernel, rows.start, rows.end, out);
+            for (name, operand) in operands {
+                kernel.read(name, chunking.view(*operand, rows.start % operand.rows));
+            }
+            kernel.write("out", chunking.view(out, rows.start));
+            finish(&mut kernel);
+            self.push(name, kernel, (rows.len() * out.pitch() / 4).div_ceil(THREADS));
+        }
+    }
+
+    fn gather(
+        &mut self,
+        target: &Target,
+        source: Matrix,
+        index: Option<Matrix>,
+        [offset, scale]: [Matrix; 2],
+        out: Matrix,
+    ) {
+        let chunking = target.chunking;
+        for to in chunking.views(out) {
+            for from in chunking.views(source) {
+                let mut kernel = Kernel::new(&["gather.wgsl"]);
+                let end = to.end.min(out.rows);
+                rectangle(&mut kernel, to.first, end, out);
+                kernel.read("source", from).uint("source_begin", from.first).uint("source_end", from.end);
+                match index {
+                    Some(index) => kernel.read("index", chunking.view(index, 0)),
+                    None => kernel.absent("index", Element::U32),
+                };
+                kernel.read("offset", chunking.view(offset, 0)).read("scale", chunking.view(scale, 0));
+                kernel.write("out", to);
+                kernel.constant("INDEXED", index.is_some()).constant("FIRST", from.chunk == 0);
+                self.push("gather", kernel, ((end - to.first) * out.pitch() / 4).div_ceil(THREADS));
+            }
+        }
+    }
+
+    fn sum_squares(&mut self, target: &Target, input: Matrix, table: Matrix, column: usize) {
+        /// Quads that a workgroup of 256 threads sums.
+        const BLOCK: usize = 4096;
+        let mut pairs = 0;
+        let views = target.chunking.views(input);
+        let blocks = |view: &View| ((view.end - view.first) * input.pitch() / 4).div_ceil(BLOCK);
+        self.reserve(Scratch::Pairs, 8 * views.iter().map(blocks).sum::<usize>());
+        for view in views {
+            let mut kernel = Kernel::new(&["sum_squares.wgsl"]);
+            workgroup(&mut kernel, 256, 256);
+            rectangle(&mut kernel, view.first, view.end, input);
+            kernel.read("input", view).uint("block", BLOCK).uint("pair_begin", pairs).scratch(Scratch::Pairs);
+            self.push("sum of squares", kernel, blocks(&view));
+            pairs += blocks(&view);
+        }
+        self.reduce_pairs(target, pairs, table, column, 1);
+    }
+
+    /// Adds the first `pairs` pairs and writes `columns` sums to the table's row `Step::slot`.
+    pub fn reduce_pairs(
+        &mut self,
+        target: &Target,
+        pairs: usize,
+        table: Matrix,
+        column: usize,
+        columns: usize,
+    ) {
+        for view in target.chunking.views(table) {
+            let mut kernel = Kernel::new(&["reduce.wgsl"]);
+            workgroup(&mut kernel, 256, 256);
+            kernel.size("COLUMNS", columns);
+            kernel.uint("pairs", pairs).uint("column", column).scratch(Scratch::Pairs);
+            kernel.uint("row_begin", view.first).uint("row_end", view.end).write("table", view);
+            self.push("sum", kernel, 1);
+        }
+    }
+}
+
+/// Arguments of the kernels that go over rows `begin..end` of `matrix` quad by quad (`shared/grid.wgsl`).
+pub fn rectangle(kernel: &mut Kernel, begin: usize, end: usize, matrix: Matrix) {
+    kernel.uint("row_begin", begin).uint("row_end", end);
+    kernel.uint("quads", matrix.pitch() / 4).uint("cols", matrix.cols);
+}
+
+/// Constants of `shared/workgroup.wgsl`.
+fn workgroup(kernel: &mut Kernel, threads: usize, quads: usize) {
+    kernel.size("THREADS", threads).size("TILE_LENGTH", quads);
+}
+
+/// Cuts where an operand that repeats every `operand.rows` rows enters a new chunk.
+pub fn cut_repeated(chunking: &Chunking, operand: Matrix, rows: usize, cuts: &mut BTreeSet<usize>) {
+    let views = chunking.views(operand);
+    if views.len() > 1 {
+        for turn in (0..rows).step_by(operand.rows) {
+            cuts.extend(views.iter().map(|view| turn + view.first));
+        }
+    }
+}
+
+/// The number of an activation in `shared/math.wgsl`.
+pub fn activation_number(activation: Activation) -> usize {
+    match activation {
+        Activation::Sigmoid => 0,
+        Activation::Tanh => 1,
+        Activation::Relu => 2,
+        Activation::Linear => 3,
+    }
+}

@@ -1,0 +1,425 @@
+//! The dispatches of a matrix product C = A·B and its epilogue.
+//!
+//! C is cut into rectangles such that every operand lies in one chunk; a summed dimension that spans chunks,
+//! or is long while C is small, is cut into slices whose partial results are added in order
+//! (`split_k_reduce.wgsl`). Whichever kernel ends up with the values of C runs the epilogue.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use super::chunks::{ROWS, pieces};
+use super::plan::{Plan, Target, activation_number, cut_repeated, rectangle};
+use super::shader::{Kernel, Scratch};
+use super::tiles::Tile;
+use crate::device::random::dropout_threshold;
+use crate::device::recording::{
+    Dropout, Element, Epilogue, Fold, Layout, Loss, Matrix, Product, Update, padded,
+};
+
+/// How the rows of an epilogue's operand follow those of C.
+#[derive(Clone, Copy, PartialEq)]
+enum Rows {
+    /// The same rows.
+    Same,
+    /// Row mod operand.rows; a single row is the common case.
+    Repeat,
+}
+
+struct Operand {
+    name: &'static str,
+    matrix: Option<Matrix>,
+    rows: Rows,
+    write: bool,
+}
+
+/// Equal segments of C's rows, `count` of `rows` rows from `begin` on.
+#[derive(Clone, Copy)]
+struct Segments {
+    begin: usize,
+    rows: usize,
+    count: usize,
+}
+
+/// A rectangle of C: rows, and columns as a range of quads.
+struct Rectangle {
+    segments: Segments,
+    quads: Range<usize>,
+}
+
+/// A piece of the summed dimension within one chunk, in `count` slices of `step`.
+struct Slices {
+    range: Range<usize>,
+    step: usize,
+    count: usize,
+}
+
+impl Rectangle {
+    fn tiles_segment(&self, tile: Tile) -> usize {
+        self.segments.rows.div_ceil(tile.m)
+    }
+    fn tiles_n(&self, tile: Tile) -> usize {
+        (self.quads.len() * 4).div_ceil(tile.n)
+    }
+    fn tiles(&self, tile: Tile) -> usize {
+        self.tiles_segment(tile) * self.segments.count * self.tiles_n(tile)
+    }
+    fn rows(&self) -> usize {
+        self.segments.rows * self.segments.count
+    }
+}
+
+/// Plans one product.
+pub fn plan(plan: &mut Plan, product: &Product, target: &Target) {
+    let (m, n, k) = product.dims();
+    let tile = target.tile.unwrap_or_else(|| target.kind.tile(m, n, k));
+    let slices = slices(product, target, tile);
+    let parts: usize = slices.iter().map(|s| s.count).sum();
+    let end = if parts > 1 { Tile::REDUCE } else { tile };
+    let mut epilogue = Finish { epilogue: &product.epilogue, name: product.name, n, pairs: 0 };
+    for rectangle in rectangles(product, target, end, parts) {
+        if parts == 1 {
+            let mut kernel = matmul(product, target, tile, &rectangle, &slices[0]);
+            epilogue.bind(&mut kernel, plan, target, tile, &rectangle);
+            plan.push(product.name, kernel, rectangle.tiles(tile));
+        } else {
+            let mut begin = 0;
+            plan.reserve(Scratch::Partial, parts * rectangle.rows() * rectangle.quads.len() * 16);
+            for slice in &slices {
+                let mut kernel = matmul(product, target, tile, &rectangle, slice);
+                kernel.file("epilogue/partial.wgsl").scratch(Scratch::Partial).uint("slice_begin", begin);
+                plan.push(product.name, kernel, rectangle.tiles(tile) * slice.count);
+                begin += slice.count;
+            }
+            epilogue.reduce(plan, target, &rectangle, parts);
+        }
+        epilogue.after(plan, target, end, &rectangle);
+    }
+    epilogue.last(plan, target);
+}
+
+/// The gradient of a bias: column sums by blocks of rows, then the end of a split product with one row.
+pub fn bias_gradient(plan: &mut Plan, gradient: Matrix, update: &Update, target: &Target) {
+    const NAME: &str = "bias gradient";
+    let quads = gradient.pitch() / 4;
+    let epilogue = Epilogue::Update(*update);
+    let mut finish = Finish { epilogue: &epilogue, name: NAME, n: gradient.cols, pairs: 0 };
+    let fit = (target.scratch as usize / (quads * 16)).max(1);
+    let block_rows = gradient.rows.div_ceil(fit).max(32);
+    let mut blocks = 0;
+    for view in target.chunking.views(gradient) {
+        let end = view.end.min(gradient.rows);
+        let mut kernel = Kernel::new(&["bias_gradient.wgsl"]);
+        rectangle(&mut kernel, view.first, end, gradient);
+        kernel.read("gradient", view).scratch(Scratch::Partial);
+        kernel.uint("block_rows", block_rows).uint("block_begin", blocks);
+        let count = (end - view.first).div_ceil(block_rows);
+        plan.push(NAME, kernel, (count * quads).div_ceil(64));
+        blocks += count;
+    }
+    plan.reserve(Scratch::Partial, blocks * quads * 16);
+    let row = Rectangle { segments: Segments { begin: 0, rows: 1, count: 1 }, quads: 0..quads };
+    finish.reduce(plan, target, &row, blocks);
+}
+
+/// How the summed dimension is cut.
+fn slices(product: &Product, target: &Target, tile: Tile) -> Vec<Slices> {
+    let (m, n, k) = product.dims();
+    let mut cuts = BTreeSet::new();
+    match product.layout {
+        Layout::Nt => {}
+        Layout::Nn => target.chunking.cut(product.b, &mut cuts),
+        Layout::Tn => {
+            target.chunking.cut(product.a, &mut cuts);
+            target.chunking.cut(product.b, &mut cuts);
+        }
+    }
+    // Padding of the summed dimension is zero on at least one side, and saves the kernel a bounds check.
+    let pieces = pieces(padded(k), &cuts);
+    let wanted = target.slices.unwrap_or_else(|| target.kind.slices(tile.count(m, n), k)).max(1);
+    let length = padded(k).div_ceil(wanted);
+    pieces
+        .into_iter()
+        .map(|range| {
+            let step = range.len().div_ceil(range.len().div_ceil(length)).next_multiple_of(16);
+            Slices { step, count: range.len().div_ceil(step), range }
+        })
+        .collect()
+}
+
+/// Cuts C so that no rectangle crosses a chunk of any operand or needs too much scratch memory.
+fn rectangles(product: &Product, target: &Target, end: Tile, parts: usize) -> Vec<Rectangle> {
+    let (m, n, _) = product.dims();
+    let chunking = &target.chunking;
+    let (mut rows, mut columns) = (BTreeSet::new(), BTreeSet::new());
+    if product.layout != Layout::Tn {
+        chunking.cut(product.a, &mut rows);
+    }
+    if product.layout == Layout::Nt {
+        chunking.cut(product.b, &mut columns);
+    }
+    for operand in operands(&product.epilogue) {
+        match operand.matrix {
+            Some(matrix) if operand.rows == Rows::Same => chunking.cut(matrix, &mut rows),
+            Some(matrix) => cut_repeated(chunking, matrix, m, &mut rows),
+            None => {}
+        }
+    }
+    let mut segment = m;
+    if let Epilogue::DeepLift { difference, scores, sums, .. } = product.epilogue {
+        segment = difference.rows;
+        for matrix in [scores, sums] {
+            rows.extend(chunking.views(matrix).iter().map(|view| view.first * segment));
+        }
+    }
+    // Partial results of at least ROWS rows must fit, so many columns at most:
+    let scratch = target.scratch as usize;
+    let widest = (scratch / (ROWS * 4 * parts) / ROWS * ROWS).max(ROWS);
+    columns.extend((0..n).step_by(widest));
+
+    let mut rectangles = Vec::new();
+    for columns in pieces(n, &columns) {
+        let quads = columns.start / 4..columns.end.div_ceil(4);
+        let mut row_bytes = 1;
+        if parts > 1 {
+            row_bytes = parts * quads.len() * 16;
+        }
+        if matches!(product.epilogue, Epilogue::DeepLift { .. }) {
+            let scores = (quads.len() * 16).div_ceil(end.m);
+            row_bytes = row_bytes.max(scores).max(4 * columns.len().div_ceil(end.n));
+        }
+        let most_rows = (scratch / row_bytes / ROWS * ROWS).max(ROWS);
+        for piece in pieces(m, &rows) {
+            for segments in segments(piece, segment, most_rows, end.m) {
+                rectangles.push(Rectangle { segments, quads: quads.clone() });
+            }
+        }
+    }
+    rectangles
+}
+
+/// Divides rows into whole segments of `length` rows where it can and parts of one where it must, at most
+/// `most` rows (each segment padded to `tile` rows) at a time.
+fn segments(rows: Range<usize>, length: usize, most: usize, tile: usize) -> Vec<Segments> {
+    let mut found = Vec::new();
+    let mut begin = rows.start;
+    while begin < rows.end {
+        let left = rows.end - begin;
+        let whole = (left / length).min(most / length.next_multiple_of(tile));
+        let next = if begin % length == 0 && whole > 0 {
+            Segments { begin, rows: length, count: whole }
+        } else {
+            let rest = length - begin % length;
+            Segments { begin, rows: rest.min(left).min(most), count: 1 }
+        };
+        begin += next.rows * next.count;
+        found.push(next);
+    }
+    found
+}
+
+/// The matrices that an epilogue touches, except those that only a later kernel writes.
+fn operands(epilogue: &Epilogue) -> Vec<Operand> {
+    let same = |name, matrix| Operand { name, matrix: Some(matrix), rows: Rows::Same, write: false };
+    let write = |name, matrix| Operand { write: true, ..same(name, matrix) };
+    let repeat = |name, matrix| Operand { rows: Rows::Repeat, ..same(name, matrix) };
+    match *epilogue {
+        Epilogue::Store { out } => vec![write("out", out)],
+        Epilogue::Layer { bias, out, .. } => vec![repeat("bias", bias), write("out", out)],
+        Epilogue::Loss { bias, target, gradient, unit, .. } => vec![
+            repeat("bias", bias),
+            same("goal", target),
+            repeat("unit", unit),
+            Operand { name: "gradient", matrix: gradient, rows: Rows::Same, write: true },
+        ],
+        Epilogue::Update(Update::Store { value, out, .. }) => vec![same("value", value), write("out", out)],
+        Epilogue::Update(Update::Adam { value, first, second, .. }) => {
+            vec![write("value", value), write("first", first), write("second", second)]
+        }
+        Epilogue::Update(Update::Sgd { value, velocity, .. }) => {
+            vec![write("value", value), write("velocity", velocity)]
+        }
+        Epilogue::Derivative { output, out, .. } => vec![same("output", output), write("out", out)],
+        Epilogue::Multiply { by, out } => vec![repeat("by", by), write("out", out)],
+        Epilogue::DeepLift { difference, .. } => vec![repeat("difference", difference)],
+    }
+}
+
+/// The product kernel over one rectangle and one piece of the summed dimension, without its epilogue.
+fn matmul(product: &Product, target: &Target, tile: Tile, rectangle: &Rectangle, slices: &Slices) -> Kernel {
+    let Segments { begin, rows, count } = rectangle.segments;
+    let file = if tile.shared { "matmul.wgsl" } else { "matmul_software.wgsl" };
+    let mut kernel = Kernel::new(&[file]);
+    geometry(&mut kernel, tile, rectangle, product.dims().1);
+    kernel.uint("slices", slices.count);
+    kernel.uint("k_begin", slices.range.start).uint("k_end", slices.range.end).uint("k_step", slices.step);
+    let (a_row, b_row) = match product.layout {
+        Layout::Nt => (begin, rectangle.quads.start * 4),
+        Layout::Nn => (begin, slices.range.start),
+        Layout::Tn => (slices.range.start, slices.range.start),
+    };
+    kernel.read("a", target.chunking.view(product.a, a_row));
+    kernel.read("b", target.chunking.view(product.b, b_row));
+    let transposed = product.layout == Layout::Tn;
+    kernel.constant("A_TRANSPOSED", transposed).constant("B_TRANSPOSED", product.layout == Layout::Nt);
+    let aligned = begin % 4 == 0 && (rows % 4 == 0 || count == 1);
+    kernel.constant("SHIFTED", transposed && !aligned);
+    let round = |matrix: Matrix| product.half && matrix.element == Element::F32;
+    kernel.constant("ROUND_A", round(product.a)).constant("ROUND_B", round(product.b));
+    kernel
+}
+
+/// Constants and arguments of `shared/tile.wgsl`.
+fn geometry(kernel: &mut Kernel, tile: Tile, rectangle: &Rectangle, cols: usize) {
+    kernel.size("BM", tile.m).size("BN", tile.n).size("BK", tile.k);
+    kernel.size("TM", tile.thread_m).size("TN", tile.thread_n).size("TILE_LENGTH", tile.shared_quads());
+    let Segments { begin, rows, count } = rectangle.segments;
+    kernel.uint("m_begin", begin).uint("segment_rows", rows).uint("segments", count);
+    kernel.uint("quad_begin", rectangle.quads.start).uint("quad_end", rectangle.quads.end);
+    kernel.uint("cols", cols);
+}
+
+/// What remains to be done with the values of C.
+struct Finish<'a> {
+    epilogue: &'a Epilogue,
+    name: &'static str,
+    n: usize,
+    /// Pairs of the loss written so far.
+    pairs: usize,
+}
+
+impl Finish<'_> {
+    /// Adds `parts` partial results and runs the epilogue.
+    fn reduce(&mut self, plan: &mut Plan, target: &Target, rectangle: &Rectangle, parts: usize) {
+        let mut kernel = Kernel::new(&["split_k_reduce.wgsl"]);
+        geometry(&mut kernel, Tile::REDUCE, rectangle, self.n);
+        kernel.uint("slices", 1).uint("partials", parts).scratch(Scratch::Partial);
+        self.bind(&mut kernel, plan, target, Tile::REDUCE, rectangle);
+        plan.push(self.name, kernel, rectangle.tiles(Tile::REDUCE));
+    }
+
+    /// Adds the epilogue to a kernel that makes `rectangle` by `tile`s.
+    fn bind(
+        &mut self,
+        kernel: &mut Kernel,
+        plan: &mut Plan,
+        target: &Target,
+        tile: Tile,
+        rectangle: &Rectangle,
+    ) {
+        let begin = rectangle.segments.begin;
+        for Operand { name, matrix, write, .. } in operands(self.epilogue) {
+            match matrix {
+                None => kernel.absent(name, Element::F32),
+                Some(matrix) => {
+                    let view = target.chunking.view(matrix, begin % matrix.rows);
+                    if write { kernel.write(name, view) } else { kernel.read(name, view) }
+                }
+            };
+        }
+        match *self.epilogue {
+            Epilogue::Store { .. } => {
+                kernel.file("epilogue/store.wgsl");
+            }
+            Epilogue::Layer { activation, dropout, .. } => {
+                kernel.file("epilogue/layer.wgsl").size("ACTIVATION", activation_number(activation));
+                dropout_arguments(kernel, dropout);
+            }
+            Epilogue::Loss { activation, loss, .. } => {
+                kernel.file("epilogue/loss.wgsl").size("ACTIVATION", activation_number(activation));
+                kernel.constant("SQUARED", loss == Loss::Mse);
+                kernel.uint("pair_begin", self.pairs).scratch(Scratch::Pairs);
+                self.pairs += rectangle.tiles(tile);
+                plan.reserve(Scratch::Pairs, self.pairs * 8);
+            }
+            Epilogue::Update(Update::Store { l2, .. }) => {
+                kernel.file("epilogue/gradient.wgsl").float("l2", l2);
+            }
+            Epilogue::Update(Update::Adam { l2, beta1, beta2, epsilon, .. }) => {
+                kernel.file("epilogue/adam.wgsl").float("l2", l2);
+                kernel.float("beta1", beta1).float("beta2", beta2).float("epsilon", epsilon);
+            }
+            Epilogue::Update(Update::Sgd { l2, momentum, rate, .. }) => {
+                kernel.file("epilogue/sgd.wgsl").float("l2", l2);
+                kernel.float("momentum", momentum).float("rate", rate);
+            }
+            Epilogue::Derivative { activation, dropout, .. } => {
+                kernel.file("epilogue/derivative.wgsl").size("ACTIVATION", activation_number(activation));
+                dropout_arguments(kernel, dropout);
+            }
+            Epilogue::Multiply { by, .. } => {
+                kernel.file("epilogue/multiply.wgsl").uint("samples", by.rows);
+            }
+            Epilogue::DeepLift { difference, fold, .. } => {
+                let fold = match fold {
+                    Fold::Abs => 0,
+                    Fold::Signed => 1,
+                    Fold::Square => 2,
+                };
+                kernel.file("epilogue/deeplift.wgsl").size("FOLD", fold).uint("samples", difference.rows);
+                kernel.scratch(Scratch::Scores).scratch(Scratch::Sums);
+                let tile_rows = rectangle.tiles_segment(tile) * rectangle.segments.count;
+                plan.reserve(Scratch::Scores, tile_rows * rectangle.quads.len() * 16);
+                plan.reserve(Scratch::Sums, rectangle.tiles_n(tile) * rectangle.rows() * 4);
+            }
+        }
+    }
+
+    /// What follows each rectangle: DeepLIFT's partial sums go to their matrices.
+    fn after(&self, plan: &mut Plan, target: &Target, tile: Tile, rectangle: &Rectangle) {
+        let Epilogue::DeepLift { difference, scores, sums, .. } = *self.epilogue else { return };
+        let seeds = rectangle.segments.begin / difference.rows;
+        let end = seeds + rectangle.segments.count;
+
+        let mut kernel = Kernel::new(&["deeplift_scores.wgsl"]);
+        kernel.uint("row_begin", seeds).uint("row_end", end);
+        kernel.uint("quad_begin", rectangle.quads.start).uint("quads", rectangle.quads.len());
+        kernel.uint("tiles", rectangle.tiles_segment(tile)).scratch(Scratch::Scores);
+        kernel.write("scores", target.chunking.view(scores, seeds));
+        let threads = rectangle.segments.count * rectangle.quads.len();
+        plan.push(self.name, kernel, threads.div_ceil(64));
+
+        let samples = rectangle.segments.begin % difference.rows;
+        let samples = samples..samples + rectangle.segments.rows;
+        let quads = samples.end.div_ceil(4) - samples.start / 4;
+        let mut kernel = Kernel::new(&["deeplift_sums.wgsl"]);
+        kernel.uint("row_begin", seeds).uint("row_end", end).uint("quads", quads);
+        kernel.uint("sample_begin", samples.start).uint("sample_end", samples.end);
+        kernel.uint("tiles", rectangle.tiles_n(tile)).scratch(Scratch::Sums);
+        kernel.constant("ADD", rectangle.quads.start > 0).write("sums", target.chunking.view(sums, seeds));
+        plan.push(self.name, kernel, (rectangle.segments.count * quads).div_ceil(64));
+    }
+
+    /// What follows the last rectangle: the loss goes to its table.
+    fn last(&self, plan: &mut Plan, target: &Target) {
+        if let Epilogue::Loss { table, .. } = *self.epilogue {
+            plan.reduce_pairs(target, self.pairs, table, 0, 2);
+        }
+    }
+}
+
+fn dropout_arguments(kernel: &mut Kernel, dropout: Option<Dropout>) {
+    kernel.constant("DROPOUT", dropout.is_some());
+    let (rate, layer) = dropout.map_or((0.0, 0), |d| (d.rate, d.layer));
+    kernel.word("dropout_layer", layer.wrapping_mul(0x9E37_79B9));
+    kernel.word("dropout_threshold", dropout_threshold(rate)).float("dropout_keep", 1.0 - rate);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_never_straddle_and_cover_everything() {
+        for (range, length, most) in [(0..100, 100, 64), (0..70, 7, 64), (5..70, 7, 192), (3..9, 7, 64)] {
+            let mut next = range.start;
+            for s in segments(range.clone(), length, most, 16) {
+                assert_eq!(s.begin, next);
+                assert!(s.begin % length + s.rows <= length);
+                assert!(s.count == 1 || (s.rows == length && s.begin % length == 0));
+                assert!(s.rows.next_multiple_of(16) * s.count <= most.max(16));
+                next += s.rows * s.count;
+            }
+            assert_eq!(next, range.end);
+        }
+    }
+}

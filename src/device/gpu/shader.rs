@@ -1,0 +1,244 @@
+//! Shader text: the files under `shaders/`, their imports, and the prelude that makes one variant of a kernel.
+//!
+//! A kernel's file reads its operands through functions (`load_x(row, quad)`, `store_x(row, quad, v)`, a quad
+//! being four neighbouring columns), its static arguments through `params.…`, and its variant through
+//! constants. [`Kernel`] generates all three from one list, so the two sides cannot disagree.
+
+use std::collections::HashSet;
+use std::fmt::{Display, Write};
+
+use super::chunks::View;
+use crate::device::recording::Element;
+
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name)))),*]
+    };
+}
+
+/// Every shader file, by its path under `shaders/`.
+const FILES: &[(&str, &str)] = files![
+    "activate.wgsl",
+    "bias_gradient.wgsl",
+    "deeplift_scores.wgsl",
+    "deeplift_sums.wgsl",
+    "difference.wgsl",
+    "epilogue/adam.wgsl",
+    "epilogue/deeplift.wgsl",
+    "epilogue/derivative.wgsl",
+    "epilogue/gradient.wgsl",
+    "epilogue/layer.wgsl",
+    "epilogue/loss.wgsl",
+    "epilogue/multiply.wgsl",
+    "epilogue/partial.wgsl",
+    "epilogue/sgd.wgsl",
+    "epilogue/store.wgsl",
+    "gather.wgsl",
+    "matmul.wgsl",
+    "matmul_software.wgsl",
+    "multipliers.wgsl",
+    "reduce.wgsl",
+    "seeds.wgsl",
+    "shared/blocks.wgsl",
+    "shared/dropout.wgsl",
+    "shared/gradient.wgsl",
+    "shared/grid.wgsl",
+    "shared/half.wgsl",
+    "shared/mask.wgsl",
+    "shared/math.wgsl",
+    "shared/place.wgsl",
+    "shared/random.wgsl",
+    "shared/step.wgsl",
+    "shared/tile.wgsl",
+    "shared/workgroup.wgsl",
+    "split_k_reduce.wgsl",
+    "sum_squares.wgsl",
+];
+
+/// Appends `file` after what it imports (`// #import path`, once each).
+fn append(text: &mut String, file: &'static str, done: &mut HashSet<&'static str>) {
+    if !done.insert(file) {
+        return;
+    }
+    let (_, source) = FILES.iter().find(|(name, _)| *name == file).expect("a file named in this crate");
+    for import in source.lines().filter_map(|line| line.strip_prefix("// #import ")) {
+        append(text, import, done);
+    }
+    text.push_str(source);
+}
+
+/// Memory that lives within one call: partial sums between two kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scratch {
+    /// Slices of a split product, blocks of column sums: vec4f.
+    Partial,
+    /// Pairs of sums, one a workgroup: vec2f.
+    Pairs,
+    /// DeepLIFT's column sums, a row of quads per tile row: vec4f.
+    Scores,
+    /// DeepLIFT's row sums, one a tile column and row: f32.
+    Sums,
+}
+
+impl Scratch {
+    /// How many there are; a program has one buffer for each.
+    pub const COUNT: usize = 4;
+
+    fn name_and_type(self) -> (&'static str, &'static str) {
+        match self {
+            Scratch::Partial => ("partial", "vec4f"),
+            Scratch::Pairs => ("pairs", "vec2f"),
+            Scratch::Scores => ("score_partial", "vec4f"),
+            Scratch::Sums => ("sum_partial", "f32"),
+        }
+    }
+}
+
+/// What is bound at `@group(0) @binding(i + 1)`; binding 0 holds the parameters.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Bound {
+    /// A whole chunk of a matrix.
+    Matrix(View),
+    /// The program's scratch memory.
+    Scratch(Scratch),
+}
+
+/// One variant of a kernel together with the arguments of one dispatch.
+#[derive(Debug, Clone, Default)]
+pub struct Kernel {
+    files: Vec<&'static str>,
+    prelude: String,
+    fields: String,
+    /// The words of the uniform `params`.
+    pub params: Vec<u32>,
+    /// Storage bindings, from binding 1 on.
+    pub bound: Vec<Bound>,
+    /// Of each binding: name and element type of its array, and whether it is written.
+    arrays: Vec<(String, &'static str, bool)>,
+}
+
+impl Kernel {
+    /// A kernel made of these files and what they import.
+    pub fn new(files: &[&'static str]) -> Self {
+        Kernel { files: files.to_vec(), ..Kernel::default() }
+    }
+
+    /// Adds a file.
+    pub fn file(&mut self, file: &'static str) -> &mut Self {
+        self.files.push(file);
+        self
+    }
+
+    /// The whole WGSL text.
+    pub fn source(&self) -> String {
+        let mut text = self.prelude.clone();
+        for ((name, element, write), binding) in self.arrays.iter().zip(1..) {
+            let access = if *write { "read_write" } else { "read" };
+            let _ = writeln!(
+                text,
+                "@group(0) @binding({binding}) var<storage, {access}> {name}: array<{element}>;"
+            );
+        }
+        let _ = writeln!(text, "struct Params {{\n{}}}", self.fields);
+        text.push_str("@group(0) @binding(0) var<uniform> params: Params;\n");
+        let mut done = HashSet::new();
+        for file in &self.files {
+            append(&mut text, file, &mut done);
+        }
+        if self.packs_half() {
+            append(&mut text, "shared/half.wgsl", &mut done);
+        }
+        text
+    }
+
+    fn packs_half(&self) -> bool {
+        self.bound.iter().any(|b| matches!(b, Bound::Matrix(view) if view.matrix.element == Element::F16))
+    }
+
+    /// `const name = value;`, part of the variant.
+    pub fn constant(&mut self, name: &str, value: impl Display) -> &mut Self {
+        let _ = writeln!(self.prelude, "const {name} = {value};");
+        self
+    }
+
+    /// `const name = valueu;`
+    pub fn size(&mut self, name: &str, value: usize) -> &mut Self {
+        self.constant(name, format_args!("{value}u"))
+    }
+
+    /// `params.name`, an unsigned integer.
+    pub fn uint(&mut self, name: &str, value: usize) -> &mut Self {
+        self.word(name, u32::try_from(value).expect("rows and columns of matrices fit 32 bits"))
+    }
+
+    /// `params.name`, all 32 bits of it.
+    pub fn word(&mut self, name: &str, value: u32) -> &mut Self {
+        let _ = writeln!(self.fields, "    {name}: u32,");
+        self.params.push(value);
+        self
+    }
+
+    /// `params.name`, a float.
+    pub fn float(&mut self, name: &str, value: f32) -> &mut Self {
+        let _ = writeln!(self.fields, "    {name}: f32,");
+        self.params.push(value.to_bits());
+        self
+    }
+
+    /// Binds `view` for reading as `load_name(row, quad)`.
+    pub fn read(&mut self, name: &str, view: View) -> &mut Self {
+        self.matrix(name, view, false)
+    }
+
+    /// Binds `view` for reading and writing: `load_name`, `store_name`.
+    pub fn write(&mut self, name: &str, view: View) -> &mut Self {
+        self.matrix(name, view, true)
+    }
+
+    /// An operand that this variant has not: loads give zeros, stores do nothing.
+    pub fn absent(&mut self, name: &str, element: Element) -> &mut Self {
+        let v = if element == Element::U32 { "vec4u" } else { "vec4f" };
+        let _ = writeln!(self.prelude, "fn load_{name}(row: u32, quad: u32) -> {v} {{ return {v}(); }}");
+        let _ = writeln!(self.prelude, "fn store_{name}(row: u32, quad: u32, v: {v}) {{}}");
+        self
+    }
+
+    /// Binds scratch memory as a plain array.
+    pub fn scratch(&mut self, scratch: Scratch) -> &mut Self {
+        let (name, element) = scratch.name_and_type();
+        self.bound.push(Bound::Scratch(scratch));
+        self.arrays.push((name.to_owned(), element, true));
+        self
+    }
+
+    /// One chunk is bound once, whatever it is called: an output may overwrite an operand.
+    fn matrix(&mut self, name: &str, view: View, write: bool) -> &mut Self {
+        let (stored, value, unpack, pack) = match view.matrix.element {
+            Element::F32 => ("vec4f", "vec4f", "", ""),
+            Element::U32 => ("vec4u", "vec4u", "", ""),
+            Element::F16 => ("vec2u", "vec4f", "unpack_half", "pack_half"),
+        };
+        let bound = Bound::Matrix(view);
+        let index = self.bound.iter().position(|b| *b == bound).unwrap_or_else(|| {
+            self.bound.push(bound);
+            self.arrays.push((format!("{name}_data"), stored, false));
+            self.bound.len() - 1
+        });
+        self.arrays[index].2 |= write;
+        self.uint(&format!("{name}_first"), view.first);
+        self.uint(&format!("{name}_quads"), view.matrix.pitch() / 4);
+        let array = &self.arrays[index].0;
+        let at = format!("{array}[(row - params.{name}_first) * params.{name}_quads + quad]");
+        let _ = writeln!(
+            self.prelude,
+            "fn load_{name}(row: u32, quad: u32) -> {value} {{ return {unpack}({at}); }}"
+        );
+        if write {
+            let _ = writeln!(
+                self.prelude,
+                "fn store_{name}(row: u32, quad: u32, v: {value}) {{ {at} = {pack}(v); }}"
+            );
+        }
+        self
+    }
+}

@@ -1,0 +1,189 @@
+//! The command as a user meets it: the whole flow, resumption after a kill, exit codes and messages.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use common::package;
+
+fn genelift(dir: &Path, arguments: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_genelift");
+    Command::new(program).current_dir(dir).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Runs, expects success, returns standard output.
+fn succeed(dir: &Path, arguments: &[&str]) -> String {
+    let output = genelift(dir, arguments);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs, expects this exit code and nothing on standard output, returns the error's line.
+fn fail(dir: &Path, code: i32, arguments: &[&str]) -> String {
+    let output = genelift(dir, arguments);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
+    assert!(output.stdout.is_empty() && !error.contains("panicked"), "{error}");
+    error
+}
+
+/// A configuration of a small, quick run on the example data, writing to `out` under `dir`.
+fn config(dir: &Path, out: &str, epochs: usize) -> PathBuf {
+    let path = dir.join(format!("{out}.toml"));
+    let data = package("examples/brca");
+    let text = format!(
+        "output = \"{out}\"\nseed = 4\ndevice = \"cpu\"\n[import]\nfiles = [\"{0}/expression.csv.gz\"]\nlabels = \"{0}/pam50.csv\"\n[split]\nfractions = [0.8, 0.1, 0.1]\n[train]\nhidden = [24, 6, 24]\nepochs = {epochs}\nbatch = 64\ncheckpoint-every = 0\n[select]\nn = 200\n",
+        data.display()
+    );
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+const RESULTS: [&str; 4] = ["model.safetensors", "scores.tsv", "landmarks.tsv", "evaluation/genes.tsv"];
+
+fn results(dir: &Path) -> Vec<Vec<u8>> {
+    RESULTS.iter().map(|name| std::fs::read(dir.join(name)).unwrap()).collect()
+}
+
+#[test]
+fn a_run_writes_everything_keeps_what_is_done_and_refuses_other_settings() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let config = config(dir, "out", 5);
+    let config = config.to_str().unwrap();
+    let summary = succeed(dir, &["run", config]);
+    assert!(summary.contains("769 samples × 2000 genes; 615 to learn from, 77 held out"), "{summary}");
+    assert!(summary.contains("200 genes, best first: "), "{summary}");
+    let out = dir.join("out");
+    let landmarks = std::fs::read_to_string(out.join("landmarks.tsv")).unwrap();
+    assert_eq!(landmarks.lines().count(), 201);
+    assert!(landmarks.starts_with("rank\tgene_id\tscore\tsymbol\tentrez\n1\t"), "{landmarks:.60}");
+    let record: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(out.join("run.json")).unwrap()).unwrap();
+    assert_eq!(record["config"]["train"]["settings"]["hidden"], serde_json::json!([24, 6, 24]));
+    assert_eq!(record["config"]["seed"], 4);
+    assert_eq!(record["device"]["asked"], "cpu");
+    let sha = record["stages"][0]["results"]["inputs"][0]["sha256"].as_str().unwrap();
+    assert_eq!(sha.len(), 64);
+    assert!(
+        record["stages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|s| s["finished"] == true && s["seconds"].is_number())
+    );
+    let history = std::fs::read_to_string(out.join("history.tsv")).unwrap();
+    assert_eq!(history.lines().count(), 6);
+    assert!(!history.contains("NA"), "the split's validation part is used");
+
+    let before = results(&out);
+    let again = succeed(dir, &["run", config]);
+    assert_eq!(summary, again);
+    let more = succeed(dir, &["run", config, "--from", "select", "--set", "select.n=20"]);
+    assert!(more.contains("20 genes, best first"), "{more}");
+    let refused = fail(dir, 1, &["run", config, "--set", "train.epochs=6"]);
+    assert!(refused.contains("other settings or data from the stage train on"), "{refused}");
+    succeed(dir, &["run", config, "--from", "import"]);
+    assert_eq!(results(&out), before, "the same settings give the same bytes");
+}
+
+#[test]
+fn a_killed_run_goes_on_to_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    // Long enough to be killed in the middle of training, whatever the machine.
+    let whole = config(dir, "whole", 40);
+    succeed(dir, &["run", whole.to_str().unwrap()]);
+    let killed = config(dir, "killed", 40);
+    let checkpoint = dir.join("killed/model.checkpoint.safetensors");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_genelift"))
+        .args(["run", killed.to_str().unwrap()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    while !checkpoint.exists() && child.try_wait().unwrap().is_none() {
+        assert!(started.elapsed() < Duration::from_secs(120), "no checkpoint appeared");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(checkpoint.exists() && !dir.join("killed/model.safetensors").exists(), "killed while training");
+    let output = genelift(dir, &["run", killed.to_str().unwrap()]);
+    let notes = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && notes.contains("resuming after epoch"), "{notes}");
+    assert_eq!(results(&dir.join("killed")), results(&dir.join("whole")));
+    assert!(!checkpoint.exists(), "the finished run's checkpoint is removed");
+}
+
+#[test]
+fn the_commands_one_by_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let data = package("examples/brca/expression.csv.gz");
+    let labels = package("examples/brca/pam50.csv");
+    let labels = labels.to_str().unwrap();
+    succeed(dir, &["import", data.to_str().unwrap(), "-o", "all.gex", "--labels", labels]);
+    let info = succeed(dir, &["info", "all.gex"]);
+    assert!(info.contains("769") && info.contains("pam50") && info.contains("expression.csv.gz"), "{info}");
+    succeed(dir, &["split", "all.gex", "-o", "parts", "--group-by", "pam50", "--fractions", "0.7,0.3"]);
+    let small = ["--hidden", "16,4", "--epochs", "2", "--device", "cpu"];
+    let train =
+        ["train", "parts/train.gex", "-o", "m.safetensors", "--history", "h.tsv", "--validation", "0.2"];
+    let text = succeed(dir, &[&train[..], &small].concat());
+    assert!(text.contains("validation_mae\t"), "{text}");
+    let refused = fail(dir, 1, &[&train[..], &small].concat());
+    assert!(refused.contains("m.safetensors already exists") && refused.contains("--force"), "{refused}");
+    succeed(dir, &["attribute", "m.safetensors", "parts/train.gex", "-o", "s.tsv", "--per-node", "n.npy"]);
+    let notes: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(dir.join("s.json")).unwrap()).unwrap();
+    assert!(notes["completeness"]["relative"].as_f64().unwrap() < 1e-4);
+    assert_eq!(std::fs::metadata(dir.join("n.npy")).unwrap().len() % (4 * 4 * 2000), 128);
+    std::fs::write(dir.join("must.txt"), "ESR1\nGATA3\n").unwrap();
+    let select =
+        ["select", "s.tsv", "-n", "12", "-o", "l.tsv", "--include", "must.txt", "--exclude", "l1000"];
+    // GATA3 is an L1000 landmark.
+    let both = fail(dir, 1, &select);
+    assert!(both.contains("is on an --include and on an --exclude list"), "{both}");
+    succeed(dir, &select[..8]);
+    let landmarks = std::fs::read_to_string(dir.join("l.tsv")).unwrap();
+    assert_eq!(landmarks.lines().count(), 13);
+    assert!(
+        landmarks.lines().skip(1).take(2).all(|l| l.contains("ESR1") || l.contains("GATA3")),
+        "{landmarks}"
+    );
+    let many = fail(dir, 1, &["select", "s.tsv", "-n", "2001", "-o", "x.tsv"]);
+    assert!(many.contains("there are only 2000 genes"), "{many}");
+    succeed(dir, &["evaluate", "m.safetensors", "parts/test.gex", "-o", "e"]);
+    succeed(dir, &["embed", "m.safetensors", "parts/test.gex", "-o", "embedding.tsv"]);
+    succeed(dir, &["reconstruct", "m.safetensors", "parts/test.gex", "-o", "back.gex"]);
+    assert!(succeed(dir, &["info", "back.gex"]).contains("reconstruct"));
+    assert!(succeed(dir, &["info", "m.safetensors"]).contains("2000-16-4-2000"));
+    assert!(succeed(dir, &["completions", "bash"]).contains("genelift"));
+}
+
+#[test]
+fn mistakes_end_in_one_message() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let message = fail(dir, 2, &["train"]);
+    assert!(message.contains("Usage"), "{message}");
+    let message = fail(dir, 2, &["train", "x.gex", "-o", "m.safetensors", "--dropout", "1.5"]);
+    assert!(message.contains("--dropout 1.5"), "{message}");
+    let contradiction = ["train", "x.gex", "-o", "m.safetensors", "--preset", "paper", "--scale", "zscore"];
+    let message = fail(dir, 2, &contradiction);
+    assert!(message.contains("sigmoid output"), "{message}");
+    let message = fail(dir, 2, &["train", "x.gex", "-o", "m.safetensors", "--device", "tpu"]);
+    assert!(message.contains("expected auto, cpu, gpu"), "{message}");
+    let message = fail(dir, 1, &["train", "x.gex", "-o", "m.safetensors", "--device", "cpu"]);
+    assert!(message.contains("x.gex") && message.contains("genelift import"), "{message}");
+    std::fs::write(dir.join("not.safetensors"), "nothing of the kind").unwrap();
+    let message = fail(dir, 1, &["info", "not.safetensors"]);
+    assert!(message.contains("not a readable safetensors file"), "{message}");
+    let message = fail(dir, 1, &["run", "none.toml"]);
+    assert!(message.contains("none.toml: reading the configuration failed"), "{message}");
+}

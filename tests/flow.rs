@@ -1,0 +1,306 @@
+//! The promises about training and what follows it: same bytes, resumption, divergence, precision, use of a
+//! trained model. On every executor.
+
+mod common;
+#[path = "common/executors.rs"]
+mod executors;
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::time::Duration;
+
+use common::example_store;
+use executors::executors;
+use genelift::attribution::{AttributeSettings, Reference, ScoreTable, attribute};
+use genelift::device::recording::{Activation, Element, Loss, Matrix, Recording, Step};
+use genelift::device::{Executor, Program, Staging};
+use genelift::nn::apply;
+use genelift::nn::checkpoint::Checkpoint;
+use genelift::nn::feed::Resident;
+use genelift::nn::model::Model;
+use genelift::nn::scaling::{self, Scale};
+use genelift::nn::settings::{Precision, TrainSettings};
+use genelift::nn::train::{CheckpointPlan, Trained, Training, hold_out, train};
+use genelift::progress::silent;
+use genelift::store::{Origin, Store, StoreWriter};
+use genelift::{Error, Result, select};
+
+const GENES: usize = 203;
+const SAMPLES: usize = 107;
+
+fn small() -> TrainSettings {
+    TrainSettings { hidden: vec![37, 9, 37], batch: 16, epochs: 4, seed: 5, ..TrainSettings::standard() }
+}
+
+fn training<'a>(store: &'a Store, settings: TrainSettings, resident: Resident) -> Training<'a> {
+    let samples = (0..store.n_samples()).collect();
+    Training { store, samples, validation: None, settings, resident, init: None, checkpoint: None }
+}
+
+fn trained(executor: &mut dyn Executor, training: &Training) -> Trained {
+    executor.reset();
+    train(executor, training, &silent).unwrap()
+}
+
+fn bytes(model: &Model, dir: &Path) -> Vec<u8> {
+    let path = dir.join("bytes.safetensors");
+    model.save(&path, true).unwrap();
+    std::fs::read(&path).unwrap()
+}
+
+#[test]
+fn one_seed_gives_one_model_scores_and_landmarks_resident_or_streamed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = example_store(dir.path(), SAMPLES, GENES);
+    for mut executor in executors() {
+        let mut outcomes = Vec::new();
+        for resident in [Resident::Always, Resident::Never, Resident::Always] {
+            let run = trained(&mut *executor, &training(&store, small(), resident));
+            assert_eq!(run.resident, resident == Resident::Always);
+            executor.reset();
+            let settings = AttributeSettings::standard();
+            let result = attribute(&mut *executor, &run.model, &store, &settings, false, &silent).unwrap();
+            let scores = ScoreTable::rank(store.genes(), &result.scores);
+            let (a, b) = (dir.path().join("scores.tsv"), dir.path().join("landmarks.tsv"));
+            scores.write(&a, true).unwrap();
+            select::top(&scores, 50, &[], &[]).unwrap().write(&b, true).unwrap();
+            let files = [std::fs::read(a).unwrap(), std::fs::read(b).unwrap()];
+            outcomes.push((bytes(&run.model, dir.path()), files));
+        }
+        assert!(outcomes.iter().all(|o| *o == outcomes[0]), "{}", executor.name());
+        let other = TrainSettings { seed: 6, ..small() };
+        let other = trained(&mut *executor, &training(&store, other, Resident::Always));
+        assert_ne!(bytes(&other.model, dir.path()), outcomes[0].0, "the seed must matter");
+    }
+}
+
+/// An executor that is lost after some runs.
+struct Failing<'a> {
+    inner: &'a mut dyn Executor,
+    runs_left: RefCell<usize>,
+}
+
+impl Executor for Failing<'_> {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+    fn matrix(&mut self, name: &str, rows: usize, cols: usize, element: Element) -> Result<Matrix> {
+        self.inner.matrix(name, rows, cols, element)
+    }
+    fn memory(&self) -> u64 {
+        self.inner.memory()
+    }
+    fn write(&mut self, matrix: Matrix, first_row: usize, data: &[f32]) -> Result<()> {
+        self.inner.write(matrix, first_row, data)
+    }
+    fn write_u32(&mut self, matrix: Matrix, first_row: usize, data: &[u32]) -> Result<()> {
+        self.inner.write_u32(matrix, first_row, data)
+    }
+    fn read(&mut self, matrix: Matrix, first_row: usize, rows: usize) -> Result<Vec<f32>> {
+        self.inner.read(matrix, first_row, rows)
+    }
+    fn staging(&mut self, matrix: Matrix, rows: usize) -> Result<Box<dyn Staging>> {
+        self.inner.staging(matrix, rows)
+    }
+    fn upload(&mut self, staging: Box<dyn Staging>, matrix: Matrix, first: usize, rows: usize) -> Result<()> {
+        self.inner.upload(staging, matrix, first, rows)
+    }
+    fn compile(&mut self, recording: &Recording) -> Result<Program> {
+        self.inner.compile(recording)
+    }
+    fn run(&mut self, program: Program, step: &Step) -> Result<()> {
+        let mut left = self.runs_left.borrow_mut();
+        if *left == 0 {
+            return Err(Error::device(self.inner.name(), "lost"));
+        }
+        *left -= 1;
+        self.inner.run(program, step)
+    }
+    fn wait(&mut self) -> Result<()> {
+        self.inner.wait()
+    }
+    fn reset(&mut self) {
+        self.inner.reset();
+    }
+}
+
+#[test]
+fn a_run_that_lost_its_device_resumes_to_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = example_store(dir.path(), SAMPLES, GENES);
+    let path = dir.path().join("model.checkpoint.safetensors");
+    for mut executor in executors() {
+        let whole = trained(&mut *executor, &training(&store, small(), Resident::Auto));
+        let plan = |resume| CheckpointPlan { path: path.clone(), every: Duration::ZERO, resume };
+        executor.reset();
+        // 7 steps and 1 run of the norms an epoch: the third epoch breaks off in its middle.
+        let mut failing = Failing { inner: &mut *executor, runs_left: RefCell::new(2 * 8 + 3) };
+        let broken = Training { checkpoint: Some(plan(false)), ..training(&store, small(), Resident::Never) };
+        assert!(matches!(train(&mut failing, &broken, &silent), Err(Error::Device { .. })));
+        assert_eq!(Checkpoint::load(&path).unwrap().history.len(), 2);
+
+        let other = TrainSettings { l2: 0.0, ..small() };
+        let other = Training { checkpoint: Some(plan(true)), ..training(&store, other, Resident::Auto) };
+        executor.reset();
+        let refused = train(&mut *executor, &other, &silent).unwrap_err().to_string();
+        assert!(refused.contains("other settings or data"), "{refused}");
+
+        let again = Training { checkpoint: Some(plan(true)), ..training(&store, small(), Resident::Auto) };
+        let resumed = trained(&mut *executor, &again);
+        assert_eq!(resumed.history.len(), 4);
+        assert_eq!(bytes(&resumed.model, dir.path()), bytes(&whole.model, dir.path()), "{}", executor.name());
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_loss_that_leaves_the_numbers_stops_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = example_store(dir.path(), SAMPLES, GENES);
+    let settings =
+        TrainSettings { learning_rate: 1e20, activation: Activation::Relu, loss: Loss::Mse, ..small() };
+    for mut executor in executors() {
+        executor.reset();
+        let result = train(&mut *executor, &training(&store, settings.clone(), Resident::Auto), &silent);
+        match result.unwrap_err() {
+            Error::Diverged { step, epoch, tensor } => {
+                assert!((1..=7).contains(&step) && epoch == 1, "step {step}, epoch {epoch}");
+                assert!(tensor.starts_with("layers.") || tensor == "the loss", "{tensor}");
+            }
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn half_precision_follows_single_precision() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = example_store(dir.path(), SAMPLES, GENES);
+    for mut executor in executors() {
+        let mut run = |precision| {
+            let settings = TrainSettings { precision, epochs: 8, ..small() };
+            let training = Training {
+                validation: Some((&store, (0..40).collect())),
+                ..training(&store, settings, Resident::Auto)
+            };
+            trained(&mut *executor, &training).history
+        };
+        let (single, half) = (run(Precision::F32), run(Precision::F16));
+        for (a, b) in single.iter().zip(&half) {
+            assert!((a.train_loss - b.train_loss).abs() < 0.01 * a.train_loss, "{a:?} {b:?}");
+        }
+        let (a, b) = (single[7].validation_mae.unwrap(), half[7].validation_mae.unwrap());
+        assert!((a - b).abs() < 0.01 * a, "validation MAE {a} in f32, {b} in f16");
+        assert_ne!(single[7].train_loss, half[7].train_loss, "f16 must not be f32");
+    }
+}
+
+#[test]
+fn scaling_sees_training_samples_only_and_every_kind_of_it_trains() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = example_store(dir.path(), SAMPLES, GENES);
+    let (samples, held) = hold_out(store.n_samples(), 0.25, 3).unwrap();
+    assert_eq!((samples.len(), held.len()), (80, 27));
+    let mut all = [samples.clone(), held.clone()].concat();
+    all.sort_unstable();
+    assert_eq!(all, (0..SAMPLES).collect::<Vec<_>>());
+    for mut executor in executors() {
+        for scale in [Scale::Minmax, Scale::Zscore, Scale::None] {
+            let settings = TrainSettings { scale, ..small() };
+            let run = Training {
+                samples: samples.clone(),
+                validation: Some((&store, held.clone())),
+                ..training(&store, settings, Resident::Auto)
+            };
+            let run = trained(&mut *executor, &run);
+            assert_eq!(run.model.input, scaling::fit(&store, &samples, scale));
+            let (first, last) = (&run.history[0], &run.history[3]);
+            assert!(last.train_loss < first.train_loss && last.validation_loss < first.validation_loss);
+            // In the store's units: the data term of `none` is that MAE itself.
+            if scale == Scale::None {
+                assert!((last.train_mae - last.train_loss).abs() < 1e-5 * last.train_loss);
+            }
+        }
+    }
+}
+
+#[test]
+fn zero_epochs_write_the_initial_model_and_init_goes_on_from_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = example_store(dir.path(), SAMPLES, GENES);
+    for mut executor in executors() {
+        let nothing = TrainSettings { epochs: 0, ..small() };
+        let initial = trained(&mut *executor, &training(&store, nothing, Resident::Auto)).model;
+        let direct = trained(&mut *executor, &training(&store, small(), Resident::Auto)).model;
+        let init = Training { init: Some(initial.clone()), ..training(&store, small(), Resident::Auto) };
+        let onward = trained(&mut *executor, &init).model;
+        assert_ne!(initial.layers, direct.layers);
+        assert_eq!(onward.layers, direct.layers);
+    }
+}
+
+#[test]
+fn a_model_is_applied_by_gene_id_in_any_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = example_store(dir.path(), SAMPLES, GENES);
+    // The same samples with the genes reversed and one gene more.
+    let order: Vec<usize> = (0..GENES).rev().collect();
+    let path = dir.path().join("reversed.gex");
+    let mut writer = StoreWriter::create(&path, GENES + 1, Element::F32, false).unwrap();
+    let mut row = vec![0.0; GENES];
+    for sample in 0..SAMPLES {
+        store.read_row(sample, &mut row);
+        let mut reversed: Vec<f32> = order.iter().map(|g| row[*g]).collect();
+        reversed.push(-1.0);
+        writer.push_rows(&reversed).unwrap();
+    }
+    let mut genes = store.genes().select(&order);
+    genes.ids.push("another".into());
+    genes.columns.iter_mut().for_each(|(_, values)| values.push(String::new()));
+    let reversed = writer.finish(genes, store.samples().clone(), Origin::default()).unwrap();
+
+    for mut executor in executors() {
+        let model = trained(&mut *executor, &training(&store, small(), Resident::Auto)).model;
+        let settings = AttributeSettings { reference: Reference::Median, ..AttributeSettings::paper() };
+        let mut scores = |store: &Store| {
+            executor.reset();
+            attribute(&mut *executor, &model, store, &settings, false, &silent).unwrap().scores
+        };
+        assert_eq!(scores(&store), scores(&reversed));
+
+        executor.reset();
+        let evaluation = apply::evaluate(&mut *executor, &model, &reversed, &silent).unwrap();
+        executor.reset();
+        let out = dir.path().join("reconstruction.gex");
+        let reconstruction =
+            apply::reconstruct(&mut *executor, &model, &reversed, &out, true, &silent).unwrap();
+        assert_eq!(reconstruction.genes().ids, store.genes().ids);
+        let (mut x, mut y, mut error, mut baseline) = (vec![0.0; GENES], vec![0.0; GENES], 0.0, 0.0);
+        for sample in 0..SAMPLES {
+            store.read_row(sample, &mut x);
+            reconstruction.read_row(sample, &mut y);
+            for g in 0..GENES {
+                error += f64::from((x[g] - y[g]).abs());
+                baseline += f64::from((x[g] - model.input.median[g]).abs());
+            }
+        }
+        let summary = evaluation.summary();
+        let values = (SAMPLES * GENES) as f64;
+        assert!((summary.mae - error / values).abs() < 1e-6, "{summary:?}");
+        assert!((summary.baseline_mae - baseline / values).abs() < 1e-6, "{summary:?}");
+
+        executor.reset();
+        let table = dir.path().join("embedding.tsv");
+        apply::embed(&mut *executor, &model, &reversed, &table, true, &silent).unwrap();
+        let text = std::fs::read_to_string(&table).unwrap();
+        assert_eq!(text.lines().count(), SAMPLES + 1);
+        assert!(text.lines().all(|line| line.split('\t').count() == 10));
+        assert!(text.starts_with("sample_id\tneuron_1\t"));
+
+        let mut lacking = model.clone();
+        lacking.genes[7] = "ABSENT".into();
+        executor.reset();
+        let message = apply::evaluate(&mut *executor, &lacking, &store, &silent).unwrap_err().to_string();
+        assert!(message.contains("1 of the model's 203 genes") && message.contains("ABSENT"), "{message}");
+    }
+}

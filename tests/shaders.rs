@@ -1,0 +1,166 @@
+//! Every shader variant that an adapter may be given is valid WGSL, can be written as SPIR-V (Vulkan), MSL
+//! (Metal) and HLSL (DX12), and needs at most 16 KiB of workgroup memory. No GPU is needed.
+
+use std::collections::BTreeMap;
+
+use genelift::device::gpu::{Kind, Options, Tile, shaders};
+use genelift::device::recording::*;
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+
+const ACTIVATIONS: [Activation; 4] =
+    [Activation::Sigmoid, Activation::Tanh, Activation::Relu, Activation::Linear];
+
+fn matrix(rows: usize, cols: usize, element: Element) -> Matrix {
+    Matrix { id: 0, rows, cols, element }
+}
+
+fn updates() -> Vec<Update> {
+    let value = matrix(70, 90, Element::F32);
+    vec![
+        Update::Store { value, out: value, l2: 0.1 },
+        Update::Adam { value, first: value, second: value, l2: 0.1, beta1: 0.9, beta2: 0.9, epsilon: 1e-7 },
+        Update::Sgd { value, velocity: value, l2: 0.1, momentum: 0.5, rate: 3.0 },
+    ]
+}
+
+/// All epilogues of a 70 × 90 product (14 samples, 5 seeds), with outputs of type `element`.
+fn epilogues(element: Element) -> Vec<Epilogue> {
+    let out = matrix(70, 90, element);
+    let row = matrix(1, 90, Element::F32);
+    let table = matrix(3, 2, Element::F32);
+    let mut all = vec![Epilogue::Store { out }];
+    all.push(Epilogue::Multiply { by: matrix(14, 90, element), out });
+    all.extend(updates().into_iter().map(Epilogue::Update));
+    for fold in [Fold::Abs, Fold::Signed, Fold::Square] {
+        all.push(Epilogue::DeepLift {
+            difference: matrix(14, 90, element),
+            fold,
+            scores: matrix(5, 90, Element::F32),
+            sums: matrix(5, 14, Element::F32),
+        });
+    }
+    for activation in ACTIVATIONS {
+        for dropout in [None, Some(Dropout { rate: 0.1, layer: 1 })] {
+            all.push(Epilogue::Layer { bias: row, activation, dropout, out });
+            all.push(Epilogue::Derivative { output: out, activation, dropout, out });
+        }
+        for loss in [Loss::Mae, Loss::Mse] {
+            for gradient in [None, Some(out)] {
+                let target = out;
+                all.push(Epilogue::Loss { bias: row, activation, target, loss, gradient, unit: row, table });
+            }
+        }
+    }
+    all
+}
+
+/// Operands of a 70 × 90 product over 48.
+fn operands(layout: Layout, element: Element) -> (Matrix, Matrix) {
+    let m = |rows, cols| matrix(rows, cols, element);
+    match layout {
+        Layout::Nt => (m(70, 48), m(90, 48)),
+        Layout::Nn => (m(70, 48), m(48, 90)),
+        Layout::Tn => (m(48, 70), m(48, 90)),
+    }
+}
+
+fn recording() -> Recording {
+    let mut recording = Recording::new();
+    for layout in [Layout::Nt, Layout::Nn, Layout::Tn] {
+        for element in [Element::F32, Element::F16] {
+            for epilogue in epilogues(element) {
+                let (a, b) = operands(layout, element);
+                recording.product("f32", layout, a, b, false, epilogue);
+                let (_, b) = operands(layout, Element::F32);
+                recording.product("half", layout, a, b, true, epilogue);
+            }
+        }
+    }
+    for element in [Element::F32, Element::F16] {
+        let (wide, row) = (matrix(20, 33, element), matrix(1, 33, Element::F32));
+        for index in [None, Some(matrix(1, 50, Element::U32))] {
+            let source = matrix(300, 33, element);
+            recording.push(Call::Gather { source, index, offset: row, scale: row, out: wide });
+        }
+        for activation in ACTIVATIONS {
+            recording.push(Call::Activate { input: wide, activation, out: wide });
+            recording.push(Call::Multipliers { input: wide, reference: row, activation, out: wide });
+        }
+        recording.push(Call::Difference { input: wide, reference: row, out: wide });
+        recording.push(Call::SumSquares { input: wide, table: matrix(2, 2, Element::F32), column: 1 });
+        for multipliers in [None, Some(matrix(7, 5, element))] {
+            let out = matrix(35, 5, element);
+            recording.push(Call::Seeds { multipliers, average: false, out, samples: 7 });
+            let out = matrix(7, 5, element);
+            recording.push(Call::Seeds { multipliers, average: true, out, samples: 7 });
+        }
+    }
+    let value = matrix(1, 33, Element::F32);
+    let update = Update::Sgd { value, velocity: value, l2: 0.0, momentum: 0.5, rate: 1.0 };
+    recording.push(Call::BiasGradient { gradient: matrix(80, 33, Element::F16), update });
+    recording
+}
+
+/// Distinct sources of every tile, split and unsplit, by a label.
+fn variants() -> BTreeMap<String, String> {
+    let recording = recording();
+    let mut found = BTreeMap::new();
+    for tile in Tile::ALL {
+        for slices in [1, 3] {
+            let options = Options { tile: Some(tile), slices: Some(slices), ..Options::default() };
+            for (label, source) in shaders(&recording, Kind::Discrete, 128 << 20, &options) {
+                found.insert(source, label);
+            }
+        }
+    }
+    found
+}
+
+fn validate(label: &str, source: &str) -> (naga::Module, ModuleInfo) {
+    let module = naga::front::wgsl::parse_str(source)
+        .unwrap_or_else(|e| panic!("{label}: {}", e.emit_to_string(source)));
+    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16_IN_FLOAT32);
+    let info =
+        validator.validate(&module).unwrap_or_else(|e| panic!("{label}: {}", e.emit_to_string(source)));
+    (module, info)
+}
+
+fn workgroup_bytes(module: &naga::Module) -> u32 {
+    let mut layouter = naga::proc::Layouter::default();
+    layouter.update(module.to_ctx()).expect("layout");
+    let shared = module.global_variables.iter().filter(|(_, v)| v.space == naga::AddressSpace::WorkGroup);
+    shared.map(|(_, v)| layouter[v.ty].size).sum()
+}
+
+#[test]
+fn every_variant_translates_everywhere() {
+    use naga::back::{hlsl, msl, spv};
+    let variants = variants();
+    assert!(variants.len() > 300, "{} variants", variants.len());
+    for (source, label) in &variants {
+        let (module, info) = validate(label, source);
+        let bytes = workgroup_bytes(&module);
+        assert!(bytes <= 16 << 10, "{label}: {bytes} bytes of workgroup memory");
+
+        let words = spv::write_vec(&module, &info, &spv::Options::default(), None).expect("SPIR-V");
+        assert_eq!(words[0], 0x0723_0203);
+
+        let options = msl::Options { fake_missing_bindings: true, ..Default::default() };
+        let (text, _) =
+            msl::write_string(&module, &info, &options, &Default::default()).expect("Metal's language");
+        assert!(text.contains("kernel void main_"));
+
+        let mut text = String::new();
+        let options = hlsl::Options { fake_missing_bindings: true, ..Default::default() };
+        let pipeline = hlsl::PipelineOptions::default();
+        hlsl::Writer::new(&mut text, &options, &pipeline).write(&module, &info, None).expect("HLSL");
+        assert!(text.contains("numthreads"));
+    }
+}
+
+/// The check above would not notice a validator that accepts everything.
+#[test]
+fn a_broken_shader_is_noticed() {
+    let (source, _) = variants().pop_first().expect("variants");
+    assert!(naga::front::wgsl::parse_str(&source.replace("params: Params", "params: Nothing")).is_err());
+}
