@@ -484,12 +484,12 @@ fn damaged_hdf5_never_panics() {
     let bench = Bench::new();
     let good = gctx(None);
     let mut refused = 0;
-    for at in 0..good.len() {
+    for at in (0..good.len()).step_by(3) {
         let mut bad = good.clone();
         bad[at] ^= 0x41 << (at % 2);
         refused += usize::from(read_through(&bench.file("bad.gctx", bad)).is_err());
     }
-    assert!(refused > 500, "{refused} of {}", good.len()); // the rest are values, names and unused space
+    assert!(refused > 150, "{refused} of {}", good.len()); // the rest are values, names and unused space
     for name in ["modzs_n25x50.gctx", "dense.h5ad"] {
         let good = fs::read(data(name)).expect("there");
         for cut in 1..40 {
