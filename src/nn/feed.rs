@@ -82,20 +82,21 @@ impl<'a> Feed<'a> {
         let columns = match_genes(store, genes)?;
         let wanted =
             samples.len() as u64 * (genes.len().next_multiple_of(16) * store.element().bytes()) as u64;
+        // What the device says is free may be no more than a guess, so a refusal is an answer too.
         let keep = match resident {
-            Resident::Always => true,
-            Resident::Never => false,
-            Resident::Auto => wanted as f64 <= RESIDENT_SHARE * executor.memory() as f64,
+            Resident::Always => Some(keep_all(executor, store, samples.len(), genes.len())?),
+            Resident::Never => None,
+            Resident::Auto if wanted as f64 > RESIDENT_SHARE * executor.memory() as f64 => None,
+            Resident::Auto => keep_all(executor, store, samples.len(), genes.len()).ok(),
         };
-        let place = if keep {
-            let source = executor.matrix("resident matrix", samples.len(), genes.len(), store.element())?;
-            let index = executor.matrix("row order", 1, samples.len(), Element::U32)?;
-            Place::Resident { source, index }
-        } else {
-            Place::Streamed { raw: executor.matrix("streamed batch", batch, genes.len(), store.element())? }
+        let place = match keep {
+            Some(place) => place,
+            None => Place::Streamed {
+                raw: executor.matrix("streamed batch", batch, genes.len(), store.element())?,
+            },
         };
         let feed = Feed { store, samples, columns, batch, place };
-        if let Place::Resident { source, .. } = place {
+        if let Place::Resident { source, .. } = feed.place {
             feed.upload_all(executor, source, report)?;
         }
         Ok(feed)
@@ -224,6 +225,13 @@ impl<'a> Feed<'a> {
         }
         permuted
     }
+}
+
+/// Room for all samples on the device.
+fn keep_all(executor: &mut dyn Executor, store: &Store, samples: usize, genes: usize) -> Result<Place> {
+    let index = executor.matrix("row order", 1, samples, Element::U32)?;
+    let source = executor.matrix("resident matrix", samples, genes, store.element())?;
+    Ok(Place::Resident { source, index })
 }
 
 /// Where each of `genes` stands in the store; `None` where they are the store's genes in the store's order.
