@@ -37,7 +37,7 @@ pub struct Args {
 #[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Options {
-    /// Where the settings that are not given come from: default, or paper (zeros, mean-abs)
+    /// Where the settings that are not given come from: default (mean as reference) or paper (zeros)
     #[arg(long, value_enum)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
@@ -50,7 +50,7 @@ pub struct Options {
     #[arg(long, value_enum)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
-    /// How contributions become one score a gene [default: abs-mean; paper: mean-abs]
+    /// How contributions become one score a gene [mean-abs]
     #[arg(long, value_enum)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aggregate: Option<Aggregate>,
