@@ -24,12 +24,14 @@ pub(super) struct Rows<'a> {
     store: &'a Store,
     genes: Table,
     maps: Vec<Map<'a>>,
+    /// Values of a block.
+    block: usize,
 }
 
 impl<'a> Rows<'a> {
     /// The store as it is.
     pub fn of(store: &'a Store) -> Rows<'a> {
-        Rows { store, genes: store.genes().clone(), maps: Vec::new() }
+        Rows { store, genes: store.genes().clone(), maps: Vec::new(), block: BLOCK }
     }
 
     /// The store behind.
@@ -77,7 +79,7 @@ impl<'a> Rows<'a> {
         mut visit: impl FnMut(&[f32]) -> Result<()>,
     ) -> Result<()> {
         let (n, width) = (self.store.n_samples(), self.genes.len());
-        let step = (BLOCK / width).clamp(1, n);
+        let step = (self.block / width).clamp(1, n);
         let mut block = Vec::new();
         report(Event::Started { task: task.into(), total: Some(n as u64), unit: "samples" });
         for first in (0..n).step_by(step) {
@@ -141,4 +143,59 @@ pub(super) struct Moments {
     pub mean: Vec<f64>,
     /// Standard deviation with n in the denominator; exactly 0 for a constant gene.
     pub sd: Vec<f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::recording::Element;
+    use crate::progress::silent;
+    use crate::store::{Origin, StoreWriter};
+
+    #[test]
+    fn nothing_depends_on_the_size_of_a_block() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (n, genes) = (37, 259);
+        let value = |s: usize, g: usize| ((s * 31 + g * 7) % 101) as f32 / 3.0;
+        let mut writer =
+            StoreWriter::create(&dir.path().join("a.gex"), genes, Element::F32, false).expect("created");
+        for s in 0..n {
+            writer.push_rows(&(0..genes).map(|g| value(s, g)).collect::<Vec<_>>()).expect("pushed");
+        }
+        let tables = (Table::numbered("gene_id", "g", genes), Table::numbered("sample_id", "s", n));
+        let store = writer.finish(tables.0, tables.1, Origin::default()).expect("finished");
+        let mut results = Vec::new();
+        for block in [1, 257, 3 * 258, BLOCK] {
+            let mut rows = Rows { block, ..Rows::of(&store) };
+            rows.pick(store.genes().select(&(1..genes).collect::<Vec<_>>()), (1..genes).collect());
+            rows.then(|row| match row[0] {
+                x if x > 1e9 => Err("too large".into()),
+                _ => Ok(()),
+            });
+            let mut all = Vec::new();
+            rows.blocks("reading", &silent, |block| {
+                all.extend_from_slice(block);
+                Ok(())
+            })
+            .expect("read");
+            assert!((0..all.len()).all(|i| all[i] == value(i / (genes - 1), i % (genes - 1) + 1)));
+            let moments = rows.moments("moments", &silent).expect("read");
+            results.push((moments.mean, moments.sd));
+        }
+        assert!(results.iter().all(|result| *result == results[0]));
+    }
+
+    #[test]
+    fn the_first_refused_sample_is_named() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut writer =
+            StoreWriter::create(&dir.path().join("a.gex"), 1, Element::F32, false).expect("created");
+        writer.push_rows(&(0..1000).map(|s| s as f32).collect::<Vec<_>>()).expect("pushed");
+        let tables = (Table::numbered("gene_id", "g", 1), Table::numbered("sample_id", "s", 1000));
+        let store = writer.finish(tables.0, tables.1, Origin::default()).expect("finished");
+        let mut rows = Rows::of(&store);
+        rows.then(|row| if row[0] >= 6.0 { Err(format!("{} is too much", row[0])) } else { Ok(()) });
+        let message = rows.blocks("reading", &silent, |_| Ok(())).expect_err("refused").to_string();
+        assert!(message.contains("sample \"s_7\": 6 is too much"), "{message}");
+    }
 }
