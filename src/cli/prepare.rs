@@ -10,10 +10,9 @@ use crate::store::Store;
 
 /// The order of the steps, for `--help`.
 const ORDER: &str = "\
-Steps are taken in this order, whatever the order of the options:
-  log1p or log2p1 → quantile-normalize → collapse-probes → match-genes → map-quantiles-to → min-sd → zscore
-Another order is had by several calls. Each step is recorded in the store (`genelift info`). Memory does not grow
-with the store: every step that looks at all samples reads it once more.";
+Steps are taken in this order, whatever the order of the options: log1p or log2p1, quantile-normalize, collapse-probes, \
+match-genes, map-quantiles-to, min-sd, zscore. Another order is had by several calls. Each step is recorded in the \
+store (see `genelift info`). A step that looks at all samples reads the store once more; memory does not grow with it.";
 
 /// Arguments of `prepare`.
 #[derive(clap::Args, Debug)]

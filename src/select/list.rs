@@ -208,6 +208,18 @@ mod tests {
     }
 
     #[test]
+    fn located_genes_keep_the_lists_order_and_ids() {
+        let located = |text: &str| GeneList::parse("list", text).unwrap().locate(&genes()).unwrap();
+        let by_symbol = located("gene_id\tsymbol\nm\tMYC\nx\t\n\tESR1\n\t\n");
+        assert_eq!((by_symbol.ids.join(" "), by_symbol.column.as_str()), ("m x ESR1".into(), "symbol"));
+        assert_eq!(by_symbol.rows, [vec![1], vec![], vec![0]]);
+        let by_id = GeneList::of_table("store", &genes().select(&[2, 0])).locate(&genes()).unwrap();
+        assert_eq!((by_id.rows, by_id.column.as_str()), (vec![vec![2], vec![0]], "gene_id"));
+        let entrez_ids = Table::new("gene_id", vec!["4609".into()]);
+        assert_eq!(GeneList::of_table("store", &entrez_ids).locate(&genes()).unwrap().rows, [[1]]);
+    }
+
+    #[test]
     fn lists_match_by_what_they_are() {
         let find = |text: &str, on| GeneList::parse("list", text).unwrap().find(&genes(), on);
         assert_eq!(find("MYC\nESR1\nnone\n", None).unwrap().rows, [0, 1]);
