@@ -238,7 +238,8 @@ fn what_is_exported_is_imported_again() {
     let path = dir.path().join("a.npy");
     export(&store, &path, false, &silent).unwrap();
     let back =
-        import(&[path.clone()], &dir.path().join("npy.gex"), &ImportSettings::default(), &silent).unwrap();
+        import(std::slice::from_ref(&path), &dir.path().join("npy.gex"), &ImportSettings::default(), &silent)
+            .unwrap();
     assert_eq!(values(&back), values(&store));
     assert!(export(&store, &path, false, &silent).unwrap_err().to_string().contains("already exists"));
     let other = export(&store, &dir.path().join("a.gctx"), false, &silent).unwrap_err();
