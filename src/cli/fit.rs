@@ -68,6 +68,9 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
+    /// mlp: keep the samples' order in every epoch
+    #[arg(long)]
+    pub no_shuffle: bool,
     /// mlp: step size of the first epoch [5e-4 for one hidden layer, 3e-4 for more]
     #[arg(long, value_name = "X")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,7 +100,7 @@ impl Options {
     /// [`Error::Usage`] for an option of another method, and as [`FitSettings::validate`].
     pub fn settings(&self, method: Method, seed: u64) -> Result<FitSettings> {
         use Method::{Knn, Linear, Mlp};
-        let said: [(&str, bool, &[Method]); 12] = [
+        let said: [(&str, bool, &[Method]); 13] = [
             ("--penalty", self.penalty.is_some(), &[Linear]),
             ("--folds", self.folds.is_some(), &[Linear]),
             ("--neighbors", self.neighbors.is_some(), &[Knn]),
@@ -105,6 +108,7 @@ impl Options {
             ("--include-rate", self.include_rate.is_some(), &[Mlp]),
             ("--epochs", self.epochs.is_some(), &[Mlp]),
             ("--batch", self.batch.is_some(), &[Mlp]),
+            ("--no-shuffle", self.no_shuffle, &[Mlp]),
             ("--learning-rate", self.learning_rate.is_some(), &[Mlp]),
             ("--momentum", self.momentum.is_some(), &[Mlp]),
             ("--validation", self.validation.is_some(), &[Mlp, Knn]),
@@ -127,6 +131,7 @@ impl Options {
                 include_rate: self.include_rate.unwrap_or(mlp.include_rate),
                 batch: self.batch.unwrap_or(mlp.batch),
                 epochs: self.epochs.unwrap_or(mlp.epochs),
+                shuffle: mlp.shuffle && !self.no_shuffle,
                 learning_rate: self.learning_rate,
                 momentum: self.momentum.unwrap_or(mlp.momentum),
                 validation: self.validation.unwrap_or(mlp.validation),

@@ -6,7 +6,9 @@
 
 mod dense;
 mod file;
+mod knn;
 mod linear;
+pub mod mlp;
 mod predict;
 mod settings;
 
@@ -22,17 +24,18 @@ pub use settings::{FitSettings, KnnSettings, LinearSettings, Method, MlpSettings
 
 /// Genes on one side of a predictor, with the scaling of its training samples.
 #[derive(Debug, Clone, PartialEq)]
-struct Panel {
+pub struct Panel {
     /// With the columns that the training store had on them.
-    genes: Table,
+    pub genes: Table,
     /// The training mean, in the store's units.
-    offset: Vec<f32>,
+    pub offset: Vec<f32>,
     /// 1/sd, and 0 for a gene of one value.
-    scale: Vec<f32>,
+    pub scale: Vec<f32>,
 }
 
 impl Panel {
-    fn new(store: &Store, genes: &[usize], mean: &[f64], sd: &[f64]) -> Panel {
+    /// The genes at these positions in the store, with the mean and sd of each.
+    pub fn new(store: &Store, genes: &[usize], mean: &[f64], sd: &[f64]) -> Panel {
         Panel {
             genes: store.genes().select(genes),
             offset: mean.iter().map(|m| *m as f32).collect(),
@@ -93,7 +96,8 @@ impl Predictor {
         let problem = Problem { store, samples, landmarks, targets };
         let trained = match settings.method {
             Method::Linear => linear::fit(&problem, &settings.linear, settings.seed, report)?,
-            Method::Mlp | Method::Knn => return Err(Error::Usage("--method: linear is there so far".into())),
+            Method::Mlp => mlp::fit(executor, &problem, &settings.mlp, settings.seed, report)?,
+            Method::Knn => knn::fit(&problem, &settings.knn, settings.seed, report)?,
         };
         let config = serde_json::json!({
             "settings": settings,
