@@ -48,7 +48,8 @@ enum Command {
     Embed(apply::Args),
     /// Write the autoencoder's output as a store
     Reconstruct(apply::Args),
-    /// Measure the autoencoder on a store: MAE and PCC by gene and by sample, beside the training median's
+    /// Measure the autoencoder on a store: errors and correlations by gene and by sample, beside the training median's, and
+    /// whether outputs pass the permutation test
     Evaluate(apply::Args),
     /// Score every gene by DeepLIFT
     Attribute(attribute::Args),

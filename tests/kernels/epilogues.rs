@@ -273,7 +273,12 @@ fn deeplift() {
 
 /// Values far from the thresholds that they are compared with, so that rounding decides nothing: integers
 /// against halves. The items' own columns are above their thresholds, and must not count.
-pub fn check_counts(fixture: &mut Fixture, layout: Layout, (m, n, k): (usize, usize, usize), element: Element) {
+pub fn check_counts(
+    fixture: &mut Fixture,
+    layout: Layout,
+    (m, n, k): (usize, usize, usize),
+    element: Element,
+) {
     let mut integers = |rows: usize, cols: usize| {
         let matrix = fixture.random(rows, cols, F32, -4.0, 4.0);
         let values: Vec<f32> = fixture.read(matrix).iter().map(|value| value.round()).collect();
