@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::optional;
+
 /// Running sums of one gene or one sample over pairs (measured x, inferred y).
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums {
@@ -83,6 +85,17 @@ pub struct Figures {
     pub mse: f64,
     /// 1 − Σ(y − x)²/Σ(x − x̄)²; `None` where the measured values are constant.
     pub r2: Option<f64>,
+}
+
+impl Figures {
+    /// The columns of [`Figures::fields`].
+    pub const HEADER: &str = "mae\tbaseline_mae\tpcc\tmse\tr2";
+
+    /// The figures as fields of a table; what is not defined is `NA`.
+    pub fn fields(&self) -> String {
+        let Figures { mae, baseline_mae, pcc, mse, r2 } = *self;
+        format!("{mae}\t{baseline_mae}\t{}\t{mse}\t{}", optional(pcc), optional(r2))
+    }
 }
 
 /// Accumulates pairs of rows.

@@ -106,23 +106,16 @@ impl Evaluation {
         ];
         rows.iter().for_each(|(name, value)| text += &format!("{name}\t{value}\n"));
         atomic::write_text(&dir.join("summary.tsv"), &text)?;
-        let mut text = format!("gene_id\t{FIGURES}\tpermutation_rank\tpasses\n");
+        let mut text = format!("gene_id\t{}\tpermutation_rank\tpasses\n", Figures::HEADER);
         for (i, (id, f)) in self.genes.ids.iter().zip(&self.by_gene).enumerate() {
             let (rank, passes) = (optional(self.permutation.rank(i)), self.permutation.passes(i));
-            text += &format!("{id}\t{}\t{rank}\t{}\n", fields(f), optional(passes));
+            text += &format!("{id}\t{}\t{rank}\t{}\n", f.fields(), optional(passes));
         }
         atomic::write_text(&dir.join("genes.tsv"), &text)?;
-        let mut text = format!("sample_id\t{FIGURES}\n");
+        let mut text = format!("sample_id\t{}\n", Figures::HEADER);
         for (id, f) in self.samples.ids.iter().zip(&self.by_sample) {
-            text += &format!("{id}\t{}\n", fields(f));
+            text += &format!("{id}\t{}\n", f.fields());
         }
         atomic::write_text(&dir.join("samples.tsv"), &text)
     }
-}
-
-/// The columns of [`fields`].
-const FIGURES: &str = "mae\tbaseline_mae\tpcc\tmse\tr2";
-
-fn fields(f: &Figures) -> String {
-    format!("{}\t{}\t{}\t{}\t{}", f.mae, f.baseline_mae, optional(f.pcc), f.mse, optional(f.r2))
 }
