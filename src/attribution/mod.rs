@@ -80,7 +80,7 @@ impl AttributeSettings {
         AttributeSettings {
             reference: Reference::Mean,
             target: Target::Post,
-            aggregate: Aggregate::AbsMean,
+            aggregate: Aggregate::MeanAbs,
             samples: None,
             seed: 0,
         }
@@ -88,11 +88,7 @@ impl AttributeSettings {
 
     /// The paper's reading: zeros as reference, mean of absolute contributions.
     pub fn paper() -> Self {
-        AttributeSettings {
-            reference: Reference::Zeros,
-            aggregate: Aggregate::MeanAbs,
-            ..AttributeSettings::standard()
-        }
+        AttributeSettings { reference: Reference::Zeros, ..AttributeSettings::standard() }
     }
 }
 
