@@ -54,6 +54,7 @@ pub mod device;
 pub mod error;
 pub mod evaluate;
 pub mod formats;
+pub mod infer;
 pub mod nn;
 pub mod prepare;
 pub mod progress;

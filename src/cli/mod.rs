@@ -5,8 +5,10 @@
 mod apply;
 mod attribute;
 mod devices;
+mod fit;
 mod import;
 mod info;
+mod predict;
 mod progress;
 mod run;
 mod select;
@@ -55,6 +57,10 @@ enum Command {
     Attribute(attribute::Args),
     /// Pick landmarks from scores
     Select(select::Args),
+    /// Fit a predictor that infers all other genes from landmarks
+    Fit(fit::Args),
+    /// Complete profiles: infer the targets from measured landmarks
+    Predict(predict::Args),
     /// Do all of it, from matrix file to landmarks, as a configuration file says; resumable stage by stage
     Run(run::Args),
     /// List the adapters that can compute, and which one `--device auto` takes
@@ -121,6 +127,8 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Evaluate(args) => apply::evaluate(args, report),
         Command::Attribute(args) => attribute::run(args, report),
         Command::Select(args) => select::run(args, report),
+        Command::Fit(args) => fit::run(args, report),
+        Command::Predict(args) => predict::run(args, report),
         Command::Run(args) => run::run(args, report),
         Command::Devices(args) => devices::run(args),
         Command::Completions { shell } => {

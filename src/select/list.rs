@@ -36,7 +36,50 @@ pub struct Matched {
     pub listed: usize,
 }
 
+/// Where each gene of a list stands in a table of genes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Places {
+    /// The first row of the table that has the gene's name, one entry a gene of the list.
+    pub rows: Vec<Option<usize>>,
+    /// The table's column that the names were looked up in.
+    pub column: String,
+    /// How many of the genes are in several rows of the table.
+    pub ambiguous: usize,
+}
+
 impl GeneList {
+    /// The genes of a table, with the columns that name them.
+    pub fn of_table(name: &str, genes: &Table) -> Self {
+        let mut columns = vec![("gene_id".to_string(), genes.ids.clone())];
+        let known = genes.columns.iter().filter(|(scheme, _)| KNOWN.contains(&scheme.as_str()));
+        columns.extend(known.cloned());
+        GeneList { name: name.to_string(), columns }
+    }
+
+    /// Finds each of the list's genes in `genes`, by whichever columns agree in most of them.
+    pub fn places(&self, genes: &Table) -> Places {
+        let mut best = Places { rows: Vec::new(), column: String::new(), ambiguous: 0 };
+        let found = |places: &Places| places.rows.iter().flatten().count();
+        for (scheme, names) in &self.columns {
+            for (column, values) in columns_of(genes).filter(|(column, _)| fits(scheme, column)) {
+                let rows_of = rows_by_name(values);
+                let hits: Vec<Option<&Vec<usize>>> = names
+                    .iter()
+                    .map(|name| rows_of.get(name.as_str()).filter(|_| !name.is_empty()))
+                    .collect();
+                let places = Places {
+                    rows: hits.iter().map(|rows| rows.and_then(|rows| rows.first().copied())).collect(),
+                    column: column.to_string(),
+                    ambiguous: hits.iter().flatten().filter(|rows| rows.len() > 1).count(),
+                };
+                if best.rows.is_empty() || found(&places) > found(&best) {
+                    best = places;
+                }
+            }
+        }
+        best
+    }
+
     /// The bundled panel `l1000`, or else a file: tab-separated with a header that names `gene_id`, `entrez`,
     /// `symbol` or `probe` columns, or one name a line without a header. Lines that start with # are comments.
     ///
@@ -89,8 +132,7 @@ impl GeneList {
     /// # Errors
     /// [`Error::Data`] where nothing matches, or where the table has no column `on`.
     pub fn find(&self, genes: &Table, on: Option<&str>) -> Result<Matched> {
-        let mut places: Vec<(&str, &[String])> = vec![("gene_id", &genes.ids)];
-        places.extend(genes.columns.iter().map(|(name, values)| (name.as_str(), values.as_slice())));
+        let mut places: Vec<(&str, &[String])> = columns_of(genes).collect();
         if let Some(on) = on {
             places.retain(|(name, _)| *name == on);
             if places.is_empty() {
@@ -105,8 +147,7 @@ impl GeneList {
         let mut best: Option<Matched> = None;
         for (scheme, names) in &self.columns {
             for (column, values) in &places {
-                // The ids of a matrix may be of any scheme; other columns say which one they hold.
-                if !(scheme.is_empty() || *column == "gene_id" || scheme == column || on.is_some()) {
+                if !fits(scheme, column) && on.is_none() {
                     continue;
                 }
                 let matched = find(names, column, values);
@@ -128,11 +169,28 @@ impl GeneList {
     }
 }
 
-fn find(names: &[String], column: &str, values: &[String]) -> Matched {
+/// A table's ids and further columns.
+fn columns_of(genes: &Table) -> impl Iterator<Item = (&str, &[String])> {
+    let further = genes.columns.iter().map(|(name, values)| (name.as_str(), values.as_slice()));
+    [("gene_id", genes.ids.as_slice())].into_iter().chain(further)
+}
+
+/// Whether names of `scheme` are looked up in `column`: the ids of a matrix may be of any scheme; other columns say
+/// which one they hold.
+fn fits(scheme: &str, column: &str) -> bool {
+    scheme.is_empty() || column == "gene_id" || scheme == column
+}
+
+fn rows_by_name(values: &[String]) -> HashMap<&str, Vec<usize>> {
     let mut rows_of: HashMap<&str, Vec<usize>> = HashMap::new();
     for (row, value) in values.iter().enumerate() {
         rows_of.entry(value.as_str()).or_default().push(row);
     }
+    rows_of
+}
+
+fn find(names: &[String], column: &str, values: &[String]) -> Matched {
+    let rows_of = rows_by_name(values);
     let mut seen = HashSet::new();
     let unique: Vec<&str> = names.iter().map(String::as_str).filter(|name| seen.insert(*name)).collect();
     let hits: Vec<&Vec<usize>> = unique.iter().filter_map(|name| rows_of.get(name)).collect();

@@ -2,7 +2,7 @@
 
 mod list;
 
-pub use list::{GeneList, Matched};
+pub use list::{GeneList, Matched, Places};
 
 use crate::attribution::ScoreTable;
 use crate::error::{Error, Result};
