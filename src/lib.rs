@@ -50,6 +50,7 @@
 
 pub mod attribution;
 pub mod cli;
+pub mod compare;
 pub mod device;
 pub mod error;
 pub mod evaluate;

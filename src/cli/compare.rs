@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{Common, fit, print};
-use crate::compare::{
-    Identity, LandmarkSet, Plan, PlanSettings, compare, describe, pair_tests, write,
-};
+use crate::compare::{Identity, LandmarkSet, Plan, PlanSettings, compare, describe, pair_tests, write};
 use crate::device;
 use crate::error::Result;
 use crate::infer::Method;
@@ -81,12 +79,8 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         }
     };
     let identity = Identity::new(train.genes(), args.map.as_deref())?;
-    let settings = PlanSettings {
-        size: args.size,
-        random_draws: args.random_draws,
-        drop_leaks: args.drop_leaks,
-        seed,
-    };
+    let settings =
+        PlanSettings { size: args.size, random_draws: args.random_draws, drop_leaks: args.drop_leaks, seed };
     let plan = Plan::new(&train, &tests, sets, targets, &identity, &settings, report)?;
     let tested = compare(&mut *executor, &train, &tests, &plan, &fitting, report)?;
     let pairs = pair_tests(&plan, &tested, args.resamples, seed);

@@ -4,6 +4,7 @@
 
 mod apply;
 mod attribute;
+mod compare;
 mod devices;
 mod fit;
 mod import;
@@ -61,6 +62,8 @@ enum Command {
     Fit(fit::Args),
     /// Complete profiles: infer the targets from measured landmarks
     Predict(predict::Args),
+    /// Compare sets of landmarks, and random ones, by what they predict on held-out samples
+    Compare(compare::Args),
     /// Do all of it, from matrix file to landmarks, as a configuration file says; resumable stage by stage
     Run(run::Args),
     /// List the adapters that can compute, and which one `--device auto` takes
@@ -129,6 +132,7 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Select(args) => select::run(args, report),
         Command::Fit(args) => fit::run(args, report),
         Command::Predict(args) => predict::run(args, report),
+        Command::Compare(args) => compare::run(args, report),
         Command::Run(args) => run::run(args, report),
         Command::Devices(args) => devices::run(args),
         Command::Completions { shell } => {
