@@ -13,7 +13,7 @@
 //!                                                        ▲
 //!              nn (model, training, use) ────────────────┤
 //!              attribution (DeepLIFT) → scores ──────────┘ → select → landmarks
-//!              evaluate (agreement with measured values)
+//!              infer (targets from landmarks) → evaluate (agreement with measured values) → compare (sets of landmarks)
 //! ```
 //!
 //! A matrix, a model, scores, landmarks:
