@@ -4,6 +4,7 @@
 
 mod apply;
 mod attribute;
+mod compare;
 mod devices;
 mod export;
 mod fit;
@@ -56,7 +57,8 @@ enum Command {
     Embed(apply::Args),
     /// Write the autoencoder's output as a store
     Reconstruct(apply::Args),
-    /// Measure the autoencoder on a store: MAE and PCC by gene and by sample, beside the training median's
+    /// Measure the autoencoder on a store: errors and correlations by gene and by sample, beside the training median's, and
+    /// whether outputs pass the permutation test
     Evaluate(apply::Args),
     /// Score every gene by DeepLIFT
     Attribute(attribute::Args),
@@ -66,6 +68,8 @@ enum Command {
     Fit(fit::Args),
     /// Complete profiles: infer the targets from measured landmarks
     Predict(predict::Args),
+    /// Compare sets of landmarks, and random ones, by what they predict on held-out samples
+    Compare(compare::Args),
     /// Do all of it, from matrix file to landmarks, as a configuration file says; resumable stage by stage
     Run(run::Args),
     /// List the adapters that can compute, and which one `--device auto` takes
@@ -136,6 +140,7 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Select(args) => select::run(args, report),
         Command::Fit(args) => fit::run(args, report),
         Command::Predict(args) => predict::run(args, report),
+        Command::Compare(args) => compare::run(args, report),
         Command::Run(args) => run::run(args, report),
         Command::Devices(args) => devices::run(args),
         Command::Completions { shell } => {
