@@ -1,7 +1,9 @@
 //! From scored genes to a list of landmarks.
 
+mod concrete;
 mod list;
 
+pub use concrete::{ConcreteSettings, concrete};
 pub use list::{GeneList, Matched};
 
 use crate::attribution::ScoreTable;
