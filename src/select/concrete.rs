@@ -28,6 +28,8 @@ use crate::nn::train::sums;
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
 
+use super::{Constraints, Picks};
+
 /// How a concrete autoencoder is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -53,7 +55,7 @@ impl Default for ConcreteSettings {
         ConcreteSettings {
             hidden: Vec::new(),
             epochs: 300,
-            learning_rate: 1e-3,
+            learning_rate: 1e-2,
             start_temperature: 10.0,
             end_temperature: 0.01,
             batch: 32,
@@ -103,48 +105,27 @@ const MASKED: f32 = -1e30;
 /// Selectors that end less certain than this, on average, were not trained long enough.
 const CERTAIN: f64 = 0.5;
 
-/// Picks `n` genes: (position in the store, probability that its selector gives to it), most certain first.
-///
-/// `include` and `exclude` are positions in the store: included genes get selectors of their own, which give
-/// nothing else, excluded ones are hidden from all selectors.
+/// Trains on the given samples; picks the selectors' genes, most certain first, scored by the probability that
+/// its selector gives to each. Included genes get selectors of their own, which give nothing else; excluded ones
+/// are hidden from all selectors.
 ///
 /// # Errors
-/// [`Error::Usage`] for settings; [`Error::Data`] where there are not `n` genes to choose from, or no samples;
-/// [`Error::Diverged`]; [`Error::Device`].
-#[allow(clippy::too_many_arguments)] // where, on what, what, how
+/// [`Error::Usage`] for settings; [`Error::Diverged`]; [`Error::Device`].
 pub fn concrete(
     executor: &mut dyn Executor,
     store: &Store,
     samples: &[usize],
-    n: usize,
-    include: &[usize],
-    exclude: &[usize],
+    constraints: &Constraints,
     settings: &ConcreteSettings,
     report: Reporter,
-) -> Result<Vec<(usize, f64)>> {
+) -> Result<Picks> {
     settings.validate()?;
-    let genes = store.n_genes();
-    let hidden = exclude.iter().collect::<std::collections::BTreeSet<_>>().len();
-    if n == 0 || include.len() > n || genes - hidden < n || samples.is_empty() {
-        return Err(Error::Data(format!(
-            "{}: {n} landmarks cannot be chosen from {genes} genes ({} to be included, {hidden} excluded) on {} samples",
-            store.path().display(),
-            include.len(),
-            samples.len()
-        )));
-    }
-    let mut run = Run::new(
-        executor,
-        store,
-        samples,
-        initial_logits(genes, n, include, exclude, settings.seed),
-        settings,
-        report,
-    )?;
+    let (genes, n) = (store.n_genes(), constraints.n());
+    let initial = initial_logits(genes, constraints, settings.seed);
+    let mut run = Run::new(executor, store, samples, initial, settings, report)?;
     let loss = run.train(executor, report)?;
-    let logits = executor.read(run.logits, 0, n)?;
-    let chosen = distinct(&logits, genes);
-    let certainty = chosen.iter().map(|(_, p)| p).sum::<f64>() / n as f64;
+    let picks = distinct(&executor.read(run.logits, 0, n)?, genes, constraints.includes());
+    let certainty = picks.scores.iter().sum::<f64>() / n as f64;
     report(Event::Note(format!(
         "concrete autoencoder: mean squared error {loss:.4} (z-scores), mean certainty of the selectors {certainty:.3}"
     )));
@@ -153,52 +134,62 @@ pub fn concrete(
             "the selectors did not settle on their genes; train longer or faster (--epochs, --learning-rate)";
         report(Event::Warning(message.into()));
     }
-    Ok(chosen)
+    Ok(picks)
 }
 
-/// N × G: small random values; [`MASKED`] where a selector may not look.
-fn initial_logits(genes: usize, n: usize, include: &[usize], exclude: &[usize], seed: u64) -> Vec<f32> {
+/// N × G: small random values; [`MASKED`] where a selector may not look. The first rows belong to the included
+/// genes.
+fn initial_logits(genes: usize, constraints: &Constraints, seed: u64) -> Vec<f32> {
+    let includes = constraints.includes();
+    let mut included = (0..genes).filter(|gene| includes > 0 && constraints.allows(*gene, 0));
     let mut stream = Stream::new(seed, "concrete logits", 0);
-    let mut logits = Layer::initial(genes, n, Activation::Linear, &mut stream).weight;
-    for (selector, row) in logits.chunks_exact_mut(genes).enumerate() {
-        match include.get(selector) {
+    let mut logits = Layer::initial(genes, constraints.n(), Activation::Linear, &mut stream).weight;
+    for row in logits.chunks_exact_mut(genes) {
+        match included.next() {
             Some(gene) => {
                 row.fill(MASKED);
-                row[*gene] = 0.0;
+                row[gene] = 0.0;
             }
-            None => include.iter().chain(exclude).for_each(|gene| row[*gene] = MASKED),
+            None => {
+                (0..genes).filter(|gene| !constraints.allows(*gene, includes)).for_each(|g| row[g] = MASKED)
+            }
         }
     }
     logits
 }
 
-/// The gene of each selector (row of `logits`) with its probability, most certain first. Of selectors that
-/// agree the most certain one has its way, the others take their next best.
-fn distinct(logits: &[f32], genes: usize) -> Vec<(usize, f64)> {
+/// The gene of each selector (row of `logits`) with its probability: those of the first `includes` rows, then most
+/// certain first. Of selectors that agree the most certain one has its way, the others take their next best.
+fn distinct(logits: &[f32], genes: usize, includes: usize) -> Picks {
     let rows: Vec<&[f32]> = logits.chunks_exact(genes).collect();
-    let largest = |row: &[f32]| row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    // ln of the probability's denominator, which the largest logit's probability is the inverse of
-    let spread = |row: &[f32]| {
-        let most = f64::from(largest(row));
-        row.iter().map(|x| (f64::from(*x) - most).exp()).sum::<f64>()
-    };
-    let spreads: Vec<f64> = rows.iter().map(|row| spread(row)).collect();
+    let largest = |row: &[f32]| f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    // Σ exp(logit − largest): the inverse of the largest probability
+    let spreads: Vec<f64> = rows
+        .iter()
+        .map(|row| {
+            let most = largest(row);
+            row.iter().map(|x| (f64::from(*x) - most).exp()).sum()
+        })
+        .collect();
     let mut order: Vec<usize> = (0..rows.len()).collect();
-    order.sort_by(|a, b| spreads[*a].total_cmp(&spreads[*b]));
+    order.sort_by(|a, b| (*a >= includes).cmp(&(*b >= includes)).then(spreads[*a].total_cmp(&spreads[*b])));
     let mut taken = vec![false; genes];
     let mut chosen = Vec::with_capacity(rows.len());
     for selector in order {
         let row = rows[selector];
         let free = (0..genes).filter(|gene| !taken[*gene]);
         // the first of equals
-        let best = free.reduce(|best, gene| if row[gene] > row[best] { gene } else { best });
-        let Some(gene) = best else { break };
+        let Some(gene) = free.reduce(|best, gene| if row[gene] > row[best] { gene } else { best }) else {
+            break;
+        };
         taken[gene] = true;
-        let logit = f64::from(row[gene]) - f64::from(largest(row));
-        chosen.push((gene, logit.exp() / spreads[selector]));
+        let probability = (f64::from(row[gene]) - largest(row)).exp() / spreads[selector];
+        chosen.push((selector < includes, gene, probability));
     }
-    chosen.sort_by(|a, b| b.1.total_cmp(&a.1));
-    chosen
+    chosen.sort_by(|a, b| b.0.cmp(&a.0).then(b.2.total_cmp(&a.2)));
+    let mut picks = Picks::default();
+    chosen.into_iter().for_each(|(_, gene, probability)| picks.push(gene, probability));
+    picks
 }
 
 /// Everything on the device.
@@ -337,6 +328,7 @@ fn adam(executor: &mut dyn Executor, value: Matrix) -> Result<Update> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Table;
 
     #[test]
     fn selectors_that_agree_give_different_genes() {
@@ -346,11 +338,10 @@ mod tests {
             [0.0, 0.0, 0.5, 0.0], // wants the gene that the first one moves to
             [MASKED, MASKED, MASKED, 0.0],
         ];
-        let chosen = distinct(logits.as_flattened(), 4);
-        let genes: Vec<usize> = chosen.iter().map(|c| c.0).collect();
-        assert_eq!(genes, [3, 1, 2, 0]);
+        let picks = distinct(logits.as_flattened(), 4, 0);
+        assert_eq!(picks.genes, [3, 1, 2, 0]);
         let e = f64::exp;
-        for (got, want) in chosen.iter().map(|c| c.1).zip([
+        for (got, want) in picks.scores.iter().zip([
             1.0,
             e(9.0) / (e(9.0) + e(1.0) + 2.0),
             e(2.0) / (e(3.0) + e(2.0) + 2.0),
@@ -362,10 +353,14 @@ mod tests {
 
     #[test]
     fn included_genes_have_selectors_and_excluded_ones_none() {
-        let logits = initial_logits(7, 3, &[4], &[0, 6], 1);
+        let genes = Table::new("gene_id", (0..7).map(|i| i.to_string()).collect());
+        let constraints = Constraints::new(&genes, 3, &[4], &[0, 6]).unwrap();
+        let mut logits = initial_logits(7, &constraints, 1);
         let open: Vec<Vec<usize>> =
             logits.chunks_exact(7).map(|row| (0..7).filter(|gene| row[*gene] > MASKED).collect()).collect();
         assert_eq!(open, [vec![4], vec![1, 2, 3, 5], vec![1, 2, 3, 5]]);
+        logits[7 + 3] = 60.0; // as certain as the included gene, which stays the first
+        assert_eq!(distinct(&logits, 7, 1).genes[..2], [4, 3]);
     }
 
     #[test]

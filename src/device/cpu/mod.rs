@@ -265,7 +265,7 @@ fn dispatch(context: &Context, call: &Call) -> Result<()> {
 
 /// Runs a loop with the widest vectors that this processor has.
 #[inline(always)]
-fn vectorized<R>(body: impl FnOnce() -> R) -> R {
+pub(crate) fn vectorized<R>(body: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(body)
 }
 
