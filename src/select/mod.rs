@@ -10,6 +10,7 @@ mod greedy;
 mod list;
 mod pca;
 mod random;
+pub mod stability;
 mod variance;
 
 use serde::{Deserialize, Serialize};
