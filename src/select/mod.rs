@@ -28,7 +28,7 @@ pub use constraints::{Constraints, Picks};
 pub use css::css;
 pub use diverse::{DiverseSettings, diverse};
 pub use greedy::{Target, greedy};
-pub use list::{GeneList, Matched};
+pub use list::{GeneList, Located, Matched};
 pub use pca::{pca, right_vectors};
 pub use random::random;
 pub use variance::variance;
