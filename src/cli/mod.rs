@@ -62,7 +62,7 @@ enum Command {
     Evaluate(apply::Args),
     /// Score every gene by DeepLIFT
     Attribute(attribute::Args),
-    /// Pick landmarks from scores
+    /// Pick landmarks from scores, from training samples, or by what the model knows
     Select(select::Args),
     /// Fit a predictor that infers all other genes from landmarks
     Fit(fit::Args),
@@ -107,6 +107,14 @@ pub struct Common {
     /// Replace outputs that exist
     #[arg(long)]
     pub force: bool,
+}
+
+/// Bounds the threads of what runs outside an executor. Works once in a process.
+pub fn limit_threads(threads: Option<usize>) {
+    if let Some(threads) = threads {
+        // Fails where the pool already runs, which changes speed alone.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    }
 }
 
 /// Parses the arguments, runs the command, prints an error once; returns the exit code.

@@ -172,12 +172,7 @@ pub fn complete(
     report: Reporter,
 ) -> Result<Completed> {
     let width = predictor.targets().len();
-    // A store without any of the targets is the ordinary case.
-    let located = GeneList::of_table("targets", &predictor.targets.genes).locate(store.genes());
-    let there: Vec<Option<usize>> = match located {
-        Ok(located) => located.rows.iter().map(|rows| rows.first().copied()).collect(),
-        Err(_) => vec![None; width],
-    };
+    let there = GeneList::of_table("targets", &predictor.targets.genes).first_rows(store.genes());
     let mut genes = store.genes().clone();
     let mut origin = vec!["measured".to_string(); genes.len()];
     // (target, column of the output)

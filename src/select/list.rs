@@ -127,6 +127,14 @@ impl GeneList {
         Ok(Located { ids, rows, column })
     }
 
+    /// The first row of each gene of the list, in the list's order; `None` where a gene is missing.
+    pub fn first_rows(&self, genes: &Table) -> Vec<Option<usize>> {
+        match self.locate(genes) {
+            Ok(located) => located.rows.iter().map(|rows| rows.first().copied()).collect(),
+            Err(_) => vec![None; self.columns.first().map_or(0, |(_, names)| names.len())],
+        }
+    }
+
     /// The list's column that agrees best with a column of the table, and what was found.
     fn best(&self, genes: &Table, on: Option<&str>) -> Result<(&[String], Matched)> {
         let mut places: Vec<(&str, &[String])> = vec![("gene_id", &genes.ids)];
