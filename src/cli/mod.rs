@@ -5,10 +5,12 @@
 mod apply;
 mod attribute;
 mod devices;
+mod export;
 mod fit;
 mod import;
 mod info;
 mod predict;
+mod prepare;
 mod progress;
 mod run;
 mod select;
@@ -42,6 +44,10 @@ enum Command {
     Import(import::Args),
     /// Describe a store, a model or a matrix file
     Info(info::Args),
+    /// Write a store's matrix as TSV, CSV or npy
+    Export(export::Args),
+    /// Normalise, collapse probes, match genes, scale: a store into a new store
+    Prepare(prepare::Args),
     /// Split a store's samples into train.gex and test.gex (and validation.gex)
     Split(split::Args),
     /// Train an autoencoder on a store
@@ -119,6 +125,8 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
     match command {
         Command::Import(args) => import::run(args, report),
         Command::Info(args) => info::run(args),
+        Command::Export(args) => export::run(args, report),
+        Command::Prepare(args) => prepare::run(args, report),
         Command::Split(args) => split::run(args),
         Command::Train(args) => train::run(args, report),
         Command::Embed(args) => apply::embed(args, report),

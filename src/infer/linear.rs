@@ -38,7 +38,7 @@ pub(super) fn fit(
         }
         None => {
             let folds = draw_folds(n, settings.folds, seed);
-            let errors = cross_validate(problem, &x.values, &folds, &penalties(), report);
+            let errors = cross_validate(problem, &folds, &penalties(), report);
             let best = (0..errors.len()).min_by(|a, b| errors[*a].total_cmp(&errors[*b])).unwrap_or(0);
             let penalty = penalties()[best];
             report(Event::Note(format!(
@@ -72,7 +72,7 @@ pub(super) fn fit(
 }
 
 /// The fold of each of `n` samples: as equal in size as can be, drawn by `seed`.
-pub(super) fn draw_folds(n: usize, folds: usize, seed: u64) -> Vec<usize> {
+fn draw_folds(n: usize, folds: usize, seed: u64) -> Vec<usize> {
     let mut fold: Vec<usize> = (0..n).map(|i| i % folds).collect();
     Stream::new(seed, "folds", 0).shuffle(&mut fold);
     fold
@@ -89,19 +89,12 @@ fn solver(x: &Dense, penalty: f64) -> Dense {
 }
 
 /// Squared error over all targets and folds for each penalty, each fold predicted from the others, with an
-/// intercept. `fold[i]` belongs to row i of `x`.
-pub(super) fn cross_validate(
-    problem: &Problem,
-    x: &Dense,
-    fold: &[usize],
-    penalties: &[f64],
-    report: Reporter,
-) -> Vec<f64> {
-    let parts = if x.rows < x.cols {
-        dual_parts(problem, x, fold, report)
-    } else {
-        primal_parts(problem, x, fold, report)
-    };
+/// intercept, from values z-scored by all samples. `fold[i]`, from 0, is that of `problem.samples[i]`.
+pub fn cross_validate(problem: &Problem, fold: &[usize], penalties: &[f64], report: Reporter) -> Vec<f64> {
+    let x = Standardised::read(problem.store, problem.samples, problem.landmarks).values;
+    let dual = x.rows < x.cols;
+    let parts =
+        if dual { dual_parts(problem, &x, fold, report) } else { primal_parts(problem, &x, fold, report) };
     let mut errors = vec![0.0; penalties.len()];
     for part in parts {
         let (values, vectors) = part.gram.eigen();

@@ -7,7 +7,7 @@
 mod dense;
 mod file;
 mod knn;
-mod linear;
+pub mod linear;
 pub mod mlp;
 mod predict;
 mod settings;
@@ -18,7 +18,6 @@ use crate::nn::model::Layer;
 use crate::progress::{Event, Reporter};
 use crate::store::{Store, Table};
 use dense::Standardised;
-pub use linear::penalties;
 pub use predict::{Completed, MissingLandmarks, complete};
 pub use settings::{FitSettings, KnnSettings, LinearSettings, Method, MlpSettings};
 
@@ -57,11 +56,16 @@ pub struct Predictor {
 }
 
 /// What is inferred from what.
-struct Problem<'a> {
-    store: &'a Store,
-    samples: &'a [usize],
-    landmarks: &'a [usize],
-    targets: &'a [usize],
+#[derive(Clone, Copy)]
+pub struct Problem<'a> {
+    /// Holds the samples.
+    pub store: &'a Store,
+    /// Those that are fitted on.
+    pub samples: &'a [usize],
+    /// Positions among the store's genes.
+    pub landmarks: &'a [usize],
+    /// Positions among the store's genes.
+    pub targets: &'a [usize],
 }
 
 /// What a method hands back.

@@ -2,7 +2,7 @@
 
 mod list;
 
-pub use list::{GeneList, Matched, Places};
+pub use list::{GeneList, Located, Matched};
 
 use crate::attribution::ScoreTable;
 use crate::error::{Error, Result};
