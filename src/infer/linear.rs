@@ -6,7 +6,7 @@
 //! read twice, a block at a time: for those sums, and for W.
 
 use super::dense::{Dense, Standardised, View, product};
-use super::{LinearSettings, Panel, Problem, Trained, blocks};
+use super::{LinearSettings, Panel, Problem, Trained};
 use crate::device::random::Stream;
 use crate::device::recording::Activation;
 use crate::error::{Error, Result};
@@ -51,7 +51,7 @@ pub(super) fn fit(
     let solver = solver(&x.values, penalty);
     let mut weight = Vec::with_capacity(problem.targets.len() * problem.landmarks.len());
     let (mut mean, mut sd) = (Vec::new(), Vec::new());
-    blocks(problem, "fitting", report, |y| {
+    problem.blocks("fitting", report, |y| {
         weight.extend(product(y.values.t(), solver.t()).values.iter().map(|w| *w as f32));
         mean.extend(y.mean);
         sd.extend(y.sd);
@@ -141,7 +141,7 @@ fn n_folds(fold: &[usize]) -> usize {
 fn dual_parts(problem: &Problem, x: &Dense, fold: &[usize], report: Reporter) -> Vec<Part> {
     let k = product(x.view(), x.t());
     let mut l = Dense::zeros(x.rows, x.rows);
-    blocks(problem, "cross-validating", report, |y| l.add_product(y.values.view(), y.values.t()));
+    problem.blocks("cross-validating", report, |y| l.add_product(y.values.view(), y.values.t()));
     let part = |held: usize| {
         let (train, test) = split(fold, held);
         let (k, l) = (centred(&k, &train), centred(&l, &train));
@@ -183,7 +183,7 @@ fn primal_parts(problem: &Problem, x: &Dense, fold: &[usize], report: Reporter) 
     // With P = X_fᵀY_f of each fold f and Q their sum: QQᵀ, and QPᵀ, PPᵀ, ‖Y_f‖² by fold.
     let mut all = square();
     let mut by_fold: Vec<(Dense, Dense, f64)> = folds.iter().map(|_| (square(), square(), 0.0)).collect();
-    blocks(problem, "cross-validating", report, |y| {
+    problem.blocks("cross-validating", report, |y| {
         let whole = product(x.t(), y.values.view());
         all.add_product(whole.view(), whole.t());
         for ((rows, x), (qp, pp, norm)) in folds.iter().zip(&x_of).zip(&mut by_fold) {

@@ -168,15 +168,28 @@ fn check(store: &Store, samples: &[usize], landmarks: &[usize], targets: &[usize
 /// Values of a block of targets (64 MiB), so that memory does not grow with their number.
 const BLOCK_VALUES: usize = 8 << 20;
 
-/// Reads the targets in blocks, z-scored by the samples fitted on.
-fn blocks(problem: &Problem, task: &str, report: Reporter, mut visit: impl FnMut(Standardised)) {
-    let total = Some(problem.targets.len() as u64);
-    report(Event::Started { task: task.into(), total, unit: "genes" });
+/// Reads genes in blocks, z-scored by the given samples.
+fn blocks(
+    store: &Store,
+    samples: &[usize],
+    genes: &[usize],
+    task: &str,
+    report: Reporter,
+    mut visit: impl FnMut(Standardised),
+) {
+    report(Event::Started { task: task.into(), total: Some(genes.len() as u64), unit: "genes" });
     let mut done = 0;
-    for genes in problem.targets.chunks((BLOCK_VALUES / problem.samples.len()).max(1)) {
-        visit(Standardised::read(problem.store, problem.samples, genes));
+    for genes in genes.chunks((BLOCK_VALUES / samples.len()).max(1)) {
+        visit(Standardised::read(store, samples, genes));
         done += genes.len() as u64;
         report(Event::Advanced { done, note: String::new() });
     }
     report(Event::Finished);
+}
+
+impl Problem<'_> {
+    /// Reads the targets in blocks.
+    fn blocks(&self, task: &str, report: Reporter, visit: impl FnMut(Standardised)) {
+        blocks(self.store, self.samples, self.targets, task, report, visit);
+    }
 }
