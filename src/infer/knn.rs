@@ -3,7 +3,7 @@
 //! z-scored, so that the nearest are the most correlated and the mean is of z-scores.
 
 use super::dense::{Dense, Standardised, product};
-use super::{KnnSettings, Panel, Problem, Trained, blocks};
+use super::{KnnSettings, Panel, Problem, Trained};
 use crate::device::recording::Activation;
 use crate::error::{Error, Result};
 use crate::nn::model::Layer;
@@ -33,7 +33,7 @@ pub(super) fn fit(problem: &Problem, settings: &KnnSettings, seed: u64, report: 
     let all: Vec<usize> = (0..problem.samples.len()).collect();
     let mut weight = vec![0.0; problem.targets.len() * p];
     let (mut mean, mut sd) = (Vec::new(), Vec::new());
-    blocks(problem, "fitting", report, |y| {
+    problem.blocks("fitting", report, |y| {
         let near = nearest(&x.values, &y.values, &all, k);
         for (row, near) in weight[mean.len() * p..].chunks_exact_mut(p).zip(near) {
             near.iter().for_each(|landmark| row[*landmark] = 1.0 / k as f32);
@@ -61,7 +61,7 @@ fn held_out_errors(
     report: Reporter,
 ) -> Vec<f64> {
     let mut errors = vec![0.0; most];
-    blocks(problem, "choosing the number of neighbors", report, |y| {
+    problem.blocks("choosing the number of neighbors", report, |y| {
         for (target, near) in nearest(x, &y.values, train, most).iter().enumerate() {
             for row in held {
                 let (x, truth, mut sum) = (x.row(*row), y.values.row(*row)[target], 0.0);

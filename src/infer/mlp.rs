@@ -4,7 +4,6 @@
 //! the rate for the weights (not the biases) of every layer but the first; the rate × 0.9 whenever the MAE of up to
 //! 5,000 training samples rises; the epoch with the best MAE of the held-out samples is kept. MAE is of z-scores.
 
-use super::dense::Standardised;
 use super::{MlpSettings, Panel, Problem, Trained, blocks};
 use crate::device::random::Stream;
 use crate::device::recording::{Activation, Element, Loss, Matrix, Recording, Step, Update};
@@ -14,7 +13,7 @@ use crate::nn::feed::{Feed, Resident};
 use crate::nn::model::Layer;
 use crate::nn::network::{InputBuffers, LossBuffers, Network};
 use crate::nn::train::{hold_out, non_finite};
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, silent};
 use crate::store::Store;
 
 /// Added to the standard deviation that a gene is divided by.
@@ -88,15 +87,7 @@ pub(super) fn fit(
     let of = |positions: Vec<usize>| -> Vec<usize> { positions.into_iter().map(|i| samples[i]).collect() };
     let (training, validation) = (of(training), of(validation));
 
-    let x = Standardised::read(store, samples, landmarks);
-    let input = panel(store, landmarks, &x.mean, &x.sd);
-    let (mut mean, mut sd) = (Vec::new(), Vec::new());
-    blocks(problem, "scaling", report, |y| {
-        mean.extend(y.mean);
-        sd.extend(y.sd);
-    });
-    let output = panel(store, targets, &mean, &sd);
-
+    let (input, output) = (panel(store, samples, landmarks), panel(store, samples, targets));
     let (mut networks, mut epochs, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for s in 0..slices {
         let part = targets.len() * s / slices..targets.len() * (s + 1) / slices;
@@ -128,10 +119,15 @@ pub(super) fn fit(
     Ok(Trained { landmarks: input, targets: output, networks, chosen })
 }
 
-/// The scaling (x − mean)/(sd + [`SD_FLOOR`]); a gene of one value scales to 0.
-pub fn panel(store: &Store, genes: &[usize], mean: &[f64], sd: &[f64]) -> Panel {
+/// The scaling of genes by samples of a store: (x − mean)/(sd + [`SD_FLOOR`]); a gene of one value scales to 0.
+pub fn panel(store: &Store, samples: &[usize], genes: &[usize]) -> Panel {
+    let (mut mean, mut sd) = (Vec::new(), Vec::new());
+    blocks(store, samples, genes, "scaling", &silent, |y| {
+        mean.extend(y.mean);
+        sd.extend(y.sd);
+    });
     let sd: Vec<f64> = sd.iter().map(|sd| if *sd > 0.0 { sd + SD_FLOOR } else { 0.0 }).collect();
-    Panel::new(store, genes, mean, &sd)
+    Panel::new(store, genes, &mean, &sd)
 }
 
 /// Glorot-uniform hidden weights, output weights within ±[`OUTPUT_LIMIT`], zero biases.

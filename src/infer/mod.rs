@@ -7,7 +7,7 @@
 mod dense;
 mod file;
 mod knn;
-mod linear;
+pub mod linear;
 pub mod mlp;
 mod predict;
 mod settings;
@@ -18,7 +18,6 @@ use crate::nn::model::Layer;
 use crate::progress::{Event, Reporter};
 use crate::store::{Store, Table};
 use dense::Standardised;
-pub use linear::penalties;
 pub use predict::{Completed, MissingLandmarks, complete};
 pub use settings::{FitSettings, KnnSettings, LinearSettings, Method, MlpSettings};
 
@@ -57,11 +56,16 @@ pub struct Predictor {
 }
 
 /// What is inferred from what.
-struct Problem<'a> {
-    store: &'a Store,
-    samples: &'a [usize],
-    landmarks: &'a [usize],
-    targets: &'a [usize],
+#[derive(Clone, Copy)]
+pub struct Problem<'a> {
+    /// Holds the samples.
+    pub store: &'a Store,
+    /// Those that are fitted on.
+    pub samples: &'a [usize],
+    /// Positions among the store's genes.
+    pub landmarks: &'a [usize],
+    /// Positions among the store's genes.
+    pub targets: &'a [usize],
 }
 
 /// What a method hands back.
@@ -164,15 +168,28 @@ fn check(store: &Store, samples: &[usize], landmarks: &[usize], targets: &[usize
 /// Values of a block of targets (64 MiB), so that memory does not grow with their number.
 const BLOCK_VALUES: usize = 8 << 20;
 
-/// Reads the targets in blocks, z-scored by the samples fitted on.
-fn blocks(problem: &Problem, task: &str, report: Reporter, mut visit: impl FnMut(Standardised)) {
-    let total = Some(problem.targets.len() as u64);
-    report(Event::Started { task: task.into(), total, unit: "genes" });
+/// Reads genes in blocks, z-scored by the given samples.
+fn blocks(
+    store: &Store,
+    samples: &[usize],
+    genes: &[usize],
+    task: &str,
+    report: Reporter,
+    mut visit: impl FnMut(Standardised),
+) {
+    report(Event::Started { task: task.into(), total: Some(genes.len() as u64), unit: "genes" });
     let mut done = 0;
-    for genes in problem.targets.chunks((BLOCK_VALUES / problem.samples.len()).max(1)) {
-        visit(Standardised::read(problem.store, problem.samples, genes));
+    for genes in genes.chunks((BLOCK_VALUES / samples.len()).max(1)) {
+        visit(Standardised::read(store, samples, genes));
         done += genes.len() as u64;
         report(Event::Advanced { done, note: String::new() });
     }
     report(Event::Finished);
+}
+
+impl Problem<'_> {
+    /// Reads the targets in blocks.
+    fn blocks(&self, task: &str, report: Reporter, visit: impl FnMut(Standardised)) {
+        blocks(self.store, self.samples, self.targets, task, report, visit);
+    }
 }

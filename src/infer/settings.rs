@@ -38,7 +38,7 @@ pub struct FitSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LinearSettings {
-    /// The α of ‖Y − XW‖² + α‖W‖² on z-scored values, or `None` for the best of [`super::penalties`] by
+    /// The α of ‖Y − XW‖² + α‖W‖² on z-scored values, or `None` for the best of [`penalties`](super::linear::penalties) by
     /// cross-validation.
     pub penalty: Option<f64>,
     /// Folds of the cross-validation.
