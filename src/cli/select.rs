@@ -11,7 +11,9 @@ use crate::error::{Error, Result};
 use crate::nn::model::Model;
 use crate::progress::{Event, Reporter};
 use crate::select::diverse::{Aim, Weights};
-use crate::select::{Constraints, DiverseSettings, GeneList, Inputs, Needs, Strategy, from_store, top};
+use crate::select::{
+    Constraints, DiverseSettings, GeneList, Inputs, Needs, PeelOffSettings, Strategy, from_store, top,
+};
 use crate::store::{Store, Table, atomic};
 
 /// Arguments of `select`.
@@ -73,6 +75,10 @@ pub struct Options {
     #[arg(long, value_name = "SHARE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ridge: Option<f64>,
+    /// peel-off: runs of k-means a round, 1 to 255 [32; Subramanian et al. 2017: 100]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trials: Option<usize>,
 }
 
 impl Options {
@@ -102,6 +108,7 @@ impl Options {
             ("--target", self.target.is_some() && not_diverse),
             ("--weights", self.weights.is_some() && not_diverse),
             ("--ridge", self.ridge.is_some() && not_diverse),
+            ("--trials", self.trials.is_some() && self.strategy != Strategy::PeelOff),
             ("--samples", self.samples.is_some() && unsampled),
         ];
         match idle.iter().find(|(_, idle)| *idle) {
@@ -168,7 +175,9 @@ pub fn select_files<'e>(
         let (include, exclude) = lists(options, store.genes(), report)?;
         let constraints = Constraints::new(store.genes(), n, &include, &exclude)?;
         let samples = options.samples.unwrap_or(needs.samples);
-        let inputs = Inputs { store: &store, model: model.as_ref(), samples, seed, diverse: &settings };
+        let trials = options.trials.unwrap_or(PeelOffSettings::default().trials);
+        let inputs =
+            Inputs { store: &store, model: model.as_ref(), samples, seed, diverse: &settings, trials };
         from_store(strategy, &inputs, &constraints, executor, report)?.table(store.genes())
     };
     landmarks.write(files.landmarks, force)?;
@@ -203,7 +212,7 @@ fn lists(options: &Options, genes: &Table, report: Reporter) -> Result<(Vec<usiz
 /// Those of [`select_files`].
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let Common { device, seed, threads, force } = &args.common;
-    limit_threads(*threads);
+    limit_threads(*threads)?;
     let mut opened = None;
     let files = Files {
         scores: args.scores.as_deref(),
