@@ -110,11 +110,17 @@ pub struct Common {
 }
 
 /// Bounds the threads of what runs outside an executor. Works once in a process.
-pub fn limit_threads(threads: Option<usize>) {
-    if let Some(threads) = threads {
-        // Fails where the pool already runs, which changes speed alone.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+///
+/// # Errors
+/// [`Error::Usage`] for zero threads.
+pub fn limit_threads(threads: Option<usize>) -> Result<()> {
+    match threads {
+        Some(0) => return Err(Error::Usage("--threads 0: at least one thread is needed".into())),
+        // Refused where the pool already runs, which changes speed alone.
+        Some(threads) => drop(rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()),
+        None => {}
     }
+    Ok(())
 }
 
 /// Parses the arguments, runs the command, prints an error once; returns the exit code.

@@ -63,7 +63,7 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     // Before anything is computed: settings that cannot work.
     config.train.settings(config.seed).validate()?;
     config.select.validate()?;
-    limit_threads(config.threads);
+    limit_threads(config.threads)?;
     let mut directory = Directory::open(&config.output, args.from.as_deref(), args.force, report)?;
     directory.record.versions = json!({
         "genelift": env!("CARGO_PKG_VERSION"),
