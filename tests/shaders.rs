@@ -97,6 +97,14 @@ fn recording() -> Recording {
             recording.push(Call::Seeds { multipliers, average: true, out, samples: 7 });
         }
     }
+    let logits = matrix(70, 90, Element::F32);
+    recording.push(Call::Concrete { logits, out: logits });
+    for update in updates() {
+        for element in [Element::F32, Element::F16] {
+            let gradient = matrix(70, 90, element);
+            recording.push(Call::ConcreteGradient { selection: logits, gradient, update });
+        }
+    }
     let value = matrix(1, 33, Element::F32);
     let update = Update::Sgd { value, velocity: value, l2: 0.0, momentum: 0.5, rate: 1.0 };
     recording.push(Call::BiasGradient { gradient: matrix(80, 33, Element::F16), update });

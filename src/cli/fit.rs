@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{Common, print};
 use crate::device;
@@ -37,56 +37,47 @@ pub struct Args {
 
 /// What can be said about fitting, on the command line or in a configuration file; what is not said is the
 /// method's default.
-#[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(clap::Args, Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Options {
     /// linear: weight of the squared coefficients on z-scored genes, as scikit-learn's alpha [cross-validated]
     #[arg(long, value_name = "X")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub penalty: Option<f64>,
     /// linear: folds of the cross-validation [5]
     #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub folds: Option<usize>,
     /// knn: nearest landmarks to average [the best of 1 to 50 on held-out training samples]
     #[arg(long, value_name = "K")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub neighbors: Option<usize>,
     /// mlp: widths of the tanh layers, e.g. 3000,3000,3000 [1000]
     #[arg(long, value_delimiter = ',', value_name = "WIDTHS")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub hidden: Option<Vec<usize>>,
     /// mlp: share of hidden activations kept in training, 1 − dropout [0.9]
     #[arg(long, value_name = "X")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub include_rate: Option<f64>,
     /// mlp: passes over the samples [200]
     #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub epochs: Option<usize>,
     /// mlp: samples in a batch [200]
     #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
+    /// mlp: keep the samples' order in every epoch
+    #[arg(long)]
+    pub no_shuffle: bool,
     /// mlp: step size of the first epoch [5e-4 for one hidden layer, 3e-4 for more]
     #[arg(long, value_name = "X")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
     /// mlp: momentum of SGD [0.5]
     #[arg(long, value_name = "X")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub momentum: Option<f64>,
     /// mlp, knn: share of the samples held out, to choose the best epoch or the number of neighbors [0.1]
     #[arg(long, value_name = "FRACTION")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<f64>,
     /// mlp: end after this many epochs without a better one [never]
     #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stop: Option<usize>,
     /// mlp: independent networks, each for a part of the targets [1]
     #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub target_slices: Option<usize>,
 }
 
@@ -97,7 +88,7 @@ impl Options {
     /// [`Error::Usage`] for an option of another method, and as [`FitSettings::validate`].
     pub fn settings(&self, method: Method, seed: u64) -> Result<FitSettings> {
         use Method::{Knn, Linear, Mlp};
-        let said: [(&str, bool, &[Method]); 12] = [
+        let said: [(&str, bool, &[Method]); 13] = [
             ("--penalty", self.penalty.is_some(), &[Linear]),
             ("--folds", self.folds.is_some(), &[Linear]),
             ("--neighbors", self.neighbors.is_some(), &[Knn]),
@@ -105,6 +96,7 @@ impl Options {
             ("--include-rate", self.include_rate.is_some(), &[Mlp]),
             ("--epochs", self.epochs.is_some(), &[Mlp]),
             ("--batch", self.batch.is_some(), &[Mlp]),
+            ("--no-shuffle", self.no_shuffle, &[Mlp]),
             ("--learning-rate", self.learning_rate.is_some(), &[Mlp]),
             ("--momentum", self.momentum.is_some(), &[Mlp]),
             ("--validation", self.validation.is_some(), &[Mlp, Knn]),
@@ -127,6 +119,7 @@ impl Options {
                 include_rate: self.include_rate.unwrap_or(mlp.include_rate),
                 batch: self.batch.unwrap_or(mlp.batch),
                 epochs: self.epochs.unwrap_or(mlp.epochs),
+                shuffle: mlp.shuffle && !self.no_shuffle,
                 learning_rate: self.learning_rate,
                 momentum: self.momentum.unwrap_or(mlp.momentum),
                 validation: self.validation.unwrap_or(mlp.validation),

@@ -6,10 +6,12 @@ mod apply;
 mod attribute;
 mod compare;
 mod devices;
+mod export;
 mod fit;
 mod import;
 mod info;
 mod predict;
+mod prepare;
 mod progress;
 mod run;
 mod select;
@@ -43,6 +45,10 @@ enum Command {
     Import(import::Args),
     /// Describe a store, a model or a matrix file
     Info(info::Args),
+    /// Write a store's matrix as TSV, CSV or npy
+    Export(export::Args),
+    /// Normalise, collapse probes, match genes, scale: a store into a new store
+    Prepare(prepare::Args),
     /// Split a store's samples into train.gex and test.gex (and validation.gex)
     Split(split::Args),
     /// Train an autoencoder on a store
@@ -56,7 +62,7 @@ enum Command {
     Evaluate(apply::Args),
     /// Score every gene by DeepLIFT
     Attribute(attribute::Args),
-    /// Pick landmarks from scores
+    /// Pick landmarks from scores, from training samples, or by what the model knows
     Select(select::Args),
     /// Fit a predictor that infers all other genes from landmarks
     Fit(fit::Args),
@@ -103,6 +109,14 @@ pub struct Common {
     pub force: bool,
 }
 
+/// Bounds the threads of what runs outside an executor. Works once in a process.
+pub fn limit_threads(threads: Option<usize>) {
+    if let Some(threads) = threads {
+        // Fails where the pool already runs, which changes speed alone.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    }
+}
+
 /// Parses the arguments, runs the command, prints an error once; returns the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -123,6 +137,8 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
     match command {
         Command::Import(args) => import::run(args, report),
         Command::Info(args) => info::run(args),
+        Command::Export(args) => export::run(args, report),
+        Command::Prepare(args) => prepare::run(args, report),
         Command::Split(args) => split::run(args),
         Command::Train(args) => train::run(args, report),
         Command::Embed(args) => apply::embed(args, report),

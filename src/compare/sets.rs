@@ -130,7 +130,7 @@ impl Plan {
             None => {}
         }
         let list = GeneList::of_table("genes", genes);
-        let places: Vec<Vec<Option<usize>>> = tests.iter().map(|t| list.places(t.genes()).rows).collect();
+        let places: Vec<Vec<Option<usize>>> = tests.iter().map(|t| list.first_rows(t.genes())).collect();
         for (test, places) in tests.iter().zip(&places) {
             sets.iter().try_for_each(|set| landmarks_are_there(set, genes, test, places))?;
             warn_of_shared_samples(train, test, report);

@@ -6,7 +6,7 @@
 //! read twice, a block at a time: for those sums, and for W.
 
 use super::dense::{Dense, Standardised, View, product};
-use super::{LinearSettings, Panel, Problem, Trained, blocks};
+use super::{LinearSettings, Panel, Problem, Trained};
 use crate::device::random::Stream;
 use crate::device::recording::Activation;
 use crate::error::{Error, Result};
@@ -38,7 +38,7 @@ pub(super) fn fit(
         }
         None => {
             let folds = draw_folds(n, settings.folds, seed);
-            let errors = cross_validate(problem, &x.values, &folds, &penalties(), report);
+            let errors = cross_validate(problem, &folds, &penalties(), report);
             let best = (0..errors.len()).min_by(|a, b| errors[*a].total_cmp(&errors[*b])).unwrap_or(0);
             let penalty = penalties()[best];
             report(Event::Note(format!(
@@ -51,7 +51,7 @@ pub(super) fn fit(
     let solver = solver(&x.values, penalty);
     let mut weight = Vec::with_capacity(problem.targets.len() * problem.landmarks.len());
     let (mut mean, mut sd) = (Vec::new(), Vec::new());
-    blocks(problem, "fitting", report, |y| {
+    problem.blocks("fitting", report, |y| {
         weight.extend(product(y.values.t(), solver.t()).values.iter().map(|w| *w as f32));
         mean.extend(y.mean);
         sd.extend(y.sd);
@@ -72,7 +72,7 @@ pub(super) fn fit(
 }
 
 /// The fold of each of `n` samples: as equal in size as can be, drawn by `seed`.
-pub(super) fn draw_folds(n: usize, folds: usize, seed: u64) -> Vec<usize> {
+fn draw_folds(n: usize, folds: usize, seed: u64) -> Vec<usize> {
     let mut fold: Vec<usize> = (0..n).map(|i| i % folds).collect();
     Stream::new(seed, "folds", 0).shuffle(&mut fold);
     fold
@@ -89,19 +89,12 @@ fn solver(x: &Dense, penalty: f64) -> Dense {
 }
 
 /// Squared error over all targets and folds for each penalty, each fold predicted from the others, with an
-/// intercept. `fold[i]` belongs to row i of `x`.
-pub(super) fn cross_validate(
-    problem: &Problem,
-    x: &Dense,
-    fold: &[usize],
-    penalties: &[f64],
-    report: Reporter,
-) -> Vec<f64> {
-    let parts = if x.rows < x.cols {
-        dual_parts(problem, x, fold, report)
-    } else {
-        primal_parts(problem, x, fold, report)
-    };
+/// intercept, from values z-scored by all samples. `fold[i]`, from 0, is that of `problem.samples[i]`.
+pub fn cross_validate(problem: &Problem, fold: &[usize], penalties: &[f64], report: Reporter) -> Vec<f64> {
+    let x = Standardised::read(problem.store, problem.samples, problem.landmarks).values;
+    let dual = x.rows < x.cols;
+    let parts =
+        if dual { dual_parts(problem, &x, fold, report) } else { primal_parts(problem, &x, fold, report) };
     let mut errors = vec![0.0; penalties.len()];
     for part in parts {
         let (values, vectors) = part.gram.eigen();
@@ -148,7 +141,7 @@ fn n_folds(fold: &[usize]) -> usize {
 fn dual_parts(problem: &Problem, x: &Dense, fold: &[usize], report: Reporter) -> Vec<Part> {
     let k = product(x.view(), x.t());
     let mut l = Dense::zeros(x.rows, x.rows);
-    blocks(problem, "cross-validating", report, |y| l.add_product(y.values.view(), y.values.t()));
+    problem.blocks("cross-validating", report, |y| l.add_product(y.values.view(), y.values.t()));
     let part = |held: usize| {
         let (train, test) = split(fold, held);
         let (k, l) = (centred(&k, &train), centred(&l, &train));
@@ -190,7 +183,7 @@ fn primal_parts(problem: &Problem, x: &Dense, fold: &[usize], report: Reporter) 
     // With P = X_fᵀY_f of each fold f and Q their sum: QQᵀ, and QPᵀ, PPᵀ, ‖Y_f‖² by fold.
     let mut all = square();
     let mut by_fold: Vec<(Dense, Dense, f64)> = folds.iter().map(|_| (square(), square(), 0.0)).collect();
-    blocks(problem, "cross-validating", report, |y| {
+    problem.blocks("cross-validating", report, |y| {
         let whole = product(x.t(), y.values.view());
         all.add_product(whole.view(), whole.t());
         for ((rows, x), (qp, pp, norm)) in folds.iter().zip(&x_of).zip(&mut by_fold) {

@@ -6,7 +6,9 @@
 
 mod dense;
 mod file;
-mod linear;
+mod knn;
+pub mod linear;
+pub mod mlp;
 mod predict;
 mod settings;
 
@@ -16,23 +18,23 @@ use crate::nn::model::Layer;
 use crate::progress::{Event, Reporter};
 use crate::store::{Store, Table};
 use dense::Standardised;
-pub use linear::penalties;
 pub use predict::{Completed, MissingLandmarks, complete};
 pub use settings::{FitSettings, KnnSettings, LinearSettings, Method, MlpSettings};
 
 /// Genes on one side of a predictor, with the scaling of its training samples.
 #[derive(Debug, Clone, PartialEq)]
-struct Panel {
+pub struct Panel {
     /// With the columns that the training store had on them.
-    genes: Table,
+    pub genes: Table,
     /// The training mean, in the store's units.
-    offset: Vec<f32>,
+    pub offset: Vec<f32>,
     /// 1/sd, and 0 for a gene of one value.
-    scale: Vec<f32>,
+    pub scale: Vec<f32>,
 }
 
 impl Panel {
-    fn new(store: &Store, genes: &[usize], mean: &[f64], sd: &[f64]) -> Panel {
+    /// The genes at these positions in the store, with the mean and sd of each.
+    pub fn new(store: &Store, genes: &[usize], mean: &[f64], sd: &[f64]) -> Panel {
         Panel {
             genes: store.genes().select(genes),
             offset: mean.iter().map(|m| *m as f32).collect(),
@@ -54,11 +56,16 @@ pub struct Predictor {
 }
 
 /// What is inferred from what.
-struct Problem<'a> {
-    store: &'a Store,
-    samples: &'a [usize],
-    landmarks: &'a [usize],
-    targets: &'a [usize],
+#[derive(Clone, Copy)]
+pub struct Problem<'a> {
+    /// Holds the samples.
+    pub store: &'a Store,
+    /// Those that are fitted on.
+    pub samples: &'a [usize],
+    /// Positions among the store's genes.
+    pub landmarks: &'a [usize],
+    /// Positions among the store's genes.
+    pub targets: &'a [usize],
 }
 
 /// What a method hands back.
@@ -93,7 +100,8 @@ impl Predictor {
         let problem = Problem { store, samples, landmarks, targets };
         let trained = match settings.method {
             Method::Linear => linear::fit(&problem, &settings.linear, settings.seed, report)?,
-            Method::Mlp | Method::Knn => return Err(Error::Usage("--method: linear is there so far".into())),
+            Method::Mlp => mlp::fit(executor, &problem, &settings.mlp, settings.seed, report)?,
+            Method::Knn => knn::fit(&problem, &settings.knn, settings.seed, report)?,
         };
         let config = serde_json::json!({
             "settings": settings,
@@ -160,15 +168,28 @@ fn check(store: &Store, samples: &[usize], landmarks: &[usize], targets: &[usize
 /// Values of a block of targets (64 MiB), so that memory does not grow with their number.
 const BLOCK_VALUES: usize = 8 << 20;
 
-/// Reads the targets in blocks, z-scored by the samples fitted on.
-fn blocks(problem: &Problem, task: &str, report: Reporter, mut visit: impl FnMut(Standardised)) {
-    let total = Some(problem.targets.len() as u64);
-    report(Event::Started { task: task.into(), total, unit: "genes" });
+/// Reads genes in blocks, z-scored by the given samples.
+fn blocks(
+    store: &Store,
+    samples: &[usize],
+    genes: &[usize],
+    task: &str,
+    report: Reporter,
+    mut visit: impl FnMut(Standardised),
+) {
+    report(Event::Started { task: task.into(), total: Some(genes.len() as u64), unit: "genes" });
     let mut done = 0;
-    for genes in problem.targets.chunks((BLOCK_VALUES / problem.samples.len()).max(1)) {
-        visit(Standardised::read(problem.store, problem.samples, genes));
+    for genes in genes.chunks((BLOCK_VALUES / samples.len()).max(1)) {
+        visit(Standardised::read(store, samples, genes));
         done += genes.len() as u64;
         report(Event::Advanced { done, note: String::new() });
     }
     report(Event::Finished);
+}
+
+impl Problem<'_> {
+    /// Reads the targets in blocks.
+    fn blocks(&self, task: &str, report: Reporter, visit: impl FnMut(Standardised)) {
+        blocks(self.store, self.samples, self.targets, task, report, visit);
+    }
 }

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Predictor;
 use crate::device::Executor;
-use crate::device::recording::{Recording, Step};
+use crate::device::recording::{Element, Recording, Step};
 use crate::error::{Error, Result};
 use crate::nn::feed::{Feed, Resident};
 use crate::nn::network::{InputBuffers, Network};
 use crate::progress::{Event, Reporter};
 use crate::select::GeneList;
-use crate::store::{Origin, Store, StoreWriter};
+use crate::store::{Origin, Store, StoreWriter, Table};
 
 /// Samples that go through a predictor at a time.
 const BATCH: usize = 256;
@@ -43,33 +43,33 @@ impl Predictor {
         missing: MissingLandmarks,
         report: Reporter,
     ) -> Result<Vec<Option<usize>>> {
-        let places = GeneList::of_table("landmarks", &self.landmarks.genes).places(store.genes());
-        let absent: Vec<&str> = (self.landmarks().iter().zip(&places.rows))
+        let (places, several) = places(&self.landmarks.genes, store);
+        let absent: Vec<&str> = (self.landmarks().iter().zip(&places))
             .filter(|(_, row)| row.is_none())
             .map(|(id, _)| id.as_str())
             .collect();
         let n = self.landmarks().len();
         if !absent.is_empty() {
             let more = if absent.len() > NAMED { ", …" } else { "" };
-            let found = format!(
+            let message = format!(
                 "{} of the predictor's {n} landmarks are not among its {} genes: {}{more}",
                 absent.len(),
                 store.n_genes(),
                 absent[..absent.len().min(NAMED)].join(", ")
             );
             if absent.len() == n || missing == MissingLandmarks::Refuse {
-                let remedy = "give data with these genes under the same names, or --missing mean";
-                return Err(Error::input(store.path(), format!("{found}; {remedy}")));
+                let remedy = "give data with these genes under the same names, or --missing mean where few are missing";
+                return Err(Error::input(store.path(), format!("{message}; {remedy}")));
             }
-            report(Event::Warning(format!("{found}; their training mean takes their place")));
+            report(Event::Warning(format!("{message}; their training mean takes their place")));
         }
-        if places.ambiguous > 0 {
+        if several > 0 {
             report(Event::Warning(format!(
-                "{} landmarks are several genes each by \"{}\"; the first is taken",
-                places.ambiguous, places.column
+                "{several} landmarks are several genes each in {}; the first is taken",
+                store.path().display()
             )));
         }
-        Ok(places.rows)
+        Ok(places)
     }
 
     /// Infers the targets of all of a store's samples, which may have the landmarks in any order among any other
@@ -96,7 +96,7 @@ impl Predictor {
 
         let samples: Vec<usize> = (0..store.n_samples()).collect();
         let batch = BATCH.min(samples.len());
-        let x = executor.matrix("landmarks", batch, columns.len(), crate::device::recording::Element::F32)?;
+        let x = executor.matrix("landmarks", batch, columns.len(), Element::F32)?;
         let panels = vec![Some(columns)];
         let feed = Feed::of_panels(executor, store, samples, panels, batch, Resident::Never, report)?;
         let mut recording = Recording::new();
@@ -141,6 +141,25 @@ impl Predictor {
     }
 }
 
+/// Where each gene stands in a store: by id where that finds all or most of them, else by Entrez id, symbol or
+/// probe; and how many of them are several genes there, of which the first is taken.
+fn places(genes: &Table, store: &Store) -> (Vec<Option<usize>>, usize) {
+    let ids = store.genes().positions();
+    let by_id: Vec<Option<usize>> = genes.ids.iter().map(|id| ids.get(id.as_str()).copied()).collect();
+    let n = by_id.iter().flatten().count();
+    if n == genes.len() {
+        return (by_id, 0);
+    }
+    let by_name = GeneList::of_table("predictor", genes).locate(store.genes());
+    match by_name.map(|found| found.rows) {
+        Ok(rows) if rows.len() == genes.len() && rows.iter().filter(|rows| !rows.is_empty()).count() > n => {
+            let several = rows.iter().filter(|rows| rows.len() > 1).count();
+            (rows.iter().map(|rows| rows.first().copied()).collect(), several)
+        }
+        _ => (by_id, 0), // by other names there are no more of them
+    }
+}
+
 /// What [`complete`] made.
 #[derive(Debug)]
 pub struct Completed {
@@ -170,7 +189,7 @@ pub fn complete(
     report: Reporter,
 ) -> Result<Completed> {
     let width = predictor.targets().len();
-    let there = GeneList::of_table("targets", &predictor.targets.genes).places(store.genes()).rows;
+    let (there, _) = places(&predictor.targets.genes, store);
     let mut genes = store.genes().clone();
     let mut origin = vec!["measured".to_string(); genes.len()];
     // (target, column of the output)

@@ -38,7 +38,7 @@ pub struct FitSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LinearSettings {
-    /// The α of ‖Y − XW‖² + α‖W‖² on z-scored values, or `None` for the best of [`super::penalties`] by
+    /// The α of ‖Y − XW‖² + α‖W‖² on z-scored values, or `None` for the best of [`penalties`](super::linear::penalties) by
     /// cross-validation.
     pub penalty: Option<f64>,
     /// Folds of the cross-validation.
@@ -57,6 +57,8 @@ pub struct MlpSettings {
     pub batch: usize,
     /// Passes over the training samples.
     pub epochs: usize,
+    /// Whether each epoch draws a new order of the samples.
+    pub shuffle: bool,
     /// Of the first epoch; `None` is D-GEX's, 5e-4 for one hidden layer and 3e-4 for more.
     pub learning_rate: Option<f64>,
     /// μ of SGD.
@@ -92,6 +94,7 @@ impl Default for MlpSettings {
             include_rate: 0.9,
             batch: 200,
             epochs: 200,
+            shuffle: true,
             learning_rate: None,
             momentum: 0.5,
             validation: 0.1,
@@ -169,6 +172,10 @@ impl KnnSettings {
     fn validate(&self) -> Result<()> {
         if self.neighbors == Some(0) {
             return Err(Error::Usage("--neighbors must be at least 1".into()));
+        }
+        if self.neighbors.is_none() && self.validation == 0.0 {
+            let message = "the number of neighbors is chosen on held-out samples; give --validation a fraction such as 0.1, or --neighbors";
+            return Err(Error::Usage(message.into()));
         }
         fraction(self.validation)
     }

@@ -17,7 +17,7 @@ const KNOWN: [&str; 5] = ["gene_id", "entrez", "symbol", "probe", "id"];
 pub struct GeneList {
     /// For messages: the file or the panel.
     pub name: String,
-    /// (scheme, names); the scheme is empty where the file has no header.
+    /// (scheme, one name a gene, which may be empty); the scheme is empty where the file has no header.
     columns: Vec<(String, Vec<String>)>,
 }
 
@@ -36,48 +36,23 @@ pub struct Matched {
     pub listed: usize,
 }
 
-/// Where each gene of a list stands in a table of genes.
+/// Every gene of a list, in the list's order, in a table of genes.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Places {
-    /// The first row of the table that has the gene's name, one entry a gene of the list.
-    pub rows: Vec<Option<usize>>,
-    /// The table's column that the names were looked up in.
+pub struct Located {
+    /// What the list calls the gene: its `gene_id` column, else its first.
+    pub ids: Vec<String>,
+    /// The table's rows that are this gene; none where it is missing.
+    pub rows: Vec<Vec<usize>>,
+    /// The table's column that the names were found in.
     pub column: String,
-    /// How many of the genes are in several rows of the table.
-    pub ambiguous: usize,
 }
 
 impl GeneList {
-    /// The genes of a table, with the columns that name them.
+    /// The genes of a store as a list.
     pub fn of_table(name: &str, genes: &Table) -> Self {
         let mut columns = vec![("gene_id".to_string(), genes.ids.clone())];
-        let known = genes.columns.iter().filter(|(scheme, _)| KNOWN.contains(&scheme.as_str()));
-        columns.extend(known.cloned());
+        columns.extend(genes.columns.iter().filter(|(scheme, _)| KNOWN.contains(&scheme.as_str())).cloned());
         GeneList { name: name.to_string(), columns }
-    }
-
-    /// Finds each of the list's genes in `genes`, by whichever columns agree in most of them.
-    pub fn places(&self, genes: &Table) -> Places {
-        let mut best = Places { rows: Vec::new(), column: String::new(), ambiguous: 0 };
-        let found = |places: &Places| places.rows.iter().flatten().count();
-        for (scheme, names) in &self.columns {
-            for (column, values) in columns_of(genes).filter(|(column, _)| fits(scheme, column)) {
-                let rows_of = rows_by_name(values);
-                let hits: Vec<Option<&Vec<usize>>> = names
-                    .iter()
-                    .map(|name| rows_of.get(name.as_str()).filter(|_| !name.is_empty()))
-                    .collect();
-                let places = Places {
-                    rows: hits.iter().map(|rows| rows.and_then(|rows| rows.first().copied())).collect(),
-                    column: column.to_string(),
-                    ambiguous: hits.iter().flatten().filter(|rows| rows.len() > 1).count(),
-                };
-                if best.rows.is_empty() || found(&places) > found(&best) {
-                    best = places;
-                }
-            }
-        }
-        best
     }
 
     /// The bundled panel `l1000`, or else a file: tab-separated with a header that names `gene_id`, `entrez`,
@@ -112,12 +87,12 @@ impl GeneList {
         let rows: Vec<Vec<&str>> = lines.map(|line| line.split('\t').map(str::trim).collect()).collect();
         for (c, scheme) in schemes.iter().enumerate() {
             if scheme.is_empty() || KNOWN.contains(&scheme.as_str()) {
-                let names = rows.iter().filter_map(|row| row.get(c)).filter(|name| !name.is_empty());
+                let names = rows.iter().map(|row| row.get(c).copied().unwrap_or_default().to_string());
                 let scheme = if scheme == "id" { "gene_id" } else { scheme };
-                columns.push((scheme.to_string(), names.map(|name| name.to_string()).collect()));
+                columns.push((scheme.to_string(), names.collect()));
             }
         }
-        if columns.iter().all(|(_, names)| names.is_empty()) {
+        if columns.iter().all(|(_, names)| names.iter().all(String::is_empty)) {
             return Err(Error::input(
                 name,
                 "no gene names; expected one name a line, or a header with gene_id, entrez, symbol or probe",
@@ -132,7 +107,38 @@ impl GeneList {
     /// # Errors
     /// [`Error::Data`] where nothing matches, or where the table has no column `on`.
     pub fn find(&self, genes: &Table, on: Option<&str>) -> Result<Matched> {
-        let mut places: Vec<(&str, &[String])> = columns_of(genes).collect();
+        self.best(genes, on).map(|(_, matched)| matched)
+    }
+
+    /// As [`GeneList::find`], gene by gene in the list's order.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where nothing matches.
+    pub fn locate(&self, genes: &Table) -> Result<Located> {
+        let (names, Matched { column, .. }) = self.best(genes, None)?;
+        let values = if column == "gene_id" { Some(genes.ids.as_slice()) } else { genes.column(&column) };
+        let rows_of = rows_of(values.unwrap_or_default());
+        let by_id = self.columns.iter().find(|(scheme, _)| scheme == "gene_id");
+        let ids = by_id.or(self.columns.first()).map_or(names, |(_, ids)| ids);
+        let genes = ids.iter().zip(names).map(|(id, name)| (if id.is_empty() { name } else { id }, name));
+        let genes = genes.filter(|(id, _)| !id.is_empty());
+        let rows = |name: &String| rows_of.get(name.as_str()).cloned().unwrap_or_default();
+        let (ids, rows) = genes.map(|(id, name)| (id.clone(), rows(name))).unzip();
+        Ok(Located { ids, rows, column })
+    }
+
+    /// The first row of each gene of the list, in the list's order; `None` where a gene is missing.
+    pub fn first_rows(&self, genes: &Table) -> Vec<Option<usize>> {
+        match self.locate(genes) {
+            Ok(located) => located.rows.iter().map(|rows| rows.first().copied()).collect(),
+            Err(_) => vec![None; self.columns.first().map_or(0, |(_, names)| names.len())],
+        }
+    }
+
+    /// The list's column that agrees best with a column of the table, and what was found.
+    fn best(&self, genes: &Table, on: Option<&str>) -> Result<(&[String], Matched)> {
+        let mut places: Vec<(&str, &[String])> = vec![("gene_id", &genes.ids)];
+        places.extend(genes.columns.iter().map(|(name, values)| (name.as_str(), values.as_slice())));
         if let Some(on) = on {
             places.retain(|(name, _)| *name == on);
             if places.is_empty() {
@@ -144,19 +150,21 @@ impl GeneList {
         } else {
             places.retain(|(name, _)| KNOWN.contains(name));
         }
-        let mut best: Option<Matched> = None;
+        let mut best: Option<(&[String], Matched)> = None;
         for (scheme, names) in &self.columns {
             for (column, values) in &places {
-                if !fits(scheme, column) && on.is_none() {
+                // Ids may be of any scheme; other columns say which one they hold.
+                let any = scheme.is_empty() || scheme == "gene_id" || *column == "gene_id" || on.is_some();
+                if !any && scheme != column {
                     continue;
                 }
                 let matched = find(names, column, values);
-                if best.as_ref().is_none_or(|b| matched.rows.len() > b.rows.len()) {
-                    best = Some(matched);
+                if best.as_ref().is_none_or(|(_, b)| matched.rows.len() > b.rows.len()) {
+                    best = Some((names, matched));
                 }
             }
         }
-        best.filter(|m| !m.rows.is_empty()).ok_or_else(|| {
+        best.filter(|(_, m)| !m.rows.is_empty()).ok_or_else(|| {
             let columns: Vec<&str> = places.iter().map(|(name, _)| *name).collect();
             let message = format!(
                 "gene list {}: none of its names is among the {} genes (looked in {})",
@@ -169,30 +177,20 @@ impl GeneList {
     }
 }
 
-/// A table's ids and further columns.
-fn columns_of(genes: &Table) -> impl Iterator<Item = (&str, &[String])> {
-    let further = genes.columns.iter().map(|(name, values)| (name.as_str(), values.as_slice()));
-    [("gene_id", genes.ids.as_slice())].into_iter().chain(further)
-}
-
-/// Whether names of `scheme` are looked up in `column`: the ids of a matrix may be of any scheme; other columns say
-/// which one they hold.
-fn fits(scheme: &str, column: &str) -> bool {
-    scheme.is_empty() || column == "gene_id" || scheme == column
-}
-
-fn rows_by_name(values: &[String]) -> HashMap<&str, Vec<usize>> {
+/// The rows of every name; empty fields are no names.
+fn rows_of(values: &[String]) -> HashMap<&str, Vec<usize>> {
     let mut rows_of: HashMap<&str, Vec<usize>> = HashMap::new();
-    for (row, value) in values.iter().enumerate() {
+    for (row, value) in values.iter().enumerate().filter(|(_, value)| !value.is_empty()) {
         rows_of.entry(value.as_str()).or_default().push(row);
     }
     rows_of
 }
 
 fn find(names: &[String], column: &str, values: &[String]) -> Matched {
-    let rows_of = rows_by_name(values);
+    let rows_of = rows_of(values);
     let mut seen = HashSet::new();
-    let unique: Vec<&str> = names.iter().map(String::as_str).filter(|name| seen.insert(*name)).collect();
+    let names = names.iter().map(String::as_str).filter(|name| !name.is_empty());
+    let unique: Vec<&str> = names.filter(|name| seen.insert(*name)).collect();
     let hits: Vec<&Vec<usize>> = unique.iter().filter_map(|name| rows_of.get(name)).collect();
     let ranked: Vec<usize> = hits.iter().flat_map(|rows| rows.iter().copied()).collect();
     let mut rows = ranked.clone();
@@ -218,6 +216,18 @@ mod tests {
         assert_eq!(sizes, [978, 978]);
         let found = panel.find(&genes(), None).unwrap();
         assert_eq!((found.rows, found.column.as_str(), found.listed), (vec![1], "entrez", 978));
+    }
+
+    #[test]
+    fn located_genes_keep_the_lists_order_and_ids() {
+        let located = |text: &str| GeneList::parse("list", text).unwrap().locate(&genes()).unwrap();
+        let by_symbol = located("gene_id\tsymbol\nm\tMYC\nx\t\n\tESR1\n\t\n");
+        assert_eq!((by_symbol.ids.join(" "), by_symbol.column.as_str()), ("m x ESR1".into(), "symbol"));
+        assert_eq!(by_symbol.rows, [vec![1], vec![], vec![0]]);
+        let by_id = GeneList::of_table("store", &genes().select(&[2, 0])).locate(&genes()).unwrap();
+        assert_eq!((by_id.rows, by_id.column.as_str()), (vec![vec![2], vec![0]], "gene_id"));
+        let entrez_ids = Table::new("gene_id", vec!["4609".into()]);
+        assert_eq!(GeneList::of_table("store", &entrez_ids).locate(&genes()).unwrap().rows, [[1]]);
     }
 
     #[test]

@@ -28,6 +28,7 @@ fn step(rows: usize) -> Step {
         gradient_scale: 0.37,
         correction1: 0.6,
         correction2: 0.02,
+        temperature: 0.3,
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::{attribute, print, select, train};
+use super::{attribute, limit_threads, print, select, train};
 use crate::device::{self, Executor};
 use crate::error::Result;
 use crate::formats::import;
@@ -62,6 +62,8 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     }
     // Before anything is computed: settings that cannot work.
     config.train.settings(config.seed).validate()?;
+    config.select.validate()?;
+    limit_threads(config.threads);
     let mut directory = Directory::open(&config.output, args.from.as_deref(), args.force, report)?;
     directory.record.versions = json!({
         "genelift": env!("CARGO_PKG_VERSION"),
@@ -77,7 +79,7 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         "split": config.split,
         "train": {"settings": train_settings, "validation": config.train.validation},
         "attribute": attribute_settings,
-        "select": {"n": config.landmarks, "lists": config.select},
+        "select": {"n": config.landmarks, "options": config.select},
     });
     let mut executor = Device { config: &config, report, open: None };
 
@@ -142,10 +144,21 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         }))
     })?;
 
-    let settings = json!({"n": config.landmarks, "lists": config.select});
+    let settings = json!({
+        "n": config.landmarks, "select": config.select, "seed": seed, "device": config.device,
+    });
     let selected = directory.stage(settings, &["landmarks.tsv"], |run| {
-        let (scores, out) = (run.file("scores.tsv"), run.file("landmarks.tsv"));
-        let landmarks = select::select_files(&scores, config.landmarks, &config.select, &out, true, report)?;
+        let [scores, store, model, out] =
+            ["scores.tsv", parts[0], "model.safetensors", "landmarks.tsv"].map(|name| run.file(name));
+        let needs = config.select.needs();
+        let files = select::Files {
+            scores: needs.scores.then_some(&*scores),
+            store: needs.store.then_some(&*store),
+            model: needs.model.then_some(&*model),
+            landmarks: &out,
+        };
+        let (n, options) = (config.landmarks, &config.select);
+        let landmarks = select::select_files(&files, n, options, seed, true, || executor.get(run), report)?;
         let first: Vec<&String> = match landmarks.genes.column("symbol") {
             Some(symbols) if symbols.iter().take(SHOWN).all(|s| !s.is_empty()) => {
                 symbols.iter().take(SHOWN).collect()

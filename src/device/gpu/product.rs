@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::chunks::{ROWS, pieces};
-use super::plan::{Plan, Target, activation_number, cut_repeated, rectangle};
+use super::plan::{Plan, Target, activation_number, cut_repeated, rectangle, workgroup};
 use super::shader::{Kernel, Scratch};
 use super::tiles::Tile;
 use crate::device::random::dropout_threshold;
@@ -119,6 +119,36 @@ pub fn bias_gradient(plan: &mut Plan, gradient: Matrix, update: &Update, target:
     plan.reserve(Scratch::Partial, blocks * quads * 16);
     let row = Rectangle { segments: Segments { begin: 0, rows: 1, count: 1 }, quads: 0..quads };
     finish.reduce(plan, target, &row, blocks);
+}
+
+/// The gradient of concrete samples' logits, a workgroup a row, and their update.
+pub fn concrete_gradient(
+    plan: &mut Plan,
+    selection: Matrix,
+    gradient: Matrix,
+    update: &Update,
+    target: &Target,
+) {
+    const NAME: &str = "concrete gradient";
+    let epilogue = Epilogue::Update(*update);
+    let mut finish = Finish { epilogue: &epilogue, name: NAME, n: selection.cols, pairs: 0 };
+    let quads = 0..selection.pitch() / 4;
+    let mut cuts = BTreeSet::new();
+    let bound = operands(&epilogue);
+    for matrix in [selection, gradient].into_iter().chain(bound.iter().filter_map(|o| o.matrix)) {
+        target.chunking.cut(matrix, &mut cuts);
+    }
+    for rows in pieces(selection.rows, &cuts) {
+        let mut kernel = Kernel::new(&["concrete_gradient.wgsl"]);
+        workgroup(&mut kernel, 256, 256);
+        rectangle(&mut kernel, rows.start, rows.end, selection);
+        kernel.read("selection", target.chunking.view(selection, rows.start));
+        kernel.read("gradient", target.chunking.view(gradient, rows.start));
+        let segments = Segments { begin: rows.start, rows: rows.len(), count: 1 };
+        let piece = Rectangle { segments, quads: quads.clone() };
+        finish.bind(&mut kernel, plan, target, Tile::REDUCE, &piece);
+        plan.push(NAME, kernel, rows.len());
+    }
 }
 
 /// How the summed dimension is cut.
