@@ -151,7 +151,8 @@ fn tests(tested: &[Tested], tests: &[PairTest]) -> String {
             test.won,
             test.lost,
         ];
-        fields.into_iter().for_each(|x| text += &format!("\t{}", optional(x)));
+        // with an exponent where a p-value needs one
+        fields.into_iter().for_each(|x| text += &format!("\t{}", optional(x.map(|x| format!("{x:?}")))));
         text.push('\n');
     }
     text
