@@ -7,8 +7,7 @@
 //! From Tseng & Wong, "Tight clustering", Biometrics 61, 2005, which it cites: the subsample is of the things clustered, here
 //! genes, and every gene then belongs to its nearest centre.
 //!
-//! Where neither says: genes are z-scored; k-means starts from K genes drawn from the subsample and runs at most 20 rounds
-//! of Lloyd's; a set is a gene with all genes that agree with it, the gene with most of them first; sets of fewer than 5 genes
+//! Where neither says: genes are z-scored; k-means starts as k-means++ and runs at most 20 rounds of Lloyd's; a set is a gene with all genes that agree with it, the gene with most of them first; sets of fewer than 5 genes
 //! wait until there are no others. A set gives the gene nearest to its mean. One with an included gene is taken out and
 //! gives none. Genes that fall together with nothing come last, those of largest variance first. 32 trials unless told
 //! otherwise.
@@ -202,7 +201,7 @@ fn cluster(y: &Columns, left: &[usize], settings: &PeelOffSettings, trial: u64) 
     let d = y.rows();
     let gather = |genes: &[usize]| -> Vec<f32> { genes.iter().flat_map(|g| y.column(*g)).copied().collect() };
     let sample = gather(&drawn);
-    let mut centres = DMatrix::from_row_slice(k, d, &sample[..k * d]);
+    let mut centres = spread(&sample, d, k, &mut stream);
     let mut labels = vec![u8::MAX; drawn.len()];
     for _ in 0..settings.iterations {
         let next = nearest(&centres, &sample);
@@ -223,6 +222,43 @@ fn cluster(y: &Columns, left: &[usize], settings: &PeelOffSettings, trial: u64) 
         }
     }
     nearest(&centres, &gather(left))
+}
+
+/// k of the samples, d values each, as first centres [k × d]: each drawn in proportion to its squared distance from those
+/// before it (k-means++, Arthur & Vassilvitskii 2007).
+fn spread(sample: &[f32], d: usize, k: usize, stream: &mut Stream) -> DMatrix<f32> {
+    let mut chosen = &sample[..d];
+    let mut centres = vec![chosen];
+    let mut distances = vec![f32::INFINITY; sample.len() / d];
+    while centres.len() < k {
+        vectorized(
+            #[inline(always)]
+            || {
+                for (values, distance) in sample.chunks_exact(d).zip(&mut distances) {
+                    *distance = distance.min(squared_distance(values, chosen));
+                }
+            },
+        );
+        let mut place = stream.uniform() * distances.iter().map(|x| f64::from(*x)).sum::<f64>();
+        let next = distances.iter().position(|x| {
+            place -= f64::from(*x);
+            place < 0.0
+        });
+        chosen = &sample[next.unwrap_or(centres.len()) * d..][..d];
+        centres.push(chosen);
+    }
+    DMatrix::from_row_slice(k, d, &centres.concat())
+}
+
+#[inline(always)]
+fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
+    const LANES: usize = 16;
+    let mut sums = [0.0f32; LANES];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
+        (0..LANES).for_each(|lane| sums[lane] += (a[lane] - b[lane]) * (a[lane] - b[lane]));
+    }
+    sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| (a - b) * (a - b)).sum::<f32>()
 }
 
 /// The nearest of the centres [k × d] to each of `values`, d each; the first of equals.
