@@ -9,13 +9,16 @@ use super::sum_squares::lane_sum;
 use super::{Context, vectorized};
 use crate::device::recording::{Matrix, Update};
 
+/// What is done with a block: its first column, the selection there, the gradient there.
+type Visit<'a> = &'a mut dyn FnMut(usize, &[f32], &mut [f32]);
+
 pub fn run(context: &Context, selection: Matrix, gradient: Matrix, rule: &Update) {
     let (selection, gradient) = (context.view(selection), context.view(gradient));
     let rule = update::Rule::new(context, rule);
     let inverse = 1.0 / context.step.temperature;
     (0..selection.matrix.rows).into_par_iter().for_each(|row| {
         let (mut m, mut d) = ([0.0f32; WIDTH], [0.0f32; WIDTH]);
-        let mut blocks = |f: &mut dyn FnMut(usize, &[f32], &mut [f32])| {
+        let mut blocks = |f: Visit| {
             column_blocks(selection.matrix.cols, |col, n| {
                 selection.load(row, col, &mut m[..n]);
                 gradient.load(row, col, &mut d[..n]);
