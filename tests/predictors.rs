@@ -358,7 +358,7 @@ fn missing_landmarks_are_named_and_refused_or_take_their_mean() {
     let fewer = rewrite(&data.store, kept, &data.dir.path().join("fewer.gex"), false);
     let message = run(&fewer, MissingLandmarks::Refuse).unwrap_err().to_string();
     let names: Vec<&str> = dropped.iter().map(|g| data.store.genes().ids[*g].as_str()).collect();
-    assert!(message.contains(&format!("2 of the predictor's 11 landmarks")), "{message}");
+    assert!(message.contains("2 of the predictor's 11 landmarks"), "{message}");
     assert!(message.contains(&names.join(", ")) && message.contains("--missing mean"), "{message}");
     let imputed = run(&fewer, MissingLandmarks::Mean).unwrap();
 
