@@ -81,7 +81,7 @@ fn made(rows: usize, genes: usize) -> (Columns, Columns) {
 }
 
 /// The same choice by explicit deflation of both matrices in f64, restarting where nothing is left.
-fn naive(x: &Columns, t: &Columns, ridge: f64, n: usize, include: &[usize], exclude: &[usize]) -> Vec<usize> {
+fn naive(x: &Columns, t: &Columns, n: usize, include: &[usize], exclude: &[usize]) -> Vec<usize> {
     let wide = |m: &Columns| -> Vec<Vec<f64>> {
         (0..m.len()).map(|g| m.column(g).iter().map(|v| f64::from(*v)).collect()).collect()
     };
@@ -98,10 +98,7 @@ fn naive(x: &Columns, t: &Columns, ridge: f64, n: usize, include: &[usize], excl
         let pool: Vec<usize> =
             if chosen.len() < include.len() { include.to_vec() } else { (0..x.len()).collect() };
         let live = |g: &usize| !chosen.contains(g) && !exclude.contains(g) && dot(&r[*g], &r[*g]) > 1e-7;
-        let value = |g: usize| {
-            target.iter().map(|t| dot(t, &r[g]).powi(2)).sum::<f64>()
-                / (dot(&r[g], &r[g]) + ridge * x.rows() as f64)
-        };
+        let value = |g: usize| target.iter().map(|t| dot(t, &r[g]).powi(2)).sum::<f64>() / dot(&r[g], &r[g]);
         let best = pool.into_iter().filter(live).map(|g| (g, value(g))).max_by(|a, b| a.1.total_cmp(&b.1));
         match best {
             Some((g, _)) => {
@@ -118,12 +115,10 @@ fn naive(x: &Columns, t: &Columns, ridge: f64, n: usize, include: &[usize], excl
 }
 
 #[test]
-fn diverse_equals_explicit_deflation_index_for_index_also_after_restarts() {
+fn diverse_without_a_ridge_equals_explicit_deflation_index_for_index() {
     let (x, t) = made(17, 61);
     let ids = ids(61);
-    for (ridge, include, exclude) in
-        [(0.0, vec![], vec![]), (0.1, vec![], vec![3]), (0.5, vec![60, 2], vec![0, 30])]
-    {
+    for (include, exclude) in [(vec![], vec![]), (vec![], vec![3]), (vec![60, 2], vec![0, 30])] {
         let notes = Mutex::new(Vec::new());
         let report = |event| {
             if let Event::Note(note) = event {
@@ -131,11 +126,10 @@ fn diverse_equals_explicit_deflation_index_for_index_also_after_restarts() {
             }
         };
         let bound = constraints(61, 40, &include, &exclude);
-        let picks = diverse(&x, t.gram(), ridge, &ids, &bound, &report).unwrap();
-        // Without λ every gene explains the last direction as well as any other, and rounding decides.
-        let compared = if ridge == 0.0 { 15 } else { 40 };
-        let expected = naive(&x, &t, ridge, 40, &include, &exclude);
-        assert_eq!(picks.genes[..compared], expected[..compared], "ridge {ridge}");
+        let picks = diverse(&x, t.gram(), 0.0, &ids, &bound, &report).unwrap();
+        // Every gene explains the last direction as well as any other, and rounding decides.
+        let expected = naive(&x, &t, 40, &include, &exclude);
+        assert_eq!(picks.genes[..15], expected[..15]);
         let shares: f64 = picks.scores[..16].iter().sum();
         assert!((shares - 1.0).abs() < 1e-9, "16 directions explain {shares} of 17 centred samples");
         let notes = notes.into_inner().unwrap();
@@ -150,6 +144,66 @@ fn diverse_equals_explicit_deflation_index_for_index_also_after_restarts() {
     let gram = from_data(Aim::Data, Weights::Equal, &x).unwrap();
     assert_eq!(diverse(&x, gram, 0.0, &ids, &bound, &silent).unwrap(), css(&x, &ids, &bound, &silent));
     assert!(diverse(&x, t.gram(), -1.0, &ids, &bound, &silent).is_err());
+}
+
+/// The ridge's choice without any recursion: for every candidate, what a ridge regression on the genes chosen and that
+/// candidate would leave of the target.
+fn naive_ridge(
+    x: &Columns,
+    t: &Columns,
+    ridge: f64,
+    n: usize,
+    include: &[usize],
+    exclude: &[usize],
+) -> Vec<usize> {
+    use nalgebra::DMatrix;
+    let rows = x.rows();
+    let wide = |m: &Columns, genes: &[usize]| {
+        DMatrix::from_fn(rows, genes.len(), |r, g| f64::from(m.column(genes[g])[r]))
+    };
+    let all: Vec<usize> = (0..x.len()).collect();
+    let target = wide(t, &all);
+    let mut chosen: Vec<usize> = Vec::new();
+    let (mut lambda, mut end) = (0.0, 0);
+    while chosen.len() < n {
+        let k = chosen.len();
+        if k >= end {
+            lambda = ridge * rows as f64 * k.max(5) as f64 * 2f64.sqrt();
+            end = (2 * k).max(10);
+        }
+        let pool = if k < include.len() { include } else { &all[..] };
+        let free = pool.iter().filter(|g| !chosen.contains(g) && !exclude.contains(g));
+        let left = |gene: usize| {
+            let with = wide(x, &[&chosen[..], &[gene]].concat());
+            let a =
+                (DMatrix::identity(rows, rows) + &with * with.transpose() / lambda).try_inverse().unwrap();
+            (&target.transpose() * a * &target).trace()
+        };
+        let best = free.map(|g| (*g, left(*g))).min_by(|a, b| a.1.total_cmp(&b.1));
+        chosen.push(best.unwrap().0);
+    }
+    chosen
+}
+
+#[test]
+fn diverse_equals_ridge_regressions_of_every_candidate() {
+    let (x, t) = made(17, 61);
+    let ids = ids(61);
+    for (ridge, include, exclude) in
+        [(0.01, vec![], vec![]), (0.1, vec![], vec![3]), (0.01, vec![60, 2], vec![0, 30])]
+    {
+        let bound = constraints(61, 45, &include, &exclude);
+        let picks = diverse(&x, t.gram(), ridge, &ids, &bound, &silent).unwrap();
+        assert_eq!(picks.genes, naive_ridge(&x, &t, ridge, 45, &include, &exclude), "ridge {ridge}");
+        let shares: f64 = picks.scores.iter().sum();
+        assert!((0.3..=1.0).contains(&shares), "{shares}");
+    }
+    // A constant gene comes last, whatever it is called.
+    let mut values: Vec<f32> = vec![0.0; 17];
+    (0..61).for_each(|g| values.extend(x.column(g)));
+    let with = Columns::new(17, values);
+    let picks = diverse(&with, with.gram(), 0.01, &self::ids(62), &constraints(62, 62, &[], &[]), &silent);
+    assert_eq!(picks.unwrap().genes[61], 0);
 }
 
 #[test]

@@ -11,5 +11,5 @@ use crate::progress::Reporter;
 
 /// Chooses from z-scored `x`; `ids` are its genes.
 pub fn css(x: &Columns, ids: &[String], constraints: &Constraints, report: Reporter) -> Picks {
-    greedy(x, Some(&Target { gram: x.gram(), ridge: 0.0 }), ids, constraints, report)
+    greedy(x, Some(&Target { gram: x.gram() }), ids, constraints, report)
 }

@@ -18,6 +18,7 @@ use super::columns::Columns;
 use super::constraints::{Constraints, Picks};
 use super::eigen::Components;
 use super::greedy::{Target, greedy};
+use super::ridge_greedy::ridge_greedy;
 use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::nn::apply;
@@ -94,13 +95,13 @@ pub struct DiverseSettings {
     pub target: Aim,
     /// How much each gene of it counts.
     pub weights: Weights,
-    /// λ as a share of the number of samples, which is ‖x_j‖² of a gene before any choice.
+    /// λ as a share of the chosen genes' sum of squares, samples × genes chosen; 0 is least squares.
     pub ridge: f64,
 }
 
 impl Default for DiverseSettings {
     fn default() -> Self {
-        DiverseSettings { target: Aim::Reconstruction, weights: Weights::Equal, ridge: 0.1 }
+        DiverseSettings { target: Aim::Reconstruction, weights: Weights::Equal, ridge: 0.01 }
     }
 }
 
@@ -184,6 +185,8 @@ pub fn diverse(
     if !(ridge >= 0.0 && ridge.is_finite()) {
         return Err(Error::Usage(format!("--ridge {ridge}: expected a number that is not negative")));
     }
-    let target = Target { gram, ridge: ridge * x.rows() as f64 };
-    Ok(greedy(x, Some(&target), ids, constraints, report))
+    Ok(match ridge {
+        0.0 => greedy(x, Some(&Target { gram }), ids, constraints, report),
+        _ => ridge_greedy(x, &gram, ridge, ids, constraints, report),
+    })
 }

@@ -1,8 +1,8 @@
-//! The greedy recursion that `css`, `diverse` and `pca` share.
+//! The greedy recursion that `css` and `pca` share, and `diverse` without a ridge.
 //!
 //! With residuals R of the candidates X and T of a target after the genes chosen so far, take the gene j that maximises
-//! `f_j/(g_j + λ)` with f_j = ‖Tᵀr_j‖², g_j = ‖r_j‖², then deflate R and T on it (Farahat, Ghodsi & Kamel, "An efficient
-//! greedy method for unsupervised feature selection", ICDM 2011, where T = X and λ = 0). Without a target take the largest
+//! `f_j/g_j` with f_j = ‖Tᵀr_j‖², g_j = ‖r_j‖², then deflate R and T on it (Farahat, Ghodsi & Kamel, "An efficient
+//! greedy method for unsupervised feature selection", ICDM 2011, where T = X). Without a target take the largest
 //! g_j, which is QR with column pivoting (Businger & Golub 1965).
 //!
 //! Neither R nor T is kept. All lies in the space of the n samples, with M = T·Tᵀ [n × n]; w is the unit vector along r_j
@@ -25,8 +25,6 @@ use crate::progress::{Event, Reporter};
 pub struct Target {
     /// [samples × samples]
     pub gram: DMatrix<f64>,
-    /// Added to ‖r_j‖²; with z-scored candidates ‖x_j‖² is the number of samples.
-    pub ridge: f64,
 }
 
 /// A residual below this share of its gene, or of the whole target, is rounding.
@@ -67,7 +65,7 @@ impl<'a> Residuals<'a> {
             return None;
         }
         let value = |gene: usize| match self.target {
-            Some(target) => self.f[gene].max(0.0) / (self.g[gene] + target.ridge),
+            Some(_) => self.f[gene].max(0.0) / self.g[gene],
             None => self.g[gene],
         };
         let live = |gene: &usize| self.g[*gene] > EXHAUSTED * self.fresh.0[*gene] && may(*gene);

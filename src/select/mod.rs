@@ -11,6 +11,7 @@ mod list;
 mod pca;
 mod peel_off;
 mod random;
+mod ridge_greedy;
 pub mod stability;
 mod variance;
 
