@@ -1,40 +1,54 @@
-//! `genelift select`: scores → landmarks.
+//! `genelift select`: scores, a store or a model → landmarks.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::print;
+use super::{Common, limit_threads, print};
 use crate::attribution::ScoreTable;
-use crate::error::Result;
+use crate::device::{self, Executor};
+use crate::error::{Error, Result};
+use crate::nn::model::Model;
 use crate::progress::{Event, Reporter};
-use crate::select::{GeneList, top};
-use crate::store::atomic;
+use crate::select::diverse::{Aim, Weights};
+use crate::select::{
+    ConcreteSettings, Constraints, DiverseSettings, GeneList, Inputs, Needs, PeelOffSettings, Strategy,
+    from_store, top,
+};
+use crate::store::{Store, Table, atomic};
 
 /// Arguments of `select`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// A table written by `genelift attribute`
-    scores: PathBuf,
+    /// A table written by `genelift attribute`; for the strategy top
+    scores: Option<PathBuf>,
     /// The landmarks to write (.tsv)
     #[arg(short, value_name = "LANDMARKS")]
     output: PathBuf,
     /// How many landmarks
     #[arg(short, value_name = "N")]
     n: usize,
+    /// The training samples; for every strategy but top
+    #[arg(long, value_name = "STORE")]
+    store: Option<PathBuf>,
+    /// The model trained on them; for the strategy diverse
+    #[arg(long, value_name = "MODEL")]
+    model: Option<PathBuf>,
     #[command(flatten)]
     options: Options,
-    /// Replace the output if it exists
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    common: Common,
 }
 
 /// What can be said about a selection, on the command line or in a configuration file.
 #[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Options {
+    /// How the landmarks are chosen
+    #[arg(long, value_enum, default_value_t)]
+    pub strategy: Strategy,
     /// Genes that must be landmarks: a file of names (by gene id, Entrez id, symbol or probe), or l1000, the bundled
-    /// panel
+    /// panel. They come first, and count as explained in strategies that look at what is explained
     #[arg(long, value_name = "LIST")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
@@ -42,31 +56,189 @@ pub struct Options {
     #[arg(long, value_name = "LIST")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
-    /// The column of the scores that the lists' names are looked up in [whichever fits best]
+    /// The column of the genes' table that the lists' names are looked up in [whichever fits best]
     #[arg(long, value_name = "COLUMN")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub match_on: Option<String>,
+    /// Use at most this many samples, drawn by the seed [4000; 1000 where the strategy needs principal components]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples: Option<usize>,
+    /// diverse: what is to be explained [reconstruction]
+    #[arg(long, value_name = "reconstruction|data|pca:K")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<Aim>,
+    /// diverse: how much each gene of the target counts [equal]
+    #[arg(long, value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<Weights>,
+    /// diverse: how much a gene needs of its own variance left to be taken, as a share of it [0.1]
+    #[arg(long, value_name = "SHARE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ridge: Option<f64>,
+    /// concrete: passes over the samples [300]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<usize>,
+    /// concrete: step size [0.01]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// concrete: samples in a batch [32]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
+    /// concrete: how soft the selectors are at the beginning [10]
+    #[arg(long, value_name = "T")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_temperature: Option<f64>,
+    /// concrete: and at the end [0.01]
+    #[arg(long, value_name = "T")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_temperature: Option<f64>,
+    /// concrete: widths of the decoder's hidden layers [none: a linear decoder]
+    #[arg(long, value_delimiter = ',', value_name = "WIDTHS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<Vec<usize>>,
+    /// peel-off: runs of k-means a round, 1 to 255 [32; Subramanian et al. 2017: 100]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trials: Option<usize>,
 }
 
-/// Selects and writes the landmarks.
+impl Options {
+    /// The settings of `concrete`: its defaults, with what was said put in.
+    pub fn concrete(&self, seed: u64) -> ConcreteSettings {
+        let default = ConcreteSettings::default();
+        ConcreteSettings {
+            hidden: self.decoder.clone().unwrap_or(default.hidden),
+            epochs: self.epochs.unwrap_or(default.epochs),
+            learning_rate: self.learning_rate.unwrap_or(default.learning_rate),
+            start_temperature: self.start_temperature.unwrap_or(default.start_temperature),
+            end_temperature: self.end_temperature.unwrap_or(default.end_temperature),
+            batch: self.batch.unwrap_or(default.batch),
+            seed,
+        }
+    }
+
+    /// The settings of `diverse`: its defaults, with what was said put in.
+    pub fn diverse(&self) -> DiverseSettings {
+        let default = DiverseSettings::default();
+        DiverseSettings {
+            target: self.target.unwrap_or(default.target),
+            weights: self.weights.unwrap_or(default.weights),
+            ridge: self.ridge.unwrap_or(default.ridge),
+        }
+    }
+
+    /// What the strategy takes.
+    pub fn needs(&self) -> Needs {
+        self.strategy.needs(&self.diverse())
+    }
+
+    /// Refuses options that the strategy would not look at.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the option.
+    pub fn validate(&self) -> Result<()> {
+        let not_diverse = self.strategy != Strategy::Diverse;
+        let not_concrete = self.strategy != Strategy::Concrete;
+        let unsampled = self.needs().samples == usize::MAX;
+        let idle = [
+            ("--target", self.target.is_some() && not_diverse),
+            ("--weights", self.weights.is_some() && not_diverse),
+            ("--ridge", self.ridge.is_some() && not_diverse),
+            ("--trials", self.trials.is_some() && self.strategy != Strategy::PeelOff),
+            ("--samples", self.samples.is_some() && unsampled),
+            ("--epochs", self.epochs.is_some() && not_concrete),
+            ("--learning-rate", self.learning_rate.is_some() && not_concrete),
+            ("--batch", self.batch.is_some() && not_concrete),
+            ("--start-temperature", self.start_temperature.is_some() && not_concrete),
+            ("--end-temperature", self.end_temperature.is_some() && not_concrete),
+            ("--decoder", self.decoder.is_some() && not_concrete),
+        ];
+        match idle.iter().find(|(_, idle)| *idle) {
+            Some((option, _)) => Err(unused(self.strategy, option)),
+            None => self.concrete(0).validate(),
+        }
+    }
+}
+
+/// Where a selection's files are; those that the strategy takes, and no others.
+#[derive(Debug, Clone, Copy)]
+pub struct Files<'a> {
+    /// A table of scores.
+    pub scores: Option<&'a Path>,
+    /// Training samples.
+    pub store: Option<&'a Path>,
+    /// A network.
+    pub model: Option<&'a Path>,
+    /// The landmarks to write.
+    pub landmarks: &'a Path,
+}
+
+fn name(strategy: Strategy) -> String {
+    clap::ValueEnum::to_possible_value(&strategy).map_or_else(String::new, |v| v.get_name().to_string())
+}
+
+fn unused(strategy: Strategy, what: &str) -> Error {
+    Error::Usage(format!("--strategy {} does not use {what}; leave it out", name(strategy)))
+}
+
+/// Selects and writes the landmarks. `executor` opens the device, where a network has to run.
 ///
 /// # Errors
-/// Those of [`top`], of the lists and of the files.
-pub fn select_files(
-    scores: &Path,
+/// [`Error::Usage`] for a file that the strategy lacks or has no use for; those of the strategy, of the lists and of
+/// the files.
+pub fn select_files<'e>(
+    files: &Files,
     n: usize,
     options: &Options,
-    out: &Path,
+    seed: u64,
     force: bool,
+    executor: impl FnOnce() -> Result<&'e mut dyn Executor>,
     report: Reporter,
 ) -> Result<ScoreTable> {
-    atomic::check_free(out, force)?;
-    let scores = ScoreTable::read(scores)?;
+    options.validate()?;
+    let (strategy, settings, needs) = (options.strategy, options.diverse(), options.needs());
+    let file = |path: Option<&'_ Path>, needed: bool, what: &str| match (path, needed) {
+        (None, true) => Err(Error::Usage(format!("--strategy {} needs {what}", name(strategy)))),
+        (Some(_), false) => Err(unused(strategy, what)),
+        (path, _) => Ok(path.map(Path::to_path_buf)),
+    };
+    let scores = file(files.scores, needs.scores, "SCORES, a table written by `genelift attribute`")?;
+    let store = file(files.store, needs.store, "--store, the training samples")?;
+    let model = file(files.model, needs.model, "--model, the model trained on them")?;
+    atomic::check_free(files.landmarks, force)?;
+
+    let landmarks = if let Some(scores) = scores {
+        let scores = ScoreTable::read(&scores)?;
+        let (include, exclude) = lists(options, &scores.genes, report)?;
+        top(&scores, n, &include, &exclude)?
+    } else {
+        let store = Store::open(&store.expect("a strategy takes scores or a store"))?;
+        let model = model.map(|path| Model::load(&path)).transpose()?;
+        let (include, exclude) = lists(options, store.genes(), report)?;
+        let constraints = Constraints::new(store.genes(), n, &include, &exclude)?;
+        let samples = options.samples.unwrap_or(needs.samples);
+        let concrete = options.concrete(seed);
+        let trials = options.trials.unwrap_or(PeelOffSettings::default().trials);
+        let model = model.as_ref();
+        let inputs =
+            Inputs { store: &store, model, samples, seed, diverse: &settings, concrete: &concrete, trials };
+        from_store(strategy, &inputs, &constraints, executor, report)?.table(store.genes())
+    };
+    landmarks.write(files.landmarks, force)?;
+    Ok(landmarks)
+}
+
+/// The genes to include and to exclude, as rows of `genes`.
+fn lists(options: &Options, genes: &Table, report: Reporter) -> Result<(Vec<usize>, Vec<usize>)> {
     let rows = |lists: &[String], what: &str| -> Result<Vec<usize>> {
         let mut rows = Vec::new();
         for name in lists {
             let list = GeneList::open(name)?;
-            let matched = list.find(&scores.genes, options.match_on.as_deref())?;
+            let matched = list.find(genes, options.match_on.as_deref())?;
             report(Event::Note(format!(
                 "{what} {}: {} of its {} names found, by {}; {} genes",
                 list.name,
@@ -79,10 +251,7 @@ pub fn select_files(
         }
         Ok(rows)
     };
-    let (include, exclude) = (rows(&options.include, "include")?, rows(&options.exclude, "exclude")?);
-    let landmarks = top(&scores, n, &include, &exclude)?;
-    landmarks.write(out, force)?;
-    Ok(landmarks)
+    Ok((rows(&options.include, "include")?, rows(&options.exclude, "exclude")?))
 }
 
 /// Runs the command.
@@ -90,6 +259,23 @@ pub fn select_files(
 /// # Errors
 /// Those of [`select_files`].
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
-    let landmarks = select_files(&args.scores, args.n, &args.options, &args.output, args.force, report)?;
+    let Common { device, seed, threads, force } = &args.common;
+    limit_threads(*threads)?;
+    let mut opened = None;
+    let files = Files {
+        scores: args.scores.as_deref(),
+        store: args.store.as_deref(),
+        model: args.model.as_deref(),
+        landmarks: &args.output,
+    };
+    let landmarks = select_files(
+        &files,
+        args.n,
+        &args.options,
+        *seed,
+        *force,
+        || Ok(&mut **opened.insert(device::open(device, *threads, report)?)),
+        report,
+    )?;
     print(&format!("landmarks\t{}\ngenes\t{}\n", args.output.display(), landmarks.genes.len()))
 }

@@ -167,7 +167,9 @@ pub fn train(
     monitored.truncate(MONITORED);
     let held: Vec<u32> = (n..n + slice.validation.len()).map(|i| i as u32).collect();
 
-    let (mut history, mut best): (Vec<Epoch>, Option<(f64, usize, Vec<Layer>)>) = (Vec::new(), None);
+    let mut history: Vec<Epoch> = Vec::new();
+    // validation MAE, epoch, parameters
+    let mut best: Option<(f64, usize, Vec<Layer>)> = None;
     let total = Some(settings.epochs as u64);
     report(Event::Started { task: "training".into(), total, unit: "epochs" });
     for epoch in 1..=settings.epochs {

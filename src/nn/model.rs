@@ -111,9 +111,17 @@ impl Shape {
     }
 }
 
+impl Layer {
+    /// Glorot-uniform weights, zero biases: U(−l, l) with l = √(6/(inputs + outputs)) (Glorot & Bengio 2010).
+    pub fn initial(inputs: usize, outputs: usize, activation: Activation, stream: &mut Stream) -> Layer {
+        let limit = (6.0 / (inputs + outputs) as f64).sqrt();
+        let weight = (0..inputs * outputs).map(|_| ((2.0 * stream.uniform() - 1.0) * limit) as f32);
+        Layer { inputs, outputs, weight: weight.collect(), bias: vec![0.0; outputs], activation }
+    }
+}
+
 impl Model {
-    /// Glorot-uniform weights, zero biases: U(−l, l) with l = √(6/(inputs + outputs)) (Glorot & Bengio 2010),
-    /// drawn from `seed`.
+    /// Layers as [`Layer::initial`] draws them from `seed`.
     pub fn initial(
         shape: &Shape,
         genes: Vec<String>,
@@ -122,10 +130,7 @@ impl Model {
         config: serde_json::Value,
     ) -> Model {
         let draw = |(i, (inputs, outputs, activation)): (usize, (usize, usize, Activation))| {
-            let limit = (6.0 / (inputs + outputs) as f64).sqrt();
-            let mut stream = Stream::new(seed, "initial weights", i as u64);
-            let weight = (0..inputs * outputs).map(|_| ((2.0 * stream.uniform() - 1.0) * limit) as f32);
-            Layer { inputs, outputs, weight: weight.collect(), bias: vec![0.0; outputs], activation }
+            Layer::initial(inputs, outputs, activation, &mut Stream::new(seed, "initial weights", i as u64))
         };
         Model { layers: shape.layers().into_iter().enumerate().map(draw).collect(), input, genes, config }
     }

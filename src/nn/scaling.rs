@@ -79,7 +79,7 @@ fn median(values: &mut [f32]) -> f32 {
 }
 
 /// Calls `visit` with each gene's values over `samples` (in that order), reading the store in blocks of genes.
-fn by_gene(store: &Store, samples: &[usize], mut visit: impl FnMut(usize, &mut [f32])) {
+pub(crate) fn by_gene(store: &Store, samples: &[usize], mut visit: impl FnMut(usize, &mut [f32])) {
     let genes = store.n_genes();
     let step = (BLOCK_VALUES / store.n_samples().max(1)).clamp(1, genes);
     let (mut block, mut values) = (Vec::new(), Vec::with_capacity(samples.len()));

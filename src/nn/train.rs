@@ -9,7 +9,7 @@ use super::history::Epoch;
 use super::model::{Layer, Model, Shape};
 use super::network::{InputBuffers, LossBuffers, Network};
 use super::scaling;
-use super::settings::{BETAS, Optimizer, Precision, TrainSettings};
+use super::settings::{BETAS, Optimizer, Precision, TrainSettings, corrections};
 use crate::device::random::Stream;
 use crate::device::recording::{Call, Element, Matrix, Recording, Step, Update};
 use crate::device::{Executor, Program};
@@ -308,7 +308,7 @@ impl<'a> Run<'a> {
         let program = self.step;
         self.feed.pass(executor, &order, |executor, batch| {
             *step += 1;
-            let correction = |beta: f32| (1.0 - f64::from(beta).powf(*step as f64)) as f32;
+            let (correction1, correction2) = corrections(*step);
             let arguments = Step {
                 rows: batch.rows,
                 first: batch.first,
@@ -317,8 +317,9 @@ impl<'a> Run<'a> {
                 seed: settings.seed,
                 learning_rate: settings.learning_rate as f32,
                 gradient_scale: (1.0 / (batch.rows as f64 * genes)) as f32,
-                correction1: correction(BETAS.0),
-                correction2: correction(BETAS.1),
+                correction1,
+                correction2,
+                ..Step::default()
             };
             executor.run(program, &arguments)?;
             let done = before + (batch.start + batch.rows) as u64;
@@ -384,7 +385,7 @@ impl Validation<'_> {
 }
 
 /// Column sums of a loss table.
-fn sums(table: &[f32]) -> (f64, f64) {
+pub(crate) fn sums(table: &[f32]) -> (f64, f64) {
     table.chunks_exact(2).fold((0.0, 0.0), |(a, b), pair| (a + f64::from(pair[0]), b + f64::from(pair[1])))
 }
 

@@ -1,5 +1,6 @@
 //! Store → store: normalise, collapse probes, match genes, scale, split.
 
+pub mod bootstrap;
 mod collapse;
 mod matching;
 mod quantile;

@@ -1,55 +1,198 @@
-//! From scored genes to a list of landmarks.
+//! From scores, data or a network to a ranked list of landmarks: one file a strategy, one [`Strategy`] table.
 
+pub mod columns;
+mod concrete;
+mod constraints;
+mod css;
+pub mod diverse;
+pub mod eigen;
+mod greedy;
 mod list;
+mod pca;
+mod peel_off;
+mod random;
+pub mod stability;
+mod variance;
 
-pub use list::{GeneList, Located, Matched};
+use serde::{Deserialize, Serialize};
 
 use crate::attribution::ScoreTable;
+use crate::device::Executor;
+use crate::device::random::Stream;
 use crate::error::{Error, Result};
+use crate::nn::model::Model;
+use crate::progress::{Event, Reporter};
+use crate::store::Store;
+use columns::Columns;
+pub use concrete::{ConcreteSettings, concrete};
+pub use constraints::{Constraints, Picks};
+pub use css::css;
+pub use diverse::{DiverseSettings, diverse};
+pub use greedy::{Target, greedy};
+pub use list::{GeneList, Located, Matched};
+pub use pca::{pca, right_vectors};
+pub use peel_off::{PeelOffSettings, peel_off};
+pub use random::random;
+pub use variance::variance;
+
+/// How landmarks are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// The highest scores (Kong et al. 2021)
+    #[default]
+    Top,
+    /// Greedy against what is already explained, aimed at the autoencoder's reconstruction
+    Diverse,
+    /// A random draw
+    Random,
+    /// The highest variance
+    Variance,
+    /// QR with column pivoting on the principal components (Q-DEIM)
+    Pca,
+    /// Greedy column subset selection on the data (Farahat et al. 2011)
+    Css,
+    /// Concrete autoencoder (Balın et al. 2019)
+    Concrete,
+    /// Centroids of tight clusters, taken out round by round (how the L1000 landmarks were found)
+    PeelOff,
+}
+
+/// What a strategy chooses from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// A table of scores.
+    pub scores: bool,
+    /// A store of training samples; without it the genes are those of the scores.
+    pub store: bool,
+    /// A network.
+    pub model: bool,
+    /// At most this many samples are used, drawn by the seed.
+    pub samples: usize,
+}
+
+/// Samples that a strategy uses which factorises an n × n matrix.
+const FACTORISED: usize = 1_000;
+/// Samples that a strategy uses which multiplies by one.
+const MULTIPLIED: usize = 4_000;
+
+impl Strategy {
+    /// What the strategy takes; `settings` decide for `diverse`.
+    pub fn needs(self, settings: &DiverseSettings) -> Needs {
+        let needs = |samples| Needs { scores: false, store: true, model: false, samples };
+        match self {
+            Strategy::Top => Needs { scores: true, store: false, ..needs(usize::MAX) },
+            Strategy::Random | Strategy::Variance | Strategy::Concrete => needs(usize::MAX),
+            Strategy::Css => needs(MULTIPLIED),
+            Strategy::Pca | Strategy::PeelOff => needs(FACTORISED),
+            Strategy::Diverse => match settings.target {
+                diverse::Aim::Reconstruction => Needs { model: true, ..needs(MULTIPLIED) },
+                diverse::Aim::Data => needs(MULTIPLIED),
+                diverse::Aim::Pca(_) => needs(FACTORISED),
+            },
+        }
+    }
+}
+
+/// The samples of a store that a strategy uses, ascending: all, or `most` drawn by the seed.
+pub fn draw_samples(store: &Store, most: usize, seed: u64, report: Reporter) -> Vec<usize> {
+    let mut samples: Vec<usize> = (0..store.n_samples()).collect();
+    if samples.len() > most {
+        report(Event::Note(format!("selecting on {most} of {} samples, drawn by the seed", samples.len())));
+        Stream::new(seed, "selection samples", 0).shuffle(&mut samples);
+        samples.truncate(most);
+        samples.sort_unstable();
+    }
+    samples
+}
 
 /// Picks the `n` best genes: the included ones first, then by rank. The result is ranked in that order.
 ///
 /// `include` and `exclude` are positions in `scores`.
 ///
 /// # Errors
-/// [`Error::Usage`] for n = 0; [`Error::Data`] where a gene is on both lists, where more are included than asked
-/// for, or where fewer are left than asked for.
+/// Those of [`Constraints::new`].
 pub fn top(scores: &ScoreTable, n: usize, include: &[usize], exclude: &[usize]) -> Result<ScoreTable> {
-    if n == 0 {
-        return Err(Error::Usage("-n must be at least 1".into()));
+    let constraints = Constraints::new(&scores.genes, n, include, exclude)?;
+    let sizes: Vec<f64> = scores.scores.iter().map(|score| score.abs()).collect();
+    let picks = constraints.best(&scores.genes.ids, &sizes);
+    let signed = picks.genes.iter().map(|gene| scores.scores[*gene]).collect();
+    Ok(Picks { scores: signed, ..picks }.table(&scores.genes))
+}
+
+/// What a strategy that looks at a store gets.
+pub struct Inputs<'a> {
+    /// Training samples only.
+    pub store: &'a Store,
+    /// For strategies that need it.
+    pub model: Option<&'a Model>,
+    /// At most this many samples.
+    pub samples: usize,
+    /// Of draws.
+    pub seed: u64,
+    /// For `diverse`.
+    pub diverse: &'a DiverseSettings,
+    /// For `concrete`.
+    pub concrete: &'a ConcreteSettings,
+    /// For `peel-off`: k-means runs a round.
+    pub trials: usize,
+}
+
+/// Runs a strategy that chooses among a store's genes.
+///
+/// # Errors
+/// [`Error::Usage`] for `top`, which takes scores ([`top`]), and where the model is missing; [`Error::Data`] for a
+/// single sample; those of the strategy. `executor` opens the device that a network runs on.
+pub fn from_store<'e>(
+    strategy: Strategy,
+    inputs: &Inputs,
+    constraints: &Constraints,
+    executor: impl FnOnce() -> Result<&'e mut dyn Executor>,
+    report: Reporter,
+) -> Result<Picks> {
+    let Inputs { store, model, samples, seed, diverse: settings, concrete: autoencoder, trials } = *inputs;
+    let ids = &store.genes().ids;
+    if strategy == Strategy::Random {
+        return Ok(random(ids, constraints, seed));
     }
-    let total = scores.genes.len();
-    let (mut included, mut excluded) = (vec![false; total], vec![false; total]);
-    include.iter().for_each(|i| included[*i] = true);
-    exclude.iter().for_each(|i| excluded[*i] = true);
-    if let Some(both) = (0..total).find(|i| included[*i] && excluded[*i]) {
+    let samples = draw_samples(store, samples, seed, report);
+    if samples.len() < 2 {
         let message = format!(
-            "gene {} is on an --include and on an --exclude list; remove it from one",
-            scores.genes.ids[both]
+            "{}: a selection that looks at the data needs at least 2 samples, found {}",
+            store.path().display(),
+            samples.len()
         );
         return Err(Error::Data(message));
     }
-    let count = included.iter().filter(|x| **x).count();
-    if count > n {
-        return Err(Error::Data(format!(
-            "{count} genes are to be included, but only {n} landmarks were asked for (-n)"
-        )));
+    if strategy == Strategy::Concrete {
+        return concrete(executor()?, store, &samples, constraints, autoencoder, report);
     }
-    let free = excluded.iter().filter(|x| !**x).count();
-    if free < n {
-        let message = format!(
-            "{n} landmarks were asked for (-n), but there are only {free} genes: {total} scored, {} excluded",
-            total - free
-        );
-        return Err(Error::Data(message));
+    let (x, deviations) = Columns::standardized(store, &samples);
+    match strategy {
+        Strategy::Variance => Ok(variance(&deviations, ids, constraints)),
+        Strategy::Pca => Ok(pca(&x, ids, constraints, report)),
+        Strategy::Css => Ok(css(&x, ids, constraints, report)),
+        Strategy::PeelOff => {
+            let settings = PeelOffSettings { trials, seed, ..PeelOffSettings::default() };
+            peel_off(&x, &settings, ids, constraints, report)
+        }
+        Strategy::Diverse => {
+            let gram = match diverse::from_data(settings.target, settings.weights, &x) {
+                Some(gram) => gram,
+                None => {
+                    let model = model.ok_or_else(|| Error::Usage("diverse needs --model".into()))?;
+                    let weights = settings.weights;
+                    let executor = executor()?;
+                    diverse::reconstruction(executor, model, store, &samples, &deviations, weights, report)?
+                        .gram()
+                }
+            };
+            diverse(&x, gram, settings.ridge, ids, constraints, report)
+        }
+        Strategy::Top | Strategy::Random | Strategy::Concrete => {
+            Err(Error::Usage("top chooses by scores, not from a store".into()))
+        }
     }
-    let first = (0..total).filter(|i| included[*i]);
-    let rest = (0..total).filter(|i| !included[*i] && !excluded[*i]);
-    let chosen: Vec<usize> = first.chain(rest).take(n).collect();
-    Ok(ScoreTable {
-        genes: scores.genes.select(&chosen),
-        scores: chosen.iter().map(|i| scores.scores[*i]).collect(),
-    })
 }
 
 #[cfg(test)]
@@ -57,34 +200,15 @@ mod tests {
     use super::*;
     use crate::store::Table;
 
-    fn scores() -> ScoreTable {
+    #[test]
+    fn top_takes_the_best_whatever_their_sign_and_the_included_first() {
         let genes = Table::new("gene_id", ["a", "b", "c", "d", "e"].map(String::from).to_vec());
-        ScoreTable::rank(&genes, &[1.0, 5.0, 3.0, 3.0, 0.0])
-    }
-
-    #[test]
-    fn best_first_with_ties_by_id() {
-        assert_eq!(top(&scores(), 3, &[], &[]).unwrap().genes.ids, ["b", "c", "d"]);
-        assert_eq!(top(&scores(), 5, &[], &[]).unwrap().genes.ids, ["b", "c", "d", "a", "e"]);
-    }
-
-    #[test]
-    fn included_first_excluded_never() {
-        // positions in the ranked table: b c d a e
-        let chosen = top(&scores(), 3, &[4], &[0]).unwrap();
+        // ranked: b c d a e
+        let scores = ScoreTable::rank(&genes, &[1.0, 5.0, -3.0, 3.0, 0.0]);
+        assert_eq!(top(&scores, 3, &[], &[]).unwrap().genes.ids, ["b", "c", "d"]);
+        assert_eq!(top(&scores, 5, &[], &[]).unwrap().genes.ids, ["b", "c", "d", "a", "e"]);
+        let chosen = top(&scores, 3, &[4], &[0]).unwrap();
         assert_eq!(chosen.genes.ids, ["e", "c", "d"]);
-        assert_eq!(chosen.scores, [0.0, 3.0, 3.0]);
-    }
-
-    #[test]
-    fn impossible_requests_say_how_many_there_are() {
-        let message = |n, include: &[usize], exclude: &[usize]| {
-            top(&scores(), n, include, exclude).unwrap_err().to_string()
-        };
-        assert!(message(6, &[], &[]).contains("only 5 genes"));
-        assert!(message(5, &[], &[1]).contains("only 4 genes: 5 scored, 1 excluded"));
-        assert!(message(1, &[0, 1], &[]).contains("2 genes are to be included"));
-        assert!(message(1, &[2], &[2]).contains("gene d is on an --include and on an --exclude list"));
-        assert!(matches!(top(&scores(), 0, &[], &[]), Err(Error::Usage(_))));
+        assert_eq!(chosen.scores, [0.0, -3.0, 3.0]);
     }
 }

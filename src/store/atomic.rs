@@ -69,6 +69,14 @@ pub fn write_file(path: &Path, force: bool, write: impl FnOnce(&mut dyn Write) -
     sync_parent(path)
 }
 
+/// Writes or replaces a text file, whole or not at all.
+///
+/// # Errors
+/// As [`write_file`].
+pub fn write_text(path: &Path, text: &str) -> Result<()> {
+    write_file(path, true, |out| out.write_all(text.as_bytes()).map_err(Error::io(path, "writing")))
+}
+
 /// A file or directory that is removed when this is dropped; after a rename there is nothing to remove.
 pub(crate) struct Temporary(PathBuf);
 

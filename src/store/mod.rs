@@ -7,6 +7,7 @@
 pub mod atomic;
 mod info;
 pub mod npy;
+pub(crate) mod spool;
 mod summary;
 mod table;
 mod writer;

@@ -6,6 +6,8 @@
 
 mod activate;
 mod bias_gradient;
+mod concrete;
+mod concrete_gradient;
 mod difference;
 mod epilogue;
 mod gather;
@@ -252,6 +254,10 @@ fn dispatch(context: &Context, call: &Call) -> Result<()> {
         Call::Seeds { multipliers, average, out, samples } => {
             seeds::run(context, multipliers, average, out, samples);
         }
+        Call::Concrete { logits, out } => concrete::run(context, logits, out),
+        Call::ConcreteGradient { selection, gradient, ref update } => {
+            concrete_gradient::run(context, selection, gradient, update);
+        }
         Call::SumSquares { input, table, column } => sum_squares::run(context, input, table, column),
     }
     Ok(())
@@ -259,7 +265,7 @@ fn dispatch(context: &Context, call: &Call) -> Result<()> {
 
 /// Runs a loop with the widest vectors that this processor has.
 #[inline(always)]
-fn vectorized<R>(body: impl FnOnce() -> R) -> R {
+pub(crate) fn vectorized<R>(body: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(body)
 }
 

@@ -1,0 +1,242 @@
+//! Data by genes, and the products with it that selections need.
+//!
+//! Values are f32 as in the store; every product is summed in f64, in an order that follows from the shape alone.
+
+use nalgebra::{DMatrix, DMatrixView, Dyn};
+use rayon::prelude::*;
+
+use crate::device::cpu::vectorized;
+use crate::nn::scaling;
+use crate::store::Store;
+
+/// One column a gene, one row a sample (or a component): `values[gene·rows + row]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Columns {
+    rows: usize,
+    values: Vec<f32>,
+}
+
+/// Genes that one task converts to f64 and multiplies: 256 × 613 × 8 bytes are 1.2 MiB.
+const GENES: usize = 256;
+/// Rows of a Gram matrix that one task makes.
+const PANEL: usize = 96;
+/// Partial sums of a dot product.
+const LANES: usize = 16;
+
+impl Columns {
+    /// Columns of `rows` values each, one after the other.
+    ///
+    /// # Panics
+    /// If `values` does not hold whole columns.
+    pub fn new(rows: usize, values: Vec<f32>) -> Self {
+        assert!(
+            rows > 0 && values.len().is_multiple_of(rows),
+            "{} values in columns of {rows}",
+            values.len()
+        );
+        Columns { rows, values }
+    }
+
+    /// A store's genes over the given samples, each z-scored (sd with n in the denominator) and rounded to f32; a
+    /// constant gene is 0. Also their standard deviations, in the store's units.
+    pub fn standardized(store: &Store, samples: &[usize]) -> (Self, Vec<f64>) {
+        let mut columns = Columns { rows: samples.len(), values: Vec::new() };
+        columns.values.reserve_exact(samples.len() * store.n_genes());
+        scaling::by_gene(store, samples, |_, values| columns.values.extend_from_slice(values));
+        let deviations = columns.standardize();
+        (columns, deviations)
+    }
+
+    /// Brings every column to mean 0 and mean square 1, a constant one to 0; returns the standard deviations that
+    /// they had.
+    pub fn standardize(&mut self) -> Vec<f64> {
+        self.values
+            .par_chunks_mut(self.rows)
+            .map(|column| {
+                let n = column.len() as f64;
+                let mean = column.iter().map(|x| f64::from(*x)).sum::<f64>() / n;
+                let variance = column.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / n;
+                let constant = variance == 0.0 || column.iter().all(|x| *x == column[0]);
+                let (scale, sd) =
+                    if constant { (0.0, 0.0) } else { (1.0 / variance.sqrt(), variance.sqrt()) };
+                column.iter_mut().for_each(|x| *x = ((f64::from(*x) - mean) * scale) as f32);
+                sd
+            })
+            .collect()
+    }
+
+    /// Number of genes.
+    pub fn len(&self) -> usize {
+        self.values.len() / self.rows
+    }
+
+    /// Whether there is no gene.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Values of a gene.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// One gene's values.
+    pub fn column(&self, gene: usize) -> &[f32] {
+        &self.values[gene * self.rows..][..self.rows]
+    }
+
+    /// Every column, in order.
+    pub fn columns_mut(&mut self) -> impl IndexedParallelIterator<Item = &mut [f32]> {
+        self.values.par_chunks_mut(self.rows)
+    }
+
+    /// X·Xᵀ [rows × rows] of X [rows × genes].
+    pub fn gram(&self) -> DMatrix<f64> {
+        let n = self.rows;
+        let panels: Vec<DMatrix<f64>> = (0..n.div_ceil(PANEL))
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|panel| {
+                // The upper triangle: rows of this panel against all rows up to its end.
+                let (first, last) = (panel * PANEL, n.min((panel + 1) * PANEL));
+                let mut out = DMatrix::zeros(last, last - first);
+                for block in self.values.chunks(GENES * n) {
+                    let part: Vec<f64> = block
+                        .chunks_exact(n)
+                        .flat_map(|column| column[..last].iter().map(|x| f64::from(*x)))
+                        .collect();
+                    let genes = block.len() / n;
+                    let left = DMatrixView::from_slice(&part, last, genes);
+                    let strides = (Dyn(last), Dyn(1));
+                    let right = DMatrixView::from_slice_with_strides_generic(
+                        &part[first..],
+                        Dyn(genes),
+                        Dyn(last - first),
+                        strides.0,
+                        strides.1,
+                    );
+                    out.gemm(1.0, &left, &right, 1.0);
+                }
+                out
+            })
+            .collect();
+        let mut gram = DMatrix::zeros(n, n);
+        for (panel, part) in panels.iter().enumerate() {
+            for (column, values) in part.column_iter().enumerate() {
+                let column = panel * PANEL + column;
+                for (row, value) in values.iter().enumerate().take(column + 1) {
+                    gram[(row, column)] = *value;
+                    gram[(column, row)] = *value;
+                }
+            }
+        }
+        gram
+    }
+
+    /// xᵀ·M·x for every column x; M is [rows × rows].
+    pub fn quadratic(&self, m: &DMatrix<f64>) -> Vec<f64> {
+        let product = |block: &DMatrix<f64>| {
+            let image = m * block;
+            image.column_iter().zip(block.column_iter()).map(|(a, b)| a.dot(&b)).collect::<Vec<_>>()
+        };
+        self.by_block(product).concat()
+    }
+
+    /// Bᵀ·X [k × genes], rounded to f32; B is [rows × k].
+    pub fn project(&self, basis: &DMatrix<f64>) -> Columns {
+        let transposed = basis.transpose();
+        let blocks =
+            self.by_block(|block| (&transposed * block).iter().map(|x| *x as f32).collect::<Vec<_>>());
+        Columns::new(basis.ncols(), blocks.concat())
+    }
+
+    fn by_block<R: Send>(&self, work: impl Fn(&DMatrix<f64>) -> R + Sync) -> Vec<R> {
+        let blocks = self.values.par_chunks(GENES * self.rows);
+        let block = |values: &[f32]| {
+            let genes = values.len() / self.rows;
+            work(&DMatrix::from_iterator(self.rows, genes, values.iter().map(|x| f64::from(*x))))
+        };
+        blocks.map(block).collect()
+    }
+
+    /// (a·x, b·x) for every column x, in one pass over the data.
+    pub fn dots(&self, a: &[f64], b: &[f64]) -> Vec<[f64; 2]> {
+        let mut out = vec![[0.0; 2]; self.len()];
+        let blocks = self.values.par_chunks(GENES * self.rows).zip(out.par_chunks_mut(GENES));
+        blocks.for_each(|(values, out)| {
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (x, out) in values.chunks_exact(self.rows).zip(out) {
+                        *out = dot_both(x, a, b);
+                    }
+                },
+            );
+        });
+        out
+    }
+}
+
+#[inline(always)]
+fn dot_both(x: &[f32], a: &[f64], b: &[f64]) -> [f64; 2] {
+    let (mut with_a, mut with_b) = ([0.0; LANES], [0.0; LANES]);
+    let ((x, x_rest), (a, a_rest), (b, b_rest)) =
+        (x.as_chunks::<LANES>(), a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for ((x, a), b) in x.iter().zip(a).zip(b) {
+        for lane in 0..LANES {
+            let x = f64::from(x[lane]);
+            with_a[lane] += x * a[lane];
+            with_b[lane] += x * b[lane];
+        }
+    }
+    for (lane, ((x, a), b)) in x_rest.iter().zip(a_rest).zip(b_rest).enumerate() {
+        with_a[lane] += f64::from(*x) * a;
+        with_b[lane] += f64::from(*x) * b;
+    }
+    [with_a.iter().sum(), with_b.iter().sum()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::random::Stream;
+
+    #[test]
+    fn products_equal_the_plain_sums_at_awkward_sizes() {
+        for (rows, genes) in [(1, 1), (7, 300), (97, 257), (193, 31)] {
+            let mut stream = Stream::new(3, "columns test", 0);
+            let values: Vec<f32> = (0..rows * genes).map(|_| stream.uniform() as f32 - 0.5).collect();
+            let x = Columns::new(rows, values);
+            let full = DMatrix::from_fn(rows, genes, |r, g| f64::from(x.column(g)[r]));
+            let gram = &full * full.transpose();
+            assert!((x.gram() - &gram).amax() < 1e-12);
+            let quadratic = x.quadratic(&gram);
+            let a: Vec<f64> = (0..rows).map(|_| stream.uniform()).collect();
+            let b: Vec<f64> = (0..rows).map(|_| stream.uniform()).collect();
+            let dots = x.dots(&a, &b);
+            for g in 0..genes {
+                let column = full.column(g);
+                assert!((quadratic[g] - column.dot(&(&gram * column))).abs() < 1e-9);
+                let dot = |v: &[f64]| column.iter().zip(v).map(|(x, v)| x * v).sum::<f64>();
+                assert!((dots[g][0] - dot(&a)).abs() < 1e-12 && (dots[g][1] - dot(&b)).abs() < 1e-12);
+            }
+            let basis = DMatrix::from_fn(rows, 3, |_, _| stream.uniform());
+            let (projected, expected) = (x.project(&basis), basis.transpose() * &full);
+            assert!((0..genes).all(|g| {
+                (0..3).all(|k| (f64::from(projected.column(g)[k]) - expected[(k, g)]).abs() < 1e-5)
+            }));
+        }
+    }
+
+    #[test]
+    fn standardized_columns() {
+        let mut x = Columns::new(3, vec![1.0, 2.0, 6.0, 5.5, 5.5, 5.5]);
+        let deviations = x.standardize();
+        // NumPy: np.std([1, 2, 6]); (np.array([1, 2, 6]) - 3) / np.std([1, 2, 6])
+        assert!((deviations[0] - 2.160246899469287).abs() < 1e-12 && deviations[1] == 0.0);
+        for (x, expected) in x.column(0).iter().zip([-0.9258201f32, -0.46291005, 1.388_73]) {
+            assert!((x - expected).abs() < 1e-6);
+        }
+        assert_eq!(x.column(1), [0.0; 3]);
+    }
+}
