@@ -17,6 +17,7 @@ use genelift::infer::{
     FitSettings, KnnSettings, LinearSettings, Method, MissingLandmarks, MlpSettings, Predictor, Problem,
     complete,
 };
+use genelift::nn::feed::Resident;
 use genelift::nn::tensors::TensorFile;
 use genelift::nn::train::hold_out;
 use genelift::progress::silent;
@@ -188,20 +189,26 @@ fn dgex_equals_pytorch() {
             layer(widths[l], widths[l + 1], activation, (l as u32, 0), gain, 0.0)
         };
         let panel = |genes| mlp::panel(&data.store, &data.samples, genes);
-        let slice = Slice {
+        let (input, output) = (panel(&data.landmarks), panel(&data.targets));
+        let slice = |resident| Slice {
+            resident,
             store: &data.store,
             training,
             validation,
-            landmarks: (&data.landmarks, &panel(&data.landmarks)),
-            targets: (&data.targets, &panel(&data.targets)),
+            landmarks: (&data.landmarks, &input),
+            targets: (&data.targets, &output),
             seed: 0,
         };
         let file = package("tests/data/predictors").join(of::<String>(&case["file"]));
         let expected = TensorFile::load(&file).unwrap();
         for mut executor in executors() {
             let who = format!("{name} on {}", executor.name());
-            let layers = (0..=hidden.len()).map(initial).collect();
-            let fitted = mlp::train(&mut *executor, &slice, &settings, layers, &silent).unwrap();
+            let mut train = |resident| {
+                let layers = (0..=hidden.len()).map(initial).collect();
+                mlp::train(&mut *executor, &slice(resident), &settings, layers, &silent).unwrap()
+            };
+            let fitted = train(Resident::Always);
+            assert!(train(Resident::Never) == fitted, "{who}: streamed");
             assert_eq!(fitted.epoch, of::<usize>(&case["best_epoch"]), "{who}");
             let history = of::<Vec<Value>>(&case["history"]);
             assert_eq!(fitted.history.len(), history.len());
@@ -442,4 +449,47 @@ fn what_cannot_be_fitted_is_refused() {
     let mut first = [0.0; 2];
     data.store.read_genes(0, &[2, 5], &mut first);
     assert!(rows.chunks(2).all(|row| row == first));
+}
+
+#[test]
+fn the_command_completes_a_file_of_landmarks() {
+    let data = Data::new(60, 47, 3);
+    let dir = data.dir.path();
+    let genelift = |arguments: &[&str]| {
+        let program = env!("CARGO_BIN_EXE_genelift");
+        let output = std::process::Command::new(program).current_dir(dir).args(arguments).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let store = data.store.path().to_str().unwrap();
+    let ids: Vec<&str> = data.landmarks.iter().map(|g| data.store.genes().ids[*g].as_str()).collect();
+    std::fs::write(dir.join("landmarks.tsv"), format!("gene_id\n{}\n", ids.join("\n"))).unwrap();
+    // the landmarks alone, as a file
+    let mut csv = format!("sample_id,{}\n", ids.join(","));
+    let mut row = vec![0.0; ids.len()];
+    for sample in 0..60 {
+        data.store.read_genes(sample, &data.landmarks, &mut row);
+        let values: Vec<String> = row.iter().map(f32::to_string).collect();
+        csv += &format!("{},{}\n", data.store.samples().ids[sample], values.join(","));
+    }
+    std::fs::write(dir.join("profiles.csv"), csv).unwrap();
+
+    let fit =
+        ["fit", store, "--landmarks", "landmarks.tsv", "-o", "p.safetensors", "--device", "cpu", "--method"];
+    let (code, _, error) = genelift(&[&fit[..], &["linear", "--hidden", "5"]].concat());
+    assert!(code == Some(2) && error.contains("--hidden is not an option of --method linear"), "{error}");
+    let (code, out, error) = genelift(&[&fit[..], &["linear"]].concat());
+    assert!(code == Some(0) && out.contains("targets\t31\npenalty\t"), "{out}{error}");
+    let predict = ["predict", "p.safetensors", "profiles.csv", "-o", "whole.gex", "--device", "cpu"];
+    let (code, out, error) = genelift(&predict);
+    assert!(code == Some(0) && out.contains("measured\t16\ninferred\t31\n"), "{out}{error}");
+    let whole = Store::open(&dir.join("whole.gex")).unwrap();
+    assert_eq!((whole.n_samples(), whole.n_genes()), (60, 47));
+    let (code, _, error) = genelift(&predict);
+    assert!(code == Some(1) && error.contains("already exists"), "{error}");
+    let left = dir
+        .read_dir()
+        .unwrap()
+        .filter(|f| f.as_ref().unwrap().file_name().to_string_lossy().contains("import-"));
+    assert_eq!(left.count(), 0, "the imported store is removed");
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use serde::Deserialize;
 
 use super::{Common, print};
@@ -104,7 +105,7 @@ impl Options {
             ("--target-slices", self.target_slices.is_some(), &[Mlp]),
         ];
         if let Some((option, ..)) = said.iter().find(|(_, said, of)| *said && !of.contains(&method)) {
-            let method = serde_json::json!(method);
+            let method = method.to_possible_value().map_or(String::new(), |v| v.get_name().to_string());
             return Err(Error::Usage(format!(
                 "{option} is not an option of --method {method}; leave it out"
             )));

@@ -18,6 +18,10 @@ use recording::{Element, Matrix, Recording, Step};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Program(pub usize);
 
+/// Staging areas that an executor lends at a time; who asks for a further one waits for one to come back. For each
+/// of two panels of genes: one being filled, one waiting, one being copied.
+pub const STAGING_AREAS: usize = 6;
+
 /// Host memory that travels to a device matrix in one piece. Rows are written in the matrix's element type;
 /// padding between rows is zero and stays so. May be filled on another thread.
 pub trait Staging: Send {

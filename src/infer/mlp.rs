@@ -41,6 +41,8 @@ pub struct Slice<'a> {
     pub targets: (&'a [usize], &'a Panel),
     /// Of the order of the samples and of dropout.
     pub seed: u64,
+    /// Whether the samples are kept on the device; the network is the same.
+    pub resident: Resident,
 }
 
 /// One epoch of training.
@@ -105,6 +107,7 @@ pub(super) fn fit(
             landmarks: (landmarks, &input),
             targets: (&targets[part], &output),
             seed,
+            resident: Resident::Auto,
         };
         if slices > 1 {
             report(Event::Note(format!("targets {} of {slices}", s + 1)));
@@ -246,7 +249,7 @@ impl<'a> Run<'a> {
         }
         let samples = [slice.training, slice.validation].concat();
         let panels = vec![Some(landmarks.0.to_vec()), Some(targets.0.to_vec())];
-        let feed = Feed::of_panels(executor, slice.store, samples, panels, batch, Resident::Auto, report)?;
+        let feed = Feed::of_panels(executor, slice.store, samples, panels, batch, slice.resident, report)?;
         let table = executor.matrix("losses", feed.batches(), 2, Element::F32)?;
 
         let mut compile = |gradient: Option<Matrix>, dropout: Option<f32>| -> Result<Program> {

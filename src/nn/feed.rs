@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::network::InputBuffers;
 use crate::device::recording::{Call, Element, Matrix, padded};
-use crate::device::{Executor, Staging};
+use crate::device::{Executor, STAGING_AREAS, Staging};
 use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
@@ -31,7 +31,7 @@ pub enum Resident {
 
 /// One upload of the whole matrix travels in pieces of about this size.
 const PIECE_BYTES: usize = 16 << 20;
-/// Staging areas that are filled ahead of the one in use.
+/// Pieces that are filled ahead of the one in use.
 const AHEAD: usize = 2;
 /// A resident matrix may take this share of the free device memory.
 const RESIDENT_SHARE: f64 = 0.8;
@@ -209,7 +209,7 @@ impl<'a> Feed<'a> {
         executor.wait()
     }
 
-    /// Fills staging areas, one a panel, on a loader thread, `AHEAD` ahead, and hands them over in order.
+    /// Fills staging areas, one a panel, on a loader thread, some ahead, and hands them over in order.
     fn pump(
         &self,
         executor: &mut dyn Executor,
@@ -237,9 +237,10 @@ impl<'a> Feed<'a> {
                 }
             });
             let lost = || Error::Data("the loader thread stopped; this is a bug".into());
+            let ahead = AHEAD.min(STAGING_AREAS / self.panels.len() - 1).max(1);
             let mut asked = 0;
             for n in 0..pieces {
-                while asked < pieces && asked < n + AHEAD {
+                while asked < pieces && asked < n + ahead {
                     let area = |panel: &Panel| executor.staging(panel.values, rows.min(order.len()));
                     let areas = self.panels.iter().map(area).collect::<Result<_>>()?;
                     to_loader.send((asked, areas)).map_err(|_| lost())?;

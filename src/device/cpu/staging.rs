@@ -3,14 +3,11 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::storage::Line;
-use crate::device::Staging;
 use crate::device::recording::Matrix;
+use crate::device::{STAGING_AREAS, Staging};
 use crate::error::{Error, Result};
 
-/// Buffers in the ring: one being filled, one waiting, one being read.
-const SLOTS: usize = 3;
-
-/// Hands out at most [`SLOTS`] buffers; each comes back when its [`Slot`] is dropped.
+/// Hands out at most [`STAGING_AREAS`] buffers; each comes back when its [`Slot`] is dropped.
 pub struct Ring {
     made: usize,
     free: Receiver<Buffer>,
@@ -36,7 +33,7 @@ impl Ring {
     pub fn take(&mut self, matrix: Matrix, rows: usize) -> Result<Slot> {
         let buffer = match self.free.try_recv() {
             Ok(buffer) => buffer,
-            Err(_) if self.made < SLOTS => {
+            Err(_) if self.made < STAGING_AREAS => {
                 self.made += 1;
                 Buffer::default()
             }

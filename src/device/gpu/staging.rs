@@ -5,11 +5,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
-use crate::device::Staging;
 use crate::device::recording::Matrix;
-
-/// Buffers in the ring: one being filled, one waiting, one being copied.
-pub const SLOTS: usize = 3;
+use crate::device::{STAGING_AREAS, Staging};
 
 const PENDING: u8 = 0;
 const MAPPED: u8 = 1;
@@ -62,14 +59,14 @@ impl Ring {
         let ticket = {
             let count = self.out.count.lock().unwrap_or_else(|e| e.into_inner());
             // one that is dropped unused is replaced
-            let count = self.out.fewer.wait_while(count, |count| *count >= SLOTS);
+            let count = self.out.fewer.wait_while(count, |count| *count >= STAGING_AREAS);
             let mut count = count.unwrap_or_else(|e| e.into_inner());
             *count += 1;
             Ticket(self.out.clone())
         };
         let out = *self.out.count.lock().unwrap_or_else(|e| e.into_inner());
         let mut slot = None;
-        if self.free.len() + out > SLOTS {
+        if self.free.len() + out > STAGING_AREAS {
             slot = self.free.pop_front();
         }
         if let Some(slot) = &slot {
