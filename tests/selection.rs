@@ -13,8 +13,8 @@ use genelift::progress::{Event, silent};
 use genelift::select::columns::Columns;
 use genelift::select::diverse::{Aim, Weights, from_data, reconstruction};
 use genelift::select::{
-    Constraints, DiverseSettings, Inputs, PeelOffSettings, Picks, Strategy, css, diverse, from_store, pca,
-    peel_off, random, variance,
+    ConcreteSettings, Constraints, DiverseSettings, Inputs, PeelOffSettings, Picks, Strategy, css, diverse,
+    from_store, pca, peel_off, random, variance,
 };
 use genelift::store::Table;
 use serde_json::Value;
@@ -256,9 +256,17 @@ fn from_a_store_the_same_on_any_number_of_threads() {
     let net = model(&store, layers, scaling::fit(&store, &samples, Scale::Zscore));
     for strategy in Strategy::value_variants().iter().copied().filter(|s| *s != Strategy::Top) {
         let run = |threads: usize, samples: usize| {
+            let autoencoder = ConcreteSettings { epochs: 2, ..ConcreteSettings::default() };
             let settings = DiverseSettings::default();
-            let inputs =
-                Inputs { store: &store, model: Some(&net), samples, seed: 3, diverse: &settings, trials: 9 };
+            let inputs = Inputs {
+                store: &store,
+                model: Some(&net),
+                samples,
+                seed: 3,
+                diverse: &settings,
+                concrete: &autoencoder,
+                trials: 9,
+            };
             let bound = Constraints::new(store.genes(), 70, &[9], &[11]).unwrap();
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {

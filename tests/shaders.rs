@@ -30,6 +30,8 @@ fn epilogues(element: Element) -> Vec<Epilogue> {
     let table = matrix(3, 2, Element::F32);
     let mut all = vec![Epilogue::Store { out }];
     all.push(Epilogue::Multiply { by: matrix(14, 90, element), out });
+    let items = matrix(1, 70, Element::F32);
+    all.push(Epilogue::Count { own: items, counts: items, first: 0 });
     all.extend(updates().into_iter().map(Epilogue::Update));
     for fold in [Fold::Abs, Fold::Signed, Fold::Square] {
         all.push(Epilogue::DeepLift {
@@ -93,6 +95,14 @@ fn recording() -> Recording {
             recording.push(Call::Seeds { multipliers, average: false, out, samples: 7 });
             let out = matrix(7, 5, element);
             recording.push(Call::Seeds { multipliers, average: true, out, samples: 7 });
+        }
+    }
+    let logits = matrix(70, 90, Element::F32);
+    recording.push(Call::Concrete { logits, out: logits });
+    for update in updates() {
+        for element in [Element::F32, Element::F16] {
+            let gradient = matrix(70, 90, element);
+            recording.push(Call::ConcreteGradient { selection: logits, gradient, update });
         }
     }
     let value = matrix(1, 33, Element::F32);

@@ -1,25 +1,10 @@
 // The functions of src/device/math.rs, four values at a time. ACTIVATION is a constant of the variant.
+// #import shared/elementary.wgsl
 
 const SIGMOID = 0u;
 const TANH = 1u;
 const RELU = 2u;
 const LINEAR = 3u;
-
-// e^x to about 1 ulp, clamped to [-87.3, 88.3]; the built-in exp may be off by 3 + 2|x| ulp.
-fn exponential(x: vec4f) -> vec4f {
-    let above = select(x, vec4f(88.3), x > vec4f(88.3));
-    let clamped = select(above, vec4f(-87.3), above < vec4f(-87.3));
-    let n = round(clamped * 1.44269504);
-    let r = clamped - n * 0.693359375 - n * -2.12194440e-4;
-    var p = r * 1.9875691e-4 + 1.3981999e-3;
-    p = p * r + 8.333452e-3;
-    p = p * r + 4.1665796e-2;
-    p = p * r + 1.6666665e-1;
-    p = p * r + 5.0000001e-1;
-    p = p * r * r + r + 1.0;
-    // 2^n is built in the exponent bits
-    return p * bitcast<vec4f>((vec4i(n) + 127) << vec4u(23u));
-}
 
 fn sigmoid(z: vec4f) -> vec4f {
     let e = exponential(-abs(z));

@@ -10,5 +10,6 @@ struct Step {
     gradient_scale: f32,
     correction1: f32,
     correction2: f32,
+    temperature: f32,
 }
 @group(1) @binding(0) var<uniform> step: Step;

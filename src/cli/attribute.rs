@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{Common, Preset, print};
 use crate::attribution::{
@@ -34,29 +34,24 @@ pub struct Args {
 }
 
 /// What can be said about attribution, on the command line or in a configuration file.
-#[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(clap::Args, Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Options {
     /// Where the settings that are not given come from: default (mean as reference) or paper (zeros)
     #[arg(long, value_enum)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
     /// What samples are compared with, at the scaled input: zeros, mean, median (over the attributed samples), or
     /// a store, of which the mean is taken [default: mean; paper: zeros]
     #[arg(long, value_name = "zeros|mean|median|STORE")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<Reference>,
     /// The bottleneck's activation, or its input [post]
     #[arg(long, value_enum)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
     /// How contributions become one score a gene [mean-abs]
     #[arg(long, value_enum)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub aggregate: Option<Aggregate>,
     /// How many samples, drawn by the seed [all]
     #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub samples: Option<usize>,
 }
 

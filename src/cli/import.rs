@@ -43,32 +43,27 @@ pub enum Dtype {
 pub struct Options {
     /// auto, csv, tsv, gctx, h5ad or npy; auto looks at the content, then at the file's ending
     #[arg(long, default_value = "auto")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
     /// Which side holds the genes; auto goes by the format, the names, the header, else the longer side
     #[arg(long, value_enum, default_value_t)]
     pub orientation: Orientation,
     /// The layer of an h5ad file to read in place of X
     #[arg(long, value_name = "NAME")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<String>,
     /// Type of the store's values
     #[arg(long, value_enum, default_value_t)]
     pub dtype: Dtype,
     /// A table (.tsv, .csv) whose columns are joined to the samples by its first column, the sample id
     #[arg(long, value_name = "TSV")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
     /// What becomes of missing values: blank, NA, NaN, infinite, −666 in GCTX
     #[arg(long, value_enum, default_value_t)]
     pub missing: Missing,
     /// Names of the genes of a .npy: a table, the first column the id
     #[arg(long, value_name = "TSV")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub genes: Option<PathBuf>,
     /// Names of the samples of a .npy: a table, the first column the id
     #[arg(long, value_name = "TSV")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub samples: Option<PathBuf>,
 }
 

@@ -4,9 +4,14 @@
 
 mod apply;
 mod attribute;
+mod compare;
 mod devices;
+mod export;
+mod fit;
 mod import;
 mod info;
+mod predict;
+mod prepare;
 mod progress;
 mod run;
 mod select;
@@ -40,6 +45,10 @@ enum Command {
     Import(import::Args),
     /// Describe a store, a model or a matrix file
     Info(info::Args),
+    /// Write a store's matrix as TSV, CSV or npy
+    Export(export::Args),
+    /// Normalise, collapse probes, match genes, scale: a store into a new store
+    Prepare(prepare::Args),
     /// Split a store's samples into train.gex and test.gex (and validation.gex)
     Split(split::Args),
     /// Train an autoencoder on a store
@@ -48,12 +57,19 @@ enum Command {
     Embed(apply::Args),
     /// Write the autoencoder's output as a store
     Reconstruct(apply::Args),
-    /// Measure the autoencoder on a store: MAE and PCC by gene and by sample, beside the training median's
+    /// Measure the autoencoder on a store: errors and correlations by gene and by sample, beside the training median's, and
+    /// whether outputs pass the permutation test
     Evaluate(apply::Args),
     /// Score every gene by DeepLIFT
     Attribute(attribute::Args),
     /// Pick landmarks from scores, from training samples, or by what the model knows
     Select(select::Args),
+    /// Fit a predictor that infers all other genes from landmarks
+    Fit(fit::Args),
+    /// Complete profiles: infer the targets from measured landmarks
+    Predict(predict::Args),
+    /// Compare sets of landmarks, and random ones, by what they predict on held-out samples
+    Compare(compare::Args),
     /// Do all of it, from matrix file to landmarks, as a configuration file says; resumable stage by stage
     Run(run::Args),
     /// List the adapters that can compute, and which one `--device auto` takes
@@ -127,6 +143,8 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
     match command {
         Command::Import(args) => import::run(args, report),
         Command::Info(args) => info::run(args),
+        Command::Export(args) => export::run(args, report),
+        Command::Prepare(args) => prepare::run(args, report),
         Command::Split(args) => split::run(args),
         Command::Train(args) => train::run(args, report),
         Command::Embed(args) => apply::embed(args, report),
@@ -134,6 +152,9 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Evaluate(args) => apply::evaluate(args, report),
         Command::Attribute(args) => attribute::run(args, report),
         Command::Select(args) => select::run(args, report),
+        Command::Fit(args) => fit::run(args, report),
+        Command::Predict(args) => predict::run(args, report),
+        Command::Compare(args) => compare::run(args, report),
         Command::Run(args) => run::run(args, report),
         Command::Devices(args) => devices::run(args),
         Command::Completions { shell } => {

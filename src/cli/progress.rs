@@ -24,6 +24,8 @@ struct State {
     unit: &'static str,
     total: Option<u64>,
     started: Instant,
+    /// Units that were done when the first news came: those of a run that was resumed.
+    before: Option<u64>,
     logged: Instant,
 }
 
@@ -40,6 +42,7 @@ impl Screen {
                 unit: "",
                 total: None,
                 started: now,
+                before: None,
                 logged: now,
             }),
         }
@@ -55,7 +58,7 @@ impl Screen {
             Event::Started { task, total, unit } => {
                 state.clear();
                 (state.task, state.unit, state.total) = (task, unit, total);
-                state.started = Instant::now();
+                (state.started, state.before) = (Instant::now(), None);
                 state.logged = state.started;
                 if self.terminal {
                     state.bar = Some(bar(&state.task, total, unit));
@@ -87,15 +90,19 @@ impl State {
     }
 
     fn advance(&mut self, done: u64, note: &str) {
+        let before = *self.before.get_or_insert(done);
         if let Some(bar) = &self.bar {
             bar.set_position(done);
+            if before == done {
+                bar.reset_eta();
+            }
             bar.set_message(note.to_string());
         } else if self.logged.elapsed() >= LOG_EVERY {
             self.logged = Instant::now();
             let seconds = self.started.elapsed().as_secs_f64();
-            let rate = done as f64 / seconds;
+            let rate = (done - before.min(done)) as f64 / seconds;
             let left = match self.total {
-                Some(total) if done > 0 => {
+                Some(total) if done > before => {
                     format!(" of {total}, {:.0} s left", total.saturating_sub(done) as f64 / rate)
                 }
                 _ => String::new(),

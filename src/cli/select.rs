@@ -12,7 +12,8 @@ use crate::nn::model::Model;
 use crate::progress::{Event, Reporter};
 use crate::select::diverse::{Aim, Weights};
 use crate::select::{
-    Constraints, DiverseSettings, GeneList, Inputs, Needs, PeelOffSettings, Strategy, from_store, top,
+    ConcreteSettings, Constraints, DiverseSettings, GeneList, Inputs, Needs, PeelOffSettings, Strategy,
+    from_store, top,
 };
 use crate::store::{Store, Table, atomic};
 
@@ -75,6 +76,30 @@ pub struct Options {
     #[arg(long, value_name = "SHARE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ridge: Option<f64>,
+    /// concrete: passes over the samples [300]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<usize>,
+    /// concrete: step size [0.01]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// concrete: samples in a batch [32]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
+    /// concrete: how soft the selectors are at the beginning [10]
+    #[arg(long, value_name = "T")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_temperature: Option<f64>,
+    /// concrete: and at the end [0.01]
+    #[arg(long, value_name = "T")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_temperature: Option<f64>,
+    /// concrete: widths of the decoder's hidden layers [none: a linear decoder]
+    #[arg(long, value_delimiter = ',', value_name = "WIDTHS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<Vec<usize>>,
     /// peel-off: runs of k-means a round, 1 to 255 [32; Subramanian et al. 2017: 100]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,6 +107,20 @@ pub struct Options {
 }
 
 impl Options {
+    /// The settings of `concrete`: its defaults, with what was said put in.
+    pub fn concrete(&self, seed: u64) -> ConcreteSettings {
+        let default = ConcreteSettings::default();
+        ConcreteSettings {
+            hidden: self.decoder.clone().unwrap_or(default.hidden),
+            epochs: self.epochs.unwrap_or(default.epochs),
+            learning_rate: self.learning_rate.unwrap_or(default.learning_rate),
+            start_temperature: self.start_temperature.unwrap_or(default.start_temperature),
+            end_temperature: self.end_temperature.unwrap_or(default.end_temperature),
+            batch: self.batch.unwrap_or(default.batch),
+            seed,
+        }
+    }
+
     /// The settings of `diverse`: its defaults, with what was said put in.
     pub fn diverse(&self) -> DiverseSettings {
         let default = DiverseSettings::default();
@@ -103,6 +142,7 @@ impl Options {
     /// [`Error::Usage`] naming the option.
     pub fn validate(&self) -> Result<()> {
         let not_diverse = self.strategy != Strategy::Diverse;
+        let not_concrete = self.strategy != Strategy::Concrete;
         let unsampled = self.needs().samples == usize::MAX;
         let idle = [
             ("--target", self.target.is_some() && not_diverse),
@@ -110,10 +150,16 @@ impl Options {
             ("--ridge", self.ridge.is_some() && not_diverse),
             ("--trials", self.trials.is_some() && self.strategy != Strategy::PeelOff),
             ("--samples", self.samples.is_some() && unsampled),
+            ("--epochs", self.epochs.is_some() && not_concrete),
+            ("--learning-rate", self.learning_rate.is_some() && not_concrete),
+            ("--batch", self.batch.is_some() && not_concrete),
+            ("--start-temperature", self.start_temperature.is_some() && not_concrete),
+            ("--end-temperature", self.end_temperature.is_some() && not_concrete),
+            ("--decoder", self.decoder.is_some() && not_concrete),
         ];
         match idle.iter().find(|(_, idle)| *idle) {
             Some((option, _)) => Err(unused(self.strategy, option)),
-            None => Ok(()),
+            None => self.concrete(0).validate(),
         }
     }
 }
@@ -175,9 +221,11 @@ pub fn select_files<'e>(
         let (include, exclude) = lists(options, store.genes(), report)?;
         let constraints = Constraints::new(store.genes(), n, &include, &exclude)?;
         let samples = options.samples.unwrap_or(needs.samples);
+        let concrete = options.concrete(seed);
         let trials = options.trials.unwrap_or(PeelOffSettings::default().trials);
+        let model = model.as_ref();
         let inputs =
-            Inputs { store: &store, model: model.as_ref(), samples, seed, diverse: &settings, trials };
+            Inputs { store: &store, model, samples, seed, diverse: &settings, concrete: &concrete, trials };
         from_store(strategy, &inputs, &constraints, executor, report)?.table(store.genes())
     };
     landmarks.write(files.landmarks, force)?;

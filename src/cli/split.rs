@@ -36,7 +36,6 @@ pub struct Options {
     pub fractions: Vec<f64>,
     /// A sample column; samples of one value stay together
     #[arg(long, value_name = "COLUMN")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub group_by: Option<String>,
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 
 use super::{Common, Preset, print};
 use crate::device::recording::{Activation, Loss};
@@ -44,84 +44,67 @@ pub struct Args {
 
 /// What can be said about training, on the command line or in a configuration file; what is not said is the
 /// preset's.
-#[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(clap::Args, Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Options {
     /// Where the settings that are not given come from: default (z-scored genes, linear output) or paper
     /// (minmax, sigmoid throughout)
     #[arg(long, value_enum)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
     /// Widths of the hidden layers; the narrowest is the bottleneck [500,100,500]
     #[arg(long, value_delimiter = ',', value_name = "WIDTHS")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub hidden: Option<Vec<usize>>,
     /// Of the hidden layers [sigmoid]
     #[arg(long, value_enum)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub activation: Option<Activation>,
     /// Of the last layer [linear; paper: sigmoid]
     #[arg(long, value_enum)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub output_activation: Option<Activation>,
     /// The data term [mae]
     #[arg(long, value_enum)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
     /// Of every gene, fitted on the training samples [zscore; paper: minmax]
     #[arg(long, value_enum)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub scale: Option<Scale>,
     /// The update rule [adam]
     #[arg(long, value_enum)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub optimizer: Option<Optimizer>,
     /// Of sgd [0.9]
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub momentum: Option<f64>,
     /// Step size [0.001]
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
     /// Adam's ε; with the small gradients of a wide output it decides how training goes [1e-7]
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub epsilon: Option<f64>,
     /// Samples in a batch; the last, smaller one of an epoch is used too [32]
     #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
     /// Passes over the samples; 0 writes the initial model [100]
     #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub epochs: Option<usize>,
     /// Share of hidden activations set to zero in training [0.1]
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub dropout: Option<f64>,
     /// Weight of the sum of squared weights in the loss [1e-6]
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub l2: Option<f64>,
     /// Keep the samples' order in every epoch
     #[arg(long)]
     pub no_shuffle: bool,
     /// Of activations and operands [f32]
     #[arg(long, value_enum)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub precision: Option<Precision>,
     /// A store, or the fraction of the samples to hold out, to measure the loss on after each epoch [0: none]
     #[arg(long, value_name = "STORE|FRACTION")]
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "text_or_number")]
+    #[serde(deserialize_with = "text_or_number")]
     pub validation: Option<String>,
     /// Whether the samples stay in device memory or are streamed; the model is the same [auto]
     #[arg(long, value_enum)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub resident: Option<Resident>,
     /// Seconds between checkpoints, which are written at the end of an epoch [60]
     #[arg(long, value_name = "SECONDS")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_every: Option<u64>,
 }
 

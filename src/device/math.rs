@@ -25,6 +25,35 @@ pub fn exp(x: f32) -> f32 {
     p * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
 }
 
+/// ln x to about 1 ulp for normal positive x (also near 1, where it is small). Cephes' `logf`: the mantissa in
+/// [√½, √2) and a polynomial of degree 9.
+#[inline(always)]
+pub fn ln(x: f32) -> f32 {
+    // √½ subtracted from the bits: what is left above the mantissa counts powers of two from there
+    const HALF_ROOT: u32 = 0x3F35_04F3;
+    let shifted = x.to_bits().wrapping_sub(HALF_ROOT);
+    let n = ((shifted as i32) >> 23) as f32;
+    let f = f32::from_bits((shifted & 0x007F_FFFF).wrapping_add(HALF_ROOT)) - 1.0;
+    let p = 7.037_683_6e-2;
+    let p = p * f - 1.151_461e-1;
+    let p = p * f + 1.167_699_9e-1;
+    let p = p * f - 1.242_014_1e-1;
+    let p = p * f + 1.424_932_3e-1;
+    let p = p * f - 1.666_805_8e-1;
+    let p = p * f + 2.000_071_5e-1;
+    let p = p * f - 2.499_999_4e-1;
+    let p = p * f + 3.333_333e-1;
+    let s = f * f;
+    f + (p * f * s + n * -2.121_944_4e-4 - 0.5 * s) + n * 0.693_359_4
+}
+
+/// Standard Gumbel noise −ln(−ln u) of a random word, u from its upper 23 bits, in [2⁻²⁴, 1 − 2⁻²⁴].
+#[inline(always)]
+pub fn gumbel(word: u32) -> f32 {
+    let u = ((word >> 9) as i32 as f32 + 0.5) * (1.0 / 8_388_608.0);
+    -ln(-ln(u))
+}
+
 /// 1/(1 + e^−z), accurate in relative terms for negative z too.
 #[inline(always)]
 pub fn sigmoid(z: f32) -> f32 {
@@ -130,6 +159,27 @@ mod tests {
         }
         assert!(worst < 1.5e-7, "{worst:e}");
         assert!(exp(f32::NAN).is_nan() && exp(1000.0).is_finite() && exp(-1000.0) < 1e-37);
+    }
+
+    #[test]
+    fn ln_and_gumbel_noise_are_accurate() {
+        let mut worst = 0.0f64;
+        let near_one = (-3000..3000).map(|i| 1.0 + i as f32 * f32::EPSILON / 2.0);
+        for x in (1..200_000).map(|i| i as f32 * 1.7e-4).chain([2e-38, 5.9e-8, 3e38]).chain(near_one) {
+            let expected = f64::from(x).ln();
+            worst = worst.max((f64::from(ln(x)) - expected).abs() / expected.abs().max(1e-30));
+        }
+        assert!(worst < 2e-7, "{worst:e}");
+        // the mean is Euler's constant, the variance π²/6
+        let n = 1u32 << 16;
+        let noise: Vec<f64> = (0..n).map(|i| f64::from(gumbel((i << 16) + (1 << 15)))).collect();
+        let mean = noise.iter().sum::<f64>() / f64::from(n);
+        let variance = noise.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / f64::from(n);
+        assert!((mean - 0.5772).abs() < 1e-3 && (variance - 1.6449).abs() < 1e-2, "{mean} {variance}");
+        for (word, u) in [(0, 0.5 / 8_388_608.0), (u32::MAX, 1.0 - 0.5 / 8_388_608.0), (1 << 31, 0.5)] {
+            let expected = -(-f64::ln(u)).ln();
+            assert!((f64::from(gumbel(word)) - expected).abs() < 2e-6 * expected.abs(), "{word}: {expected}");
+        }
     }
 
     #[test]

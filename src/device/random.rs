@@ -26,6 +26,15 @@ pub fn dropout_words(seed: u64, step: u64, layer: u32, row: u32, quad: u32) -> [
     pcg4d([seed as u32 ^ row, (seed >> 32) as u32 ^ layer.wrapping_mul(0x9E37_79B9), step as u32, quad])
 }
 
+/// The words behind the Gumbel noise of columns `4·quad..4·quad+4` of row `row`, from a stream that no layer's
+/// dropout uses; [`super::math::gumbel`] makes the noise of them.
+pub fn gumbel_words(seed: u64, step: u64, row: u32, quad: u32) -> [u32; 4] {
+    dropout_words(seed, step, GUMBEL, row, quad)
+}
+
+/// The place of the Gumbel noise among the layers' streams.
+pub const GUMBEL: u32 = u32::MAX;
+
 /// A value is kept when its word is at least this: rate·2³², rounded.
 pub fn dropout_threshold(rate: f32) -> u32 {
     (f64::from(rate) * 4_294_967_296.0).round().min(4_294_967_295.0) as u32

@@ -241,6 +241,17 @@ pub enum Epilogue {
         /// K × S, f32, overwritten
         sums: Matrix,
     },
+    /// Competitors above a row's own value. Rows are the items `first..first + M` of a list, columns the items
+    /// `Step::first..Step::first + Step::rows` of another of the same length (columns from `Step::rows` on do
+    /// not count): counts[0, row] += number of columns of another item than the row's with c > own[0, row].
+    Count {
+        /// 1 × M, f32
+        own: Matrix,
+        /// 1 × M, f32, accumulated over calls; exact below 2²⁴
+        counts: Matrix,
+        /// Item of row 0.
+        first: usize,
+    },
 }
 
 /// A matrix product and its epilogue.
@@ -340,6 +351,24 @@ pub enum Call {
         /// S, since `multipliers` may be absent.
         samples: usize,
     },
+    /// Samples of the concrete distribution (Maddison et al. 2017; Jang et al. 2017), one a row:
+    /// out[r, :] = softmax((logits[r, :] + g)/T), T = `Step::temperature`, g Gumbel noise from
+    /// [`super::random::gumbel_words`] keyed by (seed, step, row, column).
+    Concrete {
+        /// N × G, f32
+        logits: Matrix,
+        /// N × G, f32
+        out: Matrix,
+    },
+    /// Back through [`Call::Concrete`]: m⊙(d − Σ_j m_j·d_j)/T of each row goes to `update`.
+    ConcreteGradient {
+        /// N × G: m, what [`Call::Concrete`] wrote in the same step.
+        selection: Matrix,
+        /// N × G: d, with respect to m.
+        gradient: Matrix,
+        /// What becomes of the logits' gradient.
+        update: Update,
+    },
     /// table[Step::slot, column] = Σ w² over `input`.
     SumSquares {
         /// Any matrix.
@@ -372,6 +401,8 @@ pub struct Step {
     pub correction1: f32,
     /// 1 − β₂ᵗ, computed in f64.
     pub correction2: f32,
+    /// T of [`Call::Concrete`].
+    pub temperature: f32,
 }
 
 impl Default for Step {
@@ -386,6 +417,7 @@ impl Default for Step {
             gradient_scale: 1.0,
             correction1: 1.0,
             correction2: 1.0,
+            temperature: 1.0,
         }
     }
 }

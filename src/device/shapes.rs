@@ -40,6 +40,15 @@ pub fn check(call: &Call) {
             let rows = if average { samples } else { samples * out.cols };
             assert_eq!(out.rows, rows, "seeds: rows");
         }
+        Call::Concrete { logits, out } => {
+            same("concrete", "out", out, logits.rows, logits.cols);
+            let floats = logits.element == Element::F32 && out.element == Element::F32;
+            assert!(floats, "concrete: logits and samples are f32");
+        }
+        Call::ConcreteGradient { selection, gradient, update } => {
+            same("concrete gradient", "gradient", gradient, selection.rows, selection.cols);
+            check_update("concrete gradient", &update, selection.rows, selection.cols);
+        }
         Call::SumSquares { table, column, .. } => {
             assert!(column < table.cols, "sum of squares: table column")
         }
@@ -79,6 +88,12 @@ fn epilogue(name: &str, epilogue: &Epilogue, m: usize, n: usize) {
             );
             same(name, "scores", scores, m / samples, n);
             same(name, "sums", sums, m / samples, samples);
+        }
+        Epilogue::Count { own, counts, .. } => {
+            for (what, matrix) in [("own", own), ("counts", counts)] {
+                same(name, what, matrix, 1, m);
+                assert_eq!(matrix.element, Element::F32, "{name}: {what} is f32");
+            }
         }
     }
 }

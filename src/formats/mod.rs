@@ -4,6 +4,7 @@
 //! A new format is a file with `open`, and a row in [`FORMATS`].
 
 mod compressed;
+mod export;
 mod gctx;
 mod h5ad;
 mod hdf5;
@@ -12,7 +13,6 @@ mod missing;
 mod names;
 mod npy;
 mod orientation;
-mod spool;
 mod text;
 
 use std::io::Read;
@@ -20,6 +20,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::store::Table;
+pub use export::export;
 pub use import::{ImportSettings, import};
 pub use missing::Missing;
 pub use orientation::Orientation;

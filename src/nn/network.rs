@@ -49,12 +49,20 @@ impl InputBuffers {
     /// # Errors
     /// [`crate::Error::Device`].
     pub fn new(executor: &mut dyn Executor, model: &Model) -> Result<Self> {
-        let genes = model.genes.len();
-        let mut vector = |name, values: &[f32]| vector(executor, name, genes, values);
+        let input = &model.input;
+        InputBuffers::of(executor, &input.offset, &input.scale, &input.unit())
+    }
+
+    /// Uploads a scaling, one value a gene.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`].
+    pub fn of(executor: &mut dyn Executor, offset: &[f32], scale: &[f32], unit: &[f32]) -> Result<Self> {
+        let mut vector = |name, values: &[f32]| vector(executor, name, values.len(), values);
         Ok(InputBuffers {
-            offset: vector("input.offset", &model.input.offset)?,
-            scale: vector("input.scale", &model.input.scale)?,
-            unit: vector("input.unit", &model.input.unit())?,
+            offset: vector("input.offset", offset)?,
+            scale: vector("input.scale", scale)?,
+            unit: vector("input.unit", unit)?,
         })
     }
 }
@@ -166,15 +174,32 @@ impl Network {
         updates: &[(Update, Update)],
         dropout: Option<f32>,
     ) {
+        self.backward_to(recording, inputs, gradients, updates, dropout, None);
+    }
+
+    /// As [`Network::backward`]; `below` (B × inputs of the first layer) receives the gradient with respect to
+    /// the network's input.
+    pub fn backward_to(
+        &self,
+        recording: &mut Recording,
+        inputs: &[Matrix],
+        gradients: &[Matrix],
+        updates: &[(Update, Update)],
+        dropout: Option<f32>,
+        below: Option<Matrix>,
+    ) {
         for l in (0..self.layers.len()).rev() {
             // Before the update, since it needs the weights that made the output.
-            if l > 0 {
-                let epilogue = Epilogue::Derivative {
+            let epilogue = match l {
+                0 => below.map(|out| Epilogue::Store { out }),
+                _ => Some(Epilogue::Derivative {
                     output: inputs[l],
                     activation: self.layers[l - 1].activation,
                     dropout: mask(dropout, l - 1),
                     out: gradients[l - 1],
-                };
+                }),
+            };
+            if let Some(epilogue) = epilogue {
                 let weight = self.layers[l].weight;
                 recording.product("backward", Layout::Nn, gradients[l], weight, self.half, epilogue);
             }

@@ -67,6 +67,12 @@ pub struct TrainSettings {
 /// β₁ and β₂ of Adam.
 pub const BETAS: (f32, f32) = (0.9, 0.999);
 
+/// Adam's bias corrections 1 − β₁ᵗ and 1 − β₂ᵗ in optimizer step t, from 1.
+pub fn corrections(step: u64) -> (f32, f32) {
+    let correction = |beta: f32| (1.0 - f64::from(beta).powf(step as f64)) as f32;
+    (correction(BETAS.0), correction(BETAS.1))
+}
+
 impl TrainSettings {
     /// The default: z-scored genes and a linear output. `docs/presets.md` has the measurements behind it.
     pub fn standard() -> Self {

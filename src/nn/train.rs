@@ -9,7 +9,7 @@ use super::history::Epoch;
 use super::model::{Layer, Model, Shape};
 use super::network::{InputBuffers, LossBuffers, Network};
 use super::scaling;
-use super::settings::{BETAS, Optimizer, Precision, TrainSettings};
+use super::settings::{BETAS, Optimizer, Precision, TrainSettings, corrections};
 use crate::device::random::Stream;
 use crate::device::recording::{Call, Element, Matrix, Recording, Step, Update};
 use crate::device::{Executor, Program};
@@ -96,6 +96,8 @@ pub fn train(executor: &mut dyn Executor, training: &Training, report: Reporter)
     let mut step = start.step;
     let mut last_checkpoint = Instant::now();
     let mut last_line: Option<Instant> = None;
+    let total = Some((settings.epochs * run.feed.len()) as u64);
+    report(Event::Started { task: "training".into(), total, unit: "samples" });
     for epoch in history.len() as u64 + 1..=settings.epochs as u64 {
         let row = run.epoch(executor, epoch, &mut step, report)?;
         if epoch == settings.epochs as u64 || last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
@@ -113,6 +115,7 @@ pub fn train(executor: &mut dyn Executor, training: &Training, report: Reporter)
             last_checkpoint = Instant::now();
         }
     }
+    report(Event::Finished);
     let layers = run.network.download(executor)?;
     if let Some(tensor) = non_finite(&layers) {
         return Err(Error::Diverged { step, epoch: history.len() as u64, tensor });
@@ -194,6 +197,8 @@ struct Run<'a> {
     norms: Matrix,
     norm: Program,
     validation: Option<Validation<'a>>,
+    /// Of the epoch before, for the progress note.
+    loss: Option<f64>,
 }
 
 struct Validation<'a> {
@@ -278,7 +283,7 @@ impl<'a> Run<'a> {
             }
             None => None,
         };
-        Ok(Run { settings, network, moments, feed, step, table, norms, norm, validation })
+        Ok(Run { settings, network, moments, feed, step, table, norms, norm, validation, loss: None })
     }
 
     /// One epoch and its validation; `step` counts optimizer steps over the whole run.
@@ -298,15 +303,12 @@ impl<'a> Run<'a> {
         }
         let genes = self.network.layers[0].weight.cols as f64;
         let first_step = *step;
-        report(Event::Started {
-            task: format!("epoch {epoch}/{}", settings.epochs),
-            total: Some(n as u64),
-            unit: "samples",
-        });
+        let before = (epoch - 1) * n as u64;
+        let note = format!("epoch {epoch}/{}{}", settings.epochs, self.last_loss());
         let program = self.step;
         self.feed.pass(executor, &order, |executor, batch| {
             *step += 1;
-            let correction = |beta: f32| (1.0 - f64::from(beta).powf(*step as f64)) as f32;
+            let (correction1, correction2) = corrections(*step);
             let arguments = Step {
                 rows: batch.rows,
                 first: batch.first,
@@ -315,16 +317,17 @@ impl<'a> Run<'a> {
                 seed: settings.seed,
                 learning_rate: settings.learning_rate as f32,
                 gradient_scale: (1.0 / (batch.rows as f64 * genes)) as f32,
-                correction1: correction(BETAS.0),
-                correction2: correction(BETAS.1),
+                correction1,
+                correction2,
+                ..Step::default()
             };
             executor.run(program, &arguments)?;
-            report(Event::Advanced { done: (batch.start + batch.rows) as u64, note: String::new() });
+            let done = before + (batch.start + batch.rows) as u64;
+            report(Event::Advanced { done, note: note.clone() });
             Ok(())
         })?;
         executor.run(self.norm, &Step::default())?;
         let losses = executor.read(self.table, 0, self.feed.batches())?;
-        report(Event::Finished);
         if let Some(slot) = losses.chunks_exact(2).position(|pair| !pair[0].is_finite()) {
             let layers = self.network.download(executor)?;
             let tensor = non_finite(&layers).unwrap_or_else(|| "the loss".into());
@@ -334,6 +337,7 @@ impl<'a> Run<'a> {
         let train_seconds = started.elapsed().as_secs_f64();
         let total = n as f64 * genes;
         let (loss, mae) = sums(&losses);
+        self.loss = Some(loss / total);
         let validation = match &self.validation {
             Some(validation) => Some(validation.measure(executor, genes)?),
             None => None,
@@ -348,6 +352,10 @@ impl<'a> Run<'a> {
             seconds: started.elapsed().as_secs_f64(),
             samples_per_second: n as f64 / train_seconds,
         })
+    }
+
+    fn last_loss(&self) -> String {
+        self.loss.map_or(String::new(), |loss| format!(", loss {loss:.4}"))
     }
 
     fn download_moments(&self, executor: &mut dyn Executor) -> Result<Vec<(Moments, Moments)>> {
@@ -377,7 +385,7 @@ impl Validation<'_> {
 }
 
 /// Column sums of a loss table.
-fn sums(table: &[f32]) -> (f64, f64) {
+pub(crate) fn sums(table: &[f32]) -> (f64, f64) {
     table.chunks_exact(2).fold((0.0, 0.0), |(a, b), pair| (a + f64::from(pair[0]), b + f64::from(pair[1])))
 }
 
@@ -432,7 +440,7 @@ fn optimizer(
 }
 
 /// The first parameter that is not finite, by its name in the model's file.
-fn non_finite(layers: &[Layer]) -> Option<String> {
+pub(crate) fn non_finite(layers: &[Layer]) -> Option<String> {
     let bad = |values: &[f32]| values.iter().any(|v| !v.is_finite());
     layers.iter().enumerate().find_map(|(i, layer)| {
         if bad(&layer.weight) {

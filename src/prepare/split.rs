@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::device::random::Stream;
 use crate::error::{Error, Result};
-use crate::store::{Origin, Store, StoreWriter};
+use crate::store::{Origin, Store, StoreWriter, Table};
 
 /// Writes `DIR/train.gex` and `DIR/test.gex`, or with three fractions `train`, `validation` and `test`.
 ///
@@ -56,7 +56,8 @@ pub fn split(
                 "part": name, "fractions": fractions, "group_by": group_by, "seed": seed,
             }}),
         );
-        stores.push(write(store, &dir.join(format!("{name}.gex")), &samples, origin, force)?);
+        let table = store.samples().select(&samples);
+        stores.push(write(store, &dir.join(format!("{name}.gex")), &samples, table, origin, force)?);
     }
     Ok(stores)
 }
@@ -105,22 +106,28 @@ fn assign(groups: &[Vec<usize>], fractions: &[f64], seed: u64) -> Vec<usize> {
     part_of
 }
 
-/// The given samples of a store as a store of their own.
-fn write(store: &Store, path: &Path, samples: &[usize], origin: Origin, force: bool) -> Result<Store> {
+/// The given samples of a store as a store of their own, `table` describing them.
+pub(super) fn write(
+    store: &Store,
+    path: &Path,
+    samples: &[usize],
+    table: Table,
+    origin: Origin,
+    force: bool,
+) -> Result<Store> {
     let mut writer = StoreWriter::create(path, store.n_genes(), store.element(), force)?;
     let mut row = vec![0.0; store.n_genes()];
     for &sample in samples {
         store.read_row(sample, &mut row);
         writer.push_rows(&row)?;
     }
-    writer.finish(store.genes().clone(), store.samples().select(samples), origin)
+    writer.finish(store.genes().clone(), table, origin)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::device::recording::Element;
-    use crate::store::Table;
 
     fn store(dir: &Path, n: usize, group: impl Fn(usize) -> usize) -> Store {
         let mut writer = StoreWriter::create(&dir.join("all.gex"), 3, Element::F32, false).expect("created");

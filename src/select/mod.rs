@@ -1,6 +1,7 @@
 //! From scores, data or a network to a ranked list of landmarks: one file a strategy, one [`Strategy`] table.
 
 pub mod columns;
+mod concrete;
 mod constraints;
 mod css;
 pub mod diverse;
@@ -10,6 +11,7 @@ mod list;
 mod pca;
 mod peel_off;
 mod random;
+pub mod stability;
 mod variance;
 
 use serde::{Deserialize, Serialize};
@@ -22,11 +24,12 @@ use crate::nn::model::Model;
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
 use columns::Columns;
+pub use concrete::{ConcreteSettings, concrete};
 pub use constraints::{Constraints, Picks};
 pub use css::css;
 pub use diverse::{DiverseSettings, diverse};
 pub use greedy::{Target, greedy};
-pub use list::{GeneList, Matched};
+pub use list::{GeneList, Located, Matched};
 pub use pca::{pca, right_vectors};
 pub use peel_off::{PeelOffSettings, peel_off};
 pub use random::random;
@@ -49,6 +52,8 @@ pub enum Strategy {
     Pca,
     /// Greedy column subset selection on the data (Farahat et al. 2011)
     Css,
+    /// Concrete autoencoder (Balın et al. 2019)
+    Concrete,
     /// Centroids of tight clusters, taken out round by round (how the L1000 landmarks were found)
     PeelOff,
 }
@@ -77,7 +82,7 @@ impl Strategy {
         let needs = |samples| Needs { scores: false, store: true, model: false, samples };
         match self {
             Strategy::Top => Needs { scores: true, store: false, ..needs(usize::MAX) },
-            Strategy::Random | Strategy::Variance => needs(usize::MAX),
+            Strategy::Random | Strategy::Variance | Strategy::Concrete => needs(usize::MAX),
             Strategy::Css => needs(MULTIPLIED),
             Strategy::Pca | Strategy::PeelOff => needs(FACTORISED),
             Strategy::Diverse => match settings.target {
@@ -127,6 +132,8 @@ pub struct Inputs<'a> {
     pub seed: u64,
     /// For `diverse`.
     pub diverse: &'a DiverseSettings,
+    /// For `concrete`.
+    pub concrete: &'a ConcreteSettings,
     /// For `peel-off`: k-means runs a round.
     pub trials: usize,
 }
@@ -143,7 +150,7 @@ pub fn from_store<'e>(
     executor: impl FnOnce() -> Result<&'e mut dyn Executor>,
     report: Reporter,
 ) -> Result<Picks> {
-    let Inputs { store, model, samples, seed, diverse: settings, trials } = *inputs;
+    let Inputs { store, model, samples, seed, diverse: settings, concrete: autoencoder, trials } = *inputs;
     let ids = &store.genes().ids;
     if strategy == Strategy::Random {
         return Ok(random(ids, constraints, seed));
@@ -156,6 +163,9 @@ pub fn from_store<'e>(
             samples.len()
         );
         return Err(Error::Data(message));
+    }
+    if strategy == Strategy::Concrete {
+        return concrete(executor()?, store, &samples, constraints, autoencoder, report);
     }
     let (x, deviations) = Columns::standardized(store, &samples);
     match strategy {
@@ -179,7 +189,7 @@ pub fn from_store<'e>(
             };
             diverse(&x, gram, settings.ridge, ids, constraints, report)
         }
-        Strategy::Top | Strategy::Random => {
+        Strategy::Top | Strategy::Random | Strategy::Concrete => {
             Err(Error::Usage("top chooses by scores, not from a store".into()))
         }
     }

@@ -98,9 +98,10 @@ pub fn peel_off(
         let mut gone = vec![false; y.len()];
         for set in sets.iter().filter(|set| set.len() >= smallest) {
             set.iter().for_each(|gene| gone[*gene] = true);
-            let idle = picks.genes.len() == constraints.n() || set.iter().any(|gene| given.contains(gene));
-            let may = |gene| !idle && constraints.allows(gene, given.len());
-            if let Some(gene) = central(&y, set, ids, may) {
+            if picks.genes.len() < constraints.n()
+                && !set.iter().any(|gene| given.contains(gene))
+                && let Some(gene) = central(&y, set, ids, |gene| constraints.allows(gene, given.len()))
+            {
                 picks.push(gene, set.len() as f64);
             }
         }

@@ -44,12 +44,7 @@ impl Origin {
     /// The origin of a store made from `parent` by `transform`.
     pub fn derived(parent: &Store, transform: serde_json::Value) -> Origin {
         let mut origin = parent.info().origin.clone();
-        origin.inputs.push(InputFile {
-            path: parent.path().display().to_string(),
-            bytes: (parent.n_samples() * parent.row_len()) as u64,
-            sha256: parent.info().fingerprint(),
-            format: "store".into(),
-        });
+        origin.inputs.push(InputFile::of_store(parent));
         origin.transforms.push(transform);
         origin
     }
@@ -69,6 +64,16 @@ pub struct InputFile {
 }
 
 impl InputFile {
+    /// A store as an input.
+    pub fn of_store(store: &Store) -> InputFile {
+        InputFile {
+            path: store.path().display().to_string(),
+            bytes: (store.n_samples() * store.row_len()) as u64,
+            sha256: store.info().fingerprint(),
+            format: "store".into(),
+        }
+    }
+
     /// Path, length and SHA-256 of a file; a pass over it.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! [`reference`] evaluates a call with plain loops; [`fixture`] fills matrices, runs both and compares. An
 //! executor joins the tests by joining [`executors`].
 
+mod concrete;
 mod elementwise;
 mod epilogues;
 mod execution;

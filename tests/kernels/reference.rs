@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use genelift::device::random::{dropout_threshold, dropout_words};
+use genelift::device::random::{dropout_threshold, dropout_words, gumbel_words};
 use genelift::device::recording::{
     Activation, Call, Dropout, Element, Epilogue, Fold, Layout, Loss, Matrix, Product, Step, Update,
 };
@@ -124,6 +124,33 @@ impl Reference {
                     false => 0.0,
                 }
             }),
+            Call::Concrete { logits, out } => {
+                let temperature = f64::from(step.temperature);
+                let noisy = |this: &Self, r: usize, c: usize| {
+                    let word = gumbel_words(step.seed, step.step, r as u32, (c / 4) as u32)[c % 4];
+                    let u = (f64::from(word >> 9) + 0.5) / 8_388_608.0;
+                    (this.at(logits, r, c) - (-u.ln()).ln()) / temperature
+                };
+                let powers: Vec<Vec<f64>> = (0..out.rows)
+                    .map(|r| {
+                        let row: Vec<f64> = (0..out.cols).map(|c| noisy(self, r, c)).collect();
+                        let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                        row.iter().map(|x| (x - most).exp()).collect()
+                    })
+                    .collect();
+                self.fill(out, |_, r, c| powers[r][c] / powers[r].iter().sum::<f64>());
+            }
+            Call::ConcreteGradient { selection, gradient, ref update } => {
+                let mut all = Vec::new();
+                for r in 0..selection.rows {
+                    let pairs: Vec<(f64, f64)> = (0..selection.cols)
+                        .map(|c| (self.at(selection, r, c), self.at(gradient, r, c)))
+                        .collect();
+                    let sum: f64 = pairs.iter().map(|(m, d)| m * d).sum();
+                    all.extend(pairs.iter().map(|(m, d)| m * (d - sum) / f64::from(step.temperature)));
+                }
+                self.update(update, &all, step);
+            }
             Call::SumSquares { input, table, column } => {
                 let sum = self.get(input).iter().map(|w| w * w).sum();
                 self.put(table, step.slot, column, sum);
@@ -207,6 +234,11 @@ impl Reference {
                 });
                 self.fill(sums, |this, seed, s| (0..n).map(|col| contribution(this, seed, s, col)).sum());
             }
+            Epilogue::Count { own, counts, first } => self.fill(counts, |this, _, row| {
+                let above = |col: &usize| c(row, *col) > this.at(own, 0, row);
+                let others = (0..step.rows).filter(|col| step.first + col != first + row);
+                this.at(counts, 0, row) + others.filter(above).count() as f64
+            }),
         }
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use super::repeats;
 use crate::attribution::Reference;
 use crate::cli::{Preset, attribute, import, select, split, train};
 use crate::error::{Error, Result};
@@ -36,6 +37,8 @@ pub struct Config {
     pub landmarks: usize,
     /// Lists that bind the selection.
     pub select: select::Options,
+    /// How often to select again.
+    pub stability: repeats::Options,
 }
 
 impl Config {
@@ -52,12 +55,12 @@ impl Config {
         let mut file = File { path, table };
         let preset: Option<Preset> = file.take("preset")?;
         let mut sections = Vec::new();
-        for name in ["import", "split", "train", "attribute", "select"] {
+        for name in ["import", "split", "train", "attribute", "select", "stability"] {
             let table = file.take::<Table>(name)?.unwrap_or_default();
             sections.push(Section { file: path, name, table });
         }
-        let [mut import, split, train, attribute, mut select] =
-            <[Section; 5]>::try_from(sections).unwrap_or_else(|_| unreachable!("five names, five sections"));
+        let [mut import, split, train, attribute, mut select, stability] =
+            <[Section; 6]>::try_from(sections).unwrap_or_else(|_| unreachable!("six names, six sections"));
         let place = Place(path.parent().unwrap_or(Path::new("")));
         let files: Vec<PathBuf> = import.require("files")?;
         let landmarks = select.require("n")?;
@@ -73,6 +76,7 @@ impl Config {
             attribute: attribute.options()?,
             landmarks,
             select: select.options()?,
+            stability: stability.options()?,
         };
         file.nothing_left()?;
         config.train.preset = config.train.preset.or(preset);
@@ -138,7 +142,7 @@ impl File<'_> {
             Some(key) => Err(Error::input(
                 self.path,
                 format!(
-                    "unknown key \"{key}\"; there are output, seed, device, threads, preset and the tables import, split, train, attribute, select"
+                    "unknown key \"{key}\"; there are output, seed, device, threads, preset and the tables import, split, train, attribute, select, stability"
                 ),
             )),
         }

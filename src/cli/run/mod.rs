@@ -3,12 +3,14 @@
 
 mod config;
 mod record;
+mod repeats;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::{attribute, limit_threads, print, select, train};
+use crate::attribution::ScoreTable;
 use crate::device::{self, Executor};
 use crate::error::Result;
 use crate::formats::import;
@@ -29,9 +31,14 @@ pub struct Args {
     /// Change a setting of the configuration, e.g. train.epochs=20
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Do this stage and the later ones again: import, split, train, evaluate, attribute or select
+    /// Do this stage and the later ones again: import, split, train, evaluate, attribute, select or
+    /// repeats
     #[arg(long, value_name = "STAGE")]
     from: Option<String>,
+    /// Select N times more, with other seeds or on bootstrap samples (stability.over in the configuration), and report
+    /// how much the lists agree
+    #[arg(long, value_name = "N")]
+    repeats: Option<usize>,
     /// As `device` in the configuration
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
@@ -63,6 +70,8 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     // Before anything is computed: settings that cannot work.
     config.train.settings(config.seed).validate()?;
     config.select.validate()?;
+    config.stability.repeats = args.repeats.unwrap_or(config.stability.repeats);
+    config.stability.validate()?;
     limit_threads(config.threads)?;
     let mut directory = Directory::open(&config.output, args.from.as_deref(), args.force, report)?;
     directory.record.versions = json!({
@@ -80,6 +89,7 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         "train": {"settings": train_settings, "validation": config.train.validation},
         "attribute": attribute_settings,
         "select": {"n": config.landmarks, "options": config.select},
+        "stability": config.stability,
     });
     let mut executor = Device { config: &config, report, open: None };
 
@@ -150,15 +160,7 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let selected = directory.stage(settings, &["landmarks.tsv"], |run| {
         let [scores, store, model, out] =
             ["scores.tsv", parts[0], "model.safetensors", "landmarks.tsv"].map(|name| run.file(name));
-        let needs = config.select.needs();
-        let files = select::Files {
-            scores: needs.scores.then_some(&*scores),
-            store: needs.store.then_some(&*store),
-            model: needs.model.then_some(&*model),
-            landmarks: &out,
-        };
-        let (n, options) = (config.landmarks, &config.select);
-        let landmarks = select::select_files(&files, n, options, seed, true, || executor.get(run), report)?;
+        let landmarks = choose(&config, &mut executor, run, seed, [&scores, &store, &model, &out], report)?;
         let first: Vec<&String> = match landmarks.genes.column("symbol") {
             Some(symbols) if symbols.iter().take(SHOWN).all(|s| !s.is_empty()) => {
                 symbols.iter().take(SHOWN).collect()
@@ -167,9 +169,32 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         };
         Ok(json!({"landmarks": landmarks.genes.len(), "first": first}))
     })?;
+    repeats::run(&config, &mut directory, &mut executor, parts[0], report)?;
     let device = directory.record.device["name"].as_str().unwrap_or("cpu").to_string();
-    let facts = Facts { imported, sizes, trained, evaluated, attributed, selected, device };
+    let stability = directory.record.stability.clone();
+    let facts = Facts { imported, sizes, trained, evaluated, attributed, selected, stability, device };
     print(&facts.summary(&config, train_settings.epochs))
+}
+
+/// Selects the landmarks, from whichever of these files the strategy takes: scores, training samples, model; the
+/// last path is written.
+fn choose(
+    config: &Config,
+    executor: &mut Device,
+    run: &mut Directory,
+    seed: u64,
+    [scores, store, model, landmarks]: [&Path; 4],
+    report: Reporter,
+) -> Result<ScoreTable> {
+    let needs = config.select.needs();
+    let files = select::Files {
+        scores: needs.scores.then_some(scores),
+        store: needs.store.then_some(store),
+        model: needs.model.then_some(model),
+        landmarks,
+    };
+    let (n, options) = (config.landmarks, &config.select);
+    select::select_files(&files, n, options, seed, true, || executor.get(run), report)
 }
 
 /// Opens the device when the first stage needs it; every stage finds it empty.
@@ -199,6 +224,7 @@ struct Facts {
     evaluated: Value,
     attributed: Value,
     selected: Value,
+    stability: Value,
     device: String,
 }
 
@@ -212,6 +238,18 @@ impl Facts {
             self.selected["first"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let number = |value: &Value| value.as_f64().map_or("undefined".into(), |x| format!("{x:.3}"));
         let out = config.output.display();
+        let stability = match self.stability["repeats"].as_u64() {
+            None => String::new(),
+            Some(repeats) => format!(
+                "Stability   {repeats} repeats over {}: Kuncheva's index {} on average, {} at least (1: equal lists, 0: chance)\n\
+                 \x20           {} genes always chosen, {} ever; see {out}/stability.tsv\n",
+                self.stability["over"].as_str().unwrap_or_default(),
+                number(&self.stability["kuncheva"]["mean"]),
+                number(&self.stability["kuncheva"]["min"]),
+                self.stability["always_chosen"],
+                self.stability["ever_chosen"],
+            ),
+        };
         format!(
             "\nData        {} samples × {} genes; {train} to learn from, {test} held out\n\
              Model       autoencoder, {epochs} epochs, last training loss {} ({})\n\
@@ -219,7 +257,7 @@ impl Facts {
              \x20           correlation with the measured values, by gene: mean {}\n\
              Scores      DeepLIFT of {} neurons over {} samples; contributions add up within {:.1e}\n\
              Landmarks   {} genes, best first: {}{}\n\
-             \n\
+             {stability}\n\
              {out}/landmarks.tsv    the list\n\
              {out}/scores.tsv       every gene's score\n\
              {out}/evaluation/      errors and correlations of held-out samples, by gene and by sample\n\

@@ -13,6 +13,9 @@ use crate::store::atomic;
 /// The stages, in order.
 pub const STAGES: [&str; 6] = ["import", "split", "train", "evaluate", "attribute", "select"];
 
+/// What follows them: the selection's repeats, a stage each, together under this name.
+pub const REPEATS: &str = "repeats";
+
 /// The contents of `run.json`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Record {
@@ -24,12 +27,15 @@ pub struct Record {
     pub device: Value,
     /// One entry a stage that was begun, in order.
     pub stages: Vec<Stage>,
+    /// How much the repeated selections agree.
+    #[serde(default)]
+    pub stability: Value,
 }
 
 /// One stage of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Stage {
-    /// One of [`STAGES`].
+    /// One of [`STAGES`], or `repeat N`.
     pub name: String,
     /// Of the stage's settings and everything before it.
     pub fingerprint: String,
@@ -62,10 +68,11 @@ impl<'a> Directory<'a> {
     /// [`Error::Input`] for a damaged record; [`Error::Io`].
     pub fn open(path: &Path, from: Option<&str>, force: bool, report: Reporter<'a>) -> Result<Self> {
         let from = match from {
-            None => STAGES.len(),
+            None => usize::MAX,
+            Some(REPEATS) => STAGES.len(),
             Some(name) => STAGES.iter().position(|stage| *stage == name).ok_or_else(|| {
                 Error::Usage(format!(
-                    "--from {name}: there is no such stage; there are {}",
+                    "--from {name}: there is no such stage; there are {}, {REPEATS}",
                     STAGES.join(", ")
                 ))
             })?,
@@ -113,7 +120,11 @@ impl<'a> Directory<'a> {
         outputs: &[&str],
         work: impl FnOnce(&mut Self) -> Result<Value>,
     ) -> Result<Value> {
-        let (index, name) = (self.done, STAGES[self.done]);
+        let index = self.done;
+        let (name, group) = match STAGES.get(index) {
+            Some(name) => (name.to_string(), *name),
+            None => (format!("repeat {}", index + 1 - STAGES.len()), REPEATS),
+        };
         self.done += 1;
         let key = format!("{}\n{name}\n{settings}", self.fingerprint);
         self.fingerprint = format!("{:016x}", xxhash_rust::xxh3::xxh3_64(key.as_bytes()));
@@ -131,14 +142,14 @@ impl<'a> Directory<'a> {
         }
         if earlier.is_some() && !same && index < self.from && !self.force {
             return Err(Error::Data(format!(
-                "{} holds a run with other settings or data from the stage {name} on; pass --force or --from {name} to replace it, or name another output",
+                "{} holds a run with other settings or data from the stage {name} on; pass --force or --from {group} to replace it, or name another output",
                 self.path.display()
             )));
         }
         self.record.stages.truncate(index);
         let fingerprint = self.fingerprint.clone();
         let mut stage =
-            Stage { name: name.into(), fingerprint, finished: false, seconds: 0.0, results: Value::Null };
+            Stage { name: name.clone(), fingerprint, finished: false, seconds: 0.0, results: Value::Null };
         self.record.stages.push(stage.clone());
         self.save()?;
         let started = Instant::now();
@@ -152,7 +163,11 @@ impl<'a> Directory<'a> {
         Ok(results)
     }
 
-    fn save(&self) -> Result<()> {
+    /// Writes the record.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn save(&self) -> Result<()> {
         let file = self.file("run.json");
         let text = serde_json::to_string_pretty(&self.record)
             .map_err(|e| Error::input(&file, format!("cannot be written as JSON: {e}")))?;

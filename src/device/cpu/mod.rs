@@ -6,6 +6,8 @@
 
 mod activate;
 mod bias_gradient;
+mod concrete;
+mod concrete_gradient;
 mod difference;
 mod epilogue;
 mod gather;
@@ -251,6 +253,10 @@ fn dispatch(context: &Context, call: &Call) -> Result<()> {
         Call::Difference { input, reference, out } => difference::run(context, input, reference, out),
         Call::Seeds { multipliers, average, out, samples } => {
             seeds::run(context, multipliers, average, out, samples);
+        }
+        Call::Concrete { logits, out } => concrete::run(context, logits, out),
+        Call::ConcreteGradient { selection, gradient, ref update } => {
+            concrete_gradient::run(context, selection, gradient, update);
         }
         Call::SumSquares { input, table, column } => sum_squares::run(context, input, table, column),
     }

@@ -85,7 +85,8 @@ struct StepWords {
     gradient_scale: f32,
     correction1: f32,
     correction2: f32,
-    _padding: [u32; 2],
+    temperature: f32,
+    _padding: u32,
 }
 
 /// What plans depend on for an adapter with these limits.
@@ -389,7 +390,8 @@ impl From<&Step> for StepWords {
             gradient_scale: step.gradient_scale,
             correction1: step.correction1,
             correction2: step.correction2,
-            _padding: [0; 2],
+            temperature: step.temperature,
+            _padding: 0,
         }
     }
 }

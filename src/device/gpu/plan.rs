@@ -7,6 +7,7 @@ use super::chunks::{Chunking, View, pieces};
 use super::product;
 use super::shader::{Kernel, Scratch};
 use super::tiles::{Kind, Tile};
+use crate::device::random::GUMBEL;
 use crate::device::recording::{Activation, Call, Element, Matrix, Recording};
 
 /// What a plan depends on besides the recording.
@@ -102,6 +103,10 @@ impl Plan {
                     kernel.uint("samples", samples);
                 });
             }
+            Call::Concrete { logits, out } => self.concrete(target, logits, out),
+            Call::ConcreteGradient { selection, gradient, update } => {
+                product::concrete_gradient(self, selection, gradient, &update, target);
+            }
             Call::SumSquares { input, table, column } => self.sum_squares(target, input, table, column),
         }
     }
@@ -160,6 +165,19 @@ impl Plan {
         }
     }
 
+    fn concrete(&mut self, target: &Target, logits: Matrix, out: Matrix) {
+        // the same shape and type, so the same chunks
+        for (from, to) in target.chunking.views(logits).into_iter().zip(target.chunking.views(out)) {
+            let mut kernel = Kernel::new(&["concrete.wgsl"]);
+            let end = to.end.min(out.rows);
+            workgroup(&mut kernel, 256, 256);
+            rectangle(&mut kernel, to.first, end, out);
+            kernel.read("logits", from).write("out", to);
+            kernel.word("stream", GUMBEL.wrapping_mul(0x9E37_79B9));
+            self.push("concrete", kernel, end - to.first);
+        }
+    }
+
     fn sum_squares(&mut self, target: &Target, input: Matrix, table: Matrix, column: usize) {
         /// Quads that a workgroup of 256 threads sums.
         const BLOCK: usize = 4096;
@@ -205,7 +223,7 @@ pub fn rectangle(kernel: &mut Kernel, begin: usize, end: usize, matrix: Matrix) 
 }
 
 /// Constants of `shared/workgroup.wgsl`.
-fn workgroup(kernel: &mut Kernel, threads: usize, quads: usize) {
+pub fn workgroup(kernel: &mut Kernel, threads: usize, quads: usize) {
     kernel.size("THREADS", threads).size("TILE_LENGTH", quads);
 }
 

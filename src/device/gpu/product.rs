@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::chunks::{ROWS, pieces};
-use super::plan::{Plan, Target, activation_number, cut_repeated, rectangle};
+use super::plan::{Plan, Target, activation_number, cut_repeated, rectangle, workgroup};
 use super::shader::{Kernel, Scratch};
 use super::tiles::Tile;
 use crate::device::random::dropout_threshold;
@@ -121,6 +121,36 @@ pub fn bias_gradient(plan: &mut Plan, gradient: Matrix, update: &Update, target:
     finish.reduce(plan, target, &row, blocks);
 }
 
+/// The gradient of concrete samples' logits, a workgroup a row, and their update.
+pub fn concrete_gradient(
+    plan: &mut Plan,
+    selection: Matrix,
+    gradient: Matrix,
+    update: &Update,
+    target: &Target,
+) {
+    const NAME: &str = "concrete gradient";
+    let epilogue = Epilogue::Update(*update);
+    let mut finish = Finish { epilogue: &epilogue, name: NAME, n: selection.cols, pairs: 0 };
+    let quads = 0..selection.pitch() / 4;
+    let mut cuts = BTreeSet::new();
+    let bound = operands(&epilogue);
+    for matrix in [selection, gradient].into_iter().chain(bound.iter().filter_map(|o| o.matrix)) {
+        target.chunking.cut(matrix, &mut cuts);
+    }
+    for rows in pieces(selection.rows, &cuts) {
+        let mut kernel = Kernel::new(&["concrete_gradient.wgsl"]);
+        workgroup(&mut kernel, 256, 256);
+        rectangle(&mut kernel, rows.start, rows.end, selection);
+        kernel.read("selection", target.chunking.view(selection, rows.start));
+        kernel.read("gradient", target.chunking.view(gradient, rows.start));
+        let segments = Segments { begin: rows.start, rows: rows.len(), count: 1 };
+        let piece = Rectangle { segments, quads: quads.clone() };
+        finish.bind(&mut kernel, plan, target, Tile::REDUCE, &piece);
+        plan.push(NAME, kernel, rows.len());
+    }
+}
+
 /// How the summed dimension is cut.
 fn slices(product: &Product, target: &Target, tile: Tile) -> Vec<Slices> {
     let (m, n, k) = product.dims();
@@ -185,7 +215,10 @@ fn rectangles(product: &Product, target: &Target, end: Tile, parts: usize) -> Ve
         }
         if matches!(product.epilogue, Epilogue::DeepLift { .. }) {
             let scores = (quads.len() * 16).div_ceil(end.m);
-            row_bytes = row_bytes.max(scores).max(4 * columns.len().div_ceil(end.n));
+            row_bytes = row_bytes.max(scores);
+        }
+        if matches!(product.epilogue, Epilogue::DeepLift { .. } | Epilogue::Count { .. }) {
+            row_bytes = row_bytes.max(4 * columns.len().div_ceil(end.n));
         }
         let most_rows = (scratch / row_bytes / ROWS * ROWS).max(ROWS);
         for piece in pieces(m, &rows) {
@@ -241,6 +274,8 @@ fn operands(epilogue: &Epilogue) -> Vec<Operand> {
         Epilogue::Derivative { output, out, .. } => vec![same("output", output), write("out", out)],
         Epilogue::Multiply { by, out } => vec![repeat("by", by), write("out", out)],
         Epilogue::DeepLift { difference, .. } => vec![repeat("difference", difference)],
+        // one row that all of C shares, whichever part of it is looked at
+        Epilogue::Count { own, .. } => vec![repeat("own", own)],
     }
 }
 
@@ -361,32 +396,53 @@ impl Finish<'_> {
                 plan.reserve(Scratch::Scores, tile_rows * rectangle.quads.len() * 16);
                 plan.reserve(Scratch::Sums, rectangle.tiles_n(tile) * rectangle.rows() * 4);
             }
+            Epilogue::Count { first, .. } => {
+                kernel.file("epilogue/count.wgsl").uint("first", first).scratch(Scratch::Sums);
+                plan.reserve(Scratch::Sums, rectangle.tiles_n(tile) * rectangle.rows() * 4);
+            }
         }
     }
 
-    /// What follows each rectangle: DeepLIFT's partial sums go to their matrices.
+    /// What follows each rectangle: partial sums of DeepLIFT and of counts go to their matrices.
     fn after(&self, plan: &mut Plan, target: &Target, tile: Tile, rectangle: &Rectangle) {
-        let Epilogue::DeepLift { difference, scores, sums, .. } = *self.epilogue else { return };
-        let seeds = rectangle.segments.begin / difference.rows;
-        let end = seeds + rectangle.segments.count;
+        match *self.epilogue {
+            Epilogue::DeepLift { difference, scores, sums, .. } => {
+                let seeds = rectangle.segments.begin / difference.rows;
+                let end = seeds + rectangle.segments.count;
+                let mut kernel = Kernel::new(&["deeplift_scores.wgsl"]);
+                kernel.uint("row_begin", seeds).uint("row_end", end);
+                kernel.uint("quad_begin", rectangle.quads.start).uint("quads", rectangle.quads.len());
+                kernel.uint("tiles", rectangle.tiles_segment(tile)).scratch(Scratch::Scores);
+                kernel.write("scores", target.chunking.view(scores, seeds));
+                let threads = rectangle.segments.count * rectangle.quads.len();
+                plan.push(self.name, kernel, threads.div_ceil(64));
+                self.row_sums(plan, target, tile, rectangle, sums, rectangle.quads.start > 0);
+            }
+            Epilogue::Count { counts, .. } => self.row_sums(plan, target, tile, rectangle, counts, true),
+            _ => {}
+        }
+    }
 
-        let mut kernel = Kernel::new(&["deeplift_scores.wgsl"]);
-        kernel.uint("row_begin", seeds).uint("row_end", end);
-        kernel.uint("quad_begin", rectangle.quads.start).uint("quads", rectangle.quads.len());
-        kernel.uint("tiles", rectangle.tiles_segment(tile)).scratch(Scratch::Scores);
-        kernel.write("scores", target.chunking.view(scores, seeds));
-        let threads = rectangle.segments.count * rectangle.quads.len();
-        plan.push(self.name, kernel, threads.div_ceil(64));
-
-        let samples = rectangle.segments.begin % difference.rows;
-        let samples = samples..samples + rectangle.segments.rows;
+    /// Adds up what the tiles left of each row of C, which is element [row / S, row mod S] of `sums`, S columns wide.
+    fn row_sums(
+        &self,
+        plan: &mut Plan,
+        target: &Target,
+        tile: Tile,
+        rectangle: &Rectangle,
+        sums: Matrix,
+        add: bool,
+    ) {
+        let Segments { begin, rows, count } = rectangle.segments;
+        let seeds = begin / sums.cols;
+        let samples = begin % sums.cols..begin % sums.cols + rows;
         let quads = samples.end.div_ceil(4) - samples.start / 4;
-        let mut kernel = Kernel::new(&["deeplift_sums.wgsl"]);
-        kernel.uint("row_begin", seeds).uint("row_end", end).uint("quads", quads);
+        let mut kernel = Kernel::new(&["row_sums.wgsl"]);
+        kernel.uint("row_begin", seeds).uint("row_end", seeds + count).uint("quads", quads);
         kernel.uint("sample_begin", samples.start).uint("sample_end", samples.end);
         kernel.uint("tiles", rectangle.tiles_n(tile)).scratch(Scratch::Sums);
-        kernel.constant("ADD", rectangle.quads.start > 0).write("sums", target.chunking.view(sums, seeds));
-        plan.push(self.name, kernel, (rectangle.segments.count * quads).div_ceil(64));
+        kernel.constant("ADD", add).write("sums", target.chunking.view(sums, seeds));
+        plan.push(self.name, kernel, (count * quads).div_ceil(64));
     }
 
     /// What follows the last rectangle: the loss goes to its table.

@@ -20,10 +20,12 @@ macro_rules! files {
 const FILES: &[(&str, &str)] = files![
     "activate.wgsl",
     "bias_gradient.wgsl",
+    "concrete.wgsl",
+    "concrete_gradient.wgsl",
     "deeplift_scores.wgsl",
-    "deeplift_sums.wgsl",
     "difference.wgsl",
     "epilogue/adam.wgsl",
+    "epilogue/count.wgsl",
     "epilogue/deeplift.wgsl",
     "epilogue/derivative.wgsl",
     "epilogue/gradient.wgsl",
@@ -38,16 +40,20 @@ const FILES: &[(&str, &str)] = files![
     "matmul_software.wgsl",
     "multipliers.wgsl",
     "reduce.wgsl",
+    "row_sums.wgsl",
     "seeds.wgsl",
     "shared/blocks.wgsl",
     "shared/dropout.wgsl",
+    "shared/elementary.wgsl",
     "shared/gradient.wgsl",
     "shared/grid.wgsl",
+    "shared/gumbel.wgsl",
     "shared/half.wgsl",
     "shared/mask.wgsl",
     "shared/math.wgsl",
     "shared/place.wgsl",
     "shared/random.wgsl",
+    "shared/row_sums.wgsl",
     "shared/step.wgsl",
     "shared/tile.wgsl",
     "shared/workgroup.wgsl",
@@ -76,7 +82,7 @@ pub enum Scratch {
     Pairs,
     /// DeepLIFT's column sums, a row of quads per tile row: vec4f.
     Scores,
-    /// DeepLIFT's row sums, one a tile column and row: f32.
+    /// Row sums of DeepLIFT and of counts, one a tile column and row: f32.
     Sums,
 }
 

@@ -1,0 +1,145 @@
+//! The selection again and again, with other seeds or on bootstrap samples: would the list come out once more?
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::config::Config;
+use super::record::Directory;
+use super::{Device, choose};
+use crate::cli::{attribute, train};
+use crate::error::{Error, Result};
+use crate::nn::checkpoint;
+use crate::prepare::bootstrap::bootstrap;
+use crate::progress::Reporter;
+use crate::select::stability::{frequencies, overlap};
+use crate::store::{Store, Table, atomic};
+
+/// What a repeat changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Over {
+    /// The seed: repeat r takes the run's plus r.
+    #[default]
+    Seeds,
+    /// The training samples: as many, drawn with replacement.
+    Bootstrap,
+}
+
+/// The table `[stability]` of the configuration.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Options {
+    /// How many times; 0 for not at all.
+    pub repeats: usize,
+    /// What each changes.
+    pub over: Over,
+}
+
+impl Options {
+    /// Refuses a single repeat.
+    ///
+    /// # Errors
+    /// [`Error::Usage`].
+    pub fn validate(&self) -> Result<()> {
+        match self.repeats {
+            1 => Err(Error::Usage("--repeats 1: lists are compared in pairs; give at least 2, or 0".into())),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Trains, attributes and selects anew, each repeat a stage of its own, as far as the strategy needs a network;
+/// writes `stability.tsv` and the record's `stability`. `train` is the training store's name in the run.
+///
+/// # Errors
+/// Those of the stages.
+pub fn run(
+    config: &Config,
+    directory: &mut Directory,
+    executor: &mut Device,
+    train: &str,
+    report: Reporter,
+) -> Result<()> {
+    let Options { repeats, over } = config.stability;
+    let mut lists = Vec::new();
+    for repeat in 1..=repeats {
+        let name = |file: &str| format!("repeats/{repeat}/{file}");
+        let seed = match over {
+            Over::Seeds => config.seed.wrapping_add(repeat as u64),
+            Over::Bootstrap => config.seed,
+        };
+        let settings = json!({"repeat": repeat, "over": over, "seed": seed, "device": config.device});
+        let landmarks = name("landmarks.tsv");
+        directory.stage(settings, &[&landmarks], |run| {
+            let dir = run.file(&name(""));
+            std::fs::create_dir_all(&dir).map_err(Error::io(&dir, "creating"))?;
+            let drawn = run.file(&name("train.gex"));
+            let store = match over {
+                Over::Seeds => run.file(train),
+                Over::Bootstrap => {
+                    bootstrap(&Store::open(&run.file(train))?, &drawn, seed, repeat as u64, true)?;
+                    drawn.clone()
+                }
+            };
+            let [model, scores, out] =
+                ["model.safetensors", "scores.tsv", "landmarks.tsv"].map(|file| run.file(&name(file)));
+            let needs = config.select.needs();
+            if needs.scores || needs.model {
+                let files = train::Files { store: &store, model: &model, history: None, init: None };
+                let resume = checkpoint::path_for(&model).exists();
+                // a fraction that is held out is held out here too; a store would only be looked at
+                let mut options = config.train.clone();
+                options.validation = options.validation.filter(|v| v.parse::<f64>().is_ok());
+                train::train_files(executor.get(run)?, &files, &options, seed, resume, true, report)?;
+            }
+            if needs.scores {
+                let files =
+                    attribute::Files { model: &model, store: &store, scores: &scores, per_node: None };
+                let settings = config.attribute.settings(seed);
+                attribute::attribute_files(executor.get(run)?, &files, &settings, true, report)?;
+            }
+            let chosen = choose(config, executor, run, seed, [&scores, &store, &model, &out], report)?;
+            // what can be made again is not kept
+            for large in [&drawn, &model] {
+                remove(large)?;
+            }
+            Ok(json!({"landmarks": chosen.genes.len()}))
+        })?;
+        let path = directory.file(&landmarks);
+        let table = Table::read_tsv(&path)?;
+        let genes = table.column("gene_id");
+        lists.push(genes.ok_or_else(|| Error::input(&path, "has no column gene_id; remove it"))?.to_vec());
+    }
+    directory.record.stability = serde_json::Value::Null;
+    if repeats > 0 {
+        let genes = Store::open(&directory.file(train))?.n_genes();
+        let overlap = overlap(&lists, genes)?;
+        let found = frequencies(&lists);
+        let always = found.iter().filter(|f| f.chosen == repeats).count();
+        let mut text = String::from("gene_id\tchosen\tshare\tmean_rank\n");
+        for f in &found {
+            let share = f.chosen as f64 / repeats as f64;
+            text += &format!("{}\t{}\t{share}\t{}\n", f.gene, f.chosen, f.mean_rank);
+        }
+        let path = directory.file("stability.tsv");
+        atomic::write_file(&path, true, |out| {
+            out.write_all(text.as_bytes()).map_err(Error::io(&path, "writing"))
+        })?;
+        directory.record.stability = json!({
+            "repeats": repeats, "over": over, "kuncheva": {"mean": overlap.mean, "min": overlap.min},
+            "always_chosen": always, "ever_chosen": found.len(),
+        });
+    }
+    directory.save()
+}
+
+/// Removes a file or a store, if it is there.
+fn remove(path: &Path) -> Result<()> {
+    let result = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    match result {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, "removing")(error)),
+        _ => Ok(()),
+    }
+}
