@@ -84,6 +84,11 @@ fn a_run_writes_everything_keeps_what_is_done_and_refuses_other_settings() {
     assert_eq!(summary, again);
     let more = succeed(dir, &["run", config, "--from", "select", "--set", "select.n=20"]);
     assert!(more.contains("20 genes, best first"), "{more}");
+    let diverse = ["--set", "select.strategy=diverse", "--set", "select.target=pca:9"];
+    let other = succeed(dir, &[&["run", config, "--from", "select"], &diverse[..2]].concat());
+    assert!(other != summary && other.contains("200 genes, best first"), "{other}");
+    assert_ne!(std::fs::read_to_string(out.join("landmarks.tsv")).unwrap(), landmarks);
+    succeed(dir, &[&["run", config, "--from", "select"], &diverse[..]].concat());
     let refused = fail(dir, 1, &["run", config, "--set", "train.epochs=6"]);
     assert!(refused.contains("other settings or data from the stage train on"), "{refused}");
     succeed(dir, &["run", config, "--from", "import"]);
@@ -158,6 +163,32 @@ fn the_commands_one_by_one() {
     );
     let many = fail(dir, 1, &["select", "s.tsv", "-n", "2001", "-o", "x.tsv"]);
     assert!(many.contains("there are only 2000 genes"), "{many}");
+    let data = ["select", "-n", "12", "--store", "parts/train.gex", "--include", "must.txt"];
+    for strategy in ["diverse", "random", "variance", "pca", "css", "peel-off"] {
+        let out = format!("{strategy}.tsv");
+        let mut arguments = [&data[..], &["--strategy", strategy, "-o", &out, "--threads", "1"]].concat();
+        if strategy == "diverse" {
+            arguments.extend(["--model", "m.safetensors", "--device", "cpu"]);
+        }
+        succeed(dir, &arguments);
+        let landmarks = std::fs::read_to_string(dir.join(&out)).unwrap();
+        assert_eq!(landmarks.lines().count(), 13);
+        assert!(landmarks.starts_with("rank\tgene_id\tscore\tsymbol\tentrez\n"), "{landmarks:.60}");
+        let first = || landmarks.lines().skip(1).take(2);
+        assert!(first().all(|l| l.contains("ESR1") || l.contains("GATA3")), "{strategy}: {landmarks}");
+    }
+    let refusals: [(&[&str], &str); 6] = [
+        (&["--strategy", "diverse"], "--strategy diverse needs --model"),
+        (&["s.tsv", "--strategy", "css"], "--strategy css does not use SCORES"),
+        (&["--model", "m.safetensors", "--strategy", "css"], "--strategy css does not use --model"),
+        (&["--ridge", "0.1", "--strategy", "css"], "--strategy css does not use --ridge"),
+        (&["--target", "pca:0", "--strategy", "diverse"], "expected reconstruction, data or pca:COMPONENTS"),
+        (&["--strategy", "top"], "--strategy top needs SCORES"),
+    ];
+    for (more, expected) in refusals {
+        let message = fail(dir, 2, &[&data[..], &["-o", "x.tsv"], more].concat());
+        assert!(message.contains(expected), "{message}");
+    }
     succeed(dir, &["evaluate", "m.safetensors", "parts/test.gex", "-o", "e"]);
     succeed(dir, &["embed", "m.safetensors", "parts/test.gex", "-o", "embedding.tsv"]);
     succeed(dir, &["reconstruct", "m.safetensors", "parts/test.gex", "-o", "back.gex"]);
