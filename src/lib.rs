@@ -13,7 +13,7 @@
 //!                                                        ▲
 //!              nn (model, training, use) ────────────────┤
 //!              attribution (DeepLIFT) → scores ──────────┘ → select → landmarks
-//!              evaluate (agreement with measured values)
+//!              infer (targets from landmarks) → evaluate (agreement with measured values) → compare (sets of landmarks)
 //! ```
 //!
 //! A matrix, a model, scores, landmarks:
@@ -50,10 +50,12 @@
 
 pub mod attribution;
 pub mod cli;
+pub mod compare;
 pub mod device;
 pub mod error;
 pub mod evaluate;
 pub mod formats;
+pub mod infer;
 pub mod nn;
 pub mod prepare;
 pub mod progress;

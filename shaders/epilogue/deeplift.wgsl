@@ -1,8 +1,8 @@
 // Contributions C = c · difference of all seeds, never stored: a tile leaves one row of Σ over its samples of
 // fold(C) and, for each of its samples, Σ over its columns of C. A tile holds samples of one seed.
+// #import shared/row_sums.wgsl
 
 var<private> column_sums: array<vec4f, THREAD_QUADS>;
-var<private> row_sums: array<f32, TM>;
 
 fn epilogue(row: u32, quad: u32, i: u32, j: u32, c: vec4f) {
     let contribution = mask(quad, c * load_difference(row % params.samples, quad));
@@ -33,23 +33,5 @@ fn finish(thread: u32) {
         }
     }
 
-    workgroupBarrier();
-    for (var i = 0u; i < TM / 4u; i++) {
-        let four = vec4f(row_sums[i * 4u], row_sums[i * 4u + 1u], row_sums[i * 4u + 2u], row_sums[i * 4u + 3u]);
-        tile[thread_column * (BM / 4u) + i * ROW_THREADS + thread_row] = four;
-    }
-    workgroupBarrier();
-    let rows = params.segment_rows * params.segments;
-    for (var q = thread; q < BM / 4u; q += THREADS) {
-        var total = tile[q];
-        for (var t = 1u; t < COLUMN_THREADS; t++) {
-            total += tile[t * (BM / 4u) + q];
-        }
-        for (var lane = 0u; lane < 4u; lane++) {
-            let row = row_begin + q * 4u + lane;
-            if row < row_end {
-                sum_partial[tile_n * rows + row - params.m_begin] = total[lane];
-            }
-        }
-    }
+    leave_row_sums(thread);
 }

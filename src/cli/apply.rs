@@ -63,7 +63,7 @@ pub fn reconstruct(args: &Args, report: Reporter) -> Result<()> {
     ))
 }
 
-/// `evaluate`: MAE and PCC by gene and by sample, beside the training median's.
+/// `evaluate`: the figures by gene and by sample, beside the training median's, and the permutation test.
 ///
 /// # Errors
 /// Those of [`apply::evaluate`].
@@ -87,6 +87,12 @@ pub fn describe(summary: &Summary) -> String {
         pcc(summary.pcc_gene_mean),
         pcc(summary.pcc_gene_median),
         pcc(summary.pcc_sample_mean)
+    );
+    text += &format!(
+        "permutation test: {} of {} genes pass ({:.1} %)\n",
+        summary.permutation_passed,
+        summary.genes,
+        100.0 * summary.permutation_share
     );
     if summary.pcc_gene_undefined > 0 {
         text += &format!("PCC is undefined for {} genes (constant values)\n", summary.pcc_gene_undefined);

@@ -4,10 +4,13 @@
 
 mod apply;
 mod attribute;
+mod compare;
 mod devices;
 mod export;
+mod fit;
 mod import;
 mod info;
+mod predict;
 mod prepare;
 mod progress;
 mod run;
@@ -54,12 +57,19 @@ enum Command {
     Embed(apply::Args),
     /// Write the autoencoder's output as a store
     Reconstruct(apply::Args),
-    /// Measure the autoencoder on a store: MAE and PCC by gene and by sample, beside the training median's
+    /// Measure the autoencoder on a store: errors and correlations by gene and by sample, beside the training median's, and
+    /// whether outputs pass the permutation test
     Evaluate(apply::Args),
     /// Score every gene by DeepLIFT
     Attribute(attribute::Args),
     /// Pick landmarks from scores, from training samples, or by what the model knows
     Select(select::Args),
+    /// Fit a predictor that infers all other genes from landmarks
+    Fit(fit::Args),
+    /// Complete profiles: infer the targets from measured landmarks
+    Predict(predict::Args),
+    /// Compare sets of landmarks, and random ones, by what they predict on held-out samples
+    Compare(compare::Args),
     /// Do all of it, from matrix file to landmarks, as a configuration file says; resumable stage by stage
     Run(run::Args),
     /// List the adapters that can compute, and which one `--device auto` takes
@@ -100,11 +110,17 @@ pub struct Common {
 }
 
 /// Bounds the threads of what runs outside an executor. Works once in a process.
-pub fn limit_threads(threads: Option<usize>) {
-    if let Some(threads) = threads {
-        // Fails where the pool already runs, which changes speed alone.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+///
+/// # Errors
+/// [`Error::Usage`] for zero threads.
+pub fn limit_threads(threads: Option<usize>) -> Result<()> {
+    match threads {
+        Some(0) => return Err(Error::Usage("--threads 0: at least one thread is needed".into())),
+        // Refused where the pool already runs, which changes speed alone.
+        Some(threads) => drop(rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()),
+        None => {}
     }
+    Ok(())
 }
 
 /// Parses the arguments, runs the command, prints an error once; returns the exit code.
@@ -136,6 +152,9 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Evaluate(args) => apply::evaluate(args, report),
         Command::Attribute(args) => attribute::run(args, report),
         Command::Select(args) => select::run(args, report),
+        Command::Fit(args) => fit::run(args, report),
+        Command::Predict(args) => predict::run(args, report),
+        Command::Compare(args) => compare::run(args, report),
         Command::Run(args) => run::run(args, report),
         Command::Devices(args) => devices::run(args),
         Command::Completions { shell } => {

@@ -12,7 +12,8 @@ use crate::nn::model::Model;
 use crate::progress::{Event, Reporter};
 use crate::select::diverse::{Aim, Weights};
 use crate::select::{
-    ConcreteSettings, Constraints, DiverseSettings, GeneList, Inputs, Needs, Strategy, from_store, top,
+    ConcreteSettings, Constraints, DiverseSettings, GeneList, Inputs, Needs, PeelOffSettings, Strategy,
+    from_store, top,
 };
 use crate::store::{Store, Table, atomic};
 
@@ -99,6 +100,10 @@ pub struct Options {
     #[arg(long, value_delimiter = ',', value_name = "WIDTHS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decoder: Option<Vec<usize>>,
+    /// peel-off: runs of k-means a round, 1 to 255 [32; Subramanian et al. 2017: 100]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trials: Option<usize>,
 }
 
 impl Options {
@@ -143,6 +148,7 @@ impl Options {
             ("--target", self.target.is_some() && not_diverse),
             ("--weights", self.weights.is_some() && not_diverse),
             ("--ridge", self.ridge.is_some() && not_diverse),
+            ("--trials", self.trials.is_some() && self.strategy != Strategy::PeelOff),
             ("--samples", self.samples.is_some() && unsampled),
             ("--epochs", self.epochs.is_some() && not_concrete),
             ("--learning-rate", self.learning_rate.is_some() && not_concrete),
@@ -216,8 +222,10 @@ pub fn select_files<'e>(
         let constraints = Constraints::new(store.genes(), n, &include, &exclude)?;
         let samples = options.samples.unwrap_or(needs.samples);
         let concrete = options.concrete(seed);
+        let trials = options.trials.unwrap_or(PeelOffSettings::default().trials);
         let model = model.as_ref();
-        let inputs = Inputs { store: &store, model, samples, seed, diverse: &settings, concrete: &concrete };
+        let inputs =
+            Inputs { store: &store, model, samples, seed, diverse: &settings, concrete: &concrete, trials };
         from_store(strategy, &inputs, &constraints, executor, report)?.table(store.genes())
     };
     landmarks.write(files.landmarks, force)?;
@@ -252,7 +260,7 @@ fn lists(options: &Options, genes: &Table, report: Reporter) -> Result<(Vec<usiz
 /// Those of [`select_files`].
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let Common { device, seed, threads, force } = &args.common;
-    limit_threads(*threads);
+    limit_threads(*threads)?;
     let mut opened = None;
     let files = Files {
         scores: args.scores.as_deref(),

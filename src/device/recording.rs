@@ -241,6 +241,17 @@ pub enum Epilogue {
         /// K × S, f32, overwritten
         sums: Matrix,
     },
+    /// Competitors above a row's own value. Rows are the items `first..first + M` of a list, columns the items
+    /// `Step::first..Step::first + Step::rows` of another of the same length (columns from `Step::rows` on do
+    /// not count): counts[0, row] += number of columns of another item than the row's with c > own[0, row].
+    Count {
+        /// 1 × M, f32
+        own: Matrix,
+        /// 1 × M, f32, accumulated over calls; exact below 2²⁴
+        counts: Matrix,
+        /// Item of row 0.
+        first: usize,
+    },
 }
 
 /// A matrix product and its epilogue.

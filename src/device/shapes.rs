@@ -89,6 +89,12 @@ fn epilogue(name: &str, epilogue: &Epilogue, m: usize, n: usize) {
             same(name, "scores", scores, m / samples, n);
             same(name, "sums", sums, m / samples, samples);
         }
+        Epilogue::Count { own, counts, .. } => {
+            for (what, matrix) in [("own", own), ("counts", counts)] {
+                same(name, what, matrix, 1, m);
+                assert_eq!(matrix.element, Element::F32, "{name}: {what} is f32");
+            }
+        }
     }
 }
 

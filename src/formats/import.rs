@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use super::missing::{Tally, stand_in};
 use super::orientation::{self, Rows};
-use super::spool::Spool;
 use super::{MatrixFile, Missing, Orientation, ReadSettings, names};
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
+use crate::store::spool::Spool;
 use crate::store::{InputFile, Origin, Store, StoreWriter, Table, atomic};
 
 /// Values held at a time when a spool is turned (64 MiB).

@@ -13,7 +13,6 @@ mod missing;
 mod names;
 mod npy;
 mod orientation;
-mod spool;
 mod text;
 
 use std::io::Read;

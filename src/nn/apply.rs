@@ -8,7 +8,7 @@ use super::network::{InputBuffers, Network};
 use crate::device::Executor;
 use crate::device::recording::{Recording, Step};
 use crate::error::{Error, Result};
-use crate::evaluate::{Agreement, Evaluation};
+use crate::evaluate::{Agreement, Evaluation, Pairs, permutation};
 use crate::progress::{Event, Reporter};
 use crate::store::{Origin, Store, StoreWriter, Table, atomic};
 
@@ -108,10 +108,11 @@ pub fn reconstruct(
     writer.finish(model_genes(model, store), store.samples().clone(), origin)
 }
 
-/// Compares the network's output with the store's values, by gene and by sample, beside the training median.
+/// Compares the network's output with the store's values, by gene and by sample, beside the training median, and
+/// runs the permutation test.
 ///
 /// # Errors
-/// As [`forward`].
+/// As [`forward`]; [`Error::Io`] where the temporary directory is full.
 pub fn evaluate(
     executor: &mut dyn Executor,
     model: &Model,
@@ -121,6 +122,7 @@ pub fn evaluate(
     let columns = super::feed::match_genes(store, &model.genes)?;
     let genes = model.genes.len();
     let mut agreement = Agreement::new(&model.input.median);
+    let mut pairs = Pairs::new(genes)?;
     let (mut stored, mut truth) = (vec![0.0; store.n_genes()], vec![0.0; genes]);
     forward(executor, model, store, model.layers.len(), report, |first, rows| {
         for (i, row) in rows.chunks_exact(genes).enumerate() {
@@ -134,10 +136,19 @@ pub fn evaluate(
             let mut row = row.to_vec();
             unscale(model, &mut row);
             agreement.add(&truth, &row);
+            pairs.add(&truth, &row)?;
         }
         Ok(())
     })?;
-    Ok(agreement.finish(model_genes(model, store), store.samples().clone()))
+    let (by_gene, by_sample) = agreement.finish();
+    let permutation = permutation(executor, &mut pairs, report)?;
+    Ok(Evaluation {
+        genes: model_genes(model, store),
+        samples: store.samples().clone(),
+        by_gene,
+        by_sample,
+        permutation,
+    })
 }
 
 /// From the network's units to the store's: offset + x̂/scale; a gene of zero variance is its offset.

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use serde::{Deserialize, Serialize};
 
 use super::network::InputBuffers;
-use crate::device::recording::{Call, Element, Matrix};
+use crate::device::recording::{Call, Element, Matrix, padded};
 use crate::device::{Executor, Staging};
 use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
@@ -36,20 +36,24 @@ const AHEAD: usize = 2;
 /// A resident matrix may take this share of the free device memory.
 const RESIDENT_SHARE: f64 = 0.8;
 
-/// Chosen samples of a store, with the network's genes in the network's order.
+/// Chosen samples of a store, with the network's genes in the network's order; a network whose outputs are other
+/// genes than its inputs has two panels of genes, which travel together.
 pub struct Feed<'a> {
     store: &'a Store,
     samples: Vec<usize>,
-    /// Position in the store of each of the network's genes; `None` where they are the same.
-    columns: Option<Vec<usize>>,
     batch: usize,
-    place: Place,
+    panels: Vec<Panel>,
+    /// The order of the rows of resident panels; `None` where they are streamed.
+    index: Option<Matrix>,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Place {
-    Resident { source: Matrix, index: Matrix },
-    Streamed { raw: Matrix },
+/// One panel of genes on the device.
+#[derive(Debug, Clone)]
+struct Panel {
+    /// Position in the store of each gene; `None` where they are the store's.
+    columns: Option<Vec<usize>>,
+    /// All samples, or one batch where they are streamed.
+    values: Matrix,
 }
 
 /// One batch of an epoch.
@@ -80,24 +84,42 @@ impl<'a> Feed<'a> {
         report: Reporter,
     ) -> Result<Self> {
         let columns = match_genes(store, genes)?;
-        let wanted =
-            samples.len() as u64 * (genes.len().next_multiple_of(16) * store.element().bytes()) as u64;
+        Feed::of_panels(executor, store, samples, vec![columns], batch, resident, report)
+    }
+
+    /// As [`Feed::new`], for panels of genes given by their positions in the store; `None` is all of them.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when memory does not suffice.
+    pub fn of_panels(
+        executor: &mut dyn Executor,
+        store: &'a Store,
+        samples: Vec<usize>,
+        columns: Vec<Option<Vec<usize>>>,
+        batch: usize,
+        resident: Resident,
+        report: Reporter,
+    ) -> Result<Self> {
+        let widths: Vec<usize> =
+            columns.iter().map(|c| c.as_ref().map_or(store.n_genes(), Vec::len)).collect();
+        let row: usize = widths.iter().map(|w| padded(*w) * store.element().bytes()).sum();
+        let wanted = samples.len() as u64 * row as u64;
         // What the device says is free may be no more than a guess, so a refusal is an answer too.
         let keep = match resident {
-            Resident::Always => Some(keep_all(executor, store, samples.len(), genes.len())?),
+            Resident::Always => Some(keep_all(executor, store, samples.len(), &widths)?),
             Resident::Never => None,
             Resident::Auto if wanted as f64 > RESIDENT_SHARE * executor.memory() as f64 => None,
-            Resident::Auto => keep_all(executor, store, samples.len(), genes.len()).ok(),
+            Resident::Auto => keep_all(executor, store, samples.len(), &widths).ok(),
         };
-        let place = match keep {
-            Some(place) => place,
-            None => Place::Streamed {
-                raw: executor.matrix("streamed batch", batch, genes.len(), store.element())?,
-            },
+        let (index, matrices) = match keep {
+            Some((index, matrices)) => (Some(index), matrices),
+            None => (None, matrices(executor, "streamed batch", batch, &widths, store.element())?),
         };
-        let feed = Feed { store, samples, columns, batch, place };
-        if let Place::Resident { source, .. } = feed.place {
-            feed.upload_all(executor, source, report)?;
+        let panels =
+            columns.into_iter().zip(matrices).map(|(columns, values)| Panel { columns, values }).collect();
+        let feed = Feed { store, samples, batch, panels, index };
+        if feed.is_resident() {
+            feed.upload_all(executor, report)?;
         }
         Ok(feed)
     }
@@ -114,7 +136,7 @@ impl<'a> Feed<'a> {
 
     /// True where the matrix is kept on the device.
     pub fn is_resident(&self) -> bool {
-        matches!(self.place, Place::Resident { .. })
+        self.index.is_some()
     }
 
     /// Batches in one pass.
@@ -122,17 +144,22 @@ impl<'a> Feed<'a> {
         self.samples.len().div_ceil(self.batch)
     }
 
-    /// The call that makes a batch's scaled input.
+    /// The call that makes a batch's scaled input, of the first panel.
     pub fn gather(&self, input: &InputBuffers, out: Matrix) -> Call {
-        let (source, index) = match self.place {
-            Place::Resident { source, index } => (source, Some(index)),
-            Place::Streamed { raw } => (raw, None),
-        };
-        Call::Gather { source, index, offset: input.offset, scale: input.scale, out }
+        self.gather_panel(0, input, out)
     }
 
-    /// Goes once through the samples in the given order (positions among the feed's samples, each once) and
-    /// calls `run` for each batch when its rows are on their way to the device.
+    /// The call that makes a batch's scaled values of one panel.
+    ///
+    /// # Panics
+    /// If there is no such panel.
+    pub fn gather_panel(&self, panel: usize, scaling: &InputBuffers, out: Matrix) -> Call {
+        let source = self.panels[panel].values;
+        Call::Gather { source, index: self.index, offset: scaling.offset, scale: scaling.scale, out }
+    }
+
+    /// Goes once through the samples in the given order (positions among the feed's samples, all or some of
+    /// them, each once) and calls `run` for each batch when its rows are on their way to the device.
     ///
     /// # Errors
     /// Those of the device and of `run`.
@@ -146,27 +173,35 @@ impl<'a> Feed<'a> {
             let start = number * self.batch;
             Batch { number, start, rows: self.batch.min(order.len() - start), first }
         };
-        match self.place {
-            Place::Resident { index, .. } => {
-                executor.write_u32(index, 0, order)?;
-                (0..self.batches()).try_for_each(|n| run(executor, batch(n, n * self.batch)))
+        match self.index {
+            Some(index) => {
+                let mut whole = order.to_vec();
+                whole.resize(index.cols, 0);
+                executor.write_u32(index, 0, &whole)?;
+                let batches = order.len().div_ceil(self.batch);
+                (0..batches).try_for_each(|n| run(executor, batch(n, n * self.batch)))
             }
-            Place::Streamed { raw } => self.pump(executor, raw, self.batch, order, |executor, n, staging| {
+            None => self.pump(executor, self.batch, order, |executor, n, staging| {
                 let batch = batch(n, 0);
-                executor.upload(staging, raw, 0, batch.rows)?;
+                for (panel, staging) in self.panels.iter().zip(staging) {
+                    executor.upload(staging, panel.values, 0, batch.rows)?;
+                }
                 run(executor, batch)
             }),
         }
     }
 
-    fn upload_all(&self, executor: &mut dyn Executor, source: Matrix, report: Reporter) -> Result<()> {
+    fn upload_all(&self, executor: &mut dyn Executor, report: Reporter) -> Result<()> {
         let order: Vec<u32> = (0..self.samples.len() as u32).collect();
-        let piece = (PIECE_BYTES / source.row_bytes()).clamp(1, self.samples.len());
+        let row: usize = self.panels.iter().map(|panel| panel.values.row_bytes()).sum();
+        let piece = (PIECE_BYTES / row).clamp(1, self.samples.len());
         let total = Some(order.len() as u64);
         report(Event::Started { task: "uploading".into(), total, unit: "samples" });
-        self.pump(executor, source, piece, &order, |executor, n, staging| {
+        self.pump(executor, piece, &order, |executor, n, staging| {
             let rows = piece.min(order.len() - n * piece);
-            executor.upload(staging, source, n * piece, rows)?;
+            for (panel, staging) in self.panels.iter().zip(staging) {
+                executor.upload(staging, panel.values, n * piece, rows)?;
+            }
             report(Event::Advanced { done: (n * piece + rows) as u64, note: String::new() });
             Ok(())
         })?;
@@ -174,28 +209,29 @@ impl<'a> Feed<'a> {
         executor.wait()
     }
 
-    /// Fills staging areas on a loader thread, `AHEAD` ahead, and hands them over in order.
+    /// Fills staging areas, one a panel, on a loader thread, `AHEAD` ahead, and hands them over in order.
     fn pump(
         &self,
         executor: &mut dyn Executor,
-        target: Matrix,
         rows: usize,
         order: &[u32],
-        mut consume: impl FnMut(&mut dyn Executor, usize, Box<dyn Staging>) -> Result<()>,
+        mut consume: impl FnMut(&mut dyn Executor, usize, Vec<Box<dyn Staging>>) -> Result<()>,
     ) -> Result<()> {
         let pieces = order.len().div_ceil(rows);
-        let (to_loader, requests) = mpsc::channel::<(usize, Box<dyn Staging>)>();
+        let (to_loader, requests) = mpsc::channel::<(usize, Vec<Box<dyn Staging>>)>();
         let (to_device, filled) = mpsc::channel();
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 let mut permuted = Vec::new();
-                for (n, mut staging) in requests {
+                for (n, mut areas) in requests {
                     let positions = &order[n * rows..order.len().min((n + 1) * rows)];
                     for (row, position) in positions.iter().enumerate() {
                         let bytes = self.store.row_bytes(self.samples[*position as usize]);
-                        staging.write_row(row, self.in_order(bytes, &mut permuted));
+                        for (panel, staging) in self.panels.iter().zip(&mut areas) {
+                            staging.write_row(row, self.in_order(panel, bytes, &mut permuted));
+                        }
                     }
-                    if to_device.send(staging).is_err() {
+                    if to_device.send(areas).is_err() {
                         return; // the other side failed and says so
                     }
                 }
@@ -204,8 +240,9 @@ impl<'a> Feed<'a> {
             let mut asked = 0;
             for n in 0..pieces {
                 while asked < pieces && asked < n + AHEAD {
-                    let staging = executor.staging(target, rows.min(order.len()))?;
-                    to_loader.send((asked, staging)).map_err(|_| lost())?;
+                    let area = |panel: &Panel| executor.staging(panel.values, rows.min(order.len()));
+                    let areas = self.panels.iter().map(area).collect::<Result<_>>()?;
+                    to_loader.send((asked, areas)).map_err(|_| lost())?;
                     asked += 1;
                 }
                 consume(executor, n, filled.recv().map_err(|_| lost())?)?;
@@ -215,9 +252,9 @@ impl<'a> Feed<'a> {
         })
     }
 
-    /// A row's bytes with the genes in the network's order.
-    fn in_order<'b>(&self, bytes: &'b [u8], permuted: &'b mut Vec<u8>) -> &'b [u8] {
-        let Some(columns) = &self.columns else { return bytes };
+    /// A row's bytes with the genes in the panel's order.
+    fn in_order<'b>(&self, panel: &Panel, bytes: &'b [u8], permuted: &'b mut Vec<u8>) -> &'b [u8] {
+        let Some(columns) = &panel.columns else { return bytes };
         let size = self.store.element().bytes();
         permuted.clear();
         for column in columns {
@@ -227,11 +264,25 @@ impl<'a> Feed<'a> {
     }
 }
 
-/// Room for all samples on the device.
-fn keep_all(executor: &mut dyn Executor, store: &Store, samples: usize, genes: usize) -> Result<Place> {
+/// Room for all samples on the device: the order of the rows, and the panels.
+fn keep_all(
+    executor: &mut dyn Executor,
+    store: &Store,
+    samples: usize,
+    widths: &[usize],
+) -> Result<(Matrix, Vec<Matrix>)> {
     let index = executor.matrix("row order", 1, samples, Element::U32)?;
-    let source = executor.matrix("resident matrix", samples, genes, store.element())?;
-    Ok(Place::Resident { source, index })
+    Ok((index, matrices(executor, "resident matrix", samples, widths, store.element())?))
+}
+
+fn matrices(
+    executor: &mut dyn Executor,
+    name: &str,
+    rows: usize,
+    widths: &[usize],
+    element: Element,
+) -> Result<Vec<Matrix>> {
+    widths.iter().map(|width| executor.matrix(name, rows, *width, element)).collect()
 }
 
 /// Where each of `genes` stands in the store; `None` where they are the store's genes in the store's order.

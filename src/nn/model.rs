@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::tensors::{Tensor, TensorFile};
+use super::tensors::TensorFile;
 use crate::device::random::Stream;
 use crate::device::recording::Activation;
 use crate::error::{Error, Result};
@@ -30,6 +30,29 @@ pub struct Layer {
     pub bias: Vec<f32>,
     /// The nonlinearity.
     pub activation: Activation,
+}
+
+impl Layer {
+    /// Takes `{name}.weight` and `{name}.bias` out of a file; `None` is any number of outputs.
+    ///
+    /// # Errors
+    /// As [`TensorFile::take`]; [`Error::Input`] for a width of 0.
+    pub fn take(
+        file: &mut TensorFile,
+        path: &Path,
+        name: &str,
+        outputs: Option<usize>,
+        inputs: usize,
+        activation: Activation,
+    ) -> Result<Layer> {
+        let weight = file.take(path, &format!("{name}.weight"), &[outputs, Some(inputs)])?;
+        let outputs = weight.shape[0];
+        if inputs == 0 || outputs == 0 {
+            return Err(Error::input(path, format!("{name}: a layer of width 0")));
+        }
+        let bias = file.take(path, &format!("{name}.bias"), &[Some(outputs)])?.values;
+        Ok(Layer { inputs, outputs, weight: weight.values, bias, activation })
+    }
 }
 
 /// How the network's input is derived from the store's values, by gene.
@@ -195,48 +218,20 @@ impl Model {
             return Err(wrong(format!("expected at least 2 layers (one hidden), found {found} activations")));
         }
 
-        let mut take = |name: &str, shape: &[Option<usize>]| -> Result<Tensor> {
-            let tensor =
-                file.tensors.remove(name).ok_or_else(|| wrong(format!("tensor {name} is missing")))?;
-            let fits = tensor.shape.len() == shape.len()
-                && tensor.shape.iter().zip(shape).all(|(found, want)| want.is_none_or(|w| w == *found));
-            let expected: Vec<_> =
-                shape.iter().map(|w| w.map_or("any".to_string(), |w| w.to_string())).collect();
-            if !fits {
-                let message = format!(
-                    "tensor {name}: expected shape [{}], found {:?}",
-                    expected.join(", "),
-                    tensor.shape
-                );
-                return Err(wrong(message));
-            }
-            if let Some(i) = tensor.values.iter().position(|v| !v.is_finite()) {
-                return Err(wrong(format!(
-                    "tensor {name}: element {i} is {}, not a number",
-                    tensor.values[i]
-                )));
-            }
-            Ok(tensor)
-        };
         let mut layers = Vec::with_capacity(activations.len());
         let mut inputs = genes.len();
         for (i, activation) in activations.iter().enumerate() {
             let outputs = (i + 1 == activations.len()).then_some(genes.len());
-            let weight = take(&format!("layers.{i}.weight"), &[outputs, Some(inputs)])?;
-            let outputs = weight.shape[0];
-            let bias = take(&format!("layers.{i}.bias"), &[Some(outputs)])?.values;
-            layers.push(Layer { inputs, outputs, weight: weight.values, bias, activation: *activation });
-            inputs = outputs;
+            let layer = Layer::take(&mut file, path, &format!("layers.{i}"), outputs, inputs, *activation)?;
+            inputs = layer.outputs;
+            layers.push(layer);
         }
         let shape = [Some(genes.len())];
         let input = Input {
-            offset: take("input.offset", &shape)?.values,
-            scale: take("input.scale", &shape)?.values,
-            median: take("input.median", &shape)?.values,
+            offset: file.take(path, "input.offset", &shape)?.values,
+            scale: file.take(path, "input.scale", &shape)?.values,
+            median: file.take(path, "input.median", &shape)?.values,
         };
-        if genes.is_empty() || layers.iter().any(|layer| layer.outputs == 0) {
-            return Err(wrong("a layer of width 0".into()));
-        }
         Ok(Model { layers, input, genes, config })
     }
 }

@@ -49,12 +49,20 @@ impl InputBuffers {
     /// # Errors
     /// [`crate::Error::Device`].
     pub fn new(executor: &mut dyn Executor, model: &Model) -> Result<Self> {
-        let genes = model.genes.len();
-        let mut vector = |name, values: &[f32]| vector(executor, name, genes, values);
+        let input = &model.input;
+        InputBuffers::of(executor, &input.offset, &input.scale, &input.unit())
+    }
+
+    /// Uploads a scaling, one value a gene.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`].
+    pub fn of(executor: &mut dyn Executor, offset: &[f32], scale: &[f32], unit: &[f32]) -> Result<Self> {
+        let mut vector = |name, values: &[f32]| vector(executor, name, values.len(), values);
         Ok(InputBuffers {
-            offset: vector("input.offset", &model.input.offset)?,
-            scale: vector("input.scale", &model.input.scale)?,
-            unit: vector("input.unit", &model.input.unit())?,
+            offset: vector("input.offset", offset)?,
+            scale: vector("input.scale", scale)?,
+            unit: vector("input.unit", unit)?,
         })
     }
 }

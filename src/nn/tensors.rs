@@ -35,6 +35,28 @@ impl TensorFile {
         self.tensors.insert(name, Tensor { shape: shape.to_vec(), values });
     }
 
+    /// Takes a tensor out; `None` in `shape` is any length. `path` is for the messages.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming a tensor that is missing, has another shape, or holds a value that is not finite.
+    pub fn take(&mut self, path: &Path, name: &str, shape: &[Option<usize>]) -> Result<Tensor> {
+        let wrong = |message: String| Error::input(path, message);
+        let tensor = self.tensors.remove(name).ok_or_else(|| wrong(format!("tensor {name} is missing")))?;
+        let fits = tensor.shape.len() == shape.len()
+            && tensor.shape.iter().zip(shape).all(|(found, want)| want.is_none_or(|w| w == *found));
+        if !fits {
+            let expected: Vec<_> =
+                shape.iter().map(|w| w.map_or("any".to_string(), |w| w.to_string())).collect();
+            let (expected, found) = (expected.join(", "), &tensor.shape);
+            return Err(wrong(format!("tensor {name}: expected shape [{expected}], found {found:?}")));
+        }
+        if let Some(i) = tensor.values.iter().position(|v| !v.is_finite()) {
+            let value = tensor.values[i];
+            return Err(wrong(format!("tensor {name}: element {i} is {value}, not a number")));
+        }
+        Ok(tensor)
+    }
+
     /// Writes the file whole or not at all: keys sorted, tensors in the order of their names.
     ///
     /// # Errors

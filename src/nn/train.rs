@@ -440,7 +440,7 @@ fn optimizer(
 }
 
 /// The first parameter that is not finite, by its name in the model's file.
-fn non_finite(layers: &[Layer]) -> Option<String> {
+pub(crate) fn non_finite(layers: &[Layer]) -> Option<String> {
     let bad = |values: &[f32]| values.iter().any(|v| !v.is_finite());
     layers.iter().enumerate().find_map(|(i, layer)| {
         if bad(&layer.weight) {

@@ -234,7 +234,7 @@ mod tests {
         let deviations = x.standardize();
         // NumPy: np.std([1, 2, 6]); (np.array([1, 2, 6]) - 3) / np.std([1, 2, 6])
         assert!((deviations[0] - 2.160246899469287).abs() < 1e-12 && deviations[1] == 0.0);
-        for (x, expected) in x.column(0).iter().zip([-0.9258201f32, -0.46291005, 1.3887301]) {
+        for (x, expected) in x.column(0).iter().zip([-0.9258201f32, -0.46291005, 1.388_73]) {
             assert!((x - expected).abs() < 1e-6);
         }
         assert_eq!(x.column(1), [0.0; 3]);

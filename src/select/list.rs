@@ -1,6 +1,6 @@
 //! Lists of genes that a user brings, and the bundled panel; matching them to a table of genes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -26,6 +26,8 @@ pub struct GeneList {
 pub struct Matched {
     /// Rows of the table, ascending.
     pub rows: Vec<usize>,
+    /// The same rows in the order of the list.
+    pub ranked: Vec<usize>,
     /// The table's column that the names were found in.
     pub column: String,
     /// How many names of the list were found.
@@ -125,6 +127,14 @@ impl GeneList {
         Ok(Located { ids, rows, column })
     }
 
+    /// The first row of each gene of the list, in the list's order; `None` where a gene is missing.
+    pub fn first_rows(&self, genes: &Table) -> Vec<Option<usize>> {
+        match self.locate(genes) {
+            Ok(located) => located.rows.iter().map(|rows| rows.first().copied()).collect(),
+            Err(_) => vec![None; self.columns.first().map_or(0, |(_, names)| names.len())],
+        }
+    }
+
     /// The list's column that agrees best with a column of the table, and what was found.
     fn best(&self, genes: &Table, on: Option<&str>) -> Result<(&[String], Matched)> {
         let mut places: Vec<(&str, &[String])> = vec![("gene_id", &genes.ids)];
@@ -178,13 +188,14 @@ fn rows_of(values: &[String]) -> HashMap<&str, Vec<usize>> {
 
 fn find(names: &[String], column: &str, values: &[String]) -> Matched {
     let rows_of = rows_of(values);
-    let mut unique: Vec<&str> = names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
-    unique.sort_unstable();
-    unique.dedup();
+    let mut seen = HashSet::new();
+    let names = names.iter().map(String::as_str).filter(|name| !name.is_empty());
+    let unique: Vec<&str> = names.filter(|name| seen.insert(*name)).collect();
     let hits: Vec<&Vec<usize>> = unique.iter().filter_map(|name| rows_of.get(name)).collect();
-    let mut rows: Vec<usize> = hits.iter().flat_map(|rows| rows.iter().copied()).collect();
+    let ranked: Vec<usize> = hits.iter().flat_map(|rows| rows.iter().copied()).collect();
+    let mut rows = ranked.clone();
     rows.sort_unstable();
-    Matched { rows, column: column.to_string(), found: hits.len(), listed: unique.len() }
+    Matched { rows, ranked, column: column.to_string(), found: hits.len(), listed: unique.len() }
 }
 
 #[cfg(test)]
@@ -222,7 +233,8 @@ mod tests {
     #[test]
     fn lists_match_by_what_they_are() {
         let find = |text: &str, on| GeneList::parse("list", text).unwrap().find(&genes(), on);
-        assert_eq!(find("MYC\nESR1\nnone\n", None).unwrap().rows, [0, 1]);
+        let matched = find("MYC\nESR1\nnone\n", None).unwrap();
+        assert_eq!((matched.rows, matched.ranked), (vec![0, 1], vec![1, 0]));
         assert_eq!(find("# x\nMYC_4609\n", None).unwrap().column, "gene_id");
         let by_entrez = find("note\tentrez\nx\t1\ny\t77\n", None).unwrap();
         assert_eq!((by_entrez.rows, by_entrez.found, by_entrez.listed), (vec![2], 1, 2));

@@ -9,6 +9,7 @@ pub mod eigen;
 mod greedy;
 mod list;
 mod pca;
+mod peel_off;
 mod random;
 pub mod stability;
 mod variance;
@@ -30,6 +31,7 @@ pub use diverse::{DiverseSettings, diverse};
 pub use greedy::{Target, greedy};
 pub use list::{GeneList, Located, Matched};
 pub use pca::{pca, right_vectors};
+pub use peel_off::{PeelOffSettings, peel_off};
 pub use random::random;
 pub use variance::variance;
 
@@ -52,6 +54,8 @@ pub enum Strategy {
     Css,
     /// Concrete autoencoder (Balın et al. 2019)
     Concrete,
+    /// Centroids of tight clusters, taken out round by round (how the L1000 landmarks were found)
+    PeelOff,
 }
 
 /// What a strategy chooses from.
@@ -80,7 +84,7 @@ impl Strategy {
             Strategy::Top => Needs { scores: true, store: false, ..needs(usize::MAX) },
             Strategy::Random | Strategy::Variance | Strategy::Concrete => needs(usize::MAX),
             Strategy::Css => needs(MULTIPLIED),
-            Strategy::Pca => needs(FACTORISED),
+            Strategy::Pca | Strategy::PeelOff => needs(FACTORISED),
             Strategy::Diverse => match settings.target {
                 diverse::Aim::Reconstruction => Needs { model: true, ..needs(MULTIPLIED) },
                 diverse::Aim::Data => needs(MULTIPLIED),
@@ -130,6 +134,8 @@ pub struct Inputs<'a> {
     pub diverse: &'a DiverseSettings,
     /// For `concrete`.
     pub concrete: &'a ConcreteSettings,
+    /// For `peel-off`: k-means runs a round.
+    pub trials: usize,
 }
 
 /// Runs a strategy that chooses among a store's genes.
@@ -144,7 +150,7 @@ pub fn from_store<'e>(
     executor: impl FnOnce() -> Result<&'e mut dyn Executor>,
     report: Reporter,
 ) -> Result<Picks> {
-    let Inputs { store, model, samples, seed, diverse: settings, concrete: autoencoder } = *inputs;
+    let Inputs { store, model, samples, seed, diverse: settings, concrete: autoencoder, trials } = *inputs;
     let ids = &store.genes().ids;
     if strategy == Strategy::Random {
         return Ok(random(ids, constraints, seed));
@@ -166,6 +172,10 @@ pub fn from_store<'e>(
         Strategy::Variance => Ok(variance(&deviations, ids, constraints)),
         Strategy::Pca => Ok(pca(&x, ids, constraints, report)),
         Strategy::Css => Ok(css(&x, ids, constraints, report)),
+        Strategy::PeelOff => {
+            let settings = PeelOffSettings { trials, seed, ..PeelOffSettings::default() };
+            peel_off(&x, &settings, ids, constraints, report)
+        }
         Strategy::Diverse => {
             let gram = match diverse::from_data(settings.target, settings.weights, &x) {
                 Some(gram) => gram,

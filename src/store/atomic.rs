@@ -59,22 +59,50 @@ pub(super) fn sync_parent(path: &Path) -> Result<()> {
 /// temporary is removed.
 pub fn write_file(path: &Path, force: bool, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     check_free(path, force)?;
-    let temporary = Temporary(sibling(path, "tmp"));
-    let file = File::create(&temporary.0).map_err(Error::io(path, "creating"))?;
+    let temporary = Temporary::beside(path, "tmp");
+    let file = File::create(temporary.path()).map_err(Error::io(path, "creating"))?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
     write(&mut out)?;
     out.flush().and_then(|()| out.get_ref().sync_all()).map_err(Error::io(path, "writing"))?;
     drop(out);
-    std::fs::rename(&temporary.0, path).map_err(Error::io(path, "renaming the finished file to"))?;
+    std::fs::rename(temporary.path(), path).map_err(Error::io(path, "renaming the finished file to"))?;
     sync_parent(path)
 }
 
-/// Removes the file when dropped; after a rename there is nothing to remove.
-struct Temporary(PathBuf);
+/// Writes or replaces a text file, whole or not at all.
+///
+/// # Errors
+/// As [`write_file`].
+pub fn write_text(path: &Path, text: &str) -> Result<()> {
+    write_file(path, true, |out| out.write_all(text.as_bytes()).map_err(Error::io(path, "writing")))
+}
+
+/// A file or directory that is removed when this is dropped; after a rename there is nothing to remove.
+pub(crate) struct Temporary(PathBuf);
+
+impl Temporary {
+    /// `NAME.WORD-PID` beside `path`, which nothing else uses; what a killed process of the same number left there
+    /// is removed.
+    pub(crate) fn beside(path: &Path, word: &str) -> Temporary {
+        let temporary = Temporary(sibling(path, word));
+        temporary.remove();
+        temporary
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn remove(&self) {
+        let _ =
+            if self.0.is_dir() { std::fs::remove_dir_all(&self.0) } else { std::fs::remove_file(&self.0) };
+    }
+}
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        self.remove();
     }
 }
 

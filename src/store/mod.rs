@@ -7,6 +7,7 @@
 pub mod atomic;
 mod info;
 pub mod npy;
+pub(crate) mod spool;
 mod summary;
 mod table;
 mod writer;
@@ -200,6 +201,25 @@ impl Store {
     pub fn read_row(&self, sample: usize, out: &mut [f32]) {
         assert_eq!(out.len(), self.n_genes(), "a row is as long as there are genes");
         self.read_part(sample, 0, out);
+    }
+
+    /// Chosen genes of one sample, in the given order.
+    ///
+    /// # Panics
+    /// If there is no such sample or gene, or `out` has another length than `genes`.
+    pub fn read_genes(&self, sample: usize, genes: &[usize], out: &mut [f32]) {
+        assert_eq!(out.len(), genes.len(), "one value a gene");
+        let bytes = self.row_bytes(sample);
+        match self.element {
+            Element::F16 => {
+                let row: &[f16] = bytemuck::cast_slice(bytes);
+                genes.iter().zip(out).for_each(|(gene, value)| *value = row[*gene].to_f32());
+            }
+            _ => {
+                let row: &[f32] = bytemuck::cast_slice(bytes);
+                genes.iter().zip(out).for_each(|(gene, value)| *value = row[*gene]);
+            }
+        }
     }
 
     /// Genes `first..first + out.len()` of one sample.

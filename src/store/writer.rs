@@ -8,6 +8,7 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use xxhash_rust::xxh3::Xxh3Default;
 
+use super::atomic::Temporary;
 use super::info::{self, Checksums, Origin, StoreInfo, VERSION};
 use super::{GENES, INFO, MATRIX, SAMPLES, Store, Table, atomic, npy};
 use crate::device::recording::Element;
@@ -53,11 +54,9 @@ impl StoreWriter {
         if info::descr(element).is_none() {
             return Err(Error::Data(format!("{}: a store holds f32 or f16", path.display())));
         }
-        let temporary = Temporary(atomic::sibling(path, "tmp"));
-        // One that a killed process of the same number left behind.
-        let _ = std::fs::remove_dir_all(&temporary.0);
-        std::fs::create_dir(&temporary.0).map_err(Error::io(&temporary.0, "creating"))?;
-        let file = temporary.0.join(MATRIX);
+        let temporary = Temporary::beside(path, "tmp");
+        std::fs::create_dir(temporary.path()).map_err(Error::io(temporary.path(), "creating"))?;
+        let file = temporary.path().join(MATRIX);
         let mut out =
             BufWriter::with_capacity(1 << 20, File::create(&file).map_err(Error::io(&file, "creating"))?);
         // The number of samples is known at the end; the header's place is kept until then.
@@ -189,7 +188,7 @@ impl StoreWriter {
             .map_err(Error::io(&self.path, "writing"))?;
 
         let write = |file: &str, bytes: &[u8]| -> Result<String> {
-            let file = self.temporary.0.join(file);
+            let file = self.temporary.path().join(file);
             File::create(&file)
                 .and_then(|mut f| f.write_all(bytes).and_then(|()| f.sync_all()))
                 .map_err(Error::io(&self.path, "writing"))?;
@@ -229,7 +228,7 @@ impl StoreWriter {
             std::fs::rename(&self.path, &old)
                 .map_err(Error::io(&self.path, "moving the old store away from"))?;
         }
-        if let Err(error) = std::fs::rename(&self.temporary.0, &self.path) {
+        if let Err(error) = std::fs::rename(self.temporary.path(), &self.path) {
             if replaces {
                 let _ = std::fs::rename(&old, &self.path);
             }
@@ -244,15 +243,6 @@ impl StoreWriter {
 
 /// The first f32 that rounds to infinity in f16: half a step above 65504.
 const F16_LIMIT: f32 = 65520.0;
-
-/// Removes the directory when dropped; after a rename there is nothing to remove.
-struct Temporary(PathBuf);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -271,3 +271,65 @@ fn deeplift() {
         }
     }
 }
+
+/// Values far from the thresholds that they are compared with, so that rounding decides nothing: integers
+/// against halves. The items' own columns are above their thresholds, and must not count.
+pub fn check_counts(
+    fixture: &mut Fixture,
+    layout: Layout,
+    (m, n, k): (usize, usize, usize),
+    element: Element,
+) {
+    let mut integers = |rows: usize, cols: usize| {
+        let matrix = fixture.random(rows, cols, F32, -4.0, 4.0);
+        let values: Vec<f32> = fixture.read(matrix).iter().map(|value| value.round()).collect();
+        fixture.values(rows, cols, element, &values)
+    };
+    let a = if layout == Layout::Tn { integers(k, m) } else { integers(m, k) };
+    let b = if layout == Layout::Nt { integers(n, k) } else { integers(k, n) };
+    let own: Vec<f32> = (0..m).map(|row| (row % 7) as f32 * 3.0 - 9.5).collect();
+    let own = fixture.values(1, m, F32, &own);
+    let counts = fixture.values(1, m, F32, &vec![5.0; m]);
+    // columns are items 40.., rows items 70..: they meet in the middle; the last columns are absent
+    let epilogue = Epilogue::Count { own, counts, first: 70 };
+    let step = Step { rows: n - n / 5, first: 40, ..Step::default() };
+    let product = Product { name: "test", layout, a, b, half: false, epilogue };
+    fixture.run(&[Call::Product(product), Call::Product(product)], &step);
+    let exact = Tolerance { atol: 0.0, rtol: 0.0 };
+    fixture.check_within(&format!("counts {layout:?} {m} × {n} over {k}"), counts, exact);
+}
+
+#[test]
+fn count() {
+    for mut device in executors() {
+        for size in SIZES {
+            for (layout, element) in [(Layout::Nt, F32), (Layout::Nn, F16), (Layout::Tn, F32)] {
+                check_counts(&mut Fixture::new(&mut *device, 10), layout, size, element);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_item_is_not_its_own_competitor() {
+    for mut device in executors() {
+        let mut fixture = Fixture::new(&mut *device, 11);
+        let a = fixture.values(3, 1, F32, &[1.0, 1.0, 1.0]);
+        let b = fixture.values(4, 1, F32, &[1.0, 2.0, 3.0, f32::NAN]);
+        let own = fixture.values(1, 3, F32, &[0.5, 1.5, 2.5]);
+        let mut count = |first, step_first, rows| {
+            let counts = fixture.zeros(1, 3, F32);
+            let epilogue = Epilogue::Count { own, counts, first };
+            let mut recording = genelift::device::recording::Recording::new();
+            recording.product("test", Layout::Nt, a, b, false, epilogue);
+            let program = fixture.device.compile(&recording).expect("compiled");
+            let step = Step { rows, first: step_first, ..Step::default() };
+            fixture.device.run(program, &step).expect("run");
+            fixture.read(counts)
+        };
+        assert_eq!(count(0, 0, 4), [2.0, 1.0, 0.0], "each item beats its own threshold; NaN beats none");
+        assert_eq!(count(9, 0, 4), [3.0, 2.0, 1.0], "nobody is itself");
+        assert_eq!(count(1, 0, 2), [1.0, 1.0, 0.0], "the last two columns are absent");
+        assert_eq!(count(2, 1, 4), [2.0, 1.0, 1.0], "row 0 is column 1, row 1 is column 2");
+    }
+}

@@ -234,6 +234,11 @@ impl Reference {
                 });
                 self.fill(sums, |this, seed, s| (0..n).map(|col| contribution(this, seed, s, col)).sum());
             }
+            Epilogue::Count { own, counts, first } => self.fill(counts, |this, _, row| {
+                let above = |col: &usize| c(row, *col) > this.at(own, 0, row);
+                let others = (0..step.rows).filter(|col| step.first + col != first + row);
+                this.at(counts, 0, row) + others.filter(above).count() as f64
+            }),
         }
     }
 

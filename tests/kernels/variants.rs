@@ -138,6 +138,17 @@ fn deeplift() {
 }
 
 #[test]
+fn counts() {
+    for mut device in variants(2100) {
+        for size in [(63, 65, 257), (530, 1031, 40), (1031, 330, 9), (70, 33, 2100)] {
+            for layout in LAYOUTS {
+                crate::epilogues::check_counts(&mut Fixture::new(&mut *device, 7), layout, size, F32);
+            }
+        }
+    }
+}
+
+#[test]
 fn seeds_and_factors() {
     for mut device in variants(130) {
         let mut fixture = Fixture::new(&mut *device, 5);

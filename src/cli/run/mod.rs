@@ -72,7 +72,7 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     config.select.validate()?;
     config.stability.repeats = args.repeats.unwrap_or(config.stability.repeats);
     config.stability.validate()?;
-    limit_threads(config.threads);
+    limit_threads(config.threads)?;
     let mut directory = Directory::open(&config.output, args.from.as_deref(), args.force, report)?;
     directory.record.versions = json!({
         "genelift": env!("CARGO_PKG_VERSION"),

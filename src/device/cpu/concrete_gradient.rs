@@ -9,35 +9,37 @@ use super::sum_squares::lane_sum;
 use super::{Context, vectorized};
 use crate::device::recording::{Matrix, Update};
 
+/// What is done with a block: its first column, the selection there, the gradient there.
+type Visit<'a> = &'a mut dyn FnMut(usize, &[f32], &mut [f32]);
+
 pub fn run(context: &Context, selection: Matrix, gradient: Matrix, rule: &Update) {
     let (selection, gradient) = (context.view(selection), context.view(gradient));
     let rule = update::Rule::new(context, rule);
     let inverse = 1.0 / context.step.temperature;
     (0..selection.matrix.rows).into_par_iter().for_each(|row| {
         let (mut m, mut d) = ([0.0f32; WIDTH], [0.0f32; WIDTH]);
-        let load = |col: usize, m: &mut [f32], d: &mut [f32]| {
-            selection.load(row, col, m);
-            gradient.load(row, col, d);
+        let mut blocks = |f: Visit| {
+            column_blocks(selection.matrix.cols, |col, n| {
+                selection.load(row, col, &mut m[..n]);
+                gradient.load(row, col, &mut d[..n]);
+                f(col, &m[..n], &mut d[..n]);
+            });
         };
         let mut sum = 0.0;
-        column_blocks(selection.matrix.cols, |col, n| {
-            let (m, d) = (&mut m[..n], &mut d[..n]);
-            load(col, m, d);
+        blocks(&mut |_, m, d| {
             vectorized(
                 #[inline(always)]
                 || {
-                    d.iter_mut().zip(&*m).for_each(|(d, m)| *d *= m);
+                    d.iter_mut().zip(m).for_each(|(d, m)| *d *= m);
                     sum += lane_sum(d, |product| product);
                 },
             );
         });
         let sum = sum as f32;
-        column_blocks(selection.matrix.cols, |col, n| {
-            let (m, d) = (&mut m[..n], &mut d[..n]);
-            load(col, m, d);
+        blocks(&mut |col, m, d| {
             vectorized(
                 #[inline(always)]
-                || d.iter_mut().zip(&*m).for_each(|(d, m)| *d = m * (*d - sum) * inverse),
+                || d.iter_mut().zip(m).for_each(|(d, m)| *d = m * (*d - sum) * inverse),
             );
             rule.apply(row, col, d);
         });

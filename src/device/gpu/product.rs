@@ -215,7 +215,10 @@ fn rectangles(product: &Product, target: &Target, end: Tile, parts: usize) -> Ve
         }
         if matches!(product.epilogue, Epilogue::DeepLift { .. }) {
             let scores = (quads.len() * 16).div_ceil(end.m);
-            row_bytes = row_bytes.max(scores).max(4 * columns.len().div_ceil(end.n));
+            row_bytes = row_bytes.max(scores);
+        }
+        if matches!(product.epilogue, Epilogue::DeepLift { .. } | Epilogue::Count { .. }) {
+            row_bytes = row_bytes.max(4 * columns.len().div_ceil(end.n));
         }
         let most_rows = (scratch / row_bytes / ROWS * ROWS).max(ROWS);
         for piece in pieces(m, &rows) {
@@ -271,6 +274,8 @@ fn operands(epilogue: &Epilogue) -> Vec<Operand> {
         Epilogue::Derivative { output, out, .. } => vec![same("output", output), write("out", out)],
         Epilogue::Multiply { by, out } => vec![repeat("by", by), write("out", out)],
         Epilogue::DeepLift { difference, .. } => vec![repeat("difference", difference)],
+        // one row that all of C shares, whichever part of it is looked at
+        Epilogue::Count { own, .. } => vec![repeat("own", own)],
     }
 }
 
@@ -391,32 +396,53 @@ impl Finish<'_> {
                 plan.reserve(Scratch::Scores, tile_rows * rectangle.quads.len() * 16);
                 plan.reserve(Scratch::Sums, rectangle.tiles_n(tile) * rectangle.rows() * 4);
             }
+            Epilogue::Count { first, .. } => {
+                kernel.file("epilogue/count.wgsl").uint("first", first).scratch(Scratch::Sums);
+                plan.reserve(Scratch::Sums, rectangle.tiles_n(tile) * rectangle.rows() * 4);
+            }
         }
     }
 
-    /// What follows each rectangle: DeepLIFT's partial sums go to their matrices.
+    /// What follows each rectangle: partial sums of DeepLIFT and of counts go to their matrices.
     fn after(&self, plan: &mut Plan, target: &Target, tile: Tile, rectangle: &Rectangle) {
-        let Epilogue::DeepLift { difference, scores, sums, .. } = *self.epilogue else { return };
-        let seeds = rectangle.segments.begin / difference.rows;
-        let end = seeds + rectangle.segments.count;
+        match *self.epilogue {
+            Epilogue::DeepLift { difference, scores, sums, .. } => {
+                let seeds = rectangle.segments.begin / difference.rows;
+                let end = seeds + rectangle.segments.count;
+                let mut kernel = Kernel::new(&["deeplift_scores.wgsl"]);
+                kernel.uint("row_begin", seeds).uint("row_end", end);
+                kernel.uint("quad_begin", rectangle.quads.start).uint("quads", rectangle.quads.len());
+                kernel.uint("tiles", rectangle.tiles_segment(tile)).scratch(Scratch::Scores);
+                kernel.write("scores", target.chunking.view(scores, seeds));
+                let threads = rectangle.segments.count * rectangle.quads.len();
+                plan.push(self.name, kernel, threads.div_ceil(64));
+                self.row_sums(plan, target, tile, rectangle, sums, rectangle.quads.start > 0);
+            }
+            Epilogue::Count { counts, .. } => self.row_sums(plan, target, tile, rectangle, counts, true),
+            _ => {}
+        }
+    }
 
-        let mut kernel = Kernel::new(&["deeplift_scores.wgsl"]);
-        kernel.uint("row_begin", seeds).uint("row_end", end);
-        kernel.uint("quad_begin", rectangle.quads.start).uint("quads", rectangle.quads.len());
-        kernel.uint("tiles", rectangle.tiles_segment(tile)).scratch(Scratch::Scores);
-        kernel.write("scores", target.chunking.view(scores, seeds));
-        let threads = rectangle.segments.count * rectangle.quads.len();
-        plan.push(self.name, kernel, threads.div_ceil(64));
-
-        let samples = rectangle.segments.begin % difference.rows;
-        let samples = samples..samples + rectangle.segments.rows;
+    /// Adds up what the tiles left of each row of C, which is element [row / S, row mod S] of `sums`, S columns wide.
+    fn row_sums(
+        &self,
+        plan: &mut Plan,
+        target: &Target,
+        tile: Tile,
+        rectangle: &Rectangle,
+        sums: Matrix,
+        add: bool,
+    ) {
+        let Segments { begin, rows, count } = rectangle.segments;
+        let seeds = begin / sums.cols;
+        let samples = begin % sums.cols..begin % sums.cols + rows;
         let quads = samples.end.div_ceil(4) - samples.start / 4;
-        let mut kernel = Kernel::new(&["deeplift_sums.wgsl"]);
-        kernel.uint("row_begin", seeds).uint("row_end", end).uint("quads", quads);
+        let mut kernel = Kernel::new(&["row_sums.wgsl"]);
+        kernel.uint("row_begin", seeds).uint("row_end", seeds + count).uint("quads", quads);
         kernel.uint("sample_begin", samples.start).uint("sample_end", samples.end);
         kernel.uint("tiles", rectangle.tiles_n(tile)).scratch(Scratch::Sums);
-        kernel.constant("ADD", rectangle.quads.start > 0).write("sums", target.chunking.view(sums, seeds));
-        plan.push(self.name, kernel, (rectangle.segments.count * quads).div_ceil(64));
+        kernel.constant("ADD", add).write("sums", target.chunking.view(sums, seeds));
+        plan.push(self.name, kernel, (count * quads).div_ceil(64));
     }
 
     /// What follows the last rectangle: the loss goes to its table.

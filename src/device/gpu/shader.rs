@@ -23,9 +23,9 @@ const FILES: &[(&str, &str)] = files![
     "concrete.wgsl",
     "concrete_gradient.wgsl",
     "deeplift_scores.wgsl",
-    "deeplift_sums.wgsl",
     "difference.wgsl",
     "epilogue/adam.wgsl",
+    "epilogue/count.wgsl",
     "epilogue/deeplift.wgsl",
     "epilogue/derivative.wgsl",
     "epilogue/gradient.wgsl",
@@ -40,6 +40,7 @@ const FILES: &[(&str, &str)] = files![
     "matmul_software.wgsl",
     "multipliers.wgsl",
     "reduce.wgsl",
+    "row_sums.wgsl",
     "seeds.wgsl",
     "shared/blocks.wgsl",
     "shared/dropout.wgsl",
@@ -52,6 +53,7 @@ const FILES: &[(&str, &str)] = files![
     "shared/math.wgsl",
     "shared/place.wgsl",
     "shared/random.wgsl",
+    "shared/row_sums.wgsl",
     "shared/step.wgsl",
     "shared/tile.wgsl",
     "shared/workgroup.wgsl",
@@ -80,7 +82,7 @@ pub enum Scratch {
     Pairs,
     /// DeepLIFT's column sums, a row of quads per tile row: vec4f.
     Scores,
-    /// DeepLIFT's row sums, one a tile column and row: f32.
+    /// Row sums of DeepLIFT and of counts, one a tile column and row: f32.
     Sums,
 }
 

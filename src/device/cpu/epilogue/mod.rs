@@ -1,5 +1,6 @@
 //! What becomes of a product's tiles, one epilogue a file, each the twin of `shaders/epilogue/*.wgsl`.
 
+mod count;
 mod deeplift;
 mod derivative;
 mod layer;
@@ -40,6 +41,7 @@ pub fn run(context: &Context, product: &Product) {
         Epilogue::DeepLift { difference, fold, scores, sums } => {
             deeplift::run(context, product, difference, fold, scores, sums);
         }
+        Epilogue::Count { own, counts, first } => count::run(context, product, own, counts, first),
     }
 }
 

@@ -1,5 +1,5 @@
-// sums[k, s] = Σ over the tiles of row k·S + s, from left to right, of what epilogue/deeplift.wgsl left. Only
-// samples sample_begin..sample_end are touched; ADD: columns further left were summed by an earlier call.
+// sums[k, s] = Σ over the tiles of row k·S + s, from left to right, of what shared/row_sums.wgsl left. Only samples
+// sample_begin..sample_end are touched; ADD: to what is there, be it from columns further left or an earlier call.
 // #import shared/place.wgsl
 @compute @workgroup_size(64)
 fn main(

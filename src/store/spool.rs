@@ -1,14 +1,15 @@
-//! Values of a file set aside on disk in the order in which it holds them, to be read by row or by column
-//! afterwards: for a file of genes by samples, and where missing values wait for a gene's mean.
+//! Values set aside on disk in the order in which they come, to be read by row or by column afterwards: for a file
+//! of genes by samples, where missing values wait for a gene's mean, and for inferred values beside measured ones.
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
 
 /// A temporary file of f32 rows; removed when dropped.
-pub(super) struct Spool {
+pub(crate) struct Spool {
     path: PathBuf,
     file: BufWriter<File>,
     columns: usize,
@@ -24,6 +25,13 @@ impl Spool {
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
         let file = file.map_err(Error::io(&path, "creating"))?;
         Ok(Spool { path, file: BufWriter::with_capacity(1 << 20, file), columns, rows: 0 })
+    }
+
+    /// A spool in the system's temporary directory.
+    pub fn temporary(columns: usize) -> Result<Spool> {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Spool::create(&std::env::temp_dir().join("genelift"), number, columns)
     }
 
     /// Appends whole rows.

@@ -1,0 +1,63 @@
+//! `genelift predict`: a predictor and measured landmarks → whole profiles.
+
+use std::path::PathBuf;
+
+use super::{Common, print};
+use crate::device;
+use crate::error::Result;
+use crate::formats::{self, ImportSettings, Orientation};
+use crate::infer::{MissingLandmarks, Predictor, complete};
+use crate::progress::Reporter;
+use crate::store::{Store, atomic, is_store};
+
+/// Arguments of `predict`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The predictor
+    predictor: PathBuf,
+    /// A store or a matrix file with the landmarks, in any order, among any other genes
+    #[arg(value_name = "STORE|FILE")]
+    profiles: PathBuf,
+    /// The store to write: the genes as given, and the inferred ones; the gene column `origin` tells them apart
+    #[arg(short, value_name = "STORE")]
+    output: PathBuf,
+    /// What becomes of landmarks that are not there
+    #[arg(long, value_enum, default_value_t)]
+    missing: MissingLandmarks,
+    /// Infer targets that are measured too, in place of what was measured
+    #[arg(long)]
+    replace: bool,
+    /// Of a matrix file: which side holds the genes
+    #[arg(long, value_enum, default_value_t)]
+    orientation: Orientation,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Those of the files, the device and [`complete`].
+pub fn run(args: &Args, report: Reporter) -> Result<()> {
+    let force = args.common.force;
+    atomic::check_free(&args.output, force)?;
+    let predictor = Predictor::load(&args.predictor)?;
+    let mut executor = device::open(&args.common.device, args.common.threads, report)?;
+    let imported; // removed at the end, whatever that is
+    let store = if is_store(&args.profiles) {
+        Store::open(&args.profiles)?
+    } else {
+        imported = atomic::Temporary::beside(&args.output, "import");
+        let settings = ImportSettings { orientation: args.orientation, ..ImportSettings::default() };
+        formats::import(std::slice::from_ref(&args.profiles), imported.path(), &settings, report)?
+    };
+    let (missing, replace) = (args.missing, args.replace);
+    let done = complete(&mut *executor, &predictor, &store, &args.output, missing, replace, force, report)?;
+    print(&format!(
+        "store\t{}\nsamples\t{}\nmeasured\t{}\ninferred\t{}\n",
+        args.output.display(),
+        done.store.n_samples(),
+        done.measured,
+        done.inferred
+    ))
+}

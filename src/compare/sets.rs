@@ -1,0 +1,256 @@
+//! What is compared: the landmark sets, the random draws that join them, and the genes that all of them must infer.
+
+use std::collections::{BTreeSet, HashSet};
+
+use serde::Serialize;
+
+use super::leaks::{Identity, Leaks};
+use crate::device::random::Stream;
+use crate::error::{Error, Result};
+use crate::progress::{Event, Reporter};
+use crate::select::GeneList;
+use crate::store::{Store, Table};
+
+/// Genes that a message names.
+const NAMED: usize = 5;
+/// Fewer targets than this share of the genes are worth a warning.
+const FEW: f64 = 0.1;
+
+/// A named set of landmarks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LandmarkSet {
+    /// As it is called in every table.
+    pub name: String,
+    /// The file or panel; for a draw, `random`.
+    pub source: String,
+    /// Whether it is one of the random draws.
+    pub drawn: bool,
+    /// Positions among the training store's genes, in the order of the list.
+    #[serde(skip)]
+    pub genes: Vec<usize>,
+}
+
+impl LandmarkSet {
+    /// Reads `NAME=LIST`, where LIST is a file or the panel `l1000`, and finds its genes among `genes`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for other text; those of [`GeneList`].
+    pub fn read(text: &str, genes: &Table, report: Reporter) -> Result<LandmarkSet> {
+        let parts = text.split_once('=').filter(|(name, list)| !name.is_empty() && !list.is_empty());
+        let Some((name, source)) = parts else {
+            return Err(Error::Usage(format!(
+                "--landmarks {text}: expected NAME=TSV, or NAME=l1000 for the bundled panel"
+            )));
+        };
+        if name.contains(['\t', '\n', '"']) {
+            return Err(Error::Usage(format!(
+                "--landmarks {text}: a name with a tab, a quote or a line break does not fit a table"
+            )));
+        }
+        let matched = GeneList::open(source)?.find(genes, None)?;
+        report(Event::Note(format!(
+            "{name}: {} of its {} names found, by {}; {} genes",
+            matched.found,
+            matched.listed,
+            matched.column,
+            matched.ranked.len()
+        )));
+        let (name, source) = (name.to_string(), source.to_string());
+        Ok(LandmarkSet { name, source, drawn: false, genes: matched.ranked })
+    }
+
+    /// Keeps the first `size` genes.
+    fn truncate(&mut self, size: usize, report: Reporter) {
+        if self.genes.len() < size {
+            let n = self.genes.len();
+            report(Event::Note(format!(
+                "{}: has {n} genes, fewer than --size {size}; all are used",
+                self.name
+            )));
+        }
+        self.genes.truncate(size);
+    }
+}
+
+/// What is asked of the sets.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PlanSettings {
+    /// Only the first genes of each set.
+    pub size: Option<usize>,
+    /// Random sets of each size that a named set has.
+    pub random_draws: usize,
+    /// Leave out targets that are a landmark's gene measured by another probe.
+    pub drop_leaks: bool,
+    /// Of the draws.
+    pub seed: u64,
+}
+
+/// Sets and targets, ready to be compared.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The named sets in the order given, then the draws by size.
+    pub sets: Vec<LandmarkSet>,
+    /// Genes in none of the sets, as positions among the training store's genes.
+    pub targets: Vec<usize>,
+    /// Of each test store: where each of the training store's genes stands in it.
+    pub places: Vec<Vec<Option<usize>>>,
+    /// Targets that are a landmark's gene by another name.
+    pub leaks: Leaks,
+}
+
+impl Plan {
+    /// Truncates the sets, checks that every test store measures them, draws the random ones from genes that all
+    /// stores measure, and takes as targets the genes (or those of `listed`) that are in no set.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] without sets or test stores, for --size 0 and for two sets of one name; [`Error::Data`] where a
+    /// set is larger than the genes, where landmarks are absent from a test store, where no target remains.
+    pub fn new(
+        train: &Store,
+        tests: &[Store],
+        mut sets: Vec<LandmarkSet>,
+        listed: Option<Vec<usize>>,
+        identity: &Identity,
+        settings: &PlanSettings,
+        report: Reporter,
+    ) -> Result<Plan> {
+        let genes = train.genes();
+        if sets.is_empty() || tests.is_empty() {
+            return Err(Error::Usage("at least one set of landmarks and one test store are needed".into()));
+        }
+        match settings.size {
+            Some(0) => return Err(Error::Usage("--size must be at least 1".into())),
+            Some(size) if size > genes.len() => {
+                let message =
+                    format!("--size {size}, but {} has only {} genes", train.path().display(), genes.len());
+                return Err(Error::Data(message));
+            }
+            Some(size) => sets.iter_mut().for_each(|set| set.truncate(size, report)),
+            None => {}
+        }
+        let list = GeneList::of_table("genes", genes);
+        let places: Vec<Vec<Option<usize>>> = tests.iter().map(|t| list.first_rows(t.genes())).collect();
+        for (test, places) in tests.iter().zip(&places) {
+            sets.iter().try_for_each(|set| landmarks_are_there(set, genes, test, places))?;
+            warn_of_shared_samples(train, test, report);
+        }
+        let everywhere: Vec<usize> =
+            (0..genes.len()).filter(|g| places.iter().all(|places| places[*g].is_some())).collect();
+        let sizes: BTreeSet<usize> = sets.iter().map(|set| set.genes.len()).collect();
+        for size in sizes {
+            sets.extend(
+                (0..settings.random_draws).map(|draw| random(&everywhere, size, draw, settings.seed)),
+            );
+        }
+        let mut names = HashSet::new();
+        if let Some(twice) = sets.iter().find(|set| !names.insert(&set.name)) {
+            return Err(Error::Usage(format!(
+                "two sets are called {}; give them different names",
+                twice.name
+            )));
+        }
+
+        let mut landmark = vec![false; genes.len()];
+        sets.iter().flat_map(|set| &set.genes).for_each(|gene| landmark[*gene] = true);
+        let asked = listed.unwrap_or_else(|| (0..genes.len()).collect());
+        let total = asked.len();
+        let somewhere = |gene: &usize| places.iter().any(|places| places[*gene].is_some());
+        let mut targets: Vec<usize> =
+            asked.into_iter().filter(|gene| !landmark[*gene]).filter(somewhere).collect();
+        for (test, places) in tests.iter().zip(&places) {
+            let absent = targets.iter().filter(|gene| places[**gene].is_none()).count();
+            if absent > 0 {
+                let store = test.path().display();
+                report(Event::Note(format!(
+                    "{store}: lacks {absent} of the targets; they are left out there"
+                )));
+            }
+            if absent == targets.len() {
+                return Err(no_target(
+                    &sets,
+                    total,
+                    &format!("none of them is in {}", test.path().display()),
+                ));
+            }
+        }
+        let mut leaks = Leaks::find(identity, &sets, &targets);
+        leaks.report(genes, &sets, settings.drop_leaks, report);
+        if settings.drop_leaks {
+            targets = targets
+                .into_iter()
+                .zip(&leaks.leaking)
+                .filter(|(_, leaks)| !**leaks)
+                .map(|(g, _)| g)
+                .collect();
+            leaks.leaking = vec![false; targets.len()];
+        }
+        if targets.is_empty() {
+            return Err(no_target(&sets, total, "every one is a landmark or leaks from one"));
+        }
+        if (targets.len() as f64) < FEW * genes.len() as f64 {
+            report(Event::Warning(format!(
+                "only {} of {total} genes are in none of the {} sets; compare fewer sets, or with fewer --random-draws",
+                targets.len(),
+                sets.len()
+            )));
+        }
+        Ok(Plan { sets, targets, places, leaks })
+    }
+
+    /// The draws of the size that a set has.
+    pub fn draws(&self, size: usize) -> Vec<usize> {
+        (0..self.sets.len()).filter(|s| self.sets[*s].drawn && self.sets[*s].genes.len() == size).collect()
+    }
+}
+
+fn no_target(sets: &[LandmarkSet], total: usize, why: &str) -> Error {
+    Error::Data(format!(
+        "of {total} genes no target remains beside {} sets: {why}; compare fewer or smaller sets, or fewer --random-draws",
+        sets.len()
+    ))
+}
+
+fn landmarks_are_there(
+    set: &LandmarkSet,
+    genes: &Table,
+    test: &Store,
+    places: &[Option<usize>],
+) -> Result<()> {
+    let absent: Vec<&str> =
+        set.genes.iter().filter(|g| places[**g].is_none()).map(|g| genes.ids[*g].as_str()).collect();
+    if absent.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "lacks {} of the {} landmarks of set {}: {}{}; give a store that measures them, or leave them out of the set",
+        absent.len(),
+        set.genes.len(),
+        set.name,
+        absent[..absent.len().min(NAMED)].join(", "),
+        if absent.len() > NAMED { ", …" } else { "" }
+    );
+    Err(Error::input(test.path(), message))
+}
+
+fn warn_of_shared_samples(train: &Store, test: &Store, report: Reporter) {
+    let known: HashSet<&str> = train.samples().ids.iter().map(String::as_str).collect();
+    let shared: Vec<&String> = test.samples().ids.iter().filter(|id| known.contains(id.as_str())).collect();
+    if let Some(first) = shared.first() {
+        report(Event::Warning(format!(
+            "{} of the {} samples of {} are also in {}, {first} first; figures on samples that were fitted on are too good",
+            shared.len(),
+            test.n_samples(),
+            test.path().display(),
+            train.path().display()
+        )));
+    }
+}
+
+fn random(pool: &[usize], size: usize, draw: usize, seed: u64) -> LandmarkSet {
+    let mut stream = Stream::new(seed, &format!("random landmarks, {size}"), draw as u64);
+    let mut genes = pool.to_vec();
+    stream.shuffle(&mut genes);
+    genes.truncate(size);
+    LandmarkSet { name: format!("random-{size}-{}", draw + 1), source: "random".into(), drawn: true, genes }
+}

@@ -1,0 +1,250 @@
+//! A comparison as tables: for programs (TSV, full precision) and for a reader.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+use super::{Outcome, PairTest, Plan, Tested};
+use crate::error::{Error, Result};
+use crate::evaluate::statistics::{mean, quantile, sd, sorted};
+use crate::evaluate::{Figures, optional};
+use crate::store::{Table, atomic};
+
+/// Columns of `summary.tsv` that are averaged over draws.
+const FIGURES: [&str; 25] = [
+    "mae_mean",
+    "mae_min",
+    "mae_q05",
+    "mae_q25",
+    "mae_median",
+    "mae_q75",
+    "mae_q95",
+    "mae_max",
+    "pcc_mean",
+    "pcc_min",
+    "pcc_q05",
+    "pcc_q25",
+    "pcc_median",
+    "pcc_q75",
+    "pcc_q95",
+    "pcc_max",
+    "pcc_undefined",
+    "mse_mean",
+    "r2_mean",
+    "baseline_mae_mean",
+    "sample_mae_mean",
+    "sample_pcc_mean",
+    "permutation_passed",
+    "permutation_share",
+    "permutation_undefined",
+];
+const QUANTILES: [f64; 7] = [0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0];
+/// Places in [`FIGURES`] of what a reader is shown: MAE, PCC, MSE, R², share that passes.
+const SHOWN: [usize; 5] = [0, 8, 17, 18, 23];
+
+/// One row of the summary.
+struct Row {
+    name: String,
+    kind: &'static str,
+    landmarks: usize,
+    figures: Vec<Option<f64>>,
+}
+
+fn figures(outcome: &Outcome) -> Vec<Option<f64>> {
+    let (genes, samples) = (&outcome.by_gene, &outcome.by_sample);
+    let over = |f: &dyn Fn(&Figures) -> Option<f64>| mean(genes.iter().filter_map(f));
+    let spread = |values: &[f64]| {
+        let quantiles = QUANTILES.map(|q| quantile(values, q));
+        [mean(values.iter().copied())].into_iter().chain(quantiles).collect::<Vec<_>>()
+    };
+    let pcc = sorted(genes.iter().filter_map(|f| f.pcc));
+    let passed = outcome.permutation.passed() as f64;
+    let mut all = spread(&sorted(genes.iter().map(|f| f.mae)));
+    all.extend(spread(&pcc));
+    all.extend([
+        Some((genes.len() - pcc.len()) as f64),
+        over(&|f| Some(f.mse)),
+        over(&|f| f.r2),
+        over(&|f| Some(f.baseline_mae)),
+        mean(samples.iter().map(|f| f.mae)),
+        mean(samples.iter().filter_map(|f| f.pcc)),
+        Some(passed),
+        Some(passed / genes.len() as f64),
+        Some(outcome.permutation.undefined() as f64),
+    ]);
+    all
+}
+
+/// The sets, then mean and sd over the draws of each size.
+fn rows(plan: &Plan, tested: &Tested) -> Vec<Row> {
+    let mut rows: Vec<Row> = (plan.sets.iter().zip(&tested.outcomes))
+        .map(|(set, outcome)| Row {
+            name: set.name.clone(),
+            kind: if set.drawn { "draw" } else { "set" },
+            landmarks: set.genes.len(),
+            figures: figures(outcome),
+        })
+        .collect();
+    let mut draws: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (i, row) in rows.iter().enumerate().filter(|(_, row)| row.kind == "draw") {
+        draws.entry(row.landmarks).or_default().push(i);
+    }
+    for (landmarks, draws) in draws {
+        let column = |c: usize| draws.iter().map(|d| rows[*d].figures[c]).collect::<Option<Vec<f64>>>();
+        let over = |f: &dyn Fn(&[f64]) -> Option<f64>| {
+            (0..FIGURES.len()).map(|c| f(&column(c)?)).collect::<Vec<_>>()
+        };
+        let (centre, spread) = (over(&|v| mean(v.iter().copied())), over(&sd));
+        let name = format!("random-{landmarks}");
+        rows.push(Row { name: name.clone(), kind: "draws mean", landmarks, figures: centre });
+        rows.push(Row { name, kind: "draws sd", landmarks, figures: spread });
+    }
+    rows
+}
+
+fn summary(plan: &Plan, tested: &[Tested]) -> String {
+    let mut text = format!("set\tkind\ttest\tn_landmarks\tn_targets\tn_samples\t{}\n", FIGURES.join("\t"));
+    for tested in tested {
+        let (targets, samples) = (tested.targets.len(), tested.outcomes[0].by_sample.len());
+        for Row { name, kind, landmarks, figures } in rows(plan, tested) {
+            text += &format!("{name}\t{kind}\t{}\t{landmarks}\t{targets}\t{samples}", tested.store);
+            figures.into_iter().for_each(|x| text += &format!("\t{}", optional(x)));
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn genes(plan: &Plan, tested: &[Tested], genes: &Table) -> String {
+    let mut text = format!("set\ttest\tgene_id\t{}\tpermutation_rank\tpasses\n", Figures::HEADER);
+    for tested in tested {
+        for (set, outcome) in plan.sets.iter().zip(&tested.outcomes) {
+            for (i, (gene, f)) in tested.targets.iter().zip(&outcome.by_gene).enumerate() {
+                let permutation = &outcome.permutation;
+                let (rank, passes) = (optional(permutation.rank(i)), optional(permutation.passes(i)));
+                let id = &genes.ids[*gene];
+                text += &format!("{}\t{}\t{id}\t{}\t{rank}\t{passes}\n", set.name, tested.store, f.fields());
+            }
+        }
+    }
+    text
+}
+
+fn tests(tested: &[Tested], tests: &[PairTest]) -> String {
+    let mut text = String::from(
+        "test\tmeasure\ta\tb\tgenes\tmean_a\tmean_b\tmean_difference\tinterval_low\tinterval_high\tt\tt_p\tcohens_d\twilcoxon\twilcoxon_p\trank_biserial\tshare_won\tshare_lost\n",
+    );
+    for test in tests {
+        let PairTest { measure, a, b, genes, .. } = test;
+        text += &format!("{}\t{}\t{a}\t{b}\t{genes}", tested[test.test].store, measure.name());
+        let fields = [
+            test.means.map(|m| m.0),
+            test.means.map(|m| m.1),
+            test.means.map(|m| m.0 - m.1),
+            test.interval.map(|i| i.0),
+            test.interval.map(|i| i.1),
+            test.t.map(|t| t.t),
+            test.t.map(|t| t.p),
+            test.t.map(|t| t.d),
+            test.wilcoxon.map(|w| w.statistic),
+            test.wilcoxon.map(|w| w.p),
+            test.wilcoxon.map(|w| w.rank_biserial),
+            test.won,
+            test.lost,
+        ];
+        // with an exponent where a p-value needs one
+        fields.into_iter().for_each(|x| text += &format!("\t{}", optional(x.map(|x| format!("{x:?}")))));
+        text.push('\n');
+    }
+    text
+}
+
+fn overlap(plan: &Plan) -> String {
+    let mut text = String::from("a\tb\tn_a\tn_b\tshared\tjaccard\n");
+    for (i, a) in plan.sets.iter().enumerate() {
+        let genes: HashSet<usize> = a.genes.iter().copied().collect();
+        for b in &plan.sets[i + 1..] {
+            let shared = b.genes.iter().filter(|gene| genes.contains(gene)).count();
+            let (n, m) = (a.genes.len(), b.genes.len());
+            let jaccard = shared as f64 / (n + m - shared) as f64;
+            text += &format!("{}\t{}\t{n}\t{m}\t{shared}\t{jaccard}\n", a.name, b.name);
+        }
+    }
+    text
+}
+
+fn sets(plan: &Plan, genes: &Table) -> String {
+    let mut text = String::from("set\trank\tgene_id\n");
+    for set in &plan.sets {
+        for (i, gene) in set.genes.iter().enumerate() {
+            text += &format!("{}\t{}\t{}\n", set.name, i + 1, genes.ids[*gene]);
+        }
+    }
+    text
+}
+
+/// Writes `summary.tsv`, `genes.tsv`, `tests.tsv`, `overlap.tsv`, `sets.tsv` and `compare.json` into `dir`; what is not
+/// defined is `NA`. `names` are the training store's genes, `notes` the settings and the data's fingerprints.
+///
+/// # Errors
+/// [`Error::Exists`] for an existing directory without `force`; [`Error::Io`].
+pub fn write(
+    dir: &Path,
+    plan: &Plan,
+    tested: &[Tested],
+    pairs: &[PairTest],
+    names: &Table,
+    notes: &serde_json::Value,
+    force: bool,
+) -> Result<()> {
+    atomic::check_free(dir, force)?;
+    std::fs::create_dir_all(dir).map_err(Error::io(dir, "creating"))?;
+    let files = [
+        ("summary.tsv", summary(plan, tested)),
+        ("genes.tsv", genes(plan, tested, names)),
+        ("tests.tsv", tests(tested, pairs)),
+        ("overlap.tsv", overlap(plan)),
+        ("sets.tsv", sets(plan, names)),
+        ("compare.json", format!("{notes:#}\n")),
+    ];
+    files.iter().try_for_each(|(name, text)| atomic::write_text(&dir.join(name), text))
+}
+
+/// The comparison for a reader: of each test store the sets by MAE, best first, among them the random draws.
+pub fn describe(plan: &Plan, tested: &[Tested]) -> String {
+    let mut text = String::new();
+    for tested in tested {
+        let samples = tested.outcomes[0].by_sample.len();
+        text += &format!("{}: {samples} samples, {} targets\n", tested.store, tested.targets.len());
+        let rows = rows(plan, tested);
+        let mut shown: Vec<&Row> =
+            rows.iter().filter(|row| matches!(row.kind, "set" | "draws mean")).collect();
+        shown.sort_by(|a, b| {
+            let mae = |row: &Row| row.figures[0].unwrap_or(f64::INFINITY);
+            mae(a).total_cmp(&mae(b))
+        });
+        let mut lines = vec![["set", "genes", "MAE", "PCC", "MSE", "R²", "pass"].map(String::from).to_vec()];
+        for row in shown {
+            let spread =
+                rows.iter().find(|r| row.kind == "draws mean" && r.kind == "draws sd" && r.name == row.name);
+            let mut line = vec![row.name.clone(), row.landmarks.to_string()];
+            line.extend(SHOWN.iter().map(|c| {
+                let percent = FIGURES[*c] == "permutation_share";
+                let number = |x: f64| if percent { format!("{:.1}%", 100.0 * x) } else { format!("{x:.4}") };
+                let figure = row.figures[*c].map_or("NA".into(), number);
+                match spread.and_then(|row| row.figures[*c]) {
+                    Some(spread) => format!("{figure} ± {}", number(spread)),
+                    None => figure,
+                }
+            }));
+            lines.push(line);
+        }
+        let width = |c: usize| lines.iter().map(|line| line[c].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
+        for line in &lines {
+            let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+            text += cells.collect::<Vec<_>>().join("  ").trim_end();
+            text.push('\n');
+        }
+    }
+    text
+}

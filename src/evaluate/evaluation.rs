@@ -1,0 +1,121 @@
+//! An autoencoder's agreement with a store, in a few numbers and as tables.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::statistics::{mean, quantile, sorted};
+use super::{Figures, Permutation, optional};
+use crate::error::{Error, Result};
+use crate::store::{Table, atomic};
+
+/// An autoencoder's agreement with a store.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    /// The genes, in the order of `by_gene`.
+    pub genes: Table,
+    /// The samples, in the order of `by_sample`.
+    pub samples: Table,
+    /// Over samples.
+    pub by_gene: Vec<Figures>,
+    /// Over genes.
+    pub by_sample: Vec<Figures>,
+    /// Whether each gene's output resembles its own values more than other genes'.
+    pub permutation: Permutation,
+}
+
+/// The evaluation in a few numbers; MAE in the store's units.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Summary {
+    /// Samples compared.
+    pub samples: usize,
+    /// Genes compared.
+    pub genes: usize,
+    /// Mean |y − x| over all values.
+    pub mae: f64,
+    /// The same for predicting each gene's training median.
+    pub baseline_mae: f64,
+    /// `mae / baseline_mae`
+    pub mae_ratio: f64,
+    /// Mean (y − x)² over all values.
+    pub mse: f64,
+    /// Mean R² over the genes for which it is defined.
+    pub r2_gene_mean: Option<f64>,
+    /// Mean over the genes for which it is defined.
+    pub pcc_gene_mean: Option<f64>,
+    /// Median over those genes.
+    pub pcc_gene_median: Option<f64>,
+    /// Genes for which it is not defined: constant, or inferred as constant.
+    pub pcc_gene_undefined: usize,
+    /// Mean over the samples for which it is defined.
+    pub pcc_sample_mean: Option<f64>,
+    /// Genes that pass the permutation test.
+    pub permutation_passed: usize,
+    /// Their share of all genes.
+    pub permutation_share: f64,
+}
+
+impl Evaluation {
+    /// The evaluation in a few numbers.
+    pub fn summary(&self) -> Summary {
+        let genes = &self.by_gene;
+        let all = |f: fn(&Figures) -> f64| mean(genes.iter().map(f)).unwrap_or(0.0);
+        let pcc = sorted(genes.iter().filter_map(|f| f.pcc));
+        let (mae, baseline_mae) = (all(|f| f.mae), all(|f| f.baseline_mae));
+        let passed = self.permutation.passed();
+        Summary {
+            samples: self.by_sample.len(),
+            genes: genes.len(),
+            mae,
+            baseline_mae,
+            mae_ratio: mae / baseline_mae,
+            mse: all(|f| f.mse),
+            r2_gene_mean: mean(genes.iter().filter_map(|f| f.r2)),
+            pcc_gene_mean: mean(pcc.iter().copied()),
+            pcc_gene_median: quantile(&pcc, 0.5),
+            pcc_gene_undefined: genes.len() - pcc.len(),
+            pcc_sample_mean: mean(self.by_sample.iter().filter_map(|f| f.pcc)),
+            permutation_passed: passed,
+            permutation_share: passed as f64 / genes.len() as f64,
+        }
+    }
+
+    /// Writes `summary.tsv`, `genes.tsv` and `samples.tsv` into `dir`; an undefined figure is `NA`.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] for an existing directory without `force`; [`Error::Io`].
+    pub fn write(&self, dir: &Path, force: bool) -> Result<()> {
+        atomic::check_free(dir, force)?;
+        std::fs::create_dir_all(dir).map_err(Error::io(dir, "creating"))?;
+        let summary = self.summary();
+        let mut text = String::from("figure\tvalue\n");
+        let rows = [
+            ("samples", summary.samples.to_string()),
+            ("genes", summary.genes.to_string()),
+            ("mae", summary.mae.to_string()),
+            ("baseline_mae", summary.baseline_mae.to_string()),
+            ("mae_ratio", summary.mae_ratio.to_string()),
+            ("mse", summary.mse.to_string()),
+            ("r2_gene_mean", optional(summary.r2_gene_mean)),
+            ("pcc_gene_mean", optional(summary.pcc_gene_mean)),
+            ("pcc_gene_median", optional(summary.pcc_gene_median)),
+            ("pcc_gene_undefined", summary.pcc_gene_undefined.to_string()),
+            ("pcc_sample_mean", optional(summary.pcc_sample_mean)),
+            ("permutation_passed", summary.permutation_passed.to_string()),
+            ("permutation_share", summary.permutation_share.to_string()),
+        ];
+        rows.iter().for_each(|(name, value)| text += &format!("{name}\t{value}\n"));
+        atomic::write_text(&dir.join("summary.tsv"), &text)?;
+        let mut text = format!("gene_id\t{}\tpermutation_rank\tpasses\n", Figures::HEADER);
+        for (i, (id, f)) in self.genes.ids.iter().zip(&self.by_gene).enumerate() {
+            let (rank, passes) = (optional(self.permutation.rank(i)), self.permutation.passes(i));
+            text += &format!("{id}\t{}\t{rank}\t{}\n", f.fields(), optional(passes));
+        }
+        atomic::write_text(&dir.join("genes.tsv"), &text)?;
+        let mut text = format!("sample_id\t{}\n", Figures::HEADER);
+        for (id, f) in self.samples.ids.iter().zip(&self.by_sample) {
+            text += &format!("{id}\t{}\n", f.fields());
+        }
+        atomic::write_text(&dir.join("samples.tsv"), &text)
+    }
+}

@@ -1,0 +1,276 @@
+//! The permutation test of Kong et al. 2021: does an inferred gene resemble its own measured values more than those
+//! of other genes? Gene j passes if fewer than 1 % of the other genes k have r(g_k, ĝ_j) above r(g_j, ĝ_j).
+//!
+//! The correlations of all pairs are one product of standardised values, of which only the number above each gene's
+//! own is kept ([`Epilogue::Count`]). Values wait on disk and come to the device in blocks of genes, so memory
+//! depends on neither samples nor genes.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::device::Executor;
+use crate::device::recording::{Element, Epilogue, Layout, Recording, Step};
+use crate::error::Result;
+use crate::progress::{Event, Reporter};
+use crate::store::spool::Spool;
+
+/// A gene passes if a smaller share than this of the other genes is above it.
+pub const PASSING_SHARE: f64 = 0.01;
+
+/// Values of a block of genes (64 MiB); a test holds two on the device.
+const BLOCK_VALUES: usize = 16 << 20;
+
+/// How far above a gene's own correlation another one must be to count: more than f32 sums of any order differ,
+/// so that ties (copies of one gene) do not depend on rounding.
+const MARGIN: f32 = 1e-6;
+
+/// Measured and inferred values of the same genes, set aside on disk sample by sample.
+pub struct Pairs {
+    measured: Spool,
+    inferred: Spool,
+    genes: usize,
+    samples: usize,
+}
+
+impl Pairs {
+    /// None yet, of so many genes.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] where the system's temporary directory cannot be written to.
+    pub fn new(genes: usize) -> Result<Pairs> {
+        Ok(Pairs {
+            measured: Spool::temporary(genes)?,
+            inferred: Spool::temporary(genes)?,
+            genes,
+            samples: 0,
+        })
+    }
+
+    /// Adds one sample: measured and inferred values by gene.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`].
+    pub fn add(&mut self, measured: &[f32], inferred: &[f32]) -> Result<()> {
+        self.samples += 1;
+        self.measured.push(measured)?;
+        self.inferred.push(inferred)
+    }
+}
+
+/// The outcome, by gene.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Permutation {
+    /// Other genes whose measured values correlate better with the inferred ones than the gene's own; `None` where a
+    /// gene's own correlation is not defined.
+    pub above: Vec<Option<u32>>,
+    /// Other genes that a gene is compared with: those of defined correlation.
+    pub competitors: usize,
+}
+
+impl Permutation {
+    /// The gene's place among its competitors, from 1.
+    pub fn rank(&self, gene: usize) -> Option<u32> {
+        self.above[gene].map(|above| above + 1)
+    }
+
+    /// Whether the gene passes; never `Some(true)` without a competitor.
+    pub fn passes(&self, gene: usize) -> Option<bool> {
+        self.above[gene].map(|above| f64::from(above) < PASSING_SHARE * self.competitors as f64)
+    }
+
+    /// How many genes pass.
+    pub fn passed(&self) -> usize {
+        (0..self.above.len()).filter(|gene| self.passes(*gene) == Some(true)).count()
+    }
+
+    /// Genes whose own correlation is not defined.
+    pub fn undefined(&self) -> usize {
+        self.above.iter().filter(|above| above.is_none()).count()
+    }
+}
+
+/// Centres a column and scales it to length 1; zeros where it is constant or not finite.
+fn standardise(column: &[f32], out: &mut [f32]) {
+    let n = column.len() as f64;
+    let mean = column.iter().map(|x| f64::from(*x)).sum::<f64>() / n;
+    let squares = column.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>();
+    let scale = 1.0 / squares.sqrt();
+    if column.iter().all(|x| *x == column[0]) || !scale.is_finite() || !mean.is_finite() {
+        return out.fill(0.0);
+    }
+    out.iter_mut().zip(column).for_each(|(out, x)| *out = ((f64::from(*x) - mean) * scale) as f32);
+}
+
+/// The standardised values of the genes in `range`, gene by gene.
+fn block(spool: &mut Spool, range: Range<usize>, samples: usize) -> Result<Vec<f32>> {
+    let mut raw = Vec::new();
+    spool.columns(range.start, range.end, &mut raw)?;
+    let mut out = vec![0.0; raw.len()];
+    let columns = raw.par_chunks_exact(samples).zip(out.par_chunks_exact_mut(samples));
+    columns.for_each(|(column, out)| standardise(column, out));
+    Ok(out)
+}
+
+/// Of the genes in `range` those of defined correlation: their values, one after another.
+fn chosen(values: &[f32], range: &Range<usize>, own: &[Option<f32>], samples: usize) -> Vec<f32> {
+    let genes = range.clone().zip(values.chunks_exact(samples));
+    genes.filter(|(gene, _)| own[*gene].is_some()).flat_map(|(_, values)| values.iter().copied()).collect()
+}
+
+/// Runs the test. Frees what was on the device before.
+///
+/// # Errors
+/// [`crate::Error::Device`]; [`crate::Error::Io`].
+pub fn permutation(executor: &mut dyn Executor, pairs: &mut Pairs, report: Reporter) -> Result<Permutation> {
+    test(executor, pairs, BLOCK_VALUES, report)
+}
+
+fn test(
+    executor: &mut dyn Executor,
+    pairs: &mut Pairs,
+    block_values: usize,
+    report: Reporter,
+) -> Result<Permutation> {
+    let Pairs { measured, inferred, genes, samples } = pairs;
+    let (genes, samples) = (*genes, *samples);
+    if samples < 2 {
+        return Ok(Permutation { above: vec![None; genes], competitors: 0 });
+    }
+    let width = (block_values / samples).clamp(1, genes);
+    let blocks: Vec<Range<usize>> =
+        (0..genes).step_by(width).map(|first| first..genes.min(first + width)).collect();
+
+    let mut own = Vec::with_capacity(genes);
+    for range in &blocks {
+        let a = block(inferred, range.clone(), samples)?;
+        let b = block(measured, range.clone(), samples)?;
+        own.extend(a.chunks_exact(samples).zip(b.chunks_exact(samples)).map(|(a, b)| {
+            let defined = |x: &[f32]| x.iter().any(|x| *x != 0.0);
+            let r = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+            (defined(a) && defined(b)).then_some(r as f32)
+        }));
+    }
+    let defined = own.iter().flatten().count();
+    let mut above = vec![None; genes];
+    if defined == 0 {
+        return Ok(Permutation { above, competitors: 0 });
+    }
+
+    executor.reset();
+    let matrix =
+        |executor: &mut dyn Executor, name, rows, cols| executor.matrix(name, rows, cols, Element::F32);
+    let a = matrix(executor, "inferred genes", width, samples)?;
+    let b = matrix(executor, "measured genes", width, samples)?;
+    let thresholds = matrix(executor, "own correlations", 1, width)?;
+    let counts = matrix(executor, "counts", 1, width)?;
+    let total = (blocks.len() * blocks.len()) as u64;
+    report(Event::Started { task: "permutation test".into(), total: Some(total), unit: "blocks" });
+    let (mut first, mut done) = (0, 0);
+    for rows in &blocks {
+        let values = chosen(&block(inferred, rows.clone(), samples)?, rows, &own, samples);
+        let count = values.len() / samples;
+        if count == 0 {
+            continue;
+        }
+        let mut recording = Recording::new();
+        let epilogue = Epilogue::Count { own: thresholds, counts, first };
+        recording.product("permutation test", Layout::Nt, a, b, false, epilogue);
+        let program = executor.compile(&recording)?;
+        executor.write(a, 0, &values)?;
+        let mut limits: Vec<f32> = own[rows.clone()].iter().flatten().map(|r| r + MARGIN).collect();
+        limits.resize(width, 0.0);
+        executor.write(thresholds, 0, &limits)?;
+        executor.write(counts, 0, &vec![0.0; width])?;
+        let mut column = 0;
+        for cols in &blocks {
+            let values = chosen(&block(measured, cols.clone(), samples)?, cols, &own, samples);
+            let step = Step { rows: values.len() / samples, first: column, ..Step::default() };
+            if step.rows > 0 {
+                executor.write(b, 0, &values)?;
+                executor.run(program, &step)?;
+            }
+            column += step.rows;
+            done += 1;
+            report(Event::Advanced { done, note: String::new() });
+        }
+        let found = executor.read(counts, 0, 1)?;
+        let places = rows.clone().filter(|gene| own[*gene].is_some());
+        places.zip(found).for_each(|(gene, count)| above[gene] = Some(count as u32));
+        first += count;
+    }
+    report(Event::Finished);
+    Ok(Permutation { above, competitors: defined - 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::cpu::CpuExecutor;
+    use crate::device::random::Stream;
+    use crate::progress::silent;
+
+    /// All correlations in f64, as one would write them down.
+    fn naive(x: &[Vec<f32>], y: &[Vec<f32>]) -> Vec<Option<u32>> {
+        let r = |x: &[f32], y: &[f32]| {
+            let mean = |v: &[f32]| v.iter().map(|v| f64::from(*v)).sum::<f64>() / v.len() as f64;
+            let (mx, my) = (mean(x), mean(y));
+            let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
+            for (x, y) in x.iter().zip(y) {
+                let (x, y) = (f64::from(*x) - mx, f64::from(*y) - my);
+                (xy, xx, yy) = (xy + x * y, xx + x * x, yy + y * y);
+            }
+            if xx < 1e-9 || yy < 1e-9 { None } else { Some(xy / (xx * yy).sqrt()) }
+        };
+        let own: Vec<Option<f64>> = x.iter().zip(y).map(|(x, y)| r(x, y)).collect();
+        let above = |j: usize| {
+            let limit = own[j]?;
+            let others = (0..x.len()).filter(|k| *k != j && own[*k].is_some());
+            Some(others.filter(|k| r(&x[*k], &y[j]).unwrap() > limit + 1e-6).count() as u32)
+        };
+        (0..x.len()).map(above).collect()
+    }
+
+    #[test]
+    fn counts_equal_the_naive_ones_in_any_blocks() {
+        let (genes, samples) = (101, 23);
+        let mut stream = Stream::new(3, "permutation", 0);
+        let mut draw = || (stream.uniform() * 2.0 - 1.0) as f32;
+        let mut x: Vec<Vec<f32>> = (0..genes).map(|_| (0..samples).map(|_| draw()).collect()).collect();
+        let mut y: Vec<Vec<f32>> = x
+            .iter()
+            .enumerate()
+            .map(|(g, x)| x.iter().map(|x| x + draw() * g as f32 * 0.1).collect())
+            .collect();
+        x[7] = vec![5.0; samples]; // not varying where it was measured
+        y[60] = vec![2.0; samples]; // inferred as a constant
+        x[31] = x[30].clone(); // a copy: a tie, which is not above
+        y[30] = x[30].iter().map(|v| v * 3.0 + 1.0).collect();
+        let want = naive(&x, &y);
+        assert_eq!((want[7], want[60], want[30]), (None, None, Some(0)));
+        let mut executor = CpuExecutor::open(Some(2)).unwrap();
+        for block_values in [usize::MAX, samples * 40, samples, 1] {
+            let mut pairs = Pairs::new(genes).unwrap();
+            for s in 0..samples {
+                let row = |v: &[Vec<f32>]| v.iter().map(|v| v[s]).collect::<Vec<f32>>();
+                pairs.add(&row(&x), &row(&y)).unwrap();
+            }
+            let found = test(&mut executor, &mut pairs, block_values, &silent).unwrap();
+            assert_eq!(found.above, want, "blocks of {block_values} values");
+            assert_eq!((found.competitors, found.undefined()), (98, 2));
+            let passing = want.iter().flatten().filter(|above| f64::from(**above) < 0.98).count();
+            assert!(passing > 10 && passing < 99 && found.passed() == passing);
+        }
+    }
+
+    #[test]
+    fn one_sample_or_no_varying_gene_passes_nobody() {
+        let mut executor = CpuExecutor::open(Some(1)).unwrap();
+        for samples in [0, 1, 3] {
+            let mut pairs = Pairs::new(2).unwrap();
+            (0..samples).for_each(|_| pairs.add(&[1.0, 2.0], &[1.0, 2.0]).unwrap());
+            let found = permutation(&mut executor, &mut pairs, &silent).unwrap();
+            assert_eq!((found.passed(), found.undefined(), found.rank(0)), (0, 2, None));
+        }
+    }
+}

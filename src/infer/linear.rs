@@ -1,0 +1,240 @@
+//! Ridge regression of all targets on the landmarks, in f64, with one penalty chosen by cross-validation.
+//!
+//! With standardised X (n × p) and Y (n × T), W = (XᵀX + αI)⁻¹XᵀY = Xᵀ(XXᵀ + αI)⁻¹Y (Hoerl & Kennard 1970; α as in
+//! scikit-learn's `Ridge`). Whichever of p × p and n × n is smaller is decomposed, once a fold: with XᵀX = VΛVᵀ every
+//! α has its squared error from p × p (or n × n) matrices alone, in which the targets are summed. So the targets are
+//! read twice, a block at a time: for those sums, and for W.
+
+use super::dense::{Dense, Standardised, View, product};
+use super::{LinearSettings, Panel, Problem, Trained};
+use crate::device::random::Stream;
+use crate::device::recording::Activation;
+use crate::error::{Error, Result};
+use crate::nn::model::Layer;
+use crate::progress::{Event, Reporter};
+
+/// The penalties that are tried: 10⁻² to 10⁵ in half decades.
+pub fn penalties() -> Vec<f64> {
+    (-4..=10).map(|k| 10f64.powf(f64::from(k) / 2.0)).collect()
+}
+
+/// Fits; the result is a network of one linear layer.
+pub(super) fn fit(
+    problem: &Problem,
+    settings: &LinearSettings,
+    seed: u64,
+    report: Reporter,
+) -> Result<Trained> {
+    let x = Standardised::read(problem.store, problem.samples, problem.landmarks);
+    let n = problem.samples.len();
+    let penalty = match settings.penalty {
+        Some(penalty) => penalty,
+        None if n < 2 * settings.folds => {
+            let message = format!(
+                "the penalty is chosen by {} folds of at least 2 samples, but there are {n}; give --penalty, or fewer --folds",
+                settings.folds
+            );
+            return Err(Error::Data(message));
+        }
+        None => {
+            let folds = draw_folds(n, settings.folds, seed);
+            let errors = cross_validate(problem, &folds, &penalties(), report);
+            let best = (0..errors.len()).min_by(|a, b| errors[*a].total_cmp(&errors[*b])).unwrap_or(0);
+            let penalty = penalties()[best];
+            report(Event::Note(format!(
+                "penalty {penalty} of 15 by {}-fold cross-validation",
+                settings.folds
+            )));
+            penalty
+        }
+    };
+    let solver = solver(&x.values, penalty);
+    let mut weight = Vec::with_capacity(problem.targets.len() * problem.landmarks.len());
+    let (mut mean, mut sd) = (Vec::new(), Vec::new());
+    problem.blocks("fitting", report, |y| {
+        weight.extend(product(y.values.t(), solver.t()).values.iter().map(|w| *w as f32));
+        mean.extend(y.mean);
+        sd.extend(y.sd);
+    });
+    let layer = Layer {
+        inputs: problem.landmarks.len(),
+        outputs: problem.targets.len(),
+        weight,
+        bias: vec![0.0; problem.targets.len()],
+        activation: Activation::Linear,
+    };
+    Ok(Trained {
+        landmarks: Panel::new(problem.store, problem.landmarks, &x.mean, &x.sd),
+        targets: Panel::new(problem.store, problem.targets, &mean, &sd),
+        networks: vec![vec![layer]],
+        chosen: serde_json::json!({ "penalty": penalty }),
+    })
+}
+
+/// The fold of each of `n` samples: as equal in size as can be, drawn by `seed`.
+fn draw_folds(n: usize, folds: usize, seed: u64) -> Vec<usize> {
+    let mut fold: Vec<usize> = (0..n).map(|i| i % folds).collect();
+    Stream::new(seed, "folds", 0).shuffle(&mut fold);
+    fold
+}
+
+/// R, p × n, of W = R·Y.
+fn solver(x: &Dense, penalty: f64) -> Dense {
+    let dual = x.rows < x.cols;
+    let gram = if dual { product(x.view(), x.t()) } else { product(x.t(), x.view()) };
+    let (values, vectors) = gram.eigen();
+    let shrunk: Vec<f64> = values.iter().map(|value| 1.0 / (value + penalty)).collect();
+    let inverse = product(vectors.clone().scale_cols(&shrunk).view(), vectors.t());
+    if dual { product(x.t(), inverse.view()) } else { product(inverse.view(), x.t()) }
+}
+
+/// Squared error over all targets and folds for each penalty, each fold predicted from the others, with an
+/// intercept, from values z-scored by all samples. `fold[i]`, from 0, is that of `problem.samples[i]`.
+pub fn cross_validate(problem: &Problem, fold: &[usize], penalties: &[f64], report: Reporter) -> Vec<f64> {
+    let x = Standardised::read(problem.store, problem.samples, problem.landmarks).values;
+    let dual = x.rows < x.cols;
+    let parts =
+        if dual { dual_parts(problem, &x, fold, report) } else { primal_parts(problem, &x, fold, report) };
+    let mut errors = vec![0.0; penalties.len()];
+    for part in parts {
+        let (values, vectors) = part.gram.eigen();
+        let turn = |matrix: &Dense| product(product(vectors.t(), matrix.view()).view(), vectors.view());
+        let (cross, held, fitted) = (turn(&part.cross), turn(&part.held), turn(&part.fitted));
+        let m = values.len();
+        for (error, penalty) in errors.iter_mut().zip(penalties) {
+            let d: Vec<f64> = values.iter().map(|value| 1.0 / (value + penalty)).collect();
+            let linear: f64 = (0..m).map(|i| d[i] * cross.values[i * m + i]).sum();
+            let square = |i: usize| -> f64 {
+                let row = held.row(i).iter().zip(fitted.row(i)).zip(&d);
+                d[i] * row.map(|((a, b), d)| d * a * b).sum::<f64>()
+            };
+            *error += part.norm - 2.0 * linear + (0..m).map(square).sum::<f64>();
+        }
+    }
+    errors
+}
+
+/// One fold, all centred by the means of the samples outside it (t; those in it are v). With gram = VΛVᵀ and
+/// D = (Λ + α)⁻¹ its squared error is norm − 2·tr(D·Vᵀ·cross·V) + Σᵢⱼ dᵢdⱼ(Vᵀ·held·V)ᵢⱼ(Vᵀ·fitted·V)ᵢⱼ.
+struct Part {
+    /// X_tᵀX_t, or X_tX_tᵀ
+    gram: Dense,
+    /// X_tᵀY_t·Y_vᵀX_v, or Y_tY_vᵀ·X_vX_tᵀ
+    cross: Dense,
+    /// X_vᵀX_v, or X_tX_vᵀ·X_vX_tᵀ
+    held: Dense,
+    /// X_tᵀY_t·Y_tᵀX_t, or Y_tY_tᵀ
+    fitted: Dense,
+    /// ‖Y_v‖²
+    norm: f64,
+}
+
+fn split(fold: &[usize], held: usize) -> (Vec<usize>, Vec<usize>) {
+    (0..fold.len()).partition(|i| fold[*i] != held)
+}
+
+fn n_folds(fold: &[usize]) -> usize {
+    fold.iter().max().map_or(0, |last| last + 1)
+}
+
+/// The parts where samples are fewer than landmarks: everything follows from XXᵀ and YYᵀ.
+fn dual_parts(problem: &Problem, x: &Dense, fold: &[usize], report: Reporter) -> Vec<Part> {
+    let k = product(x.view(), x.t());
+    let mut l = Dense::zeros(x.rows, x.rows);
+    problem.blocks("cross-validating", report, |y| l.add_product(y.values.view(), y.values.t()));
+    let part = |held: usize| {
+        let (train, test) = split(fold, held);
+        let (k, l) = (centred(&k, &train), centred(&l, &train));
+        let block = |m: &Dense, rows, cols| m.select_rows(rows).select_cols(cols);
+        let k_vt = block(&k, &test, &train);
+        Part {
+            cross: product(block(&l, &train, &test).view(), k_vt.view()),
+            held: product(k_vt.t(), k_vt.view()),
+            gram: block(&k, &train, &train),
+            fitted: block(&l, &train, &train),
+            norm: test.iter().map(|i| l.values[i * l.cols + i]).sum(),
+        }
+    };
+    (0..n_folds(fold)).map(part).collect()
+}
+
+/// Products of samples → products of samples less the mean of the samples `train`.
+fn centred(gram: &Dense, train: &[usize]) -> Dense {
+    let n = train.len() as f64;
+    let mean: Vec<f64> =
+        (0..gram.rows).map(|i| train.iter().map(|j| gram.row(i)[*j]).sum::<f64>() / n).collect();
+    let all = train.iter().map(|i| mean[*i]).sum::<f64>() / n;
+    let mut out = gram.clone();
+    for (i, row) in out.values.chunks_exact_mut(gram.cols).enumerate() {
+        row.iter_mut().zip(&mean).for_each(|(value, m)| *value += all - mean[i] - m);
+    }
+    out
+}
+
+/// The parts where landmarks are not more than samples. A last column of ones in X carries the sums that the
+/// means are made of.
+fn primal_parts(problem: &Problem, x: &Dense, fold: &[usize], report: Reporter) -> Vec<Part> {
+    let p = x.cols;
+    let ones = x.values.chunks_exact(p).flat_map(|row| row.iter().copied().chain([1.0])).collect();
+    let x = Dense { rows: x.rows, cols: p + 1, values: ones };
+    let square = || Dense::zeros(p + 1, p + 1);
+    let folds: Vec<Vec<usize>> = (0..n_folds(fold)).map(|held| split(fold, held).1).collect();
+    let x_of: Vec<Dense> = folds.iter().map(|rows| x.select_rows(rows)).collect();
+    // With P = X_fᵀY_f of each fold f and Q their sum: QQᵀ, and QPᵀ, PPᵀ, ‖Y_f‖² by fold.
+    let mut all = square();
+    let mut by_fold: Vec<(Dense, Dense, f64)> = folds.iter().map(|_| (square(), square(), 0.0)).collect();
+    problem.blocks("cross-validating", report, |y| {
+        let whole = product(x.t(), y.values.view());
+        all.add_product(whole.view(), whole.t());
+        for ((rows, x), (qp, pp, norm)) in folds.iter().zip(&x_of).zip(&mut by_fold) {
+            let y = y.values.select_rows(rows);
+            let part = product(x.t(), y.view());
+            qp.add_product(whole.view(), part.t());
+            pp.add_product(part.view(), part.t());
+            *norm += y.values.iter().map(|v| v * v).sum::<f64>();
+        }
+    });
+    let s = product(x.t(), x.view());
+    let part = |(x_v, (qp, pp, norm)): (&Dense, &(Dense, Dense, f64))| {
+        let s_v = product(x_v.t(), x_v.view());
+        let s_t = combine(&[(1.0, s.view()), (-1.0, s_v.view())]);
+        let m_tt = combine(&[(1.0, all.view()), (-1.0, qp.view()), (-1.0, qp.t()), (1.0, pp.view())]);
+        let m_tv = combine(&[(1.0, qp.view()), (-1.0, pp.view())]);
+        let last = |m: &Dense, i: usize| m.values[i * (p + 1) + p];
+        let (n_t, n_v) = (last(&s_t, p), last(&s_v, p));
+        let mean: Vec<f64> = (0..p).map(|i| last(&s_t, i) / n_t).collect();
+        let mut cross = less_mean(&m_tv, &mean);
+        for (i, row) in cross.values.chunks_exact_mut(p).enumerate() {
+            let fitted = (last(&m_tt, i) - mean[i] * last(&m_tt, p)) / n_t;
+            row.iter_mut().enumerate().for_each(|(j, c)| *c -= fitted * (last(&s_v, j) - n_v * mean[j]));
+        }
+        Part {
+            gram: less_mean(&s_t, &mean),
+            cross,
+            held: less_mean(&s_v, &mean),
+            fitted: less_mean(&m_tt, &mean),
+            norm: norm - 2.0 * last(&m_tv, p) / n_t + n_v * last(&m_tt, p) / (n_t * n_t),
+        }
+    };
+    x_of.iter().zip(&by_fold).map(part).collect()
+}
+
+/// C·M·Cᵀ with C = [I, −mean].
+fn less_mean(m: &Dense, mean: &[f64]) -> Dense {
+    let p = mean.len();
+    let mut out = Dense::zeros(p, p);
+    for (i, row) in out.values.chunks_exact_mut(p).enumerate() {
+        let (from, last) = (m.row(i), m.row(p));
+        for (j, value) in row.iter_mut().enumerate() {
+            *value = from[j] - mean[i] * last[j] - mean[j] * (from[p] - mean[i] * last[p]);
+        }
+    }
+    out
+}
+
+/// Σ factor·matrix
+fn combine(terms: &[(f64, View)]) -> Dense {
+    let mut out = Dense::zeros(terms[0].1.rows(), terms[0].1.cols());
+    terms.iter().for_each(|(factor, view)| out.add_scaled(*factor, *view));
+    out
+}

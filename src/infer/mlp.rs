@@ -1,0 +1,311 @@
+//! D-GEX (Chen et al. 2016) on the project's own kernels: tanh layers from landmarks to targets.
+//!
+//! As in its published code: squared error summed over targets, mean over the batch; SGD with momentum; three times
+//! the rate for the weights (not the biases) of every layer but the first; the rate × 0.9 whenever the MAE of up to
+//! 5,000 training samples rises; the epoch with the best MAE of the held-out samples is kept. MAE is of z-scores.
+
+use super::{MlpSettings, Panel, Problem, Trained, blocks};
+use crate::device::random::Stream;
+use crate::device::recording::{Activation, Element, Loss, Matrix, Recording, Step, Update};
+use crate::device::{Executor, Program};
+use crate::error::{Error, Result};
+use crate::nn::feed::{Feed, Resident};
+use crate::nn::model::Layer;
+use crate::nn::network::{InputBuffers, LossBuffers, Network};
+use crate::nn::train::{hold_out, non_finite};
+use crate::progress::{Event, Reporter, silent};
+use crate::store::Store;
+
+/// Added to the standard deviation that a gene is divided by.
+pub const SD_FLOOR: f64 = 1e-3;
+/// Samples whose MAE steers the learning rate.
+const MONITORED: usize = 5000;
+/// What the learning rate is multiplied by when that MAE rises, and where it ends.
+const DECAY: (f64, f64) = (0.9, 1e-5);
+/// The rate of the weights of every layer but the first, in units of the learning rate.
+const UPPER_RATE: f32 = 3.0;
+/// The output layer's initial weights are uniform within ± this.
+const OUTPUT_LIMIT: f64 = 1e-4;
+
+/// One network to train: landmarks to a part of the targets.
+pub struct Slice<'a> {
+    /// Holds the samples.
+    pub store: &'a Store,
+    /// Samples trained on.
+    pub training: &'a [usize],
+    /// Samples that only choose the epoch.
+    pub validation: &'a [usize],
+    /// Positions in the store, and their scaling.
+    pub landmarks: (&'a [usize], &'a Panel),
+    /// Positions in the store, and their scaling.
+    pub targets: (&'a [usize], &'a Panel),
+    /// Of the order of the samples and of dropout.
+    pub seed: u64,
+}
+
+/// One epoch of training.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Epoch {
+    /// Squared error summed over targets, mean over samples as they were seen.
+    pub loss: f64,
+    /// Of the steps of this epoch.
+    pub learning_rate: f64,
+    /// Mean |ŷ − y| over the monitored training samples, at the end of the epoch.
+    pub training_mae: f64,
+    /// The same over the validation samples.
+    pub validation_mae: Option<f64>,
+}
+
+/// A trained network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fitted {
+    /// Of the best epoch by validation, or else of the last.
+    pub layers: Vec<Layer>,
+    /// Which that is, from 1.
+    pub epoch: usize,
+    /// One entry an epoch.
+    pub history: Vec<Epoch>,
+}
+
+/// Fits one network a slice of the targets.
+pub(super) fn fit(
+    executor: &mut dyn Executor,
+    problem: &Problem,
+    settings: &MlpSettings,
+    seed: u64,
+    report: Reporter,
+) -> Result<Trained> {
+    let Problem { store, samples, landmarks, targets } = *problem;
+    let slices = settings.target_slices;
+    if slices > targets.len() {
+        return Err(Error::Data(format!(
+            "--target-slices {slices}: there are only {} targets",
+            targets.len()
+        )));
+    }
+    let (training, validation) = hold_out(samples.len(), settings.validation, seed)?;
+    let of = |positions: Vec<usize>| -> Vec<usize> { positions.into_iter().map(|i| samples[i]).collect() };
+    let (training, validation) = (of(training), of(validation));
+
+    let (input, output) = (panel(store, samples, landmarks), panel(store, samples, targets));
+    let (mut networks, mut epochs, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    for s in 0..slices {
+        let part = targets.len() * s / slices..targets.len() * (s + 1) / slices;
+        let seed = if slices == 1 { seed } else { Stream::new(seed, "target slice", s as u64).next_u64() };
+        let output = Panel {
+            genes: output.genes.select(&part.clone().collect::<Vec<_>>()),
+            offset: output.offset[part.clone()].to_vec(),
+            scale: output.scale[part.clone()].to_vec(),
+        };
+        let initial = initial(landmarks.len(), &settings.hidden, part.len(), seed);
+        let slice = Slice {
+            store,
+            training: &training,
+            validation: &validation,
+            landmarks: (landmarks, &input),
+            targets: (&targets[part], &output),
+            seed,
+        };
+        if slices > 1 {
+            report(Event::Note(format!("targets {} of {slices}", s + 1)));
+        }
+        executor.reset();
+        let fitted = train(executor, &slice, settings, initial, report)?;
+        epochs.push(fitted.epoch);
+        errors.push(fitted.history[fitted.epoch - 1].validation_mae);
+        networks.push(fitted.layers);
+    }
+    let chosen = serde_json::json!({ "epoch": epochs, "validation-mae": errors });
+    Ok(Trained { landmarks: input, targets: output, networks, chosen })
+}
+
+/// The scaling of genes by samples of a store: (x − mean)/(sd + [`SD_FLOOR`]); a gene of one value scales to 0.
+pub fn panel(store: &Store, samples: &[usize], genes: &[usize]) -> Panel {
+    let (mut mean, mut sd) = (Vec::new(), Vec::new());
+    blocks(store, samples, genes, "scaling", &silent, |y| {
+        mean.extend(y.mean);
+        sd.extend(y.sd);
+    });
+    let sd: Vec<f64> = sd.iter().map(|sd| if *sd > 0.0 { sd + SD_FLOOR } else { 0.0 }).collect();
+    Panel::new(store, genes, &mean, &sd)
+}
+
+/// Glorot-uniform hidden weights, output weights within ±[`OUTPUT_LIMIT`], zero biases.
+fn initial(inputs: usize, hidden: &[usize], outputs: usize, seed: u64) -> Vec<Layer> {
+    let widths = [&[inputs], hidden, &[outputs]].concat();
+    let layer = |(i, w): (usize, &[usize])| {
+        let last = i == hidden.len();
+        let limit = if last { OUTPUT_LIMIT } else { (6.0 / (w[0] + w[1]) as f64).sqrt() };
+        let mut stream = Stream::new(seed, "initial weights", i as u64);
+        let weight = (0..w[0] * w[1]).map(|_| ((2.0 * stream.uniform() - 1.0) * limit) as f32).collect();
+        let activation = if last { Activation::Linear } else { Activation::Tanh };
+        Layer { inputs: w[0], outputs: w[1], weight, bias: vec![0.0; w[1]], activation }
+    };
+    widths.windows(2).enumerate().map(layer).collect()
+}
+
+/// Trains from the given layers, tanh but for the last.
+///
+/// # Errors
+/// [`Error::Diverged`] when the loss leaves the finite numbers; [`Error::Device`].
+pub fn train(
+    executor: &mut dyn Executor,
+    slice: &Slice,
+    settings: &MlpSettings,
+    initial: Vec<Layer>,
+    report: Reporter,
+) -> Result<Fitted> {
+    let run = Run::new(executor, slice, settings, &initial, report)?;
+    let n = slice.training.len();
+    let first_rate = if settings.hidden.len() == 1 { 5e-4 } else { 3e-4 };
+    let mut rate = settings.learning_rate.unwrap_or(first_rate);
+    let mut monitored: Vec<u32> = (0..n as u32).collect();
+    Stream::new(slice.seed, "monitored", 0).shuffle(&mut monitored);
+    monitored.truncate(MONITORED);
+    let held: Vec<u32> = (n..n + slice.validation.len()).map(|i| i as u32).collect();
+
+    let mut history: Vec<Epoch> = Vec::new();
+    // validation MAE, epoch, parameters
+    let mut best: Option<(f64, usize, Vec<Layer>)> = None;
+    let total = Some(settings.epochs as u64);
+    report(Event::Started { task: "training".into(), total, unit: "epochs" });
+    for epoch in 1..=settings.epochs {
+        let loss = run.epoch(executor, epoch, rate)?;
+        let training_mae = run.mae(executor, &monitored)?;
+        let validation_mae = if held.is_empty() { None } else { Some(run.mae(executor, &held)?) };
+        let rises = history.last().is_some_and(|last| training_mae > last.training_mae);
+        history.push(Epoch { loss, learning_rate: rate, training_mae, validation_mae });
+        if rises {
+            rate = (rate * DECAY.0).max(DECAY.1.min(rate));
+        }
+        if let Some(mae) = validation_mae
+            && best.as_ref().is_none_or(|(least, ..)| mae < *least)
+        {
+            best = Some((mae, epoch, run.network.download(executor)?));
+        }
+        let note = match validation_mae {
+            Some(mae) => format!("MAE {training_mae:.4}, validation {mae:.4}"),
+            None => format!("MAE {training_mae:.4}"),
+        };
+        report(Event::Advanced { done: epoch as u64, note });
+        let since = best.as_ref().map(|(_, at, _)| epoch - at);
+        if since.zip(settings.early_stop).is_some_and(|(since, patience)| since >= patience) {
+            break;
+        }
+    }
+    report(Event::Finished);
+    let (epoch, layers) = match best {
+        Some((_, epoch, layers)) => (epoch, layers),
+        None => (history.len(), run.network.download(executor)?),
+    };
+    Ok(Fitted { layers, epoch, history })
+}
+
+/// Everything on the device. Training samples come first in the feed, then validation samples.
+struct Run<'a> {
+    slice: &'a Slice<'a>,
+    settings: &'a MlpSettings,
+    network: Network,
+    feed: Feed<'a>,
+    step: Program,
+    look: Program,
+    /// batches × (Σ squared error, Σ |error|)
+    table: Matrix,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        executor: &mut dyn Executor,
+        slice: &'a Slice,
+        settings: &'a MlpSettings,
+        layers: &[Layer],
+        report: Reporter,
+    ) -> Result<Self> {
+        let (landmarks, targets) = (slice.landmarks, slice.targets);
+        let batch = settings.batch.min(slice.training.len());
+        let network = Network::new(executor, layers, false)?;
+        let depth = layers.len();
+        let mut scaling = |panel: &Panel| {
+            // The MAE is of z-scores: a scaled unit counts as one.
+            InputBuffers::of(executor, &panel.offset, &panel.scale, &vec![1.0; panel.scale.len()])
+        };
+        let (input, output) = (scaling(landmarks.1)?, scaling(targets.1)?);
+        let outputs = network.batch_matrices(executor, "activations", batch, depth - 1)?;
+        let gradients = network.batch_matrices(executor, "gradients", batch, depth)?;
+        let x = executor.matrix("landmarks", batch, landmarks.0.len(), Element::F32)?;
+        let y = executor.matrix("targets", batch, targets.0.len(), Element::F32)?;
+        let mut updates = Vec::with_capacity(depth);
+        for (i, layer) in network.layers.iter().enumerate() {
+            let mut sgd = |name: &str, value: Matrix, rate| -> Result<Update> {
+                let name = format!("velocity.{i}.{name}");
+                let velocity = executor.matrix(&name, value.rows, value.cols, Element::F32)?;
+                Ok(Update::Sgd { value, velocity, l2: 0.0, momentum: settings.momentum as f32, rate })
+            };
+            let rate = if i == 0 { 1.0 } else { UPPER_RATE };
+            updates.push((sgd("weight", layer.weight, rate)?, sgd("bias", layer.bias, 1.0)?));
+        }
+        let samples = [slice.training, slice.validation].concat();
+        let panels = vec![Some(landmarks.0.to_vec()), Some(targets.0.to_vec())];
+        let feed = Feed::of_panels(executor, slice.store, samples, panels, batch, Resident::Auto, report)?;
+        let table = executor.matrix("losses", feed.batches(), 2, Element::F32)?;
+
+        let mut compile = |gradient: Option<Matrix>, dropout: Option<f32>| -> Result<Program> {
+            let mut recording = Recording::new();
+            recording.push(feed.gather_panel(0, &input, x));
+            recording.push(feed.gather_panel(1, &output, y));
+            network.forward(&mut recording, x, &outputs, dropout);
+            let loss = LossBuffers { target: y, loss: Loss::Mse, gradient, unit: output.unit, table };
+            network.loss(&mut recording, outputs[depth - 2], loss);
+            if gradient.is_some() {
+                let inputs = [&[x], &outputs[..]].concat();
+                network.backward(&mut recording, &inputs, &gradients, &updates, dropout);
+            }
+            executor.compile(&recording)
+        };
+        let step = compile(Some(gradients[depth - 1]), Some((1.0 - settings.include_rate) as f32))?;
+        let look = compile(None, None)?;
+        Ok(Run { slice, settings, network, feed, step, look, table })
+    }
+
+    /// One pass over the training samples; its loss.
+    fn epoch(&self, executor: &mut dyn Executor, epoch: usize, rate: f64) -> Result<f64> {
+        let n = self.slice.training.len();
+        let mut order: Vec<u32> = (0..n as u32).collect();
+        if self.settings.shuffle {
+            Stream::new(self.slice.seed, "shuffle", epoch as u64).shuffle(&mut order);
+        }
+        let batches = n.div_ceil(self.settings.batch.min(n));
+        let before = (epoch as u64 - 1) * batches as u64;
+        self.feed.pass(executor, &order, |executor, batch| {
+            let step = Step {
+                rows: batch.rows,
+                first: batch.first,
+                slot: batch.number,
+                step: before + batch.number as u64 + 1,
+                seed: self.slice.seed,
+                learning_rate: rate as f32,
+                gradient_scale: 1.0 / batch.rows as f32,
+                ..Step::default()
+            };
+            executor.run(self.step, &step)
+        })?;
+        let table = executor.read(self.table, 0, batches)?;
+        if let Some(slot) = table.chunks_exact(2).position(|pair| !pair[0].is_finite()) {
+            let tensor = non_finite(&self.network.download(executor)?).unwrap_or_else(|| "the loss".into());
+            return Err(Error::Diverged { step: before + slot as u64 + 1, epoch: epoch as u64, tensor });
+        }
+        Ok(table.iter().step_by(2).map(|x| f64::from(*x)).sum::<f64>() / n as f64)
+    }
+
+    /// Mean |ŷ − y| in z-scores, over the samples at these positions of the feed.
+    fn mae(&self, executor: &mut dyn Executor, positions: &[u32]) -> Result<f64> {
+        self.feed.pass(executor, positions, |executor, batch| {
+            let step = Step { rows: batch.rows, first: batch.first, slot: batch.number, ..Step::default() };
+            executor.run(self.look, &step)
+        })?;
+        let batches = positions.len().div_ceil(self.settings.batch.min(self.slice.training.len()));
+        let table = executor.read(self.table, 0, batches)?;
+        let sum: f64 = table.iter().skip(1).step_by(2).map(|x| f64::from(*x)).sum();
+        Ok(sum / (positions.len() * self.slice.targets.0.len()) as f64)
+    }
+}

@@ -1,0 +1,195 @@
+//! Predictors: what infers the target genes from the landmarks.
+//!
+//! All three methods end as networks of dense layers between two z-scorings, so that one file holds them and one
+//! recorded pass runs them: `mlp` (D-GEX) has its hidden layers, `linear` is one layer, and `knn` is one layer whose
+//! weights are 1/k for the k nearest landmarks of a target and 0 elsewhere.
+
+mod dense;
+mod file;
+mod knn;
+pub mod linear;
+pub mod mlp;
+mod predict;
+mod settings;
+
+use crate::device::Executor;
+use crate::error::{Error, Result};
+use crate::nn::model::Layer;
+use crate::progress::{Event, Reporter};
+use crate::store::{Store, Table};
+use dense::Standardised;
+pub use predict::{Completed, MissingLandmarks, complete};
+pub use settings::{FitSettings, KnnSettings, LinearSettings, Method, MlpSettings};
+
+/// Genes on one side of a predictor, with the scaling of its training samples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Panel {
+    /// With the columns that the training store had on them.
+    pub genes: Table,
+    /// The training mean, in the store's units.
+    pub offset: Vec<f32>,
+    /// 1/sd, and 0 for a gene of one value.
+    pub scale: Vec<f32>,
+}
+
+impl Panel {
+    /// The genes at these positions in the store, with the mean and sd of each.
+    pub fn new(store: &Store, genes: &[usize], mean: &[f64], sd: &[f64]) -> Panel {
+        Panel {
+            genes: store.genes().select(genes),
+            offset: mean.iter().map(|m| *m as f32).collect(),
+            scale: sd.iter().map(|s| if *s > 0.0 { (1.0 / s) as f32 } else { 0.0 }).collect(),
+        }
+    }
+}
+
+/// Infers targets from landmarks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Predictor {
+    landmarks: Panel,
+    targets: Panel,
+    /// From z-scored landmarks to z-scored targets; the targets of one network follow those of the one before.
+    networks: Vec<Vec<Layer>>,
+    method: Method,
+    /// Settings, what was chosen by cross-validation, and the data's checksum.
+    config: serde_json::Value,
+}
+
+/// What is inferred from what.
+#[derive(Clone, Copy)]
+pub struct Problem<'a> {
+    /// Holds the samples.
+    pub store: &'a Store,
+    /// Those that are fitted on.
+    pub samples: &'a [usize],
+    /// Positions among the store's genes.
+    pub landmarks: &'a [usize],
+    /// Positions among the store's genes.
+    pub targets: &'a [usize],
+}
+
+/// What a method hands back.
+struct Trained {
+    landmarks: Panel,
+    targets: Panel,
+    networks: Vec<Vec<Layer>>,
+    /// What the data decided, e.g. the penalty.
+    chosen: serde_json::Value,
+}
+
+impl Predictor {
+    /// Fits on `samples` of `store`, and on nothing else: the scaling too. `landmarks` and `targets` are positions
+    /// among the store's genes. Frees what was on the device before.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for settings out of range; [`Error::Data`] for no samples, landmarks or targets, a position
+    /// that does not exist, a gene twice or on both sides, and too few samples for cross-validation;
+    /// [`Error::Diverged`]; [`Error::Device`].
+    pub fn fit(
+        executor: &mut dyn Executor,
+        store: &Store,
+        samples: &[usize],
+        landmarks: &[usize],
+        targets: &[usize],
+        settings: &FitSettings,
+        report: Reporter,
+    ) -> Result<Predictor> {
+        settings.validate()?;
+        check(store, samples, landmarks, targets)?;
+        executor.reset();
+        let problem = Problem { store, samples, landmarks, targets };
+        let trained = match settings.method {
+            Method::Linear => linear::fit(&problem, &settings.linear, settings.seed, report)?,
+            Method::Mlp => mlp::fit(executor, &problem, &settings.mlp, settings.seed, report)?,
+            Method::Knn => knn::fit(&problem, &settings.knn, settings.seed, report)?,
+        };
+        let config = serde_json::json!({
+            "settings": settings,
+            "chosen": trained.chosen,
+            "training-data": store.info().fingerprint(),
+            "training-samples": samples.len(),
+        });
+        Ok(Predictor {
+            landmarks: trained.landmarks,
+            targets: trained.targets,
+            networks: trained.networks,
+            method: settings.method,
+            config,
+        })
+    }
+
+    /// Ids of the genes that are measured.
+    pub fn landmarks(&self) -> &[String] {
+        &self.landmarks.genes.ids
+    }
+
+    /// Ids of the genes that are inferred.
+    pub fn targets(&self) -> &[String] {
+        &self.targets.genes.ids
+    }
+
+    /// What was decided by the data, e.g. `{"penalty": 100.0}`.
+    pub fn chosen(&self) -> &serde_json::Value {
+        &self.config["chosen"]
+    }
+
+    /// How the targets are inferred.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+}
+
+fn check(store: &Store, samples: &[usize], landmarks: &[usize], targets: &[usize]) -> Result<()> {
+    let refuse = |message: String| Err(Error::Data(message));
+    for (what, list) in [("samples to fit on", samples), ("landmarks", landmarks), ("targets", targets)] {
+        if list.is_empty() {
+            return refuse(format!("{}: there are no {what}", store.path().display()));
+        }
+    }
+    if let Some(sample) = samples.iter().find(|s| **s >= store.n_samples()) {
+        return refuse(format!("sample {sample} of {} does not exist", store.n_samples()));
+    }
+    let mut side = vec![""; store.n_genes()];
+    for (name, genes) in [("landmarks", landmarks), ("targets", targets)] {
+        for gene in genes {
+            match side.get_mut(*gene) {
+                None => return refuse(format!("gene {gene} of {} does not exist", store.n_genes())),
+                Some(taken) if !taken.is_empty() => {
+                    let id = &store.genes().ids[*gene];
+                    return refuse(format!("gene {id} is among the {name} and already among the {taken}"));
+                }
+                Some(taken) => *taken = name,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Values of a block of targets (64 MiB), so that memory does not grow with their number.
+const BLOCK_VALUES: usize = 8 << 20;
+
+/// Reads genes in blocks, z-scored by the given samples.
+fn blocks(
+    store: &Store,
+    samples: &[usize],
+    genes: &[usize],
+    task: &str,
+    report: Reporter,
+    mut visit: impl FnMut(Standardised),
+) {
+    report(Event::Started { task: task.into(), total: Some(genes.len() as u64), unit: "genes" });
+    let mut done = 0;
+    for genes in genes.chunks((BLOCK_VALUES / samples.len()).max(1)) {
+        visit(Standardised::read(store, samples, genes));
+        done += genes.len() as u64;
+        report(Event::Advanced { done, note: String::new() });
+    }
+    report(Event::Finished);
+}
+
+impl Problem<'_> {
+    /// Reads the targets in blocks.
+    fn blocks(&self, task: &str, report: Reporter, visit: impl FnMut(Standardised)) {
+        blocks(self.store, self.samples, self.targets, task, report, visit);
+    }
+}

@@ -1,0 +1,364 @@
+//! Comparison of landmark sets: figures against a naive recomputation, targets, draws, leaks, tables, bad input.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
+
+use common::example_store;
+use genelift::compare::{Identity, LandmarkSet, Measure, Plan, PlanSettings, Tested, compare, pair_tests};
+use genelift::device::cpu::CpuExecutor;
+use genelift::device::recording::Element;
+use genelift::infer::{FitSettings, LinearSettings, Method, MissingLandmarks, Predictor};
+use genelift::progress::{Event, silent};
+use genelift::store::{Origin, Store, StoreWriter, Table};
+
+const GENES: usize = 90;
+const NO_DRAWS: PlanSettings = PlanSettings { size: None, random_draws: 0, drop_leaks: false, seed: 1 };
+
+/// Samples and genes of a store as a store of their own, each value through `change` (gene of the source, value).
+fn part(
+    store: &Store,
+    path: PathBuf,
+    samples: std::ops::Range<usize>,
+    genes: &[usize],
+    change: impl Fn(usize, f32) -> f32,
+) -> Store {
+    let mut writer = StoreWriter::create(&path, genes.len(), Element::F32, false).unwrap();
+    let mut row = vec![0.0; store.n_genes()];
+    for sample in samples.clone() {
+        store.read_row(sample, &mut row);
+        writer.push_rows(&genes.iter().map(|g| change(*g, row[*g])).collect::<Vec<f32>>()).unwrap();
+    }
+    let samples = store.samples().select(&samples.collect::<Vec<_>>());
+    writer.finish(store.genes().select(genes), samples, Origin::default()).unwrap()
+}
+
+/// Sixty training samples and twenty others.
+fn stores(dir: &Path) -> (Store, Store) {
+    let all = example_store(dir, 80, GENES);
+    let genes: Vec<usize> = (0..GENES).collect();
+    let cut = |name: &str, samples| part(&all, dir.join(name), samples, &genes, |_, x| x);
+    (cut("train.gex", 0..60), cut("test.gex", 60..80))
+}
+
+fn set(name: &str, genes: &[usize]) -> LandmarkSet {
+    LandmarkSet { name: name.into(), source: "test".into(), drawn: false, genes: genes.to_vec() }
+}
+
+fn fitting() -> FitSettings {
+    let linear = LinearSettings { penalty: Some(3.0), ..LinearSettings::default() };
+    FitSettings { method: Method::Linear, linear, ..FitSettings::default() }
+}
+
+fn plan(
+    train: &Store,
+    tests: &[Store],
+    sets: Vec<LandmarkSet>,
+    settings: &PlanSettings,
+) -> genelift::Result<Plan> {
+    let identity = Identity::new(train.genes(), None).unwrap();
+    Plan::new(train, tests, sets, None, &identity, settings, &silent)
+}
+
+fn compared(train: &Store, tests: &[Store], plan: &Plan) -> Vec<Tested> {
+    let mut executor = CpuExecutor::open(Some(2)).unwrap();
+    compare(&mut executor, train, tests, plan, &fitting(), &silent).unwrap()
+}
+
+fn pearson(x: &[f64], y: &[f64]) -> f64 {
+    let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+    let (mx, my) = (mean(x), mean(y));
+    let sum = |f: &dyn Fn(f64, f64) -> f64| x.iter().zip(y).map(|(x, y)| f(x - mx, y - my)).sum::<f64>();
+    sum(&|x, y| x * y) / (sum(&|x, _| x * x) * sum(&|_, y| y * y)).sqrt()
+}
+
+#[test]
+fn figures_equal_a_naive_recomputation() {
+    let dir = tempfile::tempdir().unwrap();
+    let (train, test) = stores(dir.path());
+    let tests = [test];
+    let sets = vec![set("a", &[8, 3, 20, 41, 5]), set("b", &[60, 3, 61]), set("again", &[41, 3, 5, 8, 20])];
+    let plan = plan(&train, &tests, sets, &PlanSettings { random_draws: 2, ..NO_DRAWS }).unwrap();
+    let names: Vec<&str> = plan.sets.iter().map(|set| set.name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "again", "random-3-1", "random-3-2", "random-5-1", "random-5-2"]);
+    let landmark = |g: &usize| plan.sets.iter().any(|set| set.genes.contains(g));
+    assert_eq!(plan.targets, (0..GENES).filter(|g| !landmark(g)).collect::<Vec<_>>());
+    let tested = compared(&train, &tests, &plan);
+
+    let samples: Vec<usize> = (0..train.n_samples()).collect();
+    let n = plan.targets.len();
+    for (set, outcome) in plan.sets.iter().zip(&tested[0].outcomes) {
+        let mut executor = CpuExecutor::open(Some(1)).unwrap();
+        let fitted =
+            Predictor::fit(&mut executor, &train, &samples, &set.genes, &plan.targets, &fitting(), &silent);
+        let mut inferred: Vec<Vec<f64>> = vec![Vec::new(); n];
+        let mut visit = |_: usize, rows: &[f32]| {
+            rows.chunks_exact(n).for_each(|row| {
+                inferred.iter_mut().zip(row).for_each(|(values, x)| values.push(f64::from(*x)));
+            });
+            Ok(())
+        };
+        let missing = MissingLandmarks::Refuse;
+        fitted.unwrap().predict(&mut executor, &tests[0], missing, &silent, &mut visit).unwrap();
+        let (mut columns, mut measured) = (Vec::new(), Vec::new());
+        tests[0].read_columns(0, GENES, &mut columns);
+        for target in &plan.targets {
+            let column = &columns[target * 20..(target + 1) * 20];
+            measured.push(column.iter().map(|x| f64::from(*x)).collect::<Vec<f64>>());
+        }
+        for j in 0..n {
+            let (x, y, f) = (&measured[j], &inferred[j], &outcome.by_gene[j]);
+            let mae = x.iter().zip(y).map(|(x, y)| (x - y).abs()).sum::<f64>() / 20.0;
+            let own = pearson(x, y);
+            assert!((f.mae - mae).abs() < 1e-5, "{} {j}: {} {mae}", set.name, f.mae);
+            assert!((f.pcc.unwrap() - own).abs() < 1e-4);
+            let above = (0..n).filter(|k| *k != j && pearson(&measured[*k], y) > own).count() as i64;
+            // another order of the landmarks rounds otherwise, so a near tie may fall to the other side
+            assert!(
+                (i64::from(outcome.permutation.above[j].unwrap()) - above).abs() <= 1,
+                "{} {j}",
+                set.name
+            );
+        }
+    }
+
+    let [a, b, again] = [0, 1, 2].map(|s| &tested[0].outcomes[s]);
+    assert_eq!((&a.by_gene, &a.permutation), (&again.by_gene, &again.permutation), "order does not matter");
+    assert_ne!(a.by_gene, b.by_gene);
+    let pairs = pair_tests(&plan, &tested, 500, 7);
+    let of = |measure, a: &str, b: &str| {
+        pairs.iter().find(|p| p.measure == measure && p.a == a && p.b == b).unwrap()
+    };
+    let same = of(Measure::Mae, "a", "again");
+    assert_eq!((same.t, same.wilcoxon, same.won, same.lost), (None, None, Some(0.0), Some(0.0)));
+    assert_eq!(same.interval, Some((0.0, 0.0)));
+    for measure in Measure::ALL {
+        let test = of(measure, "a", "b");
+        let (low, high) = test.interval.unwrap();
+        let (first, second) = test.means.unwrap();
+        assert!(low < first - second && first - second < high && test.genes == n);
+        assert!((test.won.unwrap() + test.lost.unwrap() - 1.0).abs() < 1e-12);
+        let better = if measure == Measure::Mae { first < second } else { first > second };
+        assert_eq!(better, test.won > test.lost, "five landmarks against three, on average and by gene");
+    }
+    // against the mean of the draws of its size
+    let random = of(Measure::Mae, "b", "random-3");
+    let draws = [3, 4].map(|s| &tested[0].outcomes[s].by_gene);
+    let mean = (0..n).map(|g| (draws[0][g].mae + draws[1][g].mae) / 2.0).sum::<f64>() / n as f64;
+    assert!((random.means.unwrap().1 - mean).abs() < 1e-12);
+    assert_eq!(pairs.len(), 2 * (3 + 3), "two measures: three pairs, and three against random draws");
+}
+
+#[test]
+fn draws_hang_on_the_seed_and_come_from_measured_genes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (train, test) = stores(dir.path());
+    let some: Vec<usize> = (0..GENES).filter(|g| g % 3 != 0).rev().collect();
+    let tests = [part(&test, dir.path().join("some.gex"), 0..20, &some, |_, x| x), test];
+    let settings = PlanSettings { random_draws: 3, size: Some(4), ..NO_DRAWS };
+    let sets = || vec![set("a", &[50, 2, 1, 4, 5]), set("b", &[7, 8])];
+    let first = plan(&train, &tests, sets(), &settings).unwrap();
+    assert_eq!(first.sets[0].genes, [50, 2, 1, 4], "the first ones of the list");
+    assert_eq!(first.sets.len(), 2 + 3 + 3);
+    assert!(first.sets.iter().all(|set| set.genes.iter().all(|g| g % 3 != 0)));
+    assert_eq!(first.sets, plan(&train, &tests, sets(), &settings).unwrap().sets);
+    let other = plan(&train, &tests, sets(), &PlanSettings { seed: 2, ..settings }).unwrap();
+    assert_ne!(first.sets, other.sets);
+    // targets that one store lacks are left out there alone
+    let tested = compared(&train, &tests, &first);
+    assert!(first.targets.iter().any(|g| g % 3 == 0));
+    assert_eq!(tested[1].targets, first.targets);
+    assert_eq!(tested[0].targets, first.targets.iter().copied().filter(|g| g % 3 != 0).collect::<Vec<_>>());
+    let common: Vec<usize> =
+        (0..first.targets.len()).filter(|i| !first.targets[*i].is_multiple_of(3)).collect();
+    for (some, all) in tested[0].outcomes.iter().zip(&tested[1].outcomes) {
+        let all: Vec<_> = common.iter().map(|i| all.by_gene[*i]).collect();
+        assert_eq!(some.by_gene, all, "genes in another order");
+    }
+}
+
+#[test]
+fn what_is_not_defined_is_reported_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    let (train, test) = stores(dir.path());
+    let genes: Vec<usize> = (0..GENES).collect();
+    let constant = |g: usize, x: f32| if g == 30 { 2.5 } else { x };
+    let tests = [
+        part(&test, dir.path().join("one.gex"), 4..5, &genes, |_, x| x),
+        part(&test, dir.path().join("constant.gex"), 0..20, &genes, constant),
+    ];
+    let plan = plan(&train, &tests, vec![set("a", &[0, 1]), set("b", &[2, 3])], &NO_DRAWS).unwrap();
+    let tested = compared(&train, &tests, &plan);
+    let [one, constant] = [0, 1].map(|t| &tested[t].outcomes[0]);
+    assert!(one.by_gene.iter().all(|f| f.pcc.is_none() && f.r2.is_none() && f.mae.is_finite()));
+    assert_eq!((one.permutation.undefined(), one.permutation.passed()), (GENES - 4, 0));
+    let at = plan.targets.iter().position(|g| *g == 30).unwrap();
+    let undefined: Vec<usize> =
+        (0..plan.targets.len()).filter(|i| constant.by_gene[*i].pcc.is_none()).collect();
+    assert_eq!((undefined, constant.permutation.passes(at)), (vec![at], None));
+    let pairs = pair_tests(&plan, &tested, 100, 1);
+    let genes: Vec<usize> = pairs.iter().map(|p| p.genes).collect();
+    assert_eq!(genes, [GENES - 4, 0, GENES - 4, GENES - 5]);
+    assert!(pairs[1].means.is_none() && pairs[1].won.is_none() && pairs[3].means.is_some());
+}
+
+#[test]
+fn impossible_comparisons_say_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let (train, test) = stores(dir.path());
+    let fewer: Vec<usize> = (10..GENES).collect();
+    let some = part(&test, dir.path().join("some.gex"), 0..20, &fewer, |_, x| x);
+    let tests = [test];
+    let message = |tests: &[Store], sets: Vec<LandmarkSet>, settings: PlanSettings| {
+        plan(&train, tests, sets, &settings).unwrap_err().to_string()
+    };
+    let two = || vec![set("a", &[0, 1, 20]), set("b", &[2, 3])];
+    let gene = &train.genes().ids[0];
+    let text = message(&[some], two(), NO_DRAWS);
+    assert!(text.contains("lacks 2 of the 3 landmarks of set a") && text.contains(gene), "{text}");
+    let text = message(&tests, two(), PlanSettings { size: Some(91), ..NO_DRAWS });
+    assert!(text.contains("--size 91") && text.contains("only 90 genes"), "{text}");
+    assert!(message(&tests, two(), PlanSettings { size: Some(0), ..NO_DRAWS }).contains("at least 1"));
+    let text = message(&tests, vec![set("a", &[0]), set("a", &[1])], NO_DRAWS);
+    assert!(text.contains("two sets are called a"), "{text}");
+    let half: Vec<usize> = (0..45).collect();
+    let rest: Vec<usize> = (45..GENES).collect();
+    let text = message(&tests, vec![set("a", &half), set("b", &rest)], NO_DRAWS);
+    assert!(text.contains("no target remains"), "{text}");
+    assert!(message(&tests, vec![], NO_DRAWS).contains("at least one set"));
+
+    let warned = Mutex::new(Vec::new());
+    let listen = |event| {
+        if let Event::Warning(text) = event {
+            warned.lock().unwrap().push(text);
+        }
+    };
+    let identity = Identity::new(train.genes(), None).unwrap();
+    let itself = [Store::open(train.path()).unwrap()];
+    let most = vec![set("a", &(0..85).collect::<Vec<_>>())];
+    Plan::new(&train, &itself, most, None, &identity, &NO_DRAWS, &listen).unwrap();
+    let warned = warned.into_inner().unwrap();
+    assert!(
+        warned[0].contains("60 of the 60 samples") && warned[1].contains("only 5 of 90 genes"),
+        "{warned:?}"
+    );
+}
+
+#[test]
+fn leaking_targets_are_counted_and_dropped() {
+    let dir = tempfile::tempdir().unwrap();
+    let (train, test) = stores(dir.path());
+    let tests = [test];
+    let map = dir.path().join("map.tsv");
+    let lines = [(0, "X"), (30, "X"), (31, "Y"), (32, "X")]
+        .map(|(g, name)| format!("{}\t{name}\n", train.genes().ids[g]));
+    std::fs::write(&map, format!("probe\tgene\n{}", lines.concat())).unwrap();
+    let identity = Identity::new(&Table::new("gene_id", train.genes().ids.clone()), Some(&map)).unwrap();
+    for (drop_leaks, targets) in [(false, 86), (true, 84)] {
+        let sets = vec![set("a", &[0, 1]), set("b", &[2, 3])];
+        let settings = PlanSettings { drop_leaks, ..NO_DRAWS };
+        let plan = Plan::new(&train, &tests, sets, None, &identity, &settings, &silent).unwrap();
+        assert_eq!(
+            (plan.targets.len(), plan.leaks.found, plan.leaks.by_set.as_slice()),
+            (targets, 2, &[2, 0][..])
+        );
+        assert_eq!(plan.targets.contains(&30), !drop_leaks);
+        assert!(plan.targets.contains(&31));
+    }
+}
+
+fn genelift(dir: &Path, arguments: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_genelift");
+    Command::new(program).current_dir(dir).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+#[test]
+fn the_command_writes_tables() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let (train, _) = stores(dir);
+    let list = |name: &str, genes: &[usize]| {
+        let ids: Vec<&str> = genes.iter().map(|g| train.genes().ids[*g].as_str()).collect();
+        std::fs::write(dir.join(name), format!("rank\tgene_id\n1\t{}\n", ids.join("\n1\t"))).unwrap();
+    };
+    list("a.tsv", &[40, 3, 20]);
+    list("b.tsv", &[50, 51, 52, 53]);
+    let arguments = [
+        "compare",
+        "--train",
+        "train.gex",
+        "--test",
+        "test.gex,train.gex",
+        "--landmarks",
+        "a=a.tsv",
+        "b=b.tsv",
+        "-o",
+        "out",
+        "--random-draws",
+        "2",
+        "--size",
+        "3",
+        "--resamples",
+        "50",
+        "--device",
+        "cpu",
+    ];
+    let output = genelift(dir, &arguments);
+    let (text, notes) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{notes}");
+    assert!(text.contains("test.gex: 20 samples, "), "{text}");
+    assert!(text.contains("random-3") && text.contains(" ± ") && !text.contains("random-3-1"), "{text}");
+    assert!(notes.contains("60 of the 60 samples of train.gex"), "{notes}");
+
+    let table = |name: &str| {
+        let text = std::fs::read_to_string(dir.join("out").join(name)).unwrap();
+        let rows: Vec<Vec<String>> =
+            text.lines().map(|l| l.split('\t').map(String::from).collect()).collect();
+        assert!(rows.iter().all(|row| row.len() == rows[0].len()), "{name}");
+        rows
+    };
+    let summary = table("summary.tsv");
+    assert_eq!(summary.len(), 1 + 2 * (2 + 2 + 2), "two stores: sets, draws, mean and sd of the draws");
+    let targets: usize = summary[1][4].parse().unwrap();
+    let figure = |set: &str, name: &str| -> f64 {
+        let column = summary[0].iter().position(|h| h == name).unwrap();
+        let row = summary.iter().find(|r| r[0] == set && r[2] == "test.gex").unwrap();
+        row[column].parse().unwrap()
+    };
+    let genes = table("genes.tsv");
+    assert_eq!(genes.len(), 1 + 2 * 4 * targets);
+    let of_a: Vec<&Vec<String>> = genes.iter().filter(|r| r[0] == "a" && r[1] == "test.gex").collect();
+    let mae = of_a.iter().map(|r| r[3].parse::<f64>().unwrap()).sum::<f64>() / targets as f64;
+    assert!((figure("a", "mae_mean") - mae).abs() < 1e-12);
+    let passed = of_a.iter().filter(|r| r[9] == "true").count();
+    assert_eq!(figure("a", "permutation_passed"), passed as f64);
+    let mean = (figure("random-3-1", "mae_mean") + figure("random-3-2", "mae_mean")) / 2.0;
+    assert!((figure("random-3", "mae_mean") - mean).abs() < 1e-12);
+    assert_eq!(table("tests.tsv").len(), 1 + 2 * 2 * (1 + 2));
+    assert_eq!(table("overlap.tsv").len(), 1 + 6);
+    assert_eq!(
+        table("sets.tsv")[..4],
+        [
+            ["set", "rank", "gene_id"].map(String::from).to_vec(),
+            vec!["a".into(), "1".into(), train.genes().ids[40].clone()],
+            vec!["a".into(), "2".into(), train.genes().ids[3].clone()],
+            vec!["a".into(), "3".into(), train.genes().ids[20].clone()],
+        ]
+    );
+    let json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(dir.join("out/compare.json")).unwrap()).unwrap();
+    assert_eq!(json["targets"]["used"], targets);
+    assert_eq!(json["sets"][0]["sha256"].as_str().unwrap().len(), 64);
+
+    let again = genelift(dir, &arguments);
+    let message = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(again.status.code() == Some(1) && message.contains("out already exists"), "{message}");
+    let mut wrong = arguments;
+    wrong[6] = "a.tsv";
+    wrong[9] = "new";
+    let refused = genelift(dir, &wrong);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("expected NAME=TSV"));
+}
