@@ -218,3 +218,68 @@ fn mistakes_end_in_one_message() {
     let message = fail(dir, 1, &["run", "none.toml"]);
     assert!(message.contains("none.toml: reading the configuration failed"), "{message}");
 }
+
+#[test]
+fn repeated_selections_say_how_much_they_agree() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let config = config(dir, "out", 2);
+    let config = config.to_str().unwrap();
+    let settings = ["--set", "select.n=50", "--set", "attribute.samples=60"];
+    let run = |more: &[&str]| succeed(dir, &[&["run", config], &settings[..], more].concat());
+    assert!(!run(&[]).contains("Stability"));
+    let summary = run(&["--repeats", "2"]);
+    assert!(summary.contains("Stability   2 repeats over seeds: Kuncheva's index "), "{summary}");
+    let out = dir.join("out");
+    let record = || -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(out.join("run.json")).unwrap()).unwrap()
+    };
+    let found = record();
+    let index = |record: &serde_json::Value, which: &str| {
+        record["stability"]["kuncheva"][which].as_f64().filter(|k| (-0.1..=1.0).contains(k)).unwrap()
+    };
+    assert_eq!(index(&found, "mean"), index(&found, "min"), "one pair");
+    assert_eq!(found["stages"][7]["name"], "repeat 2");
+    // as many genes as lists have places
+    let table = std::fs::read_to_string(out.join("stability.tsv")).unwrap();
+    let chosen = table.lines().skip(1).map(|l| l.split('\t').nth(1).unwrap().parse::<usize>().unwrap());
+    assert_eq!(chosen.sum::<usize>(), 100);
+    assert!(table.starts_with("gene_id\tchosen\tshare\tmean_rank\n"), "{table:.60}");
+
+    // more repeats go on from those that are there
+    let list = |repeat: usize| std::fs::read(out.join(format!("repeats/{repeat}/landmarks.tsv"))).unwrap();
+    let before = (list(1), list(2));
+    let seconds = found["stages"][6]["seconds"].clone();
+    run(&["--repeats", "3"]);
+    assert_eq!((list(1), list(2)), before);
+    assert_eq!(record()["stages"][6]["seconds"], seconds, "kept");
+    assert!(index(&record(), "min") <= index(&record(), "mean"));
+    let other = ["--set", "stability.over=bootstrap", "--set", "stability.repeats=2"];
+    let refused = fail(dir, 1, &[&["run", config], &settings[..], &other].concat());
+    assert!(refused.contains("--from repeats"), "{refused}");
+    let summary = run(&[&other[..], &["--from", "repeats"]].concat());
+    assert!(summary.contains("2 repeats over bootstrap"), "{summary}");
+    assert!(list(1) != before.0 && !out.join("repeats/1/train.gex").exists());
+    assert!(fail(dir, 2, &["run", config, "--repeats", "1"]).contains("at least 2"));
+}
+
+#[test]
+fn a_concrete_autoencoder_selects() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let data = package("examples/brca/expression.csv.gz");
+    succeed(dir, &["import", data.to_str().unwrap(), "-o", "all.gex"]);
+    std::fs::write(dir.join("must.txt"), "ESR1\n").unwrap();
+    let select = ["select", "--store", "all.gex", "-n", "20", "--strategy", "concrete", "--device", "cpu"];
+    let options = ["--epochs", "1", "--include", "must.txt", "--exclude", "l1000", "-o", "l.tsv"];
+    let output = genelift(dir, &[&select[..], &options].concat());
+    let notes = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && notes.contains("did not settle"), "{notes}");
+    let landmarks = std::fs::read_to_string(dir.join("l.tsv")).unwrap();
+    assert!(landmarks.lines().count() == 21 && landmarks.lines().nth(1).unwrap().contains("ESR1"));
+    let hot = ["--end-temperature", "20", "-o", "x.tsv"];
+    assert!(fail(dir, 2, &[&select[..], &hot].concat()).contains("--end-temperature 20"));
+    let idle =
+        ["select", "--store", "all.gex", "-n", "5", "--strategy", "css", "--batch", "8", "-o", "x.tsv"];
+    assert!(fail(dir, 2, &idle).contains("--strategy css does not use --batch"));
+}

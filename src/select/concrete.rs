@@ -9,6 +9,8 @@
 //! T falls exponentially from step to step. The genes are z-scored. As in the authors' implementation the logits
 //! start small (Glorot), Adam has Keras' constants and a selector's gene is the one of its largest logit; theirs
 //! returns fewer genes where two selectors agree, here the less certain one takes its next best.
+//! A step size of 0.01 lets them settle within 300 epochs of 600 samples, where 0.001 (theirs, doubling the epochs
+//! until it settles) leaves them undecided.
 //! The cost of a step is that of five products of B × N × G and of N × G random numbers; memory is 5·N·G floats.
 
 use serde::{Deserialize, Serialize};
