@@ -168,7 +168,7 @@ fn naive_ridge(
     while chosen.len() < n {
         let k = chosen.len();
         if k >= end {
-            lambda = ridge * rows as f64 * k.max(5) as f64 * 2f64.sqrt();
+            lambda = ridge * k.max(5) as f64 * 2f64.sqrt();
             end = (2 * k).max(10);
         }
         let pool = if k < include.len() { include } else { &all[..] };
@@ -190,7 +190,7 @@ fn diverse_equals_ridge_regressions_of_every_candidate() {
     let (x, t) = made(17, 61);
     let ids = ids(61);
     for (ridge, include, exclude) in
-        [(0.01, vec![], vec![]), (0.1, vec![], vec![3]), (0.01, vec![60, 2], vec![0, 30])]
+        [(0.2, vec![], vec![]), (2.0, vec![], vec![3]), (0.2, vec![60, 2], vec![0, 30])]
     {
         let bound = constraints(61, 45, &include, &exclude);
         let picks = diverse(&x, t.gram(), ridge, &ids, &bound, &silent).unwrap();
@@ -202,7 +202,7 @@ fn diverse_equals_ridge_regressions_of_every_candidate() {
     let mut values: Vec<f32> = vec![0.0; 17];
     (0..61).for_each(|g| values.extend(x.column(g)));
     let with = Columns::new(17, values);
-    let picks = diverse(&with, with.gram(), 0.01, &self::ids(62), &constraints(62, 62, &[], &[]), &silent);
+    let picks = diverse(&with, with.gram(), 0.2, &self::ids(62), &constraints(62, 62, &[], &[]), &silent);
     assert_eq!(picks.unwrap().genes[61], 0);
 }
 

@@ -72,8 +72,8 @@ pub struct Options {
     #[arg(long, value_enum)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<Weights>,
-    /// diverse: how much a gene needs of its own variance left to be taken, as a share of it [0.1]
-    #[arg(long, value_name = "SHARE")]
+    /// diverse: the ridge penalty for each gene chosen; 0 is least squares, which restarts when samples are exhausted [6]
+    #[arg(long, value_name = "PENALTY")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ridge: Option<f64>,
     /// concrete: passes over the samples [300]

@@ -1,8 +1,8 @@
 //! `diverse`: the gene that says most about what the autoencoder knows, given the genes already chosen.
 //!
-//! The greedy of [`greedy`](super::greedy) on the measured genes, aimed at a target: what the autoencoder makes of the
-//! training samples, which is the data without what it takes for noise. With λ > 0 a gene whose own residual is small
-//! has to explain more.
+//! A greedy of ridge regressions ([`ridge_greedy`](super::ridge_greedy)) on the measured genes, aimed at a target: what
+//! the autoencoder makes of the training samples, which is the data without what it takes for noise. Without a ridge it
+//! is the least-squares greedy of `css`, aimed at that target.
 //!
 //! Options: [`DiverseSettings`]. Cost: that of the greedy, one forward pass of the network, and n²·G for T·Tᵀ. Score: the
 //! share of the target's variance that the gene adds.
@@ -95,13 +95,14 @@ pub struct DiverseSettings {
     pub target: Aim,
     /// How much each gene of it counts.
     pub weights: Weights,
-    /// λ as a share of the chosen genes' sum of squares, samples × genes chosen; 0 is least squares.
+    /// λ for each gene chosen, on z-scored genes; 0 is least squares. A gene's own sum of squares is the number of
+    /// samples, so on a large compendium it matters little.
     pub ridge: f64,
 }
 
 impl Default for DiverseSettings {
     fn default() -> Self {
-        DiverseSettings { target: Aim::Reconstruction, weights: Weights::Equal, ridge: 0.01 }
+        DiverseSettings { target: Aim::Reconstruction, weights: Weights::Equal, ridge: 6.0 }
     }
 }
 

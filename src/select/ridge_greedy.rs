@@ -8,7 +8,7 @@
 //! ```text
 //! u_i = x_iᵀ·y/(p_j + λ)   p_i ← p_i − u_i·x_iᵀ·y   f_i ← f_i + u_i·(u_i·f_j − 2·x_iᵀ·A·M·y)   A ← A − y·yᵀ/(p_j + λ)
 //! ```
-//! is one pass over X a step. The penalty that predicts best grows with the number of genes k, so λ = ridge·n·k: it is
+//! is one pass over X a step. The penalty that predicts best grows with the number of genes k, so λ = ridge·k: it is
 //! set anew, and A, p and f computed afresh, at k = 10, 20, 40, …, for a k in the middle of the stretch to come.
 //!
 //! Cost: 4·n²·G at the start and each time λ is set, 4·n·G + 4·n² a step; memory X and n². Sums are in f64.
@@ -37,7 +37,7 @@ struct State<'a> {
 impl<'a> State<'a> {
     fn new(x: &'a Columns, gram: &'a DMatrix<f64>, ridge: f64) -> Self {
         let a = DMatrix::identity(x.rows(), x.rows());
-        State { x, gram, ridge: ridge * x.rows() as f64, lambda: 0.0, a, p: Vec::new(), f: Vec::new() }
+        State { x, gram, ridge, lambda: 0.0, a, p: Vec::new(), f: Vec::new() }
     }
 
     /// Sets λ for the stretch that begins with these genes chosen; returns where it ends.
@@ -78,7 +78,7 @@ impl<'a> State<'a> {
 
 /// Chooses genes one by one for the target whose T·Tᵀ is `gram`: the included ones first, then the free ones, each time
 /// the best for what is left; equal ones by id, constant ones last with score 0. A score is the share of the target
-/// that the gene takes away. `ridge` is positive: λ as a share of n·k, the trace of X_S·X_Sᵀ.
+/// that the gene takes away. `ridge` is positive: λ for each gene chosen.
 pub fn ridge_greedy(
     x: &Columns,
     gram: &DMatrix<f64>,
