@@ -78,7 +78,7 @@ impl<'a> State<'a> {
 
 /// Chooses genes one by one for the target whose T·Tᵀ is `gram`: the included ones first, then the free ones, each time
 /// the best for what is left; equal ones by id, constant ones last with score 0. A score is the share of the target
-/// that the gene takes away. `ridge` is positive: λ for each gene chosen.
+/// that the gene takes away at the penalty of its stretch, so scores of different stretches do not add up. `ridge` is positive: λ for each gene chosen.
 pub fn ridge_greedy(
     x: &Columns,
     gram: &DMatrix<f64>,

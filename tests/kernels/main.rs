@@ -11,7 +11,6 @@ mod execution;
 mod executors;
 mod fixture;
 mod products;
-mod rates;
 mod reference;
 mod variants;
 
