@@ -18,7 +18,7 @@
 //!
 //! A matrix, a model, scores, landmarks:
 //!
-//! ```
+//! ```standalone_crate
 //! use genelift::attribution::{AttributeSettings, ScoreTable, attribute};
 //! use genelift::nn::feed::Resident;
 //! use genelift::nn::settings::TrainSettings;
