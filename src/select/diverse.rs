@@ -174,7 +174,7 @@ pub fn from_data(aim: Aim, weights: Weights, x: &Columns) -> Option<DMatrix<f64>
 /// Chooses from z-scored `x` to explain the target whose T·Tᵀ is `gram`.
 ///
 /// # Errors
-/// [`Error::Usage`] for a ridge that is negative or not finite.
+/// [`Error::Usage`] for a ridge that is neither 0 nor between 1e-6 and 1e12.
 pub fn diverse(
     x: &Columns,
     gram: DMatrix<f64>,
@@ -183,8 +183,9 @@ pub fn diverse(
     constraints: &Constraints,
     report: Reporter,
 ) -> Result<Picks> {
-    if !(ridge >= 0.0 && ridge.is_finite()) {
-        return Err(Error::Usage(format!("--ridge {ridge}: expected a number that is not negative")));
+    // A smaller penalty than that is lost in the rounding of the samples' sums.
+    if ridge != 0.0 && !(1e-6..=1e12).contains(&ridge) {
+        return Err(Error::Usage(format!("--ridge {ridge}: expected 0, or a number from 1e-6 to 1e12")));
     }
     Ok(match ridge {
         0.0 => greedy(x, Some(&Target { gram }), ids, constraints, report),
