@@ -2,32 +2,43 @@
 
 use std::path::PathBuf;
 
-use super::print;
-use crate::error::Result;
-use crate::prepare::{CollapseBy, Step, prepare};
+use super::{Common, limit_threads, print};
+use crate::error::{Error, Result};
+use crate::prepare::{
+    CollapseBy, DedupSettings, GeneType, QuantileRule, Step, prepare, prepare_like, prepare_together,
+};
 use crate::progress::Reporter;
 use crate::store::Store;
 
 /// The order of the steps, for `--help`.
 const ORDER: &str = "\
-Steps are taken in this order, whatever the order of the options: log1p or log2p1, quantile-normalize, collapse-probes, \
-match-genes, map-quantiles-to, min-sd, zscore. Another order is had by several calls. Each step is recorded in the \
-store (see `genelift info`). A step that looks at all samples reads the store once more; memory does not grow with it.";
+Steps are taken in this order, whatever the order of the options: exclude, min-detected, library-size, log1p or log2p1, \
+quantile-normalize, range, dedup, collapse-probes, match-genes, map-quantiles-to, min-sd, min-max or zscore. Another order is \
+had by several calls. Each step is recorded in the store (see `genelift info`), and what it learned (profiles, means, \
+kept genes) is kept there for --like. A step that looks at all samples reads the store once more; memory does not \
+grow with it.
+
+  genelift prepare train.gex -o ready.gex --quantile-normalize --zscore
+  genelift prepare new.gex -o new-ready.gex --like ready.gex      the same, with what was learned from train.gex
+  genelift prepare a.gex b.gex -o DIR --quantile-normalize        fitted to both: DIR/a.gex, DIR/b.gex";
 
 /// Arguments of `prepare`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = ORDER)]
 pub struct Args {
-    /// The store to prepare
-    store: PathBuf,
-    /// The store to write (.gex)
-    #[arg(short, value_name = "STORE")]
+    /// The store to prepare; several are prepared together, every step fitted to the samples of all
+    #[arg(required = true, value_name = "STORE")]
+    stores: Vec<PathBuf>,
+    /// The store to write (.gex); for several stores the directory to write them to, under their names
+    #[arg(short, value_name = "STORE|DIR")]
     output: PathBuf,
+    /// Take the steps that made this store, with what they learned then; genes are matched by id
+    #[arg(long, value_name = "STORE", conflicts_with = "Options")]
+    like: Option<PathBuf>,
     #[command(flatten)]
     options: Options,
-    /// Replace the store if it exists
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    common: Common,
 }
 
 /// What becomes of genes of `--match-genes` that the store lacks.
@@ -43,15 +54,42 @@ pub enum MissingGenes {
 /// The steps.
 #[derive(clap::Args, Debug, Clone, Default)]
 pub struct Options {
+    /// Drop genes of these types, by symbol (column symbol, else the ids)
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "TYPES")]
+    pub exclude: Vec<GeneType>,
+    /// Drop genes that are above --detection-threshold in a smaller share of the samples
+    #[arg(long, value_name = "SHARE")]
+    pub min_detected: Option<f64>,
+    /// A value above this is detected
+    #[arg(long, value_name = "X", default_value_t, requires = "min_detected", allow_negative_numbers = true)]
+    pub detection_threshold: f64,
+    /// Scale every sample of counts to one sum: the median of the samples' sums, or =TARGET such as =1e4
+    #[arg(long, value_name = "TARGET", num_args = 0..=1, require_equals = true)]
+    pub library_size: Option<Option<f64>>,
     /// ln(1 + x) of counts or intensities
     #[arg(long, conflicts_with = "log2p1")]
     pub log1p: bool,
     /// log2(1 + x) of counts or intensities
     #[arg(long)]
     pub log2p1: bool,
-    /// Give every sample the mean sorted profile of all; equal values take the mean over their ranks
+    /// Give every sample the mean sorted profile of all; =dgex treats equal values as D-GEX does
+    #[arg(long, value_name = "TIES", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "mean")]
+    pub quantile_normalize: Option<QuantileRule>,
+    /// Take the smallest and the largest value of all to these, and the others along one line, e.g. 4,15
+    #[arg(long, value_name = "LOW,HIGH", value_delimiter = ',', num_args = 1, allow_hyphen_values = true)]
+    pub range: Vec<f64>,
+    /// Drop near copies of earlier samples: k-means, then of every pair of a cluster that is too close the later
     #[arg(long)]
-    pub quantile_normalize: bool,
+    pub dedup: bool,
+    /// Clusters of k-means
+    #[arg(long, value_name = "K", default_value_t = DedupSettings::default().clusters, requires = "dedup")]
+    pub dedup_clusters: usize,
+    /// Samples nearer than this (Euclidean) are copies
+    #[arg(long, value_name = "X", default_value_t = DedupSettings::default().distance, requires = "dedup")]
+    pub dedup_distance: f64,
+    /// Cluster labels (sample_id, label) in place of k-means
+    #[arg(long, value_name = "TSV", requires = "dedup", conflicts_with = "dedup_clusters")]
+    pub dedup_labels: Option<PathBuf>,
     /// Make genes of probes by a table of probe and gene ids (probe_id, gene_id); other probes are left out
     #[arg(long, value_name = "MAP")]
     pub collapse_probes: Option<PathBuf>,
@@ -71,19 +109,47 @@ pub struct Options {
     /// Drop genes whose standard deviation is below this
     #[arg(long, value_name = "X")]
     pub min_sd: Option<f64>,
-    /// (x − mean)/sd by gene, over this store's samples; a constant gene becomes 0
+    /// (x − min)/(max − min) by gene; a constant gene becomes 0
+    #[arg(long, conflicts_with = "zscore")]
+    pub min_max: bool,
+    /// (x − mean)/sd by gene, over all samples; a constant gene becomes 0
     #[arg(long)]
     pub zscore: bool,
+    /// Added to each sd of --zscore; D-GEX adds 1e-3
+    #[arg(long, value_name = "X", default_value_t, requires = "zscore")]
+    pub sd_offset: f64,
 }
 
 impl Options {
     /// The library's steps, in the documented order.
-    pub fn steps(&self) -> Vec<Step> {
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a range that is not two numbers.
+    fn steps(&self, common: &Common) -> Result<Vec<Step>> {
         let flag = |given: bool, step: Step| given.then_some(step);
-        [
+        let (share, threshold) = (self.min_detected, self.detection_threshold);
+        let range = match self.range[..] {
+            [] => None,
+            [low, high] => Some(Step::Range([low, high])),
+            _ => return Err(Error::Usage("--range takes two numbers, such as 4,15".into())),
+        };
+        let dedup = DedupSettings {
+            clusters: self.dedup_clusters,
+            distance: self.dedup_distance,
+            labels: self.dedup_labels.clone(),
+            seed: common.seed,
+            device: common.device.clone(),
+            threads: common.threads,
+        };
+        let steps = [
+            flag(!self.exclude.is_empty(), Step::Exclude(self.exclude.clone())),
+            share.map(|share| Step::MinDetected { share, threshold }),
+            self.library_size.map(Step::LibrarySize),
             flag(self.log1p, Step::Log1p),
             flag(self.log2p1, Step::Log2p1),
-            flag(self.quantile_normalize, Step::QuantileNormalize),
+            self.quantile_normalize.map(Step::QuantileNormalize),
+            range,
+            flag(self.dedup, Step::Dedup(dedup)),
             self.collapse_probes.clone().map(|map| Step::CollapseProbes { map, by: self.collapse_by }),
             self.match_genes.clone().map(|reference| Step::MatchGenes {
                 reference,
@@ -91,21 +157,35 @@ impl Options {
             }),
             self.map_quantiles_to.clone().map(|reference| Step::MapQuantiles { reference }),
             self.min_sd.map(Step::MinSd),
-            flag(self.zscore, Step::Zscore),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+            flag(self.min_max, Step::MinMax),
+            flag(self.zscore, Step::Zscore { sd_offset: self.sd_offset }),
+        ];
+        Ok(steps.into_iter().flatten().collect())
     }
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// Those of [`prepare()`].
+/// Those of [`prepare()`], [`prepare_together`] and [`prepare_like`]; [`Error::Usage`] for `--like` of several stores.
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
-    let store = Store::open(&args.store)?;
-    let store = prepare(&store, &args.output, &args.options.steps(), args.force, report)?;
-    let (samples, genes) = (store.n_samples(), store.n_genes());
-    print(&format!("store\t{}\nsamples\t{samples}\ngenes\t{genes}\n", args.output.display()))
+    let Args { stores, output, like, options, common } = args;
+    limit_threads(common.threads)?;
+    let stores: Vec<Store> = stores.iter().map(|path| Store::open(path)).collect::<Result<_>>()?;
+    let written = match (like, &stores[..]) {
+        (Some(like), [store]) => {
+            vec![prepare_like(store, output, &Store::open(like)?, common.force, report)?]
+        }
+        (Some(_), _) => return Err(Error::Usage("--like prepares one store at a time".into())),
+        (None, [store]) => vec![prepare(store, output, &options.steps(common)?, common.force, report)?],
+        (None, stores) => {
+            let stores: Vec<&Store> = stores.iter().collect();
+            prepare_together(&stores, output, &options.steps(common)?, common.force, report)?
+        }
+    };
+    let facts = |store: &Store| {
+        let (path, samples, genes) = (store.path().display(), store.n_samples(), store.n_genes());
+        format!("store\t{path}\nsamples\t{samples}\ngenes\t{genes}\n")
+    };
+    print(&written.iter().map(facts).collect::<String>())
 }

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::rows::Rows;
+use super::{Fit, Fitted};
 use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
 use crate::store::Table;
@@ -29,7 +30,7 @@ pub enum CollapseBy {
 ///
 /// # Errors
 /// [`Error::Input`] for a map without a column of genes, or of which no probe is in the store.
-pub(super) fn collapse(rows: &mut Rows, map: &Path, by: CollapseBy, report: Reporter) -> Result<Value> {
+pub(super) fn collapse(rows: &Rows, map: &Path, by: CollapseBy, report: Reporter) -> Result<Fit> {
     let table = Table::read(map)?;
     let genes = table.column("gene_id").filter(|_| table.key != "gene_id");
     let genes = genes.or(table.columns.first().map(|(_, fields)| fields.as_slice())).ok_or_else(|| {
@@ -60,7 +61,7 @@ pub(super) fn collapse(rows: &mut Rows, map: &Path, by: CollapseBy, report: Repo
             map,
             format!(
                 "none of its probes is in {}: it has ids such as {:?}, the store {:?}",
-                rows.store().path().display(),
+                rows.name(),
                 example(&table.ids),
                 example(&probes.ids)
             ),
@@ -73,21 +74,15 @@ pub(super) fn collapse(rows: &mut Rows, map: &Path, by: CollapseBy, report: Repo
         members.len(),
         probes.len() - mapped
     )));
-    let counts = json!({
+    let record = json!({ "collapse_probes": {
         "map": map.display().to_string(), "by": by, "probes": probes.len(), "mapped": mapped, "genes": members.len(),
-    });
+    }});
 
     let collapsed = gene_table(ids, &members, probes);
     let by_probe = match by {
         CollapseBy::Mean => {
-            rows.regroup(collapsed, move |row| {
-                let mean = |members: &Vec<usize>| {
-                    let sum: f64 = members.iter().map(|place| f64::from(row[*place])).sum();
-                    (sum / members.len() as f64) as f32
-                };
-                members.iter().map(mean).collect()
-            });
-            return Ok(counts);
+            let fitted = Fitted::Average { genes: members };
+            return Ok(Fit { fitted, genes: Some(collapsed), kept: None, record });
         }
         CollapseBy::MaxVariance => rows.moments("variances", report)?.sd,
         CollapseBy::MaxMean => rows.moments("means", report)?.mean,
@@ -95,9 +90,7 @@ pub(super) fn collapse(rows: &mut Rows, map: &Path, by: CollapseBy, report: Repo
     let best = |members: &Vec<usize>| {
         members.iter().copied().reduce(|best, next| if by_probe[next] > by_probe[best] { next } else { best })
     };
-    let chosen: Vec<usize> = members.iter().filter_map(best).collect();
-    rows.pick(collapsed, chosen);
-    Ok(counts)
+    Ok(Fit::pick(collapsed, members.iter().filter_map(best).collect(), record))
 }
 
 /// Genes with the columns in which their probes agree, `entrez` where all ids are numbers, and `probes`.

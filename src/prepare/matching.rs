@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::Fit;
 use super::rows::Rows;
 use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
@@ -21,11 +22,11 @@ const NAMED: usize = 5;
 /// # Errors
 /// [`Error::Data`] for missing genes, for a listed gene that is several of the store's, or the reverse.
 pub(super) fn match_genes(
-    rows: &mut Rows,
+    rows: &Rows,
     reference: &Path,
     drop_missing: bool,
     report: Reporter,
-) -> Result<Value> {
+) -> Result<Fit> {
     let name = reference.display().to_string();
     let list = match is_store(reference) {
         true => GeneList::of_table(&name, Store::open_unchecked(reference)?.genes()),
@@ -33,7 +34,7 @@ pub(super) fn match_genes(
     };
     let genes = rows.genes();
     let located = list.locate(genes)?;
-    let (ids, column, path) = (&located.ids, &located.column, rows.store().path().display());
+    let (ids, column, path) = (&located.ids, &located.column, rows.name());
 
     let missing: Vec<&str> =
         ids.iter().zip(&located.rows).filter(|(_, r)| r.is_empty()).map(|(id, _)| id.as_str()).collect();
@@ -79,15 +80,14 @@ pub(super) fn match_genes(
         ids.len(),
         genes.len() - kept.len()
     )));
-    let counts = json!({
+    let record = json!({ "match_genes": {
         "list": name, "column": column, "listed": ids.len(), "matched": kept.len(), "missing": missing.len(),
-    });
+    }});
 
     let mut table = genes.select(&places);
     let source = std::mem::replace(&mut table.ids, kept);
     if source != table.ids {
         table.set_column("source_id", source);
     }
-    rows.pick(table, places);
-    Ok(counts)
+    Ok(Fit::pick(table, places, record))
 }

@@ -1,10 +1,19 @@
-//! Store → store: normalise, collapse probes, match genes, scale, split.
+//! Store → store: normalise, collapse probes, match genes, filter, drop duplicates, scale, split.
+//!
+//! A [`Step`] is what a user asks for. Fitted to samples it is a map from row to row with everything that it
+//! learned, kept in the store that it makes (`prepare.json`), so that new data can take the same steps unchanged
+//! ([`prepare_like`]).
 
 pub mod bootstrap;
 mod collapse;
+mod dedup;
+mod filters;
+mod fitted;
+mod kmeans;
 mod matching;
 mod quantile;
 mod rows;
+mod scale;
 pub mod split;
 
 use std::path::{Path, PathBuf};
@@ -12,22 +21,41 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 pub use collapse::CollapseBy;
+pub use dedup::DedupSettings;
+pub use filters::GeneType;
+use fitted::{Fitted, Parameters};
+pub use quantile::Rule as QuantileRule;
 use rows::Rows;
 
 use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
-use crate::store::{InputFile, Origin, Store, StoreWriter, atomic, is_store};
+use crate::store::{InputFile, Origin, Store, StoreWriter, Table, atomic, is_store};
 
-/// One thing done to a whole store. A new one is a variant here, its arm in `Step::add` (a fit where it needs one,
-/// then a map from row to row) and its option in `cli/prepare.rs`.
+/// One thing done to a whole store. A new one is a variant here, its arm in `Step::fit`, what it does to a row in
+/// `fitted.rs`, and its option in `cli/prepare.rs`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
+    /// Genes of these types, by symbol, are dropped.
+    Exclude(Vec<GeneType>),
+    /// Genes with a value above `threshold` in a smaller share of the samples are dropped.
+    MinDetected {
+        /// Least share of the samples, in (0, 1].
+        share: f64,
+        /// A value above it is detected.
+        threshold: f64,
+    },
+    /// Every sample of counts is scaled to one sum: this one, or the median of the samples' sums.
+    LibrarySize(Option<f64>),
     /// ln(1 + x); negative values are refused.
     Log1p,
     /// log2(1 + x); negative values are refused.
     Log2p1,
-    /// Every sample gets the mean sorted profile of all; equal values get the mean over the ranks they share.
-    QuantileNormalize,
+    /// Every sample gets the mean sorted profile of all; the rule says what equal values get.
+    QuantileNormalize(QuantileRule),
+    /// One straight line for all values takes the smallest and the largest to these.
+    Range([f64; 2]),
+    /// Samples that are near copies of an earlier one are dropped.
+    Dedup(DedupSettings),
     /// Probes become genes by a table of probe and gene ids.
     CollapseProbes {
         /// The table, `probe_id gene_id`.
@@ -49,33 +77,186 @@ pub enum Step {
     },
     /// Genes whose standard deviation (n in the denominator) is below this are dropped.
     MinSd(f64),
-    /// (x − mean)/sd by gene; a constant gene becomes 0.
-    Zscore,
+    /// (x − min)/(max − min) by gene; a constant gene becomes 0.
+    MinMax,
+    /// (x − mean)/(sd + offset) by gene; a constant gene becomes 0.
+    Zscore {
+        /// 0, or D-GEX's 1e-3.
+        sd_offset: f64,
+    },
+}
+
+/// A step fitted to samples.
+struct Fit {
+    fitted: Fitted,
+    /// What describes the genes that it makes, where it changes them.
+    genes: Option<Table>,
+    /// The rows that it keeps, where it drops some.
+    kept: Option<Vec<usize>>,
+    /// What `store.json` says of it: an object of one key.
+    record: Value,
+}
+
+impl Fit {
+    /// A step that keeps genes and samples.
+    fn map(fitted: Fitted, record: Value) -> Fit {
+        Fit { fitted, genes: None, kept: None, record }
+    }
+
+    /// A step that keeps the given genes.
+    fn pick(genes: Table, places: Vec<usize>, record: Value) -> Fit {
+        Fit { fitted: Fitted::Pick { genes: places }, genes: Some(genes), kept: None, record }
+    }
 }
 
 /// Applies `steps` in the given order and writes the result to `out`, with each step and its counts in
-/// `store.json`. A step that depends on all samples costs one more pass over `store`; memory is a block of rows.
+/// `store.json` and what it learned in `prepare.json`. A step that depends on all samples costs one more pass over
+/// `store`; memory is a block of rows.
 ///
 /// # Errors
 /// [`Error::Usage`] for no steps or parameters out of range; files of a step that cannot be read; data that a step
-/// cannot be applied to; an output that exists.
+/// cannot be applied to; an output that exists; [`Error::Device`] of a step that computes on one.
 pub fn prepare(store: &Store, out: &Path, steps: &[Step], force: bool, report: Reporter) -> Result<Store> {
-    let Some((first, rest)) = steps.split_first() else {
-        return Err(Error::Usage("nothing to do: name a step, such as --zscore".into()));
-    };
-    atomic::check_free(out, force)?;
-    let mut rows = Rows::of(store);
-    let mut inputs: Vec<InputFile> = first.input()?.into_iter().collect();
-    let mut origin = Origin::derived(store, first.add(&mut rows, report)?);
-    for step in rest {
-        inputs.extend(step.input()?);
-        origin.transforms.push(step.add(&mut rows, report)?);
+    let mut written = fit_and_write(&[store], &[out.to_path_buf()], steps, force, report)?;
+    Ok(written.remove(0))
+}
+
+/// As [`prepare()`] of all samples of several stores at once: every step is fitted to all of them. Genes are those that
+/// all stores have, by id. The results are `DIR/NAME.gex`, under the stores' names.
+///
+/// # Errors
+/// As [`prepare()`]; [`Error::Usage`] for two stores of one name; [`Error::Data`] for stores without a common gene.
+pub fn prepare_together(
+    stores: &[&Store],
+    dir: &Path,
+    steps: &[Step],
+    force: bool,
+    report: Reporter,
+) -> Result<Vec<Store>> {
+    let mut outs: Vec<PathBuf> = Vec::new();
+    for store in stores {
+        let name = store.path().file_name().map(Path::new).unwrap_or(Path::new("store"));
+        let out = dir.join(name.with_extension("gex"));
+        if outs.contains(&out) {
+            return Err(Error::Usage(format!(
+                "two stores would become {}; stores that are prepared together need different names",
+                out.display()
+            )));
+        }
+        outs.push(out);
     }
-    origin.inputs.append(&mut inputs);
-    let genes = rows.genes().clone();
-    let mut writer = StoreWriter::create(out, genes.len(), store.element(), force)?;
-    rows.blocks("writing", report, |block| writer.push_rows(block))?;
-    writer.finish(genes, store.samples().clone(), origin)
+    if steps.is_empty() {
+        return Err(nothing_to_do());
+    }
+    std::fs::create_dir_all(dir).map_err(Error::io(dir, "creating"))?;
+    fit_and_write(stores, &outs, steps, force, report)
+}
+
+/// Applies the steps that made the store `like`, with everything that they learned then, to `store`. Genes are matched
+/// by id; the result has the genes of `like`. Samples are never dropped: duplicates stay.
+///
+/// # Errors
+/// [`Error::Input`] where `like` was not made by [`prepare()`]; [`Error::Data`] for genes that `store` lacks and values
+/// that a step cannot be applied to; an output that exists.
+pub fn prepare_like(store: &Store, out: &Path, like: &Store, force: bool, report: Reporter) -> Result<Store> {
+    let parameters = Parameters::of(like)?;
+    atomic::check_free(out, force)?;
+    let mut rows = Rows::with_genes(store, Table::new("gene_id", parameters.genes.clone()))?;
+    let unused = store.n_genes() - parameters.genes.len();
+    if unused > 0 {
+        let like = like.path().display();
+        report(Event::Note(format!("{unused} of {} genes are not among those of {like}", store.n_genes())));
+    }
+    for step in &parameters.steps {
+        if let Fitted::Dedup { .. } = step {
+            report(Event::Note("duplicates are not looked for in new data; all samples stay".into()));
+        }
+        rows.then(step.clone(), None);
+    }
+    rows.describe(like.genes().clone());
+    let names: Vec<Value> = parameters.steps.iter().map(|step| json!(step)["step"].clone()).collect();
+    let record = json!({ "like": { "store": like.path().display().to_string(), "steps": names } });
+    let mut origin = Origin::derived(store, record);
+    origin.inputs.push(InputFile::of_store(like));
+    let mut written = write(&rows, &[store], &[(out.to_path_buf(), origin)], &parameters, force, report)?;
+    Ok(written.remove(0))
+}
+
+fn nothing_to_do() -> Error {
+    Error::Usage("nothing to do: name a step, such as --zscore".into())
+}
+
+fn fit_and_write(
+    stores: &[&Store],
+    outs: &[PathBuf],
+    steps: &[Step],
+    force: bool,
+    report: Reporter,
+) -> Result<Vec<Store>> {
+    if steps.is_empty() {
+        return Err(nothing_to_do());
+    }
+    outs.iter().try_for_each(|out| atomic::check_free(out, force))?;
+    let mut rows = Rows::of(stores, report)?;
+    let mut parameters = Parameters::new(rows.genes().ids.clone(), Vec::new());
+    let (mut inputs, mut records) = (Vec::new(), Vec::new());
+    if stores.len() > 1 {
+        let names: Vec<_> = stores.iter().map(|store| store.path().display().to_string()).collect();
+        records.push(json!({ "together": { "stores": names, "genes": rows.genes().len() } }));
+    }
+    for step in steps {
+        inputs.extend(step.input()?);
+        let Fit { fitted, genes, kept, record } = step.fit(&rows, report)?;
+        if let Some(kept) = kept {
+            rows.keep(&kept);
+        }
+        parameters.steps.push(fitted.clone());
+        rows.then(fitted, genes);
+        records.push(record);
+    }
+    let origin = |store: &Store| {
+        let mut origin = store.info().origin.clone();
+        origin.inputs.push(InputFile::of_store(store));
+        let others = stores.iter().filter(|other| other.path() != store.path());
+        origin.inputs.extend(others.map(|other| InputFile::of_store(other)));
+        origin.inputs.extend(inputs.iter().cloned());
+        origin.transforms.extend(records.iter().cloned());
+        origin
+    };
+    let outs: Vec<_> = outs.iter().zip(stores).map(|(out, store)| (out.clone(), origin(store))).collect();
+    write(&rows, stores, &outs, &parameters, force, report)
+}
+
+/// Writes the samples of each store to an output of its own.
+fn write(
+    rows: &Rows,
+    stores: &[&Store],
+    outs: &[(PathBuf, Origin)],
+    parameters: &Parameters,
+    force: bool,
+    report: Reporter,
+) -> Result<Vec<Store>> {
+    let genes = rows.genes();
+    let mut writers = Vec::new();
+    let mut kept: Vec<Vec<usize>> = vec![Vec::new(); stores.len()];
+    for (store, (out, _)) in stores.iter().zip(outs) {
+        writers.push(StoreWriter::create(out, genes.len(), store.element(), force)?);
+    }
+    rows.blocks("writing", report, |first, block| {
+        for (i, row) in block.chunks_exact(genes.len()).enumerate() {
+            let (source, sample) = rows.origin(first + i);
+            writers[source].push_rows(row)?;
+            kept[source].push(sample);
+        }
+        Ok(())
+    })?;
+    let mut written = Vec::new();
+    for (i, mut writer) in writers.into_iter().enumerate() {
+        writer.keep_parameters(parameters.to_json());
+        let samples = stores[i].samples().select(&kept[i]);
+        written.push(writer.finish(genes.clone(), samples, outs[i].1.clone())?);
+    }
+    Ok(written)
 }
 
 impl Step {
@@ -84,6 +265,7 @@ impl Step {
         let (path, format) = match self {
             Step::CollapseProbes { map, .. } => (map, "probe map"),
             Step::MatchGenes { reference, .. } | Step::MapQuantiles { reference } => (reference, "gene list"),
+            Step::Dedup(DedupSettings { labels: Some(labels), .. }) => (labels, "cluster labels"),
             _ => return Ok(None),
         };
         if is_store(path) {
@@ -93,54 +275,33 @@ impl Step {
         if path.exists() { InputFile::of(path, format).map(Some) } else { Ok(None) }
     }
 
-    /// Fits the step and adds it to the rows; returns what `store.json` says of it.
-    fn add(&self, rows: &mut Rows, report: Reporter) -> Result<Value> {
-        Ok(match self {
-            Step::Log1p => {
-                logarithm(rows, f64::ln_1p);
-                json!({ "log1p": {} })
+    /// Learns what the step needs from all rows.
+    fn fit(&self, rows: &Rows, report: Reporter) -> Result<Fit> {
+        match self {
+            Step::Exclude(types) => filters::exclude(rows, types, report),
+            Step::MinDetected { share, threshold } => filters::min_detected(rows, *share, *threshold, report),
+            Step::LibrarySize(target) => scale::library_size(rows, *target, report),
+            Step::Log1p => Ok(Fit::map(Fitted::Log1p, json!({ "log1p": {} }))),
+            Step::Log2p1 => Ok(Fit::map(Fitted::Log2p1, json!({ "log2p1": {} }))),
+            Step::QuantileNormalize(rule) => {
+                let fitted = Fitted::Quantiles { rule: *rule, profile: rows.profile(report)? };
+                Ok(Fit::map(fitted, json!({ "quantile_normalize": { "ties": rule } })))
             }
-            Step::Log2p1 => {
-                logarithm(rows, |x| x.ln_1p() / std::f64::consts::LN_2);
-                json!({ "log2p1": {} })
-            }
-            Step::QuantileNormalize => {
-                let profile = quantile::profile(rows, report)?;
-                rows.then(move |row| {
-                    quantile::normalize(row, &profile);
-                    Ok(())
-                });
-                json!({ "quantile_normalize": { "ties": "mean" } })
-            }
-            Step::CollapseProbes { map, by } => {
-                json!({ "collapse_probes": collapse::collapse(rows, map, *by, report)? })
-            }
+            Step::Range(to) => scale::range(rows, *to, report),
+            Step::Dedup(settings) => dedup::dedup(rows, settings, report),
+            Step::CollapseProbes { map, by } => collapse::collapse(rows, map, *by, report),
             Step::MatchGenes { reference, drop_missing } => {
-                json!({ "match_genes": matching::match_genes(rows, reference, *drop_missing, report)? })
+                matching::match_genes(rows, reference, *drop_missing, report)
             }
-            Step::MapQuantiles { reference } => map_quantiles(rows, reference, report)?,
-            Step::MinSd(least) => min_sd(rows, *least, report)?,
-            Step::Zscore => zscore(rows, report)?,
-        })
+            Step::MapQuantiles { reference } => map_quantiles(rows, reference, report),
+            Step::MinSd(least) => filters::min_sd(rows, *least, report),
+            Step::MinMax => scale::min_max(rows, report),
+            Step::Zscore { sd_offset } => scale::zscore(rows, *sd_offset, report),
+        }
     }
 }
 
-fn logarithm(rows: &mut Rows, log: fn(f64) -> f64) {
-    let genes = rows.genes().ids.clone();
-    rows.then(move |row| match row.iter().position(|x| *x < 0.0) {
-        None => {
-            row.iter_mut().for_each(|x| *x = log(f64::from(*x)) as f32);
-            Ok(())
-        }
-        Some(gene) => Err(format!(
-            "{} of gene {:?} is negative, so these are no counts or intensities; leave out --log1p and \
-             --log2p1 where the values are logarithms already",
-            row[gene], genes[gene]
-        )),
-    });
-}
-
-fn map_quantiles(rows: &mut Rows, reference: &Path, report: Reporter) -> Result<Value> {
+fn map_quantiles(rows: &Rows, reference: &Path, report: Reporter) -> Result<Fit> {
     let store = Store::open(reference)?;
     let genes = store.genes().positions();
     let common = rows.genes().ids.iter().filter(|id| genes.contains_key(id.as_str())).count();
@@ -153,52 +314,9 @@ fn map_quantiles(rows: &mut Rows, reference: &Path, report: Reporter) -> Result<
             rows.genes().len()
         )));
     }
-    let profile = quantile::profile(&mut Rows::of(&store), report)?;
-    let recorded = json!({ "map_quantiles": {
+    let profile = Rows::of(&[&store], report)?.profile(report)?;
+    let record = json!({ "map_quantiles": {
         "reference": reference.display().to_string(), "profile": "mean of sorted samples", "quantiles": profile.len(),
     }});
-    rows.then(move |row| {
-        quantile::map(row, &profile);
-        Ok(())
-    });
-    Ok(recorded)
-}
-
-fn min_sd(rows: &mut Rows, least: f64, report: Reporter) -> Result<Value> {
-    if !(least.is_finite() && least >= 0.0) {
-        return Err(Error::Usage(format!("--min-sd {least} must be a number of at least 0")));
-    }
-    let sd = rows.moments("standard deviations", report)?.sd;
-    let kept: Vec<usize> = (0..sd.len()).filter(|gene| sd[*gene] >= least).collect();
-    if kept.is_empty() {
-        let largest = sd.iter().copied().fold(0.0, f64::max);
-        return Err(Error::Data(format!(
-            "{}: no gene has a standard deviation of {least} or more, the largest is {largest}; lower --min-sd",
-            rows.store().path().display()
-        )));
-    }
-    let dropped = sd.len() - kept.len();
-    report(Event::Note(format!("{dropped} of {} genes have a standard deviation below {least}", sd.len())));
-    let genes = rows.genes().select(&kept);
-    rows.pick(genes, kept);
-    Ok(json!({ "min_sd": { "least": least, "dropped": dropped } }))
-}
-
-fn zscore(rows: &mut Rows, report: Reporter) -> Result<Value> {
-    if rows.store().n_samples() < 2 {
-        let path = rows.store().path().display();
-        return Err(Error::Data(format!("{path}: has one sample; z-scores need at least two")));
-    }
-    let moments = rows.moments("means and standard deviations", report)?;
-    let constant = moments.sd.iter().filter(|sd| **sd == 0.0).count();
-    if constant > 0 {
-        report(Event::Warning(format!("{constant} genes have one value in all samples; they become 0")));
-    }
-    rows.then(move |row| {
-        for ((x, mean), sd) in row.iter_mut().zip(&moments.mean).zip(&moments.sd) {
-            *x = if *sd > 0.0 { ((f64::from(*x) - mean) / sd) as f32 } else { 0.0 };
-        }
-        Ok(())
-    });
-    Ok(json!({ "zscore": { "constant_genes": constant } }))
+    Ok(Fit::map(Fitted::Quantiles { rule: QuantileRule::Dense, profile }, record))
 }

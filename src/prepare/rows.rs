@@ -1,11 +1,12 @@
-//! The samples of a store seen through the steps taken so far.
+//! The samples of one or several stores seen through the steps taken so far.
 //!
-//! Every step is a map from a row to a row, fitted where it must be by one more pass over the store. Nothing is set
-//! aside: memory is one block of rows, whatever the store's size. Between steps values are f32, as a store
+//! Every step is a map from a row to a row, fitted where it must be by one more pass over the stores. Nothing is set
+//! aside: memory is one block of rows, whatever the stores' size. Between steps values are f32, as a store
 //! holds them, so several steps at once give the bytes of the same steps one by one.
 
 use rayon::prelude::*;
 
+use super::fitted::Fitted;
 use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
 use crate::store::{Store, Table};
@@ -13,30 +14,96 @@ use crate::store::{Store, Table};
 /// Values that a block of rows holds (32 MiB).
 const BLOCK: usize = 8 << 20;
 
-/// Nothing, or what is wrong with a sample's values.
-pub(super) type Mapped = std::result::Result<(), String>;
+/// Missing genes that a message names.
+const NAMED: usize = 5;
 
-/// Changes one sample's values.
-type Map<'a> = Box<dyn Fn(&mut Vec<f32>) -> Mapped + Send + Sync + 'a>;
-
-/// Samples of a store behind a chain of maps.
-pub(super) struct Rows<'a> {
+/// A store whose samples take part, and where the first step's genes are in it.
+struct Source<'a> {
     store: &'a Store,
+    /// `None` where they are the store's own.
+    places: Option<Vec<usize>>,
+}
+
+/// Samples of stores behind a chain of maps.
+pub(super) struct Rows<'a> {
+    sources: Vec<Source<'a>>,
+    /// Source and sample of every row.
+    samples: Vec<(usize, usize)>,
     genes: Table,
-    maps: Vec<Map<'a>>,
+    /// Each with the ids of the genes that go in, for messages.
+    maps: Vec<(Fitted, Vec<String>)>,
     /// Values of a block.
     block: usize,
 }
 
 impl<'a> Rows<'a> {
-    /// The store as it is.
-    pub fn of(store: &'a Store) -> Rows<'a> {
-        Rows { store, genes: store.genes().clone(), maps: Vec::new(), block: BLOCK }
+    /// Stores one below the other, with the genes that all have, by id, in the first one's order.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where they have no gene in common.
+    pub fn of(stores: &[&'a Store], report: Reporter) -> Result<Rows<'a>> {
+        let (first, rest) = stores.split_first().expect("at least one store");
+        let others: Vec<_> = rest.iter().map(|store| store.genes().positions()).collect();
+        let ids = &first.genes().ids;
+        let common: Vec<usize> =
+            (0..ids.len()).filter(|g| others.iter().all(|other| other.contains_key(&*ids[*g]))).collect();
+        if common.is_empty() {
+            let names: Vec<_> = stores.iter().map(|store| store.path().display().to_string()).collect();
+            return Err(Error::Data(format!(
+                "{} have no gene id in common; bring them to one kind of id first (--collapse-probes, \
+                 --match-genes)",
+                names.join(", ")
+            )));
+        }
+        for store in stores.iter().filter(|store| store.n_genes() > common.len()) {
+            let (left, all) = (store.n_genes() - common.len(), store.n_genes());
+            let path = store.path().display();
+            report(Event::Warning(format!(
+                "{left} of {all} genes of {path} are not in all stores; left out"
+            )));
+        }
+        let genes = first.genes().select(&common);
+        let source =
+            |store: &&'a Store| Source { store, places: places(store, &genes.ids).unwrap_or_default() };
+        let sources = stores.iter().map(source).collect();
+        Ok(Rows::new(sources, genes))
     }
 
-    /// The store behind.
-    pub fn store(&self) -> &'a Store {
-        self.store
+    /// One store with exactly these genes.
+    ///
+    /// # Errors
+    /// [`Error::Data`] naming genes that it lacks.
+    pub fn with_genes(store: &'a Store, genes: Table) -> Result<Rows<'a>> {
+        let missing = |missing: Vec<&str>| {
+            Error::Data(format!(
+                "{} lacks {} of the {} genes that the steps were fitted to: {}{}; match its genes first \
+                 (genelift prepare --match-genes)",
+                store.path().display(),
+                missing.len(),
+                genes.len(),
+                missing[..missing.len().min(NAMED)].join(", "),
+                if missing.len() > NAMED { ", …" } else { "" },
+            ))
+        };
+        let places = places(store, &genes.ids).map_err(missing)?;
+        Ok(Rows::new(vec![Source { store, places }], genes))
+    }
+
+    fn new(sources: Vec<Source<'a>>, genes: Table) -> Rows<'a> {
+        let rows = |(i, source): (usize, &Source)| (0..source.store.n_samples()).map(move |s| (i, s));
+        let samples = sources.iter().enumerate().flat_map(rows).collect();
+        Rows { sources, samples, genes, maps: Vec::new(), block: BLOCK }
+    }
+
+    /// The stores' paths, for messages.
+    pub fn name(&self) -> String {
+        let paths: Vec<_> = self.sources.iter().map(|s| s.store.path().display().to_string()).collect();
+        paths.join(", ")
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.samples.len()
     }
 
     /// The genes after all maps.
@@ -44,97 +111,190 @@ impl<'a> Rows<'a> {
         &self.genes
     }
 
-    /// Adds a map that keeps the genes.
-    pub fn then(&mut self, map: impl Fn(&mut Vec<f32>) -> Mapped + Send + Sync + 'a) {
-        self.maps.push(Box::new(map));
+    /// The store of a row, and the sample's place in it.
+    pub fn origin(&self, row: usize) -> (usize, usize) {
+        self.samples[row]
     }
 
-    /// Takes the last map away, which kept the genes.
-    pub fn undo(&mut self) {
-        self.maps.pop();
+    /// The sample's id.
+    pub fn id(&self, row: usize) -> &'a str {
+        let (source, sample) = self.samples[row];
+        &self.sources[source].store.samples().ids[sample]
     }
 
-    /// Adds a map that never fails and makes these genes of the present ones.
-    pub fn regroup(&mut self, genes: Table, map: impl Fn(&[f32]) -> Vec<f32> + Send + Sync + 'a) {
+    /// Adds a map; `genes` describes what it makes where that is not the genes as they were.
+    pub fn then(&mut self, map: Fitted, genes: Option<Table>) {
+        let ids = match self.maps.last() {
+            Some((before, ids)) => before.names(ids),
+            None => self.genes.ids.clone(),
+        };
+        self.maps.push((map, ids));
+        self.genes = genes.unwrap_or_else(|| std::mem::take(&mut self.genes));
+    }
+
+    /// Says what the genes after all maps are.
+    pub fn describe(&mut self, genes: Table) {
         self.genes = genes;
-        self.then(move |row| {
-            *row = map(row);
-            Ok(())
-        });
     }
 
-    /// Keeps the given genes, in the given order.
-    pub fn pick(&mut self, genes: Table, places: Vec<usize>) {
-        self.regroup(genes, move |row| places.iter().map(|place| row[*place]).collect());
+    /// Keeps the given rows.
+    pub fn keep(&mut self, rows: &[usize]) {
+        self.samples = rows.iter().map(|row| self.samples[*row]).collect();
     }
 
-    /// Calls `visit` with blocks of whole rows, in the order of the samples.
+    /// The values of a row after all maps; `out` is replaced.
     ///
     /// # Errors
-    /// [`Error::Data`] naming the first sample that a map refuses; those of `visit`.
+    /// [`Error::Data`] naming the sample and the gene that a map refuses.
+    pub fn read(&self, row: usize, out: &mut Vec<f32>) -> Result<()> {
+        let (source, sample) = self.samples[row];
+        let Source { store, places } = &self.sources[source];
+        match places {
+            Some(places) => {
+                out.resize(places.len(), 0.0);
+                store.read_genes(sample, places, out);
+            }
+            None => {
+                out.resize(store.n_genes(), 0.0);
+                store.read_row(sample, out);
+            }
+        }
+        self.maps.iter().try_for_each(|(map, ids)| {
+            map.apply(out).map_err(|refused| {
+                Error::Data(format!(
+                    "{}: sample {:?}: {} of gene {:?} {}",
+                    store.path().display(),
+                    store.samples().ids[sample],
+                    refused.value,
+                    ids[refused.gene],
+                    refused.why
+                ))
+            })
+        })
+    }
+
+    /// The values of several rows, one after another in `out`, which is replaced.
+    ///
+    /// # Errors
+    /// As [`Rows::read`], of the first row that is refused.
+    pub fn read_all(&self, rows: impl Fn(usize) -> usize + Sync, n: usize, out: &mut Vec<f32>) -> Result<()> {
+        let width = self.genes.len();
+        out.resize(n * width, 0.0);
+        let refused = out
+            .par_chunks_mut(width)
+            .enumerate()
+            .map_init(Vec::new, |row, (i, out)| {
+                self.read(rows(i), row).map(|()| out.copy_from_slice(row)).err().map(|error| (i, error))
+            })
+            .flatten()
+            .min_by_key(|(i, _)| *i);
+        refused.map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    /// Calls `visit` with blocks of whole rows and the number of each block's first, in the order of the samples.
+    ///
+    /// # Errors
+    /// Those of [`Rows::read`] and of `visit`.
     pub fn blocks(
         &self,
         task: &str,
         report: Reporter,
-        mut visit: impl FnMut(&[f32]) -> Result<()>,
+        mut visit: impl FnMut(usize, &mut [f32]) -> Result<()>,
     ) -> Result<()> {
-        let (n, width) = (self.store.n_samples(), self.genes.len());
+        let (n, width) = (self.len(), self.genes.len());
         let step = (self.block / width).clamp(1, n);
         let mut block = Vec::new();
         report(Event::Started { task: task.into(), total: Some(n as u64), unit: "samples" });
         for first in (0..n).step_by(step) {
-            block.resize(step.min(n - first) * width, 0.0);
-            let refused = block
-                .par_chunks_mut(width)
-                .enumerate()
-                .map_init(Vec::new, |row, (i, out)| {
-                    row.resize(self.store.n_genes(), 0.0);
-                    self.store.read_row(first + i, row);
-                    let mapped = self.maps.iter().try_for_each(|map| map(row));
-                    mapped.map(|()| out.copy_from_slice(row)).err().map(|message| (first + i, message))
-                })
-                .flatten()
-                .min_by_key(|(sample, _)| *sample);
-            if let Some((sample, message)) = refused {
-                let sample = &self.store.samples().ids[sample];
-                let path = self.store.path().display();
-                return Err(Error::Data(format!("{path}: sample {sample:?}: {message}")));
-            }
-            visit(&block)?;
-            let done = (first + block.len() / width) as u64;
-            report(Event::Advanced { done, note: String::new() });
+            let rows = step.min(n - first);
+            self.read_all(|i| first + i, rows, &mut block)?;
+            visit(first, &mut block)?;
+            report(Event::Advanced { done: (first + rows) as u64, note: String::new() });
         }
         report(Event::Finished);
         Ok(())
     }
 
-    /// Mean and standard deviation of every gene, in one pass (Welford's recurrence, in f64).
+    /// A figure by gene, in one pass: `add(figure, x, n)` takes the n-th sample's value (from 1).
+    ///
+    /// # Errors
+    /// Those of [`Rows::blocks`].
+    pub fn fold<T: Clone + Send>(
+        &self,
+        task: &str,
+        report: Reporter,
+        start: T,
+        add: impl Fn(&mut T, f32, usize) + Sync,
+    ) -> Result<Vec<T>> {
+        self.fold_sorted(task, report, start, add, false)
+    }
+
+    /// As [`Rows::fold`], of each sample's values in ascending order where `sorted`.
+    fn fold_sorted<T: Clone + Send>(
+        &self,
+        task: &str,
+        report: Reporter,
+        start: T,
+        add: impl Fn(&mut T, f32, usize) + Sync,
+        sorted: bool,
+    ) -> Result<Vec<T>> {
+        /// Genes a task.
+        const GENES: usize = 256;
+        let width = self.genes.len();
+        let mut figures = vec![start; width];
+        self.blocks(task, report, |first, block| {
+            if sorted {
+                block.par_chunks_exact_mut(width).for_each(|row| row.sort_unstable_by(f32::total_cmp));
+            }
+            let block = &*block;
+            figures.par_chunks_mut(GENES).enumerate().for_each(|(part, figures)| {
+                for (i, row) in block.chunks_exact(width).enumerate() {
+                    let row = &row[part * GENES..];
+                    figures.iter_mut().zip(row).for_each(|(figure, x)| add(figure, *x, first + i + 1));
+                }
+            });
+            Ok(())
+        })?;
+        Ok(figures)
+    }
+
+    /// Mean and standard deviation of every gene (Welford's recurrence, in f64).
     ///
     /// # Errors
     /// Those of [`Rows::blocks`].
     pub fn moments(&self, task: &str, report: Reporter) -> Result<Moments> {
-        /// Genes a task.
-        const GENES: usize = 256;
-        let width = self.genes.len();
-        let (mut mean, mut squares, mut n) = (vec![0.0f64; width], vec![0.0f64; width], 0usize);
-        self.blocks(task, report, |block| {
-            let parts = mean.par_chunks_mut(GENES).zip(squares.par_chunks_mut(GENES)).enumerate();
-            parts.for_each(|(part, (mean, squares))| {
-                for (i, row) in block.chunks_exact(width).enumerate() {
-                    let (count, row) = ((n + i + 1) as f64, &row[part * GENES..]);
-                    for ((mean, squares), x) in mean.iter_mut().zip(&mut *squares).zip(row) {
-                        let delta = f64::from(*x) - *mean;
-                        *mean += delta / count;
-                        *squares += delta * (f64::from(*x) - *mean);
-                    }
-                }
-            });
-            n += block.len() / width;
-            Ok(())
-        })?;
-        let sd = squares.into_iter().map(|s| (s / n as f64).sqrt()).collect();
-        Ok(Moments { mean, sd })
+        let figures = self.fold(task, report, [0.0; 2], welford)?;
+        let sd = |[_, squares]: &[f64; 2]| (squares / self.len() as f64).sqrt();
+        Ok(Moments { sd: figures.iter().map(sd).collect(), mean: figures.iter().map(|f| f[0]).collect() })
     }
+
+    /// The mean sorted profile: entry i is the mean over samples of each sample's i-th smallest value.
+    ///
+    /// # Errors
+    /// Those of [`Rows::blocks`].
+    pub fn profile(&self, report: Reporter) -> Result<Vec<f64>> {
+        let add = |mean: &mut f64, x: f32, n: usize| *mean += (f64::from(x) - *mean) / n as f64;
+        self.fold_sorted("sorting", report, 0.0, add, true)
+    }
+}
+
+fn welford([mean, squares]: &mut [f64; 2], x: f32, n: usize) {
+    let delta = f64::from(x) - *mean;
+    *mean += delta / n as f64;
+    *squares += delta * (f64::from(x) - *mean);
+}
+
+/// Where the genes of these ids are in a store, `None` where they are its own; or those that it lacks.
+fn places<'b>(store: &Store, ids: &'b [String]) -> std::result::Result<Option<Vec<usize>>, Vec<&'b str>> {
+    if store.genes().ids == ids {
+        return Ok(None);
+    }
+    let positions = store.genes().positions();
+    let places: Vec<usize> = ids.iter().filter_map(|id| positions.get(id.as_str()).copied()).collect();
+    if places.len() == ids.len() {
+        return Ok(Some(places));
+    }
+    Err(ids.iter().map(String::as_str).filter(|id| !positions.contains_key(id)).collect())
 }
 
 /// By gene.
@@ -152,50 +312,50 @@ mod tests {
     use crate::progress::silent;
     use crate::store::{Origin, StoreWriter};
 
+    fn store(path: &std::path::Path, n: usize, genes: usize, value: impl Fn(usize, usize) -> f32) -> Store {
+        let mut writer = StoreWriter::create(path, genes, Element::F32, false).expect("created");
+        for s in 0..n {
+            writer.push_rows(&(0..genes).map(|g| value(s, g)).collect::<Vec<_>>()).expect("pushed");
+        }
+        let tables = (Table::numbered("gene_id", "g", genes), Table::numbered("sample_id", "s", n));
+        writer.finish(tables.0, tables.1, Origin::default()).expect("finished")
+    }
+
     #[test]
     fn nothing_depends_on_the_size_of_a_block() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (n, genes) = (37, 259);
         let value = |s: usize, g: usize| ((s * 31 + g * 7) % 101) as f32 / 3.0;
-        let mut writer =
-            StoreWriter::create(&dir.path().join("a.gex"), genes, Element::F32, false).expect("created");
-        for s in 0..n {
-            writer.push_rows(&(0..genes).map(|g| value(s, g)).collect::<Vec<_>>()).expect("pushed");
-        }
-        let tables = (Table::numbered("gene_id", "g", genes), Table::numbered("sample_id", "s", n));
-        let store = writer.finish(tables.0, tables.1, Origin::default()).expect("finished");
+        let store = store(&dir.path().join("a.gex"), n, genes, value);
         let mut results = Vec::new();
         for block in [1, 257, 3 * 258, BLOCK] {
-            let mut rows = Rows { block, ..Rows::of(&store) };
-            rows.pick(store.genes().select(&(1..genes).collect::<Vec<_>>()), (1..genes).collect());
-            rows.then(|row| match row[0] {
-                x if x > 1e9 => Err("too large".into()),
-                _ => Ok(()),
-            });
+            let mut rows = Rows { block, ..Rows::of(&[&store], &silent).expect("rows") };
+            let places: Vec<usize> = (1..genes).collect();
+            let table = store.genes().select(&places);
+            rows.then(Fitted::Pick { genes: places }, Some(table));
             let mut all = Vec::new();
-            rows.blocks("reading", &silent, |block| {
+            rows.blocks("reading", &silent, |first, block| {
+                assert_eq!(first * (genes - 1), all.len());
                 all.extend_from_slice(block);
                 Ok(())
             })
             .expect("read");
             assert!((0..all.len()).all(|i| all[i] == value(i / (genes - 1), i % (genes - 1) + 1)));
             let moments = rows.moments("moments", &silent).expect("read");
-            results.push((moments.mean, moments.sd));
+            results.push((moments.mean, moments.sd, rows.profile(&silent).expect("read")));
         }
         assert!(results.iter().all(|result| *result == results[0]));
     }
 
     #[test]
-    fn the_first_refused_sample_is_named() {
+    fn the_first_refused_sample_and_its_gene_are_named() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let mut writer =
-            StoreWriter::create(&dir.path().join("a.gex"), 1, Element::F32, false).expect("created");
-        writer.push_rows(&(0..1000).map(|s| s as f32).collect::<Vec<_>>()).expect("pushed");
-        let tables = (Table::numbered("gene_id", "g", 1), Table::numbered("sample_id", "s", 1000));
-        let store = writer.finish(tables.0, tables.1, Origin::default()).expect("finished");
-        let mut rows = Rows::of(&store);
-        rows.then(|row| if row[0] >= 6.0 { Err(format!("{} is too much", row[0])) } else { Ok(()) });
-        let message = rows.blocks("reading", &silent, |_| Ok(())).expect_err("refused").to_string();
-        assert!(message.contains("sample \"s_7\": 6 is too much"), "{message}");
+        let value = |s: usize, g: usize| if s >= 6 && g == 2 { -(s as f32) } else { 1.0 };
+        let store = store(&dir.path().join("a.gex"), 1000, 3, value);
+        let mut rows = Rows::of(&[&store], &silent).expect("rows");
+        rows.then(Fitted::Pick { genes: vec![1, 2] }, Some(store.genes().select(&[1, 2])));
+        rows.then(Fitted::Log1p, None);
+        let message = rows.blocks("reading", &silent, |_, _| Ok(())).expect_err("refused").to_string();
+        assert!(message.contains("sample \"s_7\": -6 of gene \"g_3\" is negative"), "{message}");
     }
 }

@@ -106,6 +106,9 @@ pub struct Checksums {
     pub block_bytes: u64,
     /// Of the matrix's values, block by block.
     pub blocks: Vec<String>,
+    /// Of `prepare.json`, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<String>,
 }
 
 impl StoreInfo {

@@ -1,7 +1,8 @@
 //! A store: a directory `NAME.gex/` with one expression matrix, ready to be memory-mapped.
 //!
 //! `matrix.npy` (samples × genes, C order, `<f4` or `<f2`), `genes.tsv`, `samples.tsv`, and `store.json`
-//! ([`StoreInfo`]) with shape, origin and checksums. It is written by [`StoreWriter`], whole or not at all,
+//! ([`StoreInfo`]) with shape, origin and checksums; where `prepare` made it, `prepare.json` with what its steps
+//! learned. It is written by [`StoreWriter`], whole or not at all,
 //! and never changed afterwards.
 
 pub mod atomic;
@@ -31,6 +32,7 @@ pub(crate) const MATRIX: &str = "matrix.npy";
 const GENES: &str = "genes.tsv";
 const SAMPLES: &str = "samples.tsv";
 const INFO: &str = "store.json";
+const PARAMETERS: &str = "prepare.json";
 
 /// An open store: immutable, memory-mapped, shared freely between threads.
 #[derive(Debug)]
@@ -175,6 +177,23 @@ impl Store {
     /// Shape, origin, transforms and checksums.
     pub fn info(&self) -> &StoreInfo {
         &self.info
+    }
+
+    /// The contents of `prepare.json`: what the steps that made this store learned, if steps did.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the file is missing or not the one that was written.
+    pub fn parameters(&self) -> Result<Option<Vec<u8>>> {
+        let Some(checksum) = &self.info.checksums.parameters else { return Ok(None) };
+        let file = self.path.join(PARAMETERS);
+        let bytes = std::fs::read(&file).map_err(Error::io(&file, "reading"))?;
+        if info::xxh3_hex(&bytes) != *checksum {
+            return Err(Error::input(
+                file,
+                "its checksum does not match store.json; prepare the store again",
+            ));
+        }
+        Ok(Some(bytes))
     }
 
     /// Bytes of one row.

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use super::atomic::Temporary;
 use super::info::{self, Checksums, Origin, StoreInfo, VERSION};
-use super::{GENES, INFO, MATRIX, SAMPLES, Store, Table, atomic, npy};
+use super::{GENES, INFO, MATRIX, PARAMETERS, SAMPLES, Store, Table, atomic, npy};
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
 
@@ -32,6 +32,7 @@ pub struct StoreWriter {
     halves: Vec<f16>,
     /// Sample, gene and value of the first value that the element type cannot hold.
     unfit: Option<(usize, usize, f32)>,
+    parameters: Option<Vec<u8>>,
 }
 
 impl StoreWriter {
@@ -74,6 +75,7 @@ impl StoreWriter {
             blocks: Vec::new(),
             halves: Vec::new(),
             unfit: None,
+            parameters: None,
         })
     }
 
@@ -133,6 +135,11 @@ impl StoreWriter {
         self.blocks.push(format!("{:016x}", self.hasher.digest()));
         self.hasher.reset();
         self.hashed = 0;
+    }
+
+    /// What the steps that make this store learned, for `prepare.json`.
+    pub fn keep_parameters(&mut self, json: Vec<u8>) {
+        self.parameters = Some(json);
     }
 
     /// Adds names and origin, syncs, and puts the store in its place.
@@ -210,6 +217,7 @@ impl StoreWriter {
                 samples: write(SAMPLES, &text(&samples)?)?,
                 block_bytes: BLOCK as u64,
                 blocks: std::mem::take(&mut self.blocks),
+                parameters: self.parameters.as_deref().map(|json| write(PARAMETERS, json)).transpose()?,
             },
         };
         let json = serde_json::to_vec_pretty(&info).expect("plain data become JSON");

@@ -1,0 +1,211 @@
+//! What a step does to a row once it is fitted, and the file `prepare.json` of a store, which holds it for new data.
+
+use serde::{Deserialize, Serialize};
+
+use super::quantile::{self, Rule};
+use crate::error::{Error, Result};
+use crate::store::Store;
+
+/// A fitted step: a map from a sample's values to a sample's values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) enum Fitted {
+    /// The genes at these places (from 0), in this order.
+    Pick {
+        /// Places among the genes that go in.
+        genes: Vec<usize>,
+    },
+    /// Means of genes.
+    Average {
+        /// Of each new gene the places of the old ones.
+        genes: Vec<Vec<usize>>,
+    },
+    /// x / (sum of the sample / target); a sample of sum 0 stays.
+    LibrarySize {
+        /// What every sample adds up to afterwards.
+        target: f64,
+    },
+    /// ln(1 + x)
+    Log1p,
+    /// log2(1 + x)
+    Log2p1,
+    /// A value takes the profile's at its rank.
+    Quantiles {
+        /// Which of the profile's.
+        rule: Rule,
+        /// Ascending.
+        profile: Vec<f64>,
+    },
+    /// The straight line that takes `from` to `to`, one for all genes.
+    Range {
+        /// Smallest and largest value at the fit.
+        from: [f64; 2],
+        /// What they become.
+        to: [f64; 2],
+    },
+    /// (x − offset)/divisor by gene; 0 where the divisor is 0.
+    Scale {
+        /// By gene.
+        offset: Vec<f64>,
+        /// By gene.
+        divisor: Vec<f64>,
+    },
+    /// No change of a row: samples were left out.
+    Dedup {
+        /// Their ids.
+        dropped: Vec<String>,
+    },
+}
+
+/// A value that a step cannot be applied to.
+pub(super) struct Refused {
+    /// Place of its gene among those that went in.
+    pub gene: usize,
+    /// The value.
+    pub value: f32,
+    /// What is wrong with it and what to do.
+    pub why: &'static str,
+}
+
+/// Nothing, or what is wrong with a sample's values.
+pub(super) type Mapped = std::result::Result<(), Refused>;
+
+impl Fitted {
+    /// Changes one sample's values, which are as many as the step was fitted to.
+    pub fn apply(&self, row: &mut Vec<f32>) -> Mapped {
+        match self {
+            Fitted::Pick { genes } => *row = genes.iter().map(|place| row[*place]).collect(),
+            Fitted::Average { genes } => {
+                let mean = |places: &Vec<usize>| {
+                    let sum: f64 = places.iter().map(|place| f64::from(row[*place])).sum();
+                    (sum / places.len() as f64) as f32
+                };
+                *row = genes.iter().map(mean).collect();
+            }
+            Fitted::LibrarySize { target } => {
+                no_negative(row)?;
+                let sum: f64 = row.iter().map(|x| f64::from(*x)).sum();
+                if sum > 0.0 {
+                    let divisor = sum / target;
+                    row.iter_mut().for_each(|x| *x = (f64::from(*x) / divisor) as f32);
+                }
+            }
+            Fitted::Log1p => {
+                no_negative(row)?;
+                row.iter_mut().for_each(|x| *x = f64::from(*x).ln_1p() as f32);
+            }
+            Fitted::Log2p1 => {
+                no_negative(row)?;
+                row.iter_mut().for_each(|x| *x = (f64::from(*x).ln_1p() / std::f64::consts::LN_2) as f32);
+            }
+            Fitted::Quantiles { rule, profile } => quantile::replace(row, *rule, profile),
+            Fitted::Range { from, to } => {
+                let slope = (to[1] - to[0]) / (from[1] - from[0]);
+                row.iter_mut().for_each(|x| *x = (to[0] + (f64::from(*x) - from[0]) * slope) as f32);
+            }
+            Fitted::Scale { offset, divisor } => {
+                for ((x, offset), divisor) in row.iter_mut().zip(offset).zip(divisor) {
+                    *x = if *divisor > 0.0 { ((f64::from(*x) - offset) / divisor) as f32 } else { 0.0 };
+                }
+            }
+            Fitted::Dedup { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// The ids of the genes that it makes of genes of these ids; a mean is called by its first gene.
+    pub fn names(&self, ids: &[String]) -> Vec<String> {
+        match self {
+            Fitted::Pick { genes } => genes.iter().map(|place| ids[*place].clone()).collect(),
+            Fitted::Average { genes } => genes.iter().map(|places| ids[places[0]].clone()).collect(),
+            _ => ids.to_vec(),
+        }
+    }
+
+    /// The number of genes that it makes of `width`, if it can be applied to so many.
+    fn width(&self, width: usize) -> Option<usize> {
+        match self {
+            Fitted::Pick { genes } => genes.iter().all(|place| *place < width).then_some(genes.len()),
+            Fitted::Average { genes } => {
+                let inside = |places: &Vec<usize>| !places.is_empty() && places.iter().all(|p| *p < width);
+                genes.iter().all(inside).then_some(genes.len())
+            }
+            Fitted::Quantiles { rule: Rule::Dense, profile } => (!profile.is_empty()).then_some(width),
+            Fitted::Quantiles { profile, .. } => (profile.len() == width).then_some(width),
+            Fitted::Scale { offset, divisor } => {
+                (offset.len() == width && divisor.len() == width).then_some(width)
+            }
+            _ => Some(width),
+        }
+    }
+}
+
+fn no_negative(row: &[f32]) -> Mapped {
+    match row.iter().position(|x| *x < 0.0) {
+        None => Ok(()),
+        Some(gene) => Err(Refused {
+            gene,
+            value: row[gene],
+            why: "is negative, so these are no counts or intensities; leave out --library-size, --log1p and \
+                  --log2p1 where the values are logarithms already",
+        }),
+    }
+}
+
+/// The contents of `prepare.json`: the steps of one call of `prepare`, with everything that they learned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Parameters {
+    /// Always [`FORMAT`].
+    format: String,
+    /// Always [`VERSION`].
+    version: u32,
+    /// Ids of the genes that the first step takes, in its order.
+    pub genes: Vec<String>,
+    /// In the order in which they are taken.
+    pub steps: Vec<Fitted>,
+}
+
+const FORMAT: &str = "genelift parameters";
+const VERSION: u32 = 1;
+
+impl Parameters {
+    /// Of steps that take these genes.
+    pub fn new(genes: Vec<String>, steps: Vec<Fitted>) -> Parameters {
+        Parameters { format: FORMAT.into(), version: VERSION, genes, steps }
+    }
+
+    /// What the store keeps of its preparation.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a store that was not written by `prepare`, or whose file does not fit it.
+    pub fn of(store: &Store) -> Result<Parameters> {
+        let Some(json) = store.parameters()? else {
+            return Err(Error::input(
+                store.path(),
+                "holds no fitted steps: it was not written by `genelift prepare`",
+            ));
+        };
+        let damaged = |what: String| {
+            Error::input(
+                store.path(),
+                format!("prepare.json: {what}; the store is damaged, prepare it again"),
+            )
+        };
+        let parameters: Parameters = serde_json::from_slice(&json).map_err(|e| damaged(e.to_string()))?;
+        if (parameters.format.as_str(), parameters.version) != (FORMAT, VERSION) {
+            return Err(damaged(format!("is not {FORMAT:?} of version {VERSION}")));
+        }
+        let width = parameters.genes.len();
+        let width = parameters.steps.iter().try_fold(width, |width, step| step.width(width));
+        match width {
+            Some(width) if width == store.n_genes() => Ok(parameters),
+            _ => Err(damaged(format!("its steps do not lead to {} genes", store.n_genes()))),
+        }
+    }
+
+    /// The file's bytes.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("plain data become JSON")
+    }
+}
