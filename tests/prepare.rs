@@ -2,15 +2,22 @@
 //! genes, provenance, what is refused; `export` against `import`.
 
 mod common;
+#[path = "common/executors.rs"]
+mod executors;
 
 use std::path::{Path, PathBuf};
 
 use common::{example_store, package};
 use genelift::device::recording::Element;
 use genelift::formats::{ImportSettings, Orientation, ReadSettings, export, import};
-use genelift::prepare::{CollapseBy, Step, prepare};
+use genelift::prepare::{
+    CollapseBy, DedupSettings, GeneType, QuantileRule, Step, prepare, prepare_like, prepare_together,
+};
 use genelift::progress::silent;
 use genelift::store::{Origin, Store, StoreWriter, Table};
+
+const ZSCORE: Step = Step::Zscore { sd_offset: 0.0 };
+const ZSCORE_DGEX: Step = Step::Zscore { sd_offset: 1e-3 };
 
 /// The cut that the references were made of.
 fn brca(dir: &Path) -> Store {
@@ -42,6 +49,18 @@ fn small(dir: &Path, name: &str, samples: usize, genes: &[(&str, &str)]) -> Stor
     writer.finish(table, Table::numbered("sample_id", "s", samples), Origin::default()).unwrap()
 }
 
+/// Some rows of a store as a store of their own, with the genes in the given order.
+fn cut(dir: &Path, name: &str, store: &Store, samples: std::ops::Range<usize>, genes: &[usize]) -> Store {
+    let mut writer = StoreWriter::create(&dir.join(name), genes.len(), Element::F32, false).unwrap();
+    let mut row = vec![0.0; genes.len()];
+    for sample in samples.clone() {
+        store.read_genes(sample, genes, &mut row);
+        writer.push_rows(&row).unwrap();
+    }
+    let samples = store.samples().select(&samples.collect::<Vec<_>>());
+    writer.finish(store.genes().select(genes), samples, Origin::default()).unwrap()
+}
+
 fn run(store: &Store, steps: &[Step]) -> genelift::Result<Store> {
     let out = store.path().with_extension("out.gex");
     prepare(store, &out, steps, true, &silent)
@@ -54,13 +73,19 @@ fn refused(store: &Store, step: Step) -> String {
     message
 }
 
+/// Shape and values of a tensor of f64.
+fn reference(name: &str) -> (Vec<usize>, Vec<f64>) {
+    let file = std::fs::read(package("tests/data/prepare/reference.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&file).unwrap();
+    let tensor = tensors.tensor(name).unwrap();
+    let values = tensor.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect();
+    (tensor.shape().to_vec(), values)
+}
+
 /// f32 rounds values of up to 21 to 1e-6.
 fn check(name: &str, store: &Store) {
-    let file = std::fs::read(package("tests/data/prepare/reference.safetensors")).unwrap();
-    let reference = safetensors::SafeTensors::deserialize(&file).unwrap();
-    let tensor = reference.tensor(name).unwrap();
-    assert_eq!(tensor.shape(), [store.n_samples(), store.n_genes()], "{name}");
-    let expected = tensor.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap()));
+    let (shape, expected) = reference(name);
+    assert_eq!(shape, [store.n_samples(), store.n_genes()], "{name}");
     for (i, (found, expected)) in values(store).into_iter().zip(expected).enumerate() {
         let error = (f64::from(found) - expected).abs();
         assert!(error <= 1e-6 * (1.0 + expected.abs()), "{name}, value {i}: {found}, not {expected}");
@@ -83,13 +108,22 @@ fn every_step_equals_numpy() {
     for (name, store, step) in [
         ("log1p", &counts, Step::Log1p),
         ("log2p1", &counts, Step::Log2p1),
-        ("quantile-normalize.counts", &counts, Step::QuantileNormalize),
-        ("quantile-normalize.brca", &brca, Step::QuantileNormalize),
+        ("quantile-normalize.counts", &counts, Step::QuantileNormalize(QuantileRule::Mean)),
+        ("quantile-normalize.brca", &brca, Step::QuantileNormalize(QuantileRule::Mean)),
         ("map-quantiles.counts-to-brca", &counts, onto(&brca)),
         ("map-quantiles.brca-to-counts", &brca, onto(&counts)),
-        ("zscore.counts", &counts, Step::Zscore),
-        ("zscore.brca", &brca, Step::Zscore),
-        ("min-sd.brca", &brca, Step::MinSd(0.9)),
+        ("zscore.counts", &counts, ZSCORE),
+        ("zscore.brca", &brca, ZSCORE),
+        ("zscore.dgex", &brca, ZSCORE_DGEX),
+        ("quantile-normalize-dgex.counts", &counts, Step::QuantileNormalize(QuantileRule::Dgex)),
+        ("quantile-normalize-dgex.brca", &brca, Step::QuantileNormalize(QuantileRule::Dgex)),
+        ("library-size.median", &counts, Step::LibrarySize(None)),
+        ("library-size.1e4", &counts, Step::LibrarySize(Some(1e4))),
+        ("range.brca", &brca, Step::Range([4.0, 15.0])),
+        ("min-max.counts", &counts, Step::MinMax),
+        ("min-max.brca", &brca, Step::MinMax),
+        ("min-detected.counts", &counts, Step::MinDetected { share: 0.4, threshold: 5.0 }),
+        ("min-sd.brca", &brca, Step::MinSd(2.0)),
         ("collapse.mean", &brca, collapse(CollapseBy::Mean)),
         ("collapse.max-variance", &brca, collapse(CollapseBy::MaxVariance)),
         ("collapse.max-mean", &brca, collapse(CollapseBy::MaxMean)),
@@ -105,11 +139,11 @@ fn several_steps_are_the_same_steps_one_by_one_and_all_recorded() {
     let dir = tempfile::tempdir().unwrap();
     let (store, reference) = (brca(dir.path()), counts(dir.path()));
     let steps = [
-        Step::QuantileNormalize,
+        Step::QuantileNormalize(QuantileRule::Mean),
         collapse(CollapseBy::MaxVariance),
         Step::MapQuantiles { reference: reference.path().into() },
         Step::MinSd(0.01),
-        Step::Zscore,
+        ZSCORE,
     ];
     let at_once = run(&store, &steps).unwrap();
     let again = tempfile::tempdir().unwrap();
@@ -193,7 +227,7 @@ fn what_cannot_be_prepared_is_refused_by_name() {
     assert!(refused(&store, Step::MinSd(1e6)).contains("lower --min-sd"));
     assert!(refused(&store, Step::MinSd(f64::NAN)).contains("at least 0"));
     let one = small(dir.path(), "one.gex", 1, &[("a", "1"), ("b", "2")]);
-    assert!(refused(&one, Step::Zscore).contains("has one sample"));
+    assert!(refused(&one, ZSCORE).contains("has one sample"));
     let map = dir.path().join("map.tsv");
     std::fs::write(&map, "probe_id\tgene_id\nx_at\t1\n").unwrap();
     let step = Step::CollapseProbes { map: map.clone(), by: CollapseBy::Mean };
@@ -205,7 +239,7 @@ fn what_cannot_be_prepared_is_refused_by_name() {
     assert!(message.contains("is not a store: it does not exist"), "{message}");
     let nothing = prepare(&store, &dir.path().join("x.gex"), &[], false, &silent).map(|_| ()).unwrap_err();
     assert_eq!(nothing.exit_code(), 2);
-    let taken = prepare(&store, one.path(), &[Step::Zscore], false, &silent).map(|_| ()).unwrap_err();
+    let taken = prepare(&store, one.path(), &[ZSCORE], false, &silent).map(|_| ()).unwrap_err();
     assert!(taken.to_string().contains("already exists"));
 }
 
@@ -216,7 +250,7 @@ fn constant_genes_become_zero() {
     writer.push_rows(&[0.1, 1.0, 0.1, 3.0, 0.1, 2.0]).unwrap();
     let (genes, samples) = (Table::numbered("gene_id", "g", 2), Table::numbered("sample_id", "s", 3));
     let store = writer.finish(genes, samples, Origin::default()).unwrap();
-    let out = run(&store, &[Step::Zscore]).unwrap();
+    let out = run(&store, &[ZSCORE]).unwrap();
     let sd = (2.0f64 / 3.0).sqrt();
     let expected = [0.0, -1.0 / sd, 0.0, 1.0 / sd, 0.0, 0.0].map(|x| x as f32);
     assert_eq!(values(&out), expected);
@@ -225,7 +259,7 @@ fn constant_genes_become_zero() {
 #[test]
 fn what_is_exported_is_imported_again() {
     let dir = tempfile::tempdir().unwrap();
-    let store = run(&brca(dir.path()), &[Step::Zscore]).unwrap();
+    let store = run(&brca(dir.path()), &[ZSCORE]).unwrap();
     for name in ["a.tsv", "a.csv"] {
         let path = dir.path().join(name);
         export(&store, &path, false, &silent).unwrap();
@@ -249,4 +283,219 @@ fn what_is_exported_is_imported_again() {
     let path = dir.path().join("odd.csv");
     export(&odd, &path, false, &silent).unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "sample_id,\"a,b\",\"c\"\"d\"\ns_1,0,1\n");
+}
+
+fn bytes(store: &Store, file: &str) -> Vec<u8> {
+    std::fs::read(store.path().join(file)).unwrap()
+}
+
+#[test]
+fn fitted_steps_give_the_same_bytes_again_and_numpys_numbers_on_new_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = brca(dir.path());
+    let genes: Vec<usize> = (0..47).collect();
+    let old = cut(dir.path(), "old.gex", &all, 0..15, &genes);
+    // other genes among them, in another order
+    let new = small(dir.path(), "more.gex", 1, &[("other", "1")]);
+    assert!(
+        prepare_like(&new, &dir.path().join("x.gex"), &old, false, &silent)
+            .unwrap_err()
+            .to_string()
+            .contains("no fitted steps")
+    );
+    let backwards: Vec<usize> = (0..47).rev().collect();
+    let new = cut(dir.path(), "new.gex", &all, 15..23, &backwards);
+
+    let steps = [Step::QuantileNormalize(QuantileRule::Mean), Step::MinSd(0.9), ZSCORE_DGEX];
+    let fitted = run(&old, &steps).unwrap();
+    let again = prepare_like(&old, &dir.path().join("again.gex"), &fitted, false, &silent).unwrap();
+    for file in ["matrix.npy", "genes.tsv", "samples.tsv", "prepare.json"] {
+        assert_eq!(bytes(&again, file), bytes(&fitted, file), "{file}");
+    }
+    let held_out = prepare_like(&new, &dir.path().join("held-out.gex"), &fitted, false, &silent).unwrap();
+    check("like.brca", &held_out);
+    assert_eq!((held_out.genes(), held_out.samples()), (fitted.genes(), new.samples()));
+    let record = &held_out.info().origin.transforms[0]["like"];
+    assert_eq!(record["steps"], serde_json::json!(["quantiles", "pick", "scale"]));
+    // what was learned goes on from store to store
+    let third = prepare_like(&new, &dir.path().join("third.gex"), &held_out, false, &silent).unwrap();
+    assert_eq!(third.info().fingerprint(), held_out.info().fingerprint());
+
+    let few = cut(dir.path(), "few.gex", &all, 0..3, &genes[..40]);
+    let lacking = prepare_like(&few, &dir.path().join("y.gex"), &fitted, false, &silent).unwrap_err();
+    assert!(lacking.to_string().contains("lacks 7 of the 47 genes"), "{lacking}");
+}
+
+#[test]
+fn every_step_is_taken_again_to_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (brca, counts) = (brca(dir.path()), counts(dir.path()));
+    let onto = Step::MapQuantiles { reference: counts.path().into() };
+    let of_counts = [
+        Step::MinDetected { share: 0.4, threshold: 5.0 },
+        Step::LibrarySize(None),
+        Step::Log1p,
+        Step::QuantileNormalize(QuantileRule::Dgex),
+        Step::Range([4.0, 15.0]),
+        Step::MinMax,
+    ];
+    let of_brca = [collapse(CollapseBy::MaxMean), onto, ZSCORE];
+    let means = [collapse(CollapseBy::Mean), Step::QuantileNormalize(QuantileRule::Mean)];
+    for (i, (store, steps)) in
+        [(&counts, &of_counts[..]), (&brca, &of_brca), (&brca, &means)].iter().enumerate()
+    {
+        let fitted = run(store, steps).unwrap();
+        let again =
+            prepare_like(store, &dir.path().join(format!("{i}.gex")), &fitted, false, &silent).unwrap();
+        assert_eq!(again.info().fingerprint(), fitted.info().fingerprint(), "{i}");
+    }
+}
+
+#[test]
+fn a_changed_parameter_file_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = brca(dir.path());
+    let fitted = run(&store, &[ZSCORE]).unwrap();
+    let file = fitted.path().join("prepare.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen("0.", "1.", 1)).unwrap();
+    let attempt =
+        || prepare_like(&store, &dir.path().join("x.gex"), &fitted, false, &silent).unwrap_err().to_string();
+    assert!(attempt().contains("does not match store.json"), "{}", attempt());
+    std::fs::remove_file(&file).unwrap();
+    assert!(attempt().contains("prepare.json"), "{}", attempt());
+}
+
+#[test]
+fn stores_prepared_together_are_as_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = brca(dir.path());
+    let genes: Vec<usize> = (0..46).collect();
+    let backwards: Vec<usize> = (0..47).rev().collect();
+    let (a, b) =
+        (cut(dir.path(), "a.gex", &all, 0..15, &genes), cut(dir.path(), "b.gex", &all, 15..23, &backwards));
+    let whole = cut(dir.path(), "whole.gex", &all, 0..23, &genes);
+    let steps = [Step::QuantileNormalize(QuantileRule::Mean), ZSCORE];
+    let whole = run(&whole, &steps).unwrap();
+    let parts = prepare_together(&[&a, &b], &dir.path().join("out"), &steps, false, &silent).unwrap();
+    let names: Vec<_> = parts.iter().map(|part| part.path().file_name().unwrap().to_owned()).collect();
+    assert_eq!(names, ["a.gex", "b.gex"]);
+    assert_eq!([values(&parts[0]), values(&parts[1])].concat(), values(&whole));
+    assert_eq!((parts[1].genes(), parts[1].samples()), (whole.genes(), b.samples()));
+    assert_eq!(bytes(&parts[0], "prepare.json"), bytes(&whole, "prepare.json"));
+    let origin = &parts[1].info().origin;
+    assert_eq!(origin.transforms[0]["together"]["genes"], 46);
+    assert_eq!(origin.inputs.len(), 2);
+
+    let other = small(dir.path(), "other.gex", 2, &[("q", "1")]);
+    let refused = |stores: &[&Store]| {
+        prepare_together(stores, &dir.path().join("none"), &steps, false, &silent)
+            .map(|_| ())
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(refused(&[&a, &other]).contains("no gene id in common"));
+    assert!(refused(&[&a, &a]).contains("need different names"));
+}
+
+#[test]
+fn excluded_types_go_by_symbol() {
+    let dir = tempfile::tempdir().unwrap();
+    let store =
+        small(dir.path(), "a.gex", 2, &[("MT-ND1", "1"), ("TP53", "2"), ("RPS6KA1", "3"), ("RPL3", "4")]);
+    let out = run(&store, &[Step::Exclude(vec![GeneType::Mitochondrial, GeneType::Ribosomal])]).unwrap();
+    assert_eq!(out.genes().ids, ["TP53", "RPS6KA1"]);
+    assert_eq!(values(&out), [1.0, 2.0, 11.0, 12.0]);
+    assert_eq!(out.info().origin.transforms[0]["exclude"]["dropped"], 2);
+    let all = small(dir.path(), "b.gex", 2, &[("MT-ND1", "1")]);
+    assert!(
+        refused(&all, Step::Exclude(vec![GeneType::Mitochondrial]))
+            .contains("every gene is of an excluded type")
+    );
+}
+
+/// The samples and labels of the reference.
+fn near_copies(dir: &Path) -> (Store, PathBuf) {
+    let file = std::fs::read(package("tests/data/prepare/reference.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&file).unwrap();
+    let tensor = tensors.tensor("dedup.samples").unwrap();
+    let (n, genes) = (tensor.shape()[0], tensor.shape()[1]);
+    let rows: Vec<f32> =
+        tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+    let mut writer = StoreWriter::create(&dir.join("copies.gex"), genes, Element::F32, false).unwrap();
+    writer.push_rows(&rows).unwrap();
+    let (genes, samples) = (Table::numbered("gene_id", "g", genes), Table::numbered("sample_id", "s", n));
+    let store = writer.finish(genes, samples, Origin::default()).unwrap();
+    let (_, labels) = reference("dedup.labels");
+    let lines = store.samples().ids.iter().zip(labels).map(|(id, label)| format!("{id}\tc{label}\n"));
+    let path = dir.join("labels.tsv");
+    std::fs::write(&path, format!("sample_id\tlabel\n{}", lines.collect::<String>())).unwrap();
+    (store, path)
+}
+
+/// The samples that are kept, from 0.
+fn kept(store: &Store) -> Vec<f64> {
+    store.samples().ids.iter().map(|id| id[2..].parse::<f64>().unwrap() - 1.0).collect()
+}
+
+#[test]
+fn duplicates_are_dgexs_index_for_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, labels) = near_copies(dir.path());
+    let mut devices = vec!["cpu"];
+    if executors::gpu(Default::default()).is_some() {
+        devices.push("gpu:llvmpipe");
+    }
+    for device in devices {
+        let base = DedupSettings { device: device.into(), ..DedupSettings::default() };
+        let given = DedupSettings { labels: Some(labels.clone()), ..base.clone() };
+        let out = run(&store, &[Step::Dedup(given)]).unwrap();
+        assert_eq!(kept(&out), reference("dedup.kept").1, "{device}");
+        let one = DedupSettings { clusters: 1, ..base.clone() };
+        let out = run(&store, &[Step::Dedup(one)]).unwrap();
+        assert_eq!(kept(&out), reference("dedup.kept-of-one-cluster").1, "{device}");
+
+        // The 23 samples that the copies are of are far from one another: k-means parts few pairs.
+        let ten = DedupSettings { clusters: 10, seed: 5, ..base };
+        let out = run(&store, &[Step::Dedup(ten.clone())]).unwrap();
+        let [found, best] = [kept(&out).len(), 57];
+        assert!((best..best + 6).contains(&found), "{found} on {device}");
+        let again = run(&store, &[Step::Dedup(ten)]).unwrap();
+        assert_eq!(again.info().fingerprint(), out.info().fingerprint());
+        let record = &out.info().origin.transforms[0]["dedup"];
+        assert_eq!(record["dropped"], 211 - found);
+        // the dropped ones are named; new data keep all samples
+        let json: serde_json::Value = serde_json::from_slice(&bytes(&out, "prepare.json")).unwrap();
+        assert_eq!(json["steps"][0]["dropped"].as_array().unwrap().len(), 211 - found);
+        let new =
+            prepare_like(&store, &dir.path().join(format!("{device}.gex")), &out, true, &silent).unwrap();
+        assert_eq!(new.n_samples(), 211);
+    }
+}
+
+#[test]
+fn settings_out_of_range_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = brca(dir.path());
+    let dedup = |change: fn(&mut DedupSettings)| {
+        let mut settings = DedupSettings { device: "cpu".into(), ..DedupSettings::default() };
+        change(&mut settings);
+        Step::Dedup(settings)
+    };
+    assert!(refused(&store, dedup(|s| s.clusters = 0)).contains("at least one cluster"));
+    assert!(refused(&store, dedup(|s| s.distance = f64::NAN)).contains("positive"));
+    assert!(refused(&store, dedup(|s| s.labels = Some("/no/labels".into()))).contains("/no/labels"));
+    let labels = dir.path().join("labels.tsv");
+    std::fs::write(&labels, "sample_id\tlabel\nx\t1\n").unwrap();
+    let mut settings = DedupSettings { device: "cpu".into(), ..DedupSettings::default() };
+    settings.labels = Some(labels);
+    assert!(refused(&store, Step::Dedup(settings)).contains("no label for sample \"TCGA"));
+    assert!(refused(&store, Step::Range([15.0, 4.0])).contains("ascending"));
+    assert!(refused(&store, Step::LibrarySize(Some(0.0))).contains("positive"));
+    assert!(refused(&store, Step::LibrarySize(Some(1e4))).contains("is negative"));
+    assert!(refused(&store, Step::MinDetected { share: 0.0, threshold: 0.0 }).contains("(0, 1]"));
+    assert!(
+        refused(&store, Step::MinDetected { share: 1.0, threshold: 99.0 }).contains("lower --min-detected")
+    );
+    assert!(refused(&store, Step::Zscore { sd_offset: -1.0 }).contains("at least 0"));
 }

@@ -70,11 +70,12 @@ pub(super) fn dedup(rows: &Rows, settings: &DedupSettings, report: Reporter) -> 
         members.resize_with(members.len().max(label + 1), Vec::new);
         members[label].push(row);
     }
+    let batch = batch_rows(rows.genes().len());
     let mut dropped = vec![false; rows.len()];
     report(Event::Started { task: "duplicates".into(), total: Some(rows.len() as u64), unit: "samples" });
     let mut done = 0;
     for members in members.iter().filter(|members| !members.is_empty()) {
-        for later in copies(rows, &mut *executor, members, *distance)? {
+        for later in copies(rows, &mut *executor, members, *distance, batch)? {
             dropped[later] = true;
         }
         done += members.len() as u64;
@@ -120,10 +121,16 @@ fn read_labels(rows: &Rows, path: &Path) -> Result<Vec<usize>> {
 /// it ever is. What is within is decided in f64.
 const MARGIN: f64 = 1e-4;
 
-/// Of a cluster's rows, in ascending order, those that are nearer than `distance` to an earlier one.
-fn copies(rows: &Rows, executor: &mut dyn Executor, members: &[usize], distance: f64) -> Result<Vec<usize>> {
-    let width = rows.genes().len();
-    let batch = batch_rows(width).min(members.len());
+/// Of a cluster's rows, in ascending order, those that are nearer than `distance` to an earlier one. Memory is that of
+/// two blocks of `batch` rows on either side.
+fn copies(
+    rows: &Rows,
+    executor: &mut dyn Executor,
+    members: &[usize],
+    distance: f64,
+    batch: usize,
+) -> Result<Vec<usize>> {
+    let (width, batch) = (rows.genes().len(), batch.min(members.len()));
     let blocks: Vec<&[usize]> = members.chunks(batch).collect();
     let mut nearness = Nearness::new(executor, batch, batch, width)?;
     let (mut later, mut earlier, mut shift) = (Vec::new(), Vec::new(), Vec::new());
@@ -156,4 +163,41 @@ fn copies(rows: &Rows, executor: &mut dyn Executor, members: &[usize], distance:
         copies.extend(block.iter().zip(found).filter(|(_, found)| *found).map(|(row, _)| *row));
     }
     Ok(copies)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::cpu::CpuExecutor;
+    use crate::device::recording::Element;
+    use crate::progress::silent;
+    use crate::store::{Origin, StoreWriter};
+
+    #[test]
+    fn copies_across_blocks_and_far_from_zero_are_found() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (n, genes) = (29, 3001);
+        let path = dir.path().join("a.gex");
+        let mut writer = StoreWriter::create(&path, genes, Element::F32, false).expect("created");
+        let mut expected = Vec::new();
+        for s in 0..n {
+            // Squared lengths of 3e11, of which f32 tells no distance of 1.
+            let mut row: Vec<f32> =
+                (0..genes).map(|g| 1e4 + ((g * 7 + s % 20 * 13 + g / 31 * (s % 20)) % 31) as f32).collect();
+            row[s] += [0.625, 0.75][s % 2]; // the copy 20 later is √(2·0.625²) = 0.88 or √(2·0.75²) = 1.06 away
+            writer.push_rows(&row).expect("pushed");
+            if s >= 20 && s % 2 == 0 {
+                expected.push(s);
+            }
+        }
+        let tables = (Table::numbered("gene_id", "g", genes), Table::numbered("sample_id", "s", n));
+        let store = writer.finish(tables.0, tables.1, Origin::default()).expect("finished");
+        let rows = Rows::of(&[&store], &silent).expect("rows");
+        let mut executor = CpuExecutor::open(Some(1)).expect("opened");
+        let members: Vec<usize> = (0..n).collect();
+        for batch in [1, 7, 28, 512] {
+            let found = copies(&rows, &mut executor, &members, 1.0, batch).expect("found");
+            assert_eq!(found, expected, "{batch}");
+        }
+    }
 }
