@@ -60,6 +60,7 @@ pub mod nn;
 pub mod prepare;
 pub mod progress;
 pub mod select;
+pub mod simulate;
 pub mod store;
 
 pub use error::{Error, Result};

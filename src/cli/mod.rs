@@ -15,6 +15,7 @@ mod prepare;
 mod progress;
 mod run;
 mod select;
+mod simulate;
 mod split;
 mod train;
 
@@ -47,8 +48,10 @@ enum Command {
     Info(info::Args),
     /// Write a store's matrix as TSV, CSV or npy
     Export(export::Args),
-    /// Normalise, collapse probes, match genes, scale: a store into a new store
+    /// Normalise, filter, drop duplicates, collapse probes, match genes, scale: a store into a new store
     Prepare(prepare::Args),
+    /// Make up a matrix of any size: hidden factors, study effects, near copies, missing values
+    Simulate(simulate::Args),
     /// Split a store's samples into train.gex and test.gex (and validation.gex)
     Split(split::Args),
     /// Train an autoencoder on a store
@@ -145,6 +148,7 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Info(args) => info::run(args),
         Command::Export(args) => export::run(args, report),
         Command::Prepare(args) => prepare::run(args, report),
+        Command::Simulate(args) => simulate::run(args, report),
         Command::Split(args) => split::run(args),
         Command::Train(args) => train::run(args, report),
         Command::Embed(args) => apply::embed(args, report),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::print;
-use crate::error::Result;
-use crate::prepare::split::split;
+use crate::error::{Error, Result};
+use crate::prepare::split::{Draw, split};
 use crate::store::Store;
 
 /// Arguments of `split`.
@@ -37,11 +37,31 @@ pub struct Options {
     /// A sample column; samples of one value stay together
     #[arg(long, value_name = "COLUMN")]
     pub group_by: Option<String>,
+    /// A sample column; samples of each value are spread over the parts by their shares
+    #[arg(long, value_name = "COLUMN", conflicts_with = "group_by")]
+    pub stratify: Option<String>,
+}
+
+impl Options {
+    /// What binds the draw.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where samples are to be both kept together and spread.
+    pub fn draw(&self) -> Result<Draw<'_>> {
+        match (&self.group_by, &self.stratify) {
+            (None, None) => Ok(Draw::Samples),
+            (Some(column), None) => Ok(Draw::Groups(column)),
+            (None, Some(column)) => Ok(Draw::Strata(column)),
+            (Some(_), Some(_)) => Err(Error::Usage(
+                "group-by keeps samples together and stratify spreads them; give one of the two".into(),
+            )),
+        }
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { fractions: vec![0.9, 0.1], group_by: None }
+        Options { fractions: vec![0.9, 0.1], group_by: None, stratify: None }
     }
 }
 
@@ -51,8 +71,8 @@ impl Default for Options {
 /// Those of [`split`].
 pub fn run(args: &Args) -> Result<()> {
     let store = Store::open(&args.store)?;
-    let Options { fractions, group_by } = &args.options;
-    let parts = split(&store, &args.output, fractions, group_by.as_deref(), args.seed, args.force)?;
+    let (fractions, draw) = (&args.options.fractions, args.options.draw()?);
+    let parts = split(&store, &args.output, fractions, draw, args.seed, args.force)?;
     let lines = parts.iter().map(|part| format!("{}\t{}\n", part.path().display(), part.n_samples()));
     print(&format!("store\tsamples\n{}", lines.collect::<String>()))
 }

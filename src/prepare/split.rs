@@ -6,11 +6,33 @@ use crate::device::random::Stream;
 use crate::error::{Error, Result};
 use crate::store::{Origin, Store, StoreWriter, Table};
 
+/// What binds the draw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Draw<'a> {
+    /// Nothing: samples at random.
+    Samples,
+    /// Samples of one value in this column stay together. Groups are shuffled and each goes where most samples are
+    /// still wanted, so parts come as close to their fractions as the groups allow.
+    Groups(&'a str),
+    /// Every value in this column is spread over the parts by their fractions, to within two samples. Samples are
+    /// shuffled within each stratum, and dealt out stratum by stratum to the part that is furthest behind.
+    Strata(&'a str),
+}
+
+impl Draw<'_> {
+    /// The column, by the kind of draw.
+    fn column(self) -> Option<(&'static str, String)> {
+        match self {
+            Draw::Samples => None,
+            Draw::Groups(column) => Some(("group_by", column.into())),
+            Draw::Strata(column) => Some(("stratify", column.into())),
+        }
+    }
+}
+
 /// Writes `DIR/train.gex` and `DIR/test.gex`, or with three fractions `train`, `validation` and `test`.
 ///
-/// Samples are drawn at random. With `group_by` whole groups (samples of one value in that column) stay
-/// together: groups are shuffled and each goes where most samples are still wanted, so parts come as close to
-/// their fractions as the groups allow. Within a part samples keep their order. No part is empty.
+/// Samples are drawn as [`Draw`] says. Within a part they keep their order. No part is empty.
 ///
 /// # Errors
 /// [`Error::Usage`] for fractions that are not two or three positive numbers of sum 1, or an unknown column;
@@ -19,7 +41,7 @@ pub fn split(
     store: &Store,
     dir: &Path,
     fractions: &[f64],
-    group_by: Option<&str>,
+    draw: Draw,
     seed: u64,
     force: bool,
 ) -> Result<Vec<Store>> {
@@ -34,14 +56,26 @@ pub fn split(
             "--fractions {fractions:?} must be positive and add to 1, not {sum}"
         )));
     }
-    let groups = groups(store, group_by)?;
-    if groups.len() < names.len() {
-        let (n, parts) = (groups.len(), names.len());
-        let what = group_by.map_or("samples".into(), |column| format!("groups by {column:?}"));
-        return Err(Error::Data(format!("{}: {n} {what} cannot make {parts} parts", store.path().display())));
+    let by_column = match draw {
+        Draw::Samples => vec![(0..store.n_samples()).collect()],
+        Draw::Groups(column) | Draw::Strata(column) => groups(store, column)?,
+    };
+    let units = if let Draw::Groups(_) = draw { by_column.len() } else { store.n_samples() };
+    if units < names.len() {
+        let what = match draw {
+            Draw::Groups(column) => format!("groups by {column:?}"),
+            _ => "samples".into(),
+        };
+        let (path, parts) = (store.path().display(), names.len());
+        return Err(Error::Data(format!("{path}: {units} {what} cannot make {parts} parts")));
     }
 
-    let part_of = assign(&groups, fractions, seed);
+    let mut stream = Stream::new(seed, "split", 0);
+    let part_of = match draw {
+        Draw::Samples => assign(singly(shuffled(by_column, &mut stream), &mut stream), fractions, false),
+        Draw::Groups(_) => assign(shuffled(by_column, &mut stream), fractions, false),
+        Draw::Strata(_) => assign(singly(shuffled(by_column, &mut stream), &mut stream), fractions, true),
+    };
     std::fs::create_dir_all(dir).map_err(Error::io(dir, "creating"))?;
     // All names are looked at before the first part is written.
     for name in names {
@@ -50,23 +84,19 @@ pub fn split(
     let mut stores = Vec::new();
     for (part, name) in names.iter().enumerate() {
         let samples: Vec<usize> = (0..store.n_samples()).filter(|s| part_of[*s] == part).collect();
-        let origin = Origin::derived(
-            store,
-            serde_json::json!({ "split": {
-                "part": name, "fractions": fractions, "group_by": group_by, "seed": seed,
-            }}),
-        );
+        let mut record = serde_json::json!({ "part": name, "fractions": fractions, "seed": seed });
+        if let Some((kind, column)) = draw.column() {
+            record[kind] = column.into();
+        }
+        let origin = Origin::derived(store, serde_json::json!({ "split": record }));
         let table = store.samples().select(&samples);
         stores.push(write(store, &dir.join(format!("{name}.gex")), &samples, table, origin, force)?);
     }
     Ok(stores)
 }
 
-/// The samples of each group, groups in order of first appearance; without a column each sample is one.
-fn groups(store: &Store, column: Option<&str>) -> Result<Vec<Vec<usize>>> {
-    let Some(name) = column else {
-        return Ok((0..store.n_samples()).map(|s| vec![s]).collect());
-    };
+/// The samples of each value in a column, values in order of first appearance.
+fn groups(store: &Store, name: &str) -> Result<Vec<Vec<usize>>> {
     let fields = store.samples().column(name).ok_or_else(|| {
         let columns = store.samples().column_names().join(", ");
         let columns = if columns.is_empty() { "none; import with --labels".into() } else { columns };
@@ -84,24 +114,34 @@ fn groups(store: &Store, column: Option<&str>) -> Result<Vec<Vec<usize>>> {
     Ok(groups)
 }
 
-/// The part of every sample.
-fn assign(groups: &[Vec<usize>], fractions: &[f64], seed: u64) -> Vec<usize> {
+/// The groups in random order.
+fn shuffled(mut groups: Vec<Vec<usize>>, stream: &mut Stream) -> Vec<Vec<usize>> {
+    stream.shuffle(&mut groups);
+    groups
+}
+
+/// Each sample as a group, in random order within the groups that they were in.
+fn singly(mut groups: Vec<Vec<usize>>, stream: &mut Stream) -> Vec<Vec<usize>> {
+    groups.iter_mut().for_each(|group| stream.shuffle(group));
+    groups.into_iter().flatten().map(|sample| vec![sample]).collect()
+}
+
+/// The part of every sample: each group in turn goes where most is lacking, of what a part is to have in the end, or of
+/// its share so far.
+fn assign(groups: Vec<Vec<usize>>, fractions: &[f64], so_far: bool) -> Vec<usize> {
     let n: usize = groups.iter().map(Vec::len).sum();
-    let mut order: Vec<usize> = (0..groups.len()).collect();
-    Stream::new(seed, "split", 0).shuffle(&mut order);
-    let wanted: Vec<f64> = fractions.iter().map(|f| f * n as f64).collect();
     let mut sizes = vec![0usize; fractions.len()];
-    let mut part_of = vec![0; n];
-    for (done, group) in order.iter().enumerate() {
+    let (mut part_of, mut placed) = (vec![0; n], 0);
+    for (done, group) in groups.iter().enumerate() {
+        placed += group.len();
+        let whole = if so_far { placed } else { n } as f64;
         let empty = sizes.iter().filter(|size| **size == 0).count();
         let must_fill = groups.len() - done == empty;
         let parts = (0..sizes.len()).filter(|part| !must_fill || sizes[*part] == 0);
-        let lack = |part: &usize| wanted[*part] - sizes[*part] as f64;
+        let lack = |part: &usize| fractions[*part] * whole - sizes[*part] as f64;
         let part = parts.max_by(|a, b| lack(a).total_cmp(&lack(b))).expect("there are parts");
-        sizes[part] += groups[*group].len();
-        for sample in &groups[*group] {
-            part_of[*sample] = part;
-        }
+        sizes[part] += group.len();
+        group.iter().for_each(|sample| part_of[*sample] = part);
     }
     part_of
 }
@@ -150,7 +190,8 @@ mod tests {
     fn parts_have_their_size_and_share_no_sample() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let all = store(dir.path(), 257, |s| s);
-        let parts = split(&all, &dir.path().join("a"), &[0.8, 0.1, 0.1], None, 7, false).expect("split");
+        let parts =
+            split(&all, &dir.path().join("a"), &[0.8, 0.1, 0.1], Draw::Samples, 7, false).expect("split");
         let sizes: Vec<_> = parts.iter().map(Store::n_samples).collect();
         assert_eq!(sizes.iter().sum::<usize>(), 257);
         for (size, wanted) in sizes.iter().zip([205.6, 25.7, 25.7]) {
@@ -166,10 +207,12 @@ mod tests {
         seen.sort_unstable();
         assert_eq!(seen, (0..257).collect::<Vec<_>>());
 
-        let again = split(&all, &dir.path().join("b"), &[0.8, 0.1, 0.1], None, 7, false).expect("split");
+        let again =
+            split(&all, &dir.path().join("b"), &[0.8, 0.1, 0.1], Draw::Samples, 7, false).expect("split");
         assert_eq!(numbers(&again[2]), numbers(&parts[2]));
         assert_eq!(again[0].info().fingerprint(), parts[0].info().fingerprint());
-        let other = split(&all, &dir.path().join("b"), &[0.8, 0.1, 0.1], None, 8, true).expect("replaced");
+        let other =
+            split(&all, &dir.path().join("b"), &[0.8, 0.1, 0.1], Draw::Samples, 8, true).expect("replaced");
         assert_ne!(numbers(&other[2]), numbers(&parts[2]));
         assert_eq!(parts[0].info().origin.inputs[0].sha256, all.info().fingerprint());
     }
@@ -180,31 +223,63 @@ mod tests {
         // One study of 90 and ten of one sample each: the large one must not take every part's share.
         let all = store(dir.path(), 100, |s| s.saturating_sub(89));
         for seed in 0..20 {
-            let parts =
-                split(&all, &dir.path().join("p"), &[0.5, 0.5], Some("study"), seed, true).expect("split");
+            let parts = split(&all, &dir.path().join("p"), &[0.5, 0.5], Draw::Groups("study"), seed, true)
+                .expect("split");
             let studies = |store: &Store| store.samples().column("study").expect("kept").to_vec();
             assert!(parts.iter().all(|part| part.n_samples() > 0));
             assert!(studies(&parts[0]).iter().all(|study| !studies(&parts[1]).contains(study)));
         }
-        let few =
-            split(&all, &dir.path().join("q"), &[0.98, 0.01, 0.01], Some("study"), 1, false).expect("split");
+        let few = split(&all, &dir.path().join("q"), &[0.98, 0.01, 0.01], Draw::Groups("study"), 1, false)
+            .expect("split");
         assert!(few.iter().all(|part| part.n_samples() > 0));
+    }
+
+    #[test]
+    fn every_stratum_is_spread_by_the_fractions() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        // strata of 1 to 20 samples, mixed
+        let all = store(dir.path(), 210, |s| {
+            (0..20).find(|g| s * 101 % 210 < (g + 1) * (g + 2) / 2).expect("of 20")
+        });
+        let of = |store: &Store, stratum: usize| {
+            let column = store.samples().column("study").expect("kept");
+            column.iter().filter(|field| **field == stratum.to_string()).count() as f64
+        };
+        for seed in 0..10 {
+            let path = dir.path().join("s");
+            let parts =
+                split(&all, &path, &[0.6, 0.25, 0.15], Draw::Strata("study"), seed, true).expect("split");
+            for (part, fraction) in parts.iter().zip([0.6, 0.25, 0.15]) {
+                let off = (part.n_samples() as f64 - fraction * 210.0).abs();
+                assert!(off < 1.0, "{off}");
+                for stratum in 0..20 {
+                    let off = (of(part, stratum) - fraction * of(&all, stratum)).abs();
+                    assert!(off < 2.0, "{off} of stratum {stratum}, seed {seed}");
+                }
+            }
+            let mut seen: Vec<_> = parts.iter().flat_map(numbers).collect();
+            seen.sort_unstable();
+            assert_eq!(seen, (0..210).collect::<Vec<_>>());
+            assert_eq!(parts[0].info().origin.transforms[0]["split"]["stratify"], "study");
+        }
     }
 
     #[test]
     fn what_cannot_be_split_is_refused() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let all = store(dir.path(), 5, |_| 1);
-        let attempt = |fractions: &[f64], column| {
-            let parts = split(&all, &dir.path().join("x"), fractions, column, 0, false);
+        let attempt = |fractions: &[f64], draw| {
+            let parts = split(&all, &dir.path().join("x"), fractions, draw, 0, false);
             parts.map(|_| ()).expect_err("refused").to_string()
         };
-        assert!(attempt(&[0.5, 0.4], None).contains("add to 1"));
-        assert!(attempt(&[1.5, -0.5], None).contains("must be positive"));
-        assert!(attempt(&[f64::NAN, 0.5], None).contains("must be positive"));
-        assert!(attempt(&[1.0], None).contains("two or three"));
-        assert!(attempt(&[0.5, 0.5], Some("tissue")).contains("it has study"));
-        assert!(attempt(&[0.5, 0.5], Some("study")).contains("1 groups by \"study\" cannot make 2 parts"));
+        assert!(attempt(&[0.5, 0.4], Draw::Samples).contains("add to 1"));
+        assert!(attempt(&[1.5, -0.5], Draw::Samples).contains("must be positive"));
+        assert!(attempt(&[f64::NAN, 0.5], Draw::Samples).contains("must be positive"));
+        assert!(attempt(&[1.0], Draw::Samples).contains("two or three"));
+        assert!(attempt(&[0.5, 0.5], Draw::Strata("tissue")).contains("it has study"));
+        assert!(
+            attempt(&[0.5, 0.5], Draw::Groups("study")).contains("1 groups by \"study\" cannot make 2 parts")
+        );
         assert!(!dir.path().join("x").exists());
     }
 }

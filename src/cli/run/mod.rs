@@ -111,8 +111,8 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let settings = json!({"split": config.split, "seed": seed});
     let sizes = directory.stage(settings, parts, |run| {
         let store = Store::open(&run.file("data.gex"))?;
-        let by = config.split.group_by.as_deref();
-        let parts = split(&store, &run.file("split"), &config.split.fractions, by, seed, true)?;
+        let draw = config.split.draw()?;
+        let parts = split(&store, &run.file("split"), &config.split.fractions, draw, seed, true)?;
         let sizes: Vec<usize> = parts.iter().map(Store::n_samples).collect();
         Ok(json!({"samples": sizes}))
     })?;
