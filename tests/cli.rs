@@ -84,11 +84,14 @@ fn a_run_writes_everything_keeps_what_is_done_and_refuses_other_settings() {
     assert_eq!(summary, again);
     let more = succeed(dir, &["run", config, "--from", "select", "--set", "select.n=20"]);
     assert!(more.contains("20 genes, best first"), "{more}");
-    let diverse = ["--set", "select.strategy=diverse", "--set", "select.target=pca:9"];
-    let other = succeed(dir, &[&["run", config, "--from", "select"], &diverse[..2]].concat());
+    let again = |settings: &[&str]| {
+        let changes: Vec<&str> = settings.iter().flat_map(|s| ["--set", *s]).collect();
+        succeed(dir, &[&["run", config, "--from", "select"], &changes[..]].concat())
+    };
+    let other = again(&["select.strategy=top"]);
     assert!(other != summary && other.contains("200 genes, best first"), "{other}");
     assert_ne!(std::fs::read_to_string(out.join("landmarks.tsv")).unwrap(), landmarks);
-    succeed(dir, &[&["run", config, "--from", "select"], &diverse[..]].concat());
+    again(&["select.strategy=diverse", "select.target=pca:9"]);
     let refused = fail(dir, 1, &["run", config, "--set", "train.epochs=6"]);
     assert!(refused.contains("other settings or data from the stage train on"), "{refused}");
     succeed(dir, &["run", config, "--from", "import"]);
@@ -161,6 +164,16 @@ fn the_commands_one_by_one() {
         landmarks.lines().skip(1).take(2).all(|l| l.contains("ESR1") || l.contains("GATA3")),
         "{landmarks}"
     );
+    let scores = std::fs::read_to_string(dir.join("s.tsv")).unwrap();
+    succeed(dir, &["select", "s.tsv", "-n", "7", "-o", "top.tsv"]);
+    let best = |text: &str| {
+        text.lines().skip(1).take(7).map(|l| l.split('\t').nth(1).unwrap().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        best(&std::fs::read_to_string(dir.join("top.tsv")).unwrap()),
+        best(&scores),
+        "scores alone mean top"
+    );
     let many = fail(dir, 1, &["select", "s.tsv", "-n", "2001", "-o", "x.tsv"]);
     assert!(many.contains("there are only 2000 genes"), "{many}");
     let data = ["select", "-n", "12", "--store", "parts/train.gex", "--include", "must.txt"];
@@ -177,12 +190,16 @@ fn the_commands_one_by_one() {
         let first = || landmarks.lines().skip(1).take(2);
         assert!(first().all(|l| l.contains("ESR1") || l.contains("GATA3")), "{strategy}: {landmarks}");
     }
-    let refusals: [(&[&str], &str); 6] = [
+    let refusals: [(&[&str], &str); 7] = [
+        (&[], "--strategy diverse needs --model"),
         (&["--strategy", "diverse"], "--strategy diverse needs --model"),
         (&["s.tsv", "--strategy", "css"], "--strategy css does not use SCORES"),
         (&["--model", "m.safetensors", "--strategy", "css"], "--strategy css does not use --model"),
         (&["--ridge", "0.1", "--strategy", "css"], "--strategy css does not use --ridge"),
-        (&["--target", "pca:0", "--strategy", "diverse"], "expected reconstruction, data or pca:COMPONENTS"),
+        (
+            &["--target", "pca:0", "--strategy", "diverse"],
+            "expected blend:SHARE (0 to 1), reconstruction, data or pca:COMPONENTS",
+        ),
         (&["--strategy", "top"], "--strategy top needs SCORES"),
     ];
     for (more, expected) in refusals {
