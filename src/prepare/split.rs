@@ -63,7 +63,7 @@ pub fn split(
 }
 
 /// The samples of each group, groups in order of first appearance; without a column each sample is one.
-fn groups(store: &Store, column: Option<&str>) -> Result<Vec<Vec<usize>>> {
+pub(crate) fn groups(store: &Store, column: Option<&str>) -> Result<Vec<Vec<usize>>> {
     let Some(name) = column else {
         return Ok((0..store.n_samples()).map(|s| vec![s]).collect());
     };
@@ -84,8 +84,9 @@ fn groups(store: &Store, column: Option<&str>) -> Result<Vec<Vec<usize>>> {
     Ok(groups)
 }
 
-/// The part of every sample.
-fn assign(groups: &[Vec<usize>], fractions: &[f64], seed: u64) -> Vec<usize> {
+/// The part of every sample: groups are shuffled, and each goes where most samples are still wanted; no part is empty where
+/// there are as many groups.
+pub(crate) fn assign(groups: &[Vec<usize>], fractions: &[f64], seed: u64) -> Vec<usize> {
     let n: usize = groups.iter().map(Vec::len).sum();
     let mut order: Vec<usize> = (0..groups.len()).collect();
     Stream::new(seed, "split", 0).shuffle(&mut order);
