@@ -181,7 +181,7 @@ fn the_commands_one_by_one() {
         let out = format!("{strategy}.tsv");
         let mut arguments = [&data[..], &["--strategy", strategy, "-o", &out, "--threads", "1"]].concat();
         if strategy == "diverse" {
-            arguments.extend(["--model", "m.safetensors", "--device", "cpu"]);
+            arguments.extend(["--target", "reconstruction", "--model", "m.safetensors", "--device", "cpu"]);
         }
         succeed(dir, &arguments);
         let landmarks = std::fs::read_to_string(dir.join(&out)).unwrap();
@@ -191,14 +191,14 @@ fn the_commands_one_by_one() {
         assert!(first().all(|l| l.contains("ESR1") || l.contains("GATA3")), "{strategy}: {landmarks}");
     }
     let refusals: [(&[&str], &str); 7] = [
-        (&[], "--strategy diverse needs --model"),
-        (&["--strategy", "diverse"], "--strategy diverse needs --model"),
+        (&["--target", "blend:0.5"], "--strategy diverse needs --model"),
+        (&["--strategy", "diverse", "--model", "m.safetensors"], "--strategy diverse does not use --model"),
         (&["s.tsv", "--strategy", "css"], "--strategy css does not use SCORES"),
         (&["--model", "m.safetensors", "--strategy", "css"], "--strategy css does not use --model"),
         (&["--ridge", "0.1", "--strategy", "css"], "--strategy css does not use --ridge"),
         (
             &["--target", "pca:0", "--strategy", "diverse"],
-            "expected blend:SHARE (0 to 1), reconstruction, data or pca:COMPONENTS",
+            "expected data, reconstruction, blend:SHARE (0 to 1) or pca:COMPONENTS",
         ),
         (&["--strategy", "top"], "--strategy top needs SCORES"),
     ];

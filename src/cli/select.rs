@@ -65,9 +65,9 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub samples: Option<usize>,
-    /// diverse: what is to be explained: the autoencoder's reconstruction, the data, SHARE of the former and the rest of the
-    /// latter, or the data's first K principal components [blend:0.25]
-    #[arg(long, value_name = "blend:SHARE|reconstruction|data|pca:K")]
+    /// diverse: what is to be explained: the data, the autoencoder's reconstruction of it, SHARE of that and the rest of the
+    /// data, or the data's first K principal components [data]
+    #[arg(long, value_name = "data|reconstruction|blend:SHARE|pca:K")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<Aim>,
     /// diverse: how much each gene of the target counts [variance]
@@ -281,8 +281,8 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     {
         options.strategy = Some(Strategy::Top);
         report(Event::Note(
-            "the highest scores (--strategy top); a panel that predicts the other genes better is chosen from --store and \
-             --model (diverse, the default)"
+            "the highest scores (--strategy top); a panel that predicts the other genes better is chosen from --store \
+             (diverse, the default)"
                 .into(),
         ));
     }

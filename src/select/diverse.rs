@@ -1,11 +1,12 @@
 //! `diverse`: the gene that says most about all the others, given the genes already chosen.
 //!
-//! A greedy of ridge regressions ([`ridge_greedy`](super::ridge_greedy)) on the measured genes, aimed at a target: a blend of
-//! the data with what the autoencoder makes of it, which is the data without what it takes for noise. Which blend and
-//! which ridge predict best is measured in `docs/landmarks.md`. Without a ridge it is the least-squares greedy of `css`,
-//! aimed at that target.
+//! A greedy of ridge regressions ([`ridge_greedy`](super::ridge_greedy)) on the measured genes, aimed at a target: the data, or
+//! what the autoencoder makes of it, which is the data without what it takes for noise, or a blend of both. Which target
+//! and which ridge predict best is measured in `docs/landmarks.md`. Without a ridge it is the least-squares greedy of
+//! `css`, aimed at that target.
 //!
-//! Options: [`DiverseSettings`]. Cost: that of the greedy, one forward pass of the network, and n²·G for T·Tᵀ. Score: the
+//! Options: [`DiverseSettings`]. Cost: that of the greedy, n²·G for T·Tᵀ, and one forward pass of the network where the
+//! target has a share of its output. Score: the
 //! share of the target's variance that the gene adds.
 
 use std::fmt;
@@ -55,7 +56,7 @@ impl FromStr for Aim {
                 let share = share.filter(|share| (0.0..=1.0).contains(share));
                 components.map(Aim::Pca).or(share.map(Aim::Blend)).ok_or_else(|| {
                     format!(
-                        "expected blend:SHARE (0 to 1), reconstruction, data or pca:COMPONENTS, found {text}"
+                        "expected data, reconstruction, blend:SHARE (0 to 1) or pca:COMPONENTS, found {text}"
                     )
                 })
             }
@@ -124,7 +125,7 @@ pub struct DiverseSettings {
 
 impl Default for DiverseSettings {
     fn default() -> Self {
-        DiverseSettings { target: Aim::Blend(0.25), weights: Weights::Variance, ridge: 5.0 }
+        DiverseSettings { target: Aim::Data, weights: Weights::Variance, ridge: 5.0 }
     }
 }
 

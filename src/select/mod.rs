@@ -41,7 +41,7 @@ pub use variance::variance;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
-    /// Greedy against what is already explained, aimed at the data and the autoencoder's reconstruction of it
+    /// Greedy against what is already explained, aimed at the data or at the autoencoder's reconstruction of it
     #[default]
     Diverse,
     /// The highest scores (Kong et al. 2021)
