@@ -84,11 +84,14 @@ fn a_run_writes_everything_keeps_what_is_done_and_refuses_other_settings() {
     assert_eq!(summary, again);
     let more = succeed(dir, &["run", config, "--from", "select", "--set", "select.n=20"]);
     assert!(more.contains("20 genes, best first"), "{more}");
-    let diverse = ["--set", "select.strategy=diverse", "--set", "select.target=pca:9"];
-    let other = succeed(dir, &[&["run", config, "--from", "select"], &diverse[..2]].concat());
+    let again = |settings: &[&str]| {
+        let changes: Vec<&str> = settings.iter().flat_map(|s| ["--set", *s]).collect();
+        succeed(dir, &[&["run", config, "--from", "select"], &changes[..]].concat())
+    };
+    let other = again(&["select.strategy=top"]);
     assert!(other != summary && other.contains("200 genes, best first"), "{other}");
     assert_ne!(std::fs::read_to_string(out.join("landmarks.tsv")).unwrap(), landmarks);
-    succeed(dir, &[&["run", config, "--from", "select"], &diverse[..]].concat());
+    again(&["select.strategy=diverse", "select.target=pca:9"]);
     let refused = fail(dir, 1, &["run", config, "--set", "train.epochs=6"]);
     assert!(refused.contains("other settings or data from the stage train on"), "{refused}");
     succeed(dir, &["run", config, "--from", "import"]);
@@ -161,6 +164,16 @@ fn the_commands_one_by_one() {
         landmarks.lines().skip(1).take(2).all(|l| l.contains("ESR1") || l.contains("GATA3")),
         "{landmarks}"
     );
+    let scores = std::fs::read_to_string(dir.join("s.tsv")).unwrap();
+    succeed(dir, &["select", "s.tsv", "-n", "7", "-o", "top.tsv"]);
+    let best = |text: &str| {
+        text.lines().skip(1).take(7).map(|l| l.split('\t').nth(1).unwrap().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        best(&std::fs::read_to_string(dir.join("top.tsv")).unwrap()),
+        best(&scores),
+        "scores alone mean top"
+    );
     let many = fail(dir, 1, &["select", "s.tsv", "-n", "2001", "-o", "x.tsv"]);
     assert!(many.contains("there are only 2000 genes"), "{many}");
     let data = ["select", "-n", "12", "--store", "parts/train.gex", "--include", "must.txt"];
@@ -168,7 +181,7 @@ fn the_commands_one_by_one() {
         let out = format!("{strategy}.tsv");
         let mut arguments = [&data[..], &["--strategy", strategy, "-o", &out, "--threads", "1"]].concat();
         if strategy == "diverse" {
-            arguments.extend(["--model", "m.safetensors", "--device", "cpu"]);
+            arguments.extend(["--target", "reconstruction", "--model", "m.safetensors", "--device", "cpu"]);
         }
         succeed(dir, &arguments);
         let landmarks = std::fs::read_to_string(dir.join(&out)).unwrap();
@@ -177,12 +190,16 @@ fn the_commands_one_by_one() {
         let first = || landmarks.lines().skip(1).take(2);
         assert!(first().all(|l| l.contains("ESR1") || l.contains("GATA3")), "{strategy}: {landmarks}");
     }
-    let refusals: [(&[&str], &str); 6] = [
-        (&["--strategy", "diverse"], "--strategy diverse needs --model"),
+    let refusals: [(&[&str], &str); 7] = [
+        (&["--target", "blend:0.5"], "--strategy diverse needs --model"),
+        (&["--strategy", "diverse", "--model", "m.safetensors"], "--strategy diverse does not use --model"),
         (&["s.tsv", "--strategy", "css"], "--strategy css does not use SCORES"),
         (&["--model", "m.safetensors", "--strategy", "css"], "--strategy css does not use --model"),
         (&["--ridge", "0.1", "--strategy", "css"], "--strategy css does not use --ridge"),
-        (&["--target", "pca:0", "--strategy", "diverse"], "expected reconstruction, data or pca:COMPONENTS"),
+        (
+            &["--target", "pca:0", "--strategy", "diverse"],
+            "expected data, reconstruction, blend:SHARE (0 to 1) or pca:COMPONENTS",
+        ),
         (&["--strategy", "top"], "--strategy top needs SCORES"),
     ];
     for (more, expected) in refusals {
@@ -282,4 +299,56 @@ fn a_concrete_autoencoder_selects() {
     let idle =
         ["select", "--store", "all.gex", "-n", "5", "--strategy", "css", "--batch", "8", "-o", "x.tsv"];
     assert!(fail(dir, 2, &idle).contains("--strategy css does not use --batch"));
+}
+
+#[test]
+fn made_up_data_are_prepared_and_new_data_like_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let simulate = |out: &str, seed: &str| {
+        let made = [
+            "simulate",
+            "-o",
+            out,
+            "--samples",
+            "120",
+            "--genes",
+            "300",
+            "--duplicates",
+            "0.2",
+            "--seed",
+            seed,
+        ];
+        succeed(dir, &made);
+    };
+    simulate("old.gex", "1");
+    simulate("new.gex", "2");
+    let steps =
+        ["--quantile-normalize=dgex", "--range", "4,15", "--dedup", "--dedup-clusters", "5", "--zscore"];
+    let ready =
+        succeed(dir, &[&["prepare", "old.gex", "-o", "ready.gex", "--device", "cpu"], &steps[..]].concat());
+    assert!(ready.starts_with("store\tready.gex\nsamples\t") && ready.ends_with("\ngenes\t300\n"), "{ready}");
+    assert!(!ready.contains("samples\t120\n"), "{ready}");
+    let info = succeed(dir, &["info", "ready.gex"]);
+    for transform in ["quantile_normalize", "range", "dedup", "zscore", "simulate"] {
+        assert!(info.contains(&format!("{{\"{transform}\":")), "{info}");
+    }
+    let like = succeed(dir, &["prepare", "new.gex", "-o", "new-ready.gex", "--like", "ready.gex"]);
+    assert!(like.contains("samples\t120\n"), "{like}");
+    let both = succeed(dir, &["prepare", "old.gex", "new.gex", "-o", "both", "--min-max"]);
+    let path = |name: &str| Path::new("both").join(name).display().to_string();
+    assert!(both.contains(&path("old.gex")) && both.contains(&path("new.gex")), "{both}");
+
+    let refuse = |more: &[&str]| fail(dir, 2, &[&["prepare", "old.gex", "-o", "x.gex"], more].concat());
+    assert!(refuse(&["--like", "ready.gex", "--zscore"]).contains("--like"));
+    assert!(refuse(&["--zscore", "--min-max"]).contains("--min-max"));
+    assert!(refuse(&["--dedup-distance", "2"]).contains("--dedup"));
+    assert!(refuse(&["--range", "4"]).contains("two numbers"));
+    assert!(refuse(&[]).contains("nothing to do"));
+    assert!(
+        fail(dir, 2, &["simulate", "-o", "a.gex", "--samples", "0", "--genes", "3"]).contains("--samples 0")
+    );
+    let split = ["split", "old.gex", "-o", "parts", "--stratify", "study"];
+    assert!(succeed(dir, &split).contains("train.gex\t108\n"));
+    assert!(fail(dir, 2, &[&split[..], &["--group-by", "study"]].concat()).contains("--group-by"));
 }

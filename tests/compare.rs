@@ -7,7 +7,9 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 
 use common::example_store;
-use genelift::compare::{Identity, LandmarkSet, Measure, Plan, PlanSettings, Tested, compare, pair_tests};
+use genelift::compare::{
+    Identity, LandmarkSet, Measure, Named, Plan, PlanSettings, Tested, compare, pair_tests,
+};
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::recording::Element;
 use genelift::infer::{FitSettings, LinearSettings, Method, MissingLandmarks, Predictor};
@@ -44,7 +46,7 @@ fn stores(dir: &Path) -> (Store, Store) {
 }
 
 fn set(name: &str, genes: &[usize]) -> LandmarkSet {
-    LandmarkSet { name: name.into(), source: "test".into(), drawn: false, genes: genes.to_vec() }
+    LandmarkSet { name: name.into(), source: "test".into(), draw_of: None, genes: genes.to_vec() }
 }
 
 fn fitting() -> FitSettings {
@@ -59,7 +61,7 @@ fn plan(
     settings: &PlanSettings,
 ) -> genelift::Result<Plan> {
     let identity = Identity::new(train.genes(), None).unwrap();
-    Plan::new(train, tests, sets, None, &identity, settings, &silent)
+    Plan::new(train, tests, sets.into(), None, &identity, settings, &silent)
 }
 
 fn compared(train: &Store, tests: &[Store], plan: &Plan) -> Vec<Tested> {
@@ -180,6 +182,41 @@ fn draws_hang_on_the_seed_and_come_from_measured_genes() {
 }
 
 #[test]
+fn subsets_of_a_list_are_drawn_and_averaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (train, test) = stores(dir.path());
+    let tests = [test];
+    let identity = Identity::new(train.genes(), None).unwrap();
+    let pool: Vec<usize> = (10..20).collect();
+    let plan = |size| {
+        let named = Named { ranked: vec![set("a", &[2, 1, 3, 5])], unranked: vec![set("panel", &pool)] };
+        let settings = PlanSettings { random_draws: 3, size, ..NO_DRAWS };
+        Plan::new(&train, &tests, named, None, &identity, &settings, &silent)
+    };
+    let four = plan(Some(4)).unwrap();
+    let names: Vec<_> = four.draws().into_iter().map(|(name, draws)| (name.to_string(), draws)).collect();
+    assert_eq!(names, [("panel-4".into(), vec![1, 2, 3]), ("random-4".into(), vec![4, 5, 6])]);
+    let of_panel = &four.sets[1..4];
+    assert!(of_panel.iter().all(|s| s.genes.len() == 4 && s.genes.iter().all(|g| pool.contains(g))));
+    assert_ne!(of_panel[0].genes, of_panel[1].genes);
+
+    let tested = compared(&train, &tests, &four);
+    let pairs = pair_tests(&four, &tested, 20, 1);
+    let sides: Vec<_> = pairs.iter().map(|p| (p.a.as_str(), p.b.as_str())).collect();
+    assert_eq!(sides, [("a", "panel-4"), ("a", "random-4"), ("a", "panel-4"), ("a", "random-4")]);
+    let mean = |set: usize| {
+        let genes = &tested[0].outcomes[set].by_gene;
+        genes.iter().map(|f| f.mae).sum::<f64>() / genes.len() as f64
+    };
+    assert!((pairs[0].means.unwrap().1 - (mean(1) + mean(2) + mean(3)) / 3.0).abs() < 1e-12);
+
+    // a list of no more genes than asked is a set like any other
+    let whole = plan(Some(10)).unwrap();
+    assert_eq!((whole.sets[1].name.as_str(), &whole.sets[1].draw_of), ("panel", &None));
+    assert!(plan(None).unwrap_err().to_string().contains("give the --size"));
+}
+
+#[test]
 fn what_is_not_defined_is_reported_as_such() {
     let dir = tempfile::tempdir().unwrap();
     let (train, test) = stores(dir.path());
@@ -238,7 +275,7 @@ fn impossible_comparisons_say_why() {
     let identity = Identity::new(train.genes(), None).unwrap();
     let itself = [Store::open(train.path()).unwrap()];
     let most = vec![set("a", &(0..85).collect::<Vec<_>>())];
-    Plan::new(&train, &itself, most, None, &identity, &NO_DRAWS, &listen).unwrap();
+    Plan::new(&train, &itself, most.into(), None, &identity, &NO_DRAWS, &listen).unwrap();
     let warned = warned.into_inner().unwrap();
     assert!(
         warned[0].contains("60 of the 60 samples") && warned[1].contains("only 5 of 90 genes"),
@@ -259,7 +296,7 @@ fn leaking_targets_are_counted_and_dropped() {
     for (drop_leaks, targets) in [(false, 86), (true, 84)] {
         let sets = vec![set("a", &[0, 1]), set("b", &[2, 3])];
         let settings = PlanSettings { drop_leaks, ..NO_DRAWS };
-        let plan = Plan::new(&train, &tests, sets, None, &identity, &settings, &silent).unwrap();
+        let plan = Plan::new(&train, &tests, sets.into(), None, &identity, &settings, &silent).unwrap();
         assert_eq!(
             (plan.targets.len(), plan.leaks.found, plan.leaks.by_set.as_slice()),
             (targets, 2, &[2, 0][..])
@@ -351,6 +388,24 @@ fn the_command_writes_tables() {
         serde_json::from_slice(&std::fs::read(dir.join("out/compare.json")).unwrap()).unwrap();
     assert_eq!(json["targets"]["used"], targets);
     assert_eq!(json["sets"][0]["sha256"].as_str().unwrap().len(), 64);
+
+    // several sizes: a folder each, the summaries together; {size} in names; lists drawn from
+    list("b-2.tsv", &[50, 51]);
+    list("b-3.tsv", &[50, 52, 53]);
+    let mut several = arguments.to_vec();
+    (several[7], several[9], several[13]) = ("b=b-{size}.tsv", "sizes", "3,2");
+    several.extend(["--subsets", "l1000=b.tsv"]);
+    let output = genelift(dir, &several);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let one = |name: &str| std::fs::read_to_string(dir.join("sizes").join(name)).unwrap();
+    let (three, two) = (one("3/summary.tsv"), one("2/summary.tsv"));
+    assert_eq!(three.lines().count(), 1 + 2 * (2 + 2 + 2 + 2 + 2));
+    assert_eq!(one("summary.tsv"), three + two.split_once('\n').unwrap().1);
+    assert!(one("2/sets.tsv").contains(&format!("b\t2\t{}", train.genes().ids[51])));
+    assert!(one("2/sets.tsv").contains("l1000-2-1\t1\t"));
+    several[13] = "3,3";
+    several[9] = "twice";
+    assert_eq!(genelift(dir, &several).status.code(), Some(2));
 
     let again = genelift(dir, &arguments);
     let message = String::from_utf8_lossy(&again.stderr).into_owned();

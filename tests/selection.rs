@@ -162,7 +162,7 @@ fn naive_ridge(
         DMatrix::from_fn(rows, genes.len(), |r, g| f64::from(m.column(genes[g])[r]))
     };
     let all: Vec<usize> = (0..x.len()).collect();
-    let target = wide(t, &all);
+    let target = wide(t, &(0..t.len()).collect::<Vec<_>>());
     let mut chosen: Vec<usize> = Vec::new();
     let (mut lambda, mut end) = (0.0, 0);
     while chosen.len() < n {
@@ -218,6 +218,51 @@ fn a_target_of_all_components_is_the_data() {
         let variance = if weights == Weights::Equal { 1.0 } else { part.trace() / x.gram().trace() };
         assert!((part.trace() / (17.0 * 61.0) - variance).abs() < 1e-5 && variance > 0.1);
     }
+}
+
+#[test]
+fn a_blend_goes_from_the_data_to_the_reconstruction() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = example_store(dir.path(), 41, 203);
+    let samples: Vec<usize> = (0..41).collect();
+    let layers = vec![
+        layer(203, 7, Activation::Tanh, (1, 2), 2.0, 0.1),
+        layer(7, 203, Activation::Linear, (3, 4), 2.0, 0.1),
+    ];
+    let net = model(&store, layers, scaling::fit(&store, &samples, Scale::Zscore));
+    let run = |target: Aim| {
+        let settings = DiverseSettings { target, ..DiverseSettings::default() };
+        let inputs = Inputs {
+            store: &store,
+            model: Some(&net),
+            samples: 41,
+            seed: 3,
+            diverse: &settings,
+            concrete: &ConcreteSettings::default(),
+            trials: 9,
+        };
+        let bound = Constraints::new(store.genes(), 30, &[], &[]).unwrap();
+        let mut executor = CpuExecutor::open(Some(2)).unwrap();
+        from_store(Strategy::Diverse, &inputs, &bound, || Ok(&mut executor), &silent).unwrap()
+    };
+    let (data, output) = (run(Aim::Data), run(Aim::Reconstruction));
+    assert_eq!(run(Aim::Blend(0.0)), data);
+    assert_eq!(run(Aim::Blend(1.0)), output);
+    let half = run(Aim::Blend(0.5));
+    assert!(half.genes != data.genes && half.genes != output.genes && data.genes != output.genes);
+
+    // by hand: the ridge regressions of every candidate on (√½·X, √½·T)
+    let (x, deviations) = Columns::standardized(&store, &samples);
+    let mut executor = CpuExecutor::open(Some(2)).unwrap();
+    let weights = DiverseSettings::default().weights;
+    let t = reconstruction(&mut executor, &net, &store, &samples, &deviations, weights, &silent).unwrap();
+    let both: Vec<f32> = (0..203)
+        .flat_map(|g| x.column(g))
+        .chain((0..203).flat_map(|g| t.column(g)))
+        .map(|v| v * 0.5f32.sqrt())
+        .collect();
+    let naive = naive_ridge(&x, &Columns::new(41, both), DiverseSettings::default().ridge, 30, &[], &[]);
+    assert_eq!(half.genes, naive);
 }
 
 #[test]

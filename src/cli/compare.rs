@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{Common, fit, print};
-use crate::compare::{Identity, LandmarkSet, Plan, PlanSettings, compare, describe, pair_tests, write};
+use crate::compare::{
+    Identity, LandmarkSet, Named, Plan, PlanSettings, compare, describe, pair_tests, write,
+};
 use crate::device;
-use crate::error::Result;
-use crate::infer::Method;
+use crate::error::{Error, Result};
+use crate::infer::{FitSettings, Method};
 use crate::progress::{Event, Reporter};
 use crate::select::GeneList;
 use crate::store::{InputFile, Store, atomic};
@@ -22,18 +24,24 @@ pub struct Args {
     /// The stores to test on, of other samples; their genes are matched by id, Entrez id, symbol or probe
     #[arg(long, value_delimiter = ',', required = true, value_name = "STORE")]
     test: Vec<PathBuf>,
-    /// Sets of landmarks: a name and a ranked table or list of genes, or a name and l1000
-    #[arg(long, num_args = 1.., required = true, value_name = "NAME=TSV")]
+    /// Sets of landmarks: a name and a ranked table or list of genes, or a name and l1000. {size} in a file's name
+    /// stands for each --size, where every size has a file of its own
+    #[arg(long, num_args = 1.., required_unless_present = "subsets", value_name = "NAME=TSV")]
     landmarks: Vec<String>,
+    /// Lists whose order is no rank, such as l1000: of each, --random-draws random subsets of --size, averaged as the
+    /// random draws are
+    #[arg(long, num_args = 1.., value_name = "NAME=LIST")]
+    subsets: Vec<String>,
     /// The directory for the tables
     #[arg(short, value_name = "DIR")]
     output: PathBuf,
     /// The genes to infer: common (all that are in none of the sets), or a list
     #[arg(long, default_value = "common", value_name = "common|TSV")]
     targets: String,
-    /// Use only the first N genes of each set, for lists whose order is a rank
-    #[arg(long, value_name = "N")]
-    size: Option<usize>,
+    /// Use only the first N genes of each set, for lists whose order is a rank. Several sizes are compared one after the
+    /// other, each over its own common targets and into its own folder of DIR, the summaries also together
+    #[arg(long, value_delimiter = ',', value_name = "N")]
+    size: Vec<usize>,
     /// Random sets of each size that a set has, as a baseline
     #[arg(long, default_value_t = 5, value_name = "N")]
     random_draws: usize,
@@ -67,8 +75,6 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let mut executor = device::open(&args.common.device, args.common.threads, report)?;
     let train = Store::open(&args.train)?;
     let tests = args.test.iter().map(|path| Store::open(path)).collect::<Result<Vec<_>>>()?;
-    let read = |text: &String| LandmarkSet::read(text, train.genes(), report);
-    let sets = args.landmarks.iter().map(read).collect::<Result<Vec<_>>>()?;
     let targets = match args.targets.as_str() {
         "common" => None,
         list => {
@@ -79,12 +85,63 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         }
     };
     let identity = Identity::new(train.genes(), args.map.as_deref())?;
-    let settings =
-        PlanSettings { size: args.size, random_draws: args.random_draws, drop_leaks: args.drop_leaks, seed };
-    let plan = Plan::new(&train, &tests, sets, targets, &identity, &settings, report)?;
-    let tested = compare(&mut *executor, &train, &tests, &plan, &fitting, report)?;
-    let pairs = pair_tests(&plan, &tested, args.resamples, seed);
+    let plan = |size: Option<usize>| -> Result<(PlanSettings, Plan)> {
+        let read = |text: &String| {
+            let text = size.map_or(text.clone(), |size| text.replace("{size}", &size.to_string()));
+            LandmarkSet::read(&text, train.genes(), report)
+        };
+        let ranked = args.landmarks.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let unranked = args.subsets.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let named = Named { ranked, unranked };
+        let (random_draws, drop_leaks) = (args.random_draws, args.drop_leaks);
+        let settings = PlanSettings { size, random_draws, drop_leaks, seed };
+        let plan = Plan::new(&train, &tests, named, targets.clone(), &identity, &settings, report)?;
+        Ok((settings, plan))
+    };
+    if let Some((_, twice)) = args.size.iter().enumerate().find(|(i, size)| args.size[..*i].contains(size)) {
+        return Err(Error::Usage(format!("--size {twice} is given twice")));
+    }
+    // Whatever is to be refused is, before the first of hours of fitting.
+    let plans = match args.size.as_slice() {
+        [] => vec![plan(None)?],
+        sizes => sizes.iter().map(|size| plan(Some(*size))).collect::<Result<Vec<_>>>()?,
+    };
+    let several = plans.len() > 1;
+    if several {
+        std::fs::create_dir_all(&args.output).map_err(Error::io(&args.output, "creating"))?;
+    }
 
+    let mut summary = String::new();
+    for (settings, plan) in &plans {
+        let dir = match settings.size {
+            Some(size) if several => args.output.join(size.to_string()),
+            _ => args.output.clone(),
+        };
+        let tested = compare(&mut *executor, &train, &tests, plan, &fitting, report)?;
+        let pairs = pair_tests(plan, &tested, args.resamples, seed);
+        let stores = (&train, tests.as_slice());
+        let notes = notes(args, stores, (settings, plan), &fitting, executor.name())?;
+        write(&dir, plan, &tested, &pairs, train.genes(), &notes, args.common.force)?;
+        print(&describe(plan, &tested))?;
+        if several {
+            let path = dir.join("summary.tsv");
+            let text = std::fs::read_to_string(&path).map_err(Error::io(&path, "reading"))?;
+            let header = if summary.is_empty() { 0 } else { text.find('\n').map_or(0, |end| end + 1) };
+            summary += &text[header..];
+            atomic::write_text(&args.output.join("summary.tsv"), &summary)?;
+        }
+    }
+    Ok(())
+}
+
+/// What the figures come from: settings, stores, sets.
+fn notes(
+    args: &Args,
+    (train, tests): (&Store, &[Store]),
+    (settings, plan): (&PlanSettings, &Plan),
+    fitting: &FitSettings,
+    device: &str,
+) -> Result<serde_json::Value> {
     let store = |store: &Store| {
         json!({
             "path": store.path().display().to_string(), "fingerprint": store.info().fingerprint(),
@@ -93,17 +150,17 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     };
     let mut described = Vec::new();
     for (set, leaking) in plan.sets.iter().zip(&plan.leaks.by_set) {
-        let file = (!set.drawn).then(|| PathBuf::from(&set.source)).filter(|path| path.is_file());
+        let file = Some(PathBuf::from(&set.source)).filter(|path| path.is_file());
         let sha256 = file.map(|path| InputFile::of(&path, "landmarks")).transpose()?.map(|file| file.sha256);
         described.push(json!({
-            "name": set.name, "source": set.source, "sha256": sha256, "drawn": set.drawn,
+            "name": set.name, "source": set.source, "sha256": sha256, "draw-of": set.draw_of,
             "genes": set.genes.len(), "leaking-targets": leaking,
         }));
     }
-    let notes = json!({
+    Ok(json!({
         "genelift": env!("CARGO_PKG_VERSION"),
-        "device": executor.name(),
-        "train": store(&train),
+        "device": device,
+        "train": store(train),
         "tests": tests.iter().map(store).collect::<Vec<_>>(),
         "plan": settings,
         "fit": fitting,
@@ -112,7 +169,5 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
             "asked": args.targets, "used": plan.targets.len(), "leaking": plan.leaks.found, "map": args.map,
         },
         "sets": described,
-    });
-    write(&args.output, &plan, &tested, &pairs, train.genes(), &notes, args.common.force)?;
-    print(&describe(&plan, &tested))
+    }))
 }

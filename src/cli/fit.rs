@@ -50,6 +50,10 @@ pub struct Options {
     /// knn: nearest landmarks to average [the best of 1 to 50 on held-out training samples]
     #[arg(long, value_name = "K")]
     pub neighbors: Option<usize>,
+    /// A sample column, such as the study: where training samples are held out (to choose the penalty, the number of
+    /// neighbors or the epoch), whole groups are, as samples of unseen groups will be inferred
+    #[arg(long, value_name = "COLUMN")]
+    pub group_by: Option<String>,
     /// mlp: widths of the tanh layers, e.g. 3000,3000,3000 [1000]
     #[arg(long, value_delimiter = ',', value_name = "WIDTHS")]
     pub hidden: Option<Vec<usize>>,
@@ -114,6 +118,7 @@ impl Options {
         let settings = FitSettings {
             method,
             seed,
+            group_by: self.group_by.clone(),
             linear: LinearSettings { penalty: self.penalty, folds: self.folds.unwrap_or(linear.folds) },
             mlp: MlpSettings {
                 hidden: self.hidden.clone().unwrap_or(mlp.hidden),

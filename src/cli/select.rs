@@ -20,7 +20,7 @@ use crate::store::{Store, Table, atomic};
 /// Arguments of `select`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// A table written by `genelift attribute`; for the strategy top
+    /// A table written by `genelift attribute`; for the strategy top, which it means where no strategy is named
     scores: Option<PathBuf>,
     /// The landmarks to write (.tsv)
     #[arg(short, value_name = "LANDMARKS")]
@@ -31,7 +31,7 @@ pub struct Args {
     /// The training samples; for every strategy but top
     #[arg(long, value_name = "STORE")]
     store: Option<PathBuf>,
-    /// The model trained on them; for the strategy diverse
+    /// The model trained on them; for the strategy diverse, where its target has a share of the reconstruction
     #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,
     #[command(flatten)]
@@ -44,9 +44,10 @@ pub struct Args {
 #[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Options {
-    /// How the landmarks are chosen
-    #[arg(long, value_enum, default_value_t)]
-    pub strategy: Strategy,
+    /// How the landmarks are chosen [diverse; of scores alone: top]
+    #[arg(long, value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
     /// Genes that must be landmarks: a file of names (by gene id, Entrez id, symbol or probe), or l1000, the bundled
     /// panel. They come first, and count as explained in strategies that look at what is explained
     #[arg(long, value_name = "LIST")]
@@ -64,15 +65,16 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub samples: Option<usize>,
-    /// diverse: what is to be explained [reconstruction]
-    #[arg(long, value_name = "reconstruction|data|pca:K")]
+    /// diverse: what is to be explained: the data, the autoencoder's reconstruction of it, SHARE of that and the rest of the
+    /// data, or the data's first K principal components [data]
+    #[arg(long, value_name = "data|reconstruction|blend:SHARE|pca:K")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<Aim>,
-    /// diverse: how much each gene of the target counts [equal]
+    /// diverse: how much each gene of the target counts [variance]
     #[arg(long, value_enum)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<Weights>,
-    /// diverse: the ridge penalty for each gene chosen; 0 is least squares, which restarts when samples are exhausted [6]
+    /// diverse: the ridge penalty for each gene chosen; 0 is least squares, which restarts when samples are exhausted [5]
     #[arg(long, value_name = "PENALTY")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ridge: Option<f64>,
@@ -131,9 +133,14 @@ impl Options {
         }
     }
 
+    /// The strategy said, or the default.
+    pub fn strategy(&self) -> Strategy {
+        self.strategy.unwrap_or_default()
+    }
+
     /// What the strategy takes.
     pub fn needs(&self) -> Needs {
-        self.strategy.needs(&self.diverse())
+        self.strategy().needs(&self.diverse())
     }
 
     /// Refuses options that the strategy would not look at.
@@ -141,14 +148,15 @@ impl Options {
     /// # Errors
     /// [`Error::Usage`] naming the option.
     pub fn validate(&self) -> Result<()> {
-        let not_diverse = self.strategy != Strategy::Diverse;
-        let not_concrete = self.strategy != Strategy::Concrete;
+        let strategy = self.strategy();
+        let not_diverse = strategy != Strategy::Diverse;
+        let not_concrete = strategy != Strategy::Concrete;
         let unsampled = self.needs().samples == usize::MAX;
         let idle = [
             ("--target", self.target.is_some() && not_diverse),
             ("--weights", self.weights.is_some() && not_diverse),
             ("--ridge", self.ridge.is_some() && not_diverse),
-            ("--trials", self.trials.is_some() && self.strategy != Strategy::PeelOff),
+            ("--trials", self.trials.is_some() && strategy != Strategy::PeelOff),
             ("--samples", self.samples.is_some() && unsampled),
             ("--epochs", self.epochs.is_some() && not_concrete),
             ("--learning-rate", self.learning_rate.is_some() && not_concrete),
@@ -158,7 +166,7 @@ impl Options {
             ("--decoder", self.decoder.is_some() && not_concrete),
         ];
         match idle.iter().find(|(_, idle)| *idle) {
-            Some((option, _)) => Err(unused(self.strategy, option)),
+            Some((option, _)) => Err(unused(strategy, option)),
             None => self.concrete(0).validate(),
         }
     }
@@ -200,7 +208,7 @@ pub fn select_files<'e>(
     report: Reporter,
 ) -> Result<ScoreTable> {
     options.validate()?;
-    let (strategy, settings, needs) = (options.strategy, options.diverse(), options.needs());
+    let (strategy, settings, needs) = (options.strategy(), options.diverse(), options.needs());
     let file = |path: Option<&'_ Path>, needed: bool, what: &str| match (path, needed) {
         (None, true) => Err(Error::Usage(format!("--strategy {} needs {what}", name(strategy)))),
         (Some(_), false) => Err(unused(strategy, what)),
@@ -268,10 +276,20 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         model: args.model.as_deref(),
         landmarks: &args.output,
     };
+    let mut options = args.options.clone();
+    if options.strategy.is_none() && files.scores.is_some() && files.store.is_none() && files.model.is_none()
+    {
+        options.strategy = Some(Strategy::Top);
+        report(Event::Note(
+            "the highest scores (--strategy top); a panel that predicts the other genes better is chosen from --store \
+             (diverse, the default)"
+                .into(),
+        ));
+    }
     let landmarks = select_files(
         &files,
         args.n,
-        &args.options,
+        &options,
         *seed,
         *force,
         || Ok(&mut **opened.insert(device::open(device, *threads, report)?)),

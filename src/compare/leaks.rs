@@ -110,7 +110,7 @@ impl Leaks {
             return report(Event::Note(message.into()));
         }
         let Some((target, landmark)) = self.example else { return };
-        let counts = sets.iter().zip(&self.by_set).filter(|(set, _)| !set.drawn);
+        let counts = sets.iter().zip(&self.by_set).filter(|(set, _)| set.draw_of.is_none());
         let counts: Vec<String> = counts.map(|(set, n)| format!("{} {n}", set.name)).collect();
         let text = format!(
             "{} of {} targets are a landmark's gene measured by another probe, e.g. {} and {} ({}, the rest of random draws)",
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     fn set(name: &str, genes: &[usize]) -> LandmarkSet {
-        LandmarkSet { name: name.into(), source: String::new(), drawn: false, genes: genes.to_vec() }
+        LandmarkSet { name: name.into(), source: String::new(), draw_of: None, genes: genes.to_vec() }
     }
 
     #[test]

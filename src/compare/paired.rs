@@ -1,4 +1,4 @@
-//! Every named set against every other, and against the mean of the random draws of its size, over genes.
+//! Every named set against every other, and against the mean of the random draws and subsets of its size, over genes.
 
 use rayon::prelude::*;
 
@@ -55,7 +55,7 @@ pub struct PairTest {
     pub measure: Measure,
     /// A named set.
     pub a: String,
-    /// Another, or `random-N`.
+    /// Another, or what draws are draws of, such as `random-N`.
     pub b: String,
     /// Number of genes.
     pub genes: usize,
@@ -79,19 +79,18 @@ fn mean_by_gene(measure: Measure, outcomes: &[&Outcome], gene: usize) -> Option<
     mean(values?)
 }
 
-/// All tests: by test store, by measure, each named set against each later one, then against the draws of its size.
+/// All tests: by test store, by measure, each named set against each later one, then against the draws of its
+/// size.
 pub fn pair_tests(plan: &Plan, tested: &[Tested], resamples: usize, seed: u64) -> Vec<PairTest> {
-    let named: Vec<usize> = (0..plan.sets.len()).filter(|s| !plan.sets[*s].drawn).collect();
+    let named: Vec<usize> = (0..plan.sets.len()).filter(|s| plan.sets[*s].draw_of.is_none()).collect();
     let mut sides: Vec<(usize, String, Vec<usize>)> = Vec::new();
     for (i, a) in named.iter().enumerate() {
         sides.extend(named[i + 1..].iter().map(|b| (*a, plan.sets[*b].name.clone(), vec![*b])));
     }
     for a in &named {
-        let size = plan.sets[*a].genes.len();
-        let draws = plan.draws(size);
-        if !draws.is_empty() {
-            sides.push((*a, format!("random-{size}"), draws));
-        }
+        let size = |set: usize| plan.sets[set].genes.len();
+        let same = plan.draws().into_iter().filter(|(_, draws)| size(draws[0]) == size(*a));
+        sides.extend(same.map(|(name, draws)| (*a, name.to_string(), draws)));
     }
     let mut all = Vec::new();
     for (test, tested) in tested.iter().enumerate() {

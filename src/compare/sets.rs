@@ -21,10 +21,10 @@ const FEW: f64 = 0.1;
 pub struct LandmarkSet {
     /// As it is called in every table.
     pub name: String,
-    /// The file or panel; for a draw, `random`.
+    /// The file or panel; for a draw from all genes, `random`.
     pub source: String,
-    /// Whether it is one of the random draws.
-    pub drawn: bool,
+    /// Of a draw: what it is one draw of, such as `random-100`; figures are averaged over the draws of one name.
+    pub draw_of: Option<String>,
     /// Positions among the training store's genes, in the order of the list.
     #[serde(skip)]
     pub genes: Vec<usize>,
@@ -56,7 +56,7 @@ impl LandmarkSet {
             matched.ranked.len()
         )));
         let (name, source) = (name.to_string(), source.to_string());
-        Ok(LandmarkSet { name, source, drawn: false, genes: matched.ranked })
+        Ok(LandmarkSet { name, source, draw_of: None, genes: matched.ranked })
     }
 
     /// Keeps the first `size` genes.
@@ -72,13 +72,28 @@ impl LandmarkSet {
     }
 }
 
+/// The sets that a user names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Their order is a rank, so that the first genes are a set.
+    pub ranked: Vec<LandmarkSet>,
+    /// Their order is none, so that sets of a size are random subsets.
+    pub unranked: Vec<LandmarkSet>,
+}
+
+impl From<Vec<LandmarkSet>> for Named {
+    fn from(ranked: Vec<LandmarkSet>) -> Self {
+        Named { ranked, unranked: Vec::new() }
+    }
+}
+
 /// What is asked of the sets.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PlanSettings {
     /// Only the first genes of each set.
     pub size: Option<usize>,
-    /// Random sets of each size that a named set has.
+    /// Random sets of each size that a named set has, and random subsets of each list whose order is no rank.
     pub random_draws: usize,
     /// Leave out targets that are a landmark's gene measured by another probe.
     pub drop_leaks: bool,
@@ -89,7 +104,7 @@ pub struct PlanSettings {
 /// Sets and targets, ready to be compared.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The named sets in the order given, then the draws by size.
+    /// The named sets in the order given, then the subsets of lists, then the draws from all genes by size.
     pub sets: Vec<LandmarkSet>,
     /// Genes in none of the sets, as positions among the training store's genes.
     pub targets: Vec<usize>,
@@ -100,23 +115,25 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Truncates the sets, checks that every test store measures them, draws the random ones from genes that all
-    /// stores measure, and takes as targets the genes (or those of `listed`) that are in no set.
+    /// Truncates the ranked sets, draws subsets of the others, checks that every test store measures them, draws the random
+    /// ones from genes that all stores measure, and takes as targets the genes (or those of `listed`) that are in no set.
     ///
     /// # Errors
-    /// [`Error::Usage`] without sets or test stores, for --size 0 and for two sets of one name; [`Error::Data`] where a
-    /// set is larger than the genes, where landmarks are absent from a test store, where no target remains.
+    /// [`Error::Usage`] without sets or test stores, for --size 0, for unranked ones without a size and for two sets of one name;
+    /// [`Error::Data`] where a set is larger than the genes, where landmarks are absent from a test store, where no target
+    /// remains.
     pub fn new(
         train: &Store,
         tests: &[Store],
-        mut sets: Vec<LandmarkSet>,
+        named: Named,
         listed: Option<Vec<usize>>,
         identity: &Identity,
         settings: &PlanSettings,
         report: Reporter,
     ) -> Result<Plan> {
         let genes = train.genes();
-        if sets.is_empty() || tests.is_empty() {
+        let Named { ranked: mut sets, unranked: pools } = named;
+        if sets.is_empty() && pools.is_empty() || tests.is_empty() {
             return Err(Error::Usage("at least one set of landmarks and one test store are needed".into()));
         }
         match settings.size {
@@ -126,7 +143,17 @@ impl Plan {
                     format!("--size {size}, but {} has only {} genes", train.path().display(), genes.len());
                 return Err(Error::Data(message));
             }
-            Some(size) => sets.iter_mut().for_each(|set| set.truncate(size, report)),
+            Some(size) => {
+                sets.iter_mut().for_each(|set| set.truncate(size, report));
+                for pool in pools {
+                    sets.extend(subsets(pool, size, settings, report));
+                }
+            }
+            None if !pools.is_empty() => {
+                let message =
+                    "--subsets draws from lists whose order is no rank; give the --size of the subsets";
+                return Err(Error::Usage(message.into()));
+            }
             None => {}
         }
         let list = GeneList::of_table("genes", genes);
@@ -139,9 +166,8 @@ impl Plan {
             (0..genes.len()).filter(|g| places.iter().all(|places| places[*g].is_some())).collect();
         let sizes: BTreeSet<usize> = sets.iter().map(|set| set.genes.len()).collect();
         for size in sizes {
-            sets.extend(
-                (0..settings.random_draws).map(|draw| random(&everywhere, size, draw, settings.seed)),
-            );
+            let draw = |draw| drawn("random", "random", &everywhere, size, draw, settings.seed);
+            sets.extend((0..settings.random_draws).map(draw));
         }
         let mut names = HashSet::new();
         if let Some(twice) = sets.iter().find(|set| !names.insert(&set.name)) {
@@ -198,9 +224,17 @@ impl Plan {
         Ok(Plan { sets, targets, places, leaks })
     }
 
-    /// The draws of the size that a set has.
-    pub fn draws(&self, size: usize) -> Vec<usize> {
-        (0..self.sets.len()).filter(|s| self.sets[*s].drawn && self.sets[*s].genes.len() == size).collect()
+    /// The draws by what they are draws of, in the order of their first.
+    pub fn draws(&self) -> Vec<(&str, Vec<usize>)> {
+        let mut all: Vec<(&str, Vec<usize>)> = Vec::new();
+        for (i, set) in self.sets.iter().enumerate() {
+            let Some(name) = &set.draw_of else { continue };
+            match all.iter_mut().find(|(known, _)| known == name) {
+                Some((_, draws)) => draws.push(i),
+                None => all.push((name, vec![i])),
+            }
+        }
+        all
     }
 }
 
@@ -247,10 +281,27 @@ fn warn_of_shared_samples(train: &Store, test: &Store, report: Reporter) {
     }
 }
 
-fn random(pool: &[usize], size: usize, draw: usize, seed: u64) -> LandmarkSet {
-    let mut stream = Stream::new(seed, &format!("random landmarks, {size}"), draw as u64);
+/// A random subset of `pool`.
+fn drawn(name: &str, source: &str, pool: &[usize], size: usize, draw: usize, seed: u64) -> LandmarkSet {
+    let mut stream = Stream::new(seed, &format!("{name} landmarks, {size}"), draw as u64);
     let mut genes = pool.to_vec();
     stream.shuffle(&mut genes);
     genes.truncate(size);
-    LandmarkSet { name: format!("random-{size}-{}", draw + 1), source: "random".into(), drawn: true, genes }
+    let of = format!("{name}-{size}");
+    LandmarkSet { name: format!("{of}-{}", draw + 1), source: source.into(), draw_of: Some(of), genes }
+}
+
+/// Random subsets of a list whose order is no rank; the list itself where it has no more genes than asked.
+fn subsets(
+    mut pool: LandmarkSet,
+    size: usize,
+    settings: &PlanSettings,
+    report: Reporter,
+) -> Vec<LandmarkSet> {
+    if pool.genes.len() <= size {
+        pool.truncate(size, report);
+        return vec![pool];
+    }
+    let draw = |draw| drawn(&pool.name, &pool.source, &pool.genes, size, draw, settings.seed);
+    (0..settings.random_draws.max(1)).map(draw).collect()
 }

@@ -1,6 +1,6 @@
 //! A comparison as tables: for programs (TSV, full precision) and for a reader.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::{Outcome, PairTest, Plan, Tested};
@@ -74,27 +74,24 @@ fn figures(outcome: &Outcome) -> Vec<Option<f64>> {
     all
 }
 
-/// The sets, then mean and sd over the draws of each size.
+/// The sets, then mean and sd over the draws of one thing.
 fn rows(plan: &Plan, tested: &Tested) -> Vec<Row> {
     let mut rows: Vec<Row> = (plan.sets.iter().zip(&tested.outcomes))
         .map(|(set, outcome)| Row {
             name: set.name.clone(),
-            kind: if set.drawn { "draw" } else { "set" },
+            kind: if set.draw_of.is_some() { "draw" } else { "set" },
             landmarks: set.genes.len(),
             figures: figures(outcome),
         })
         .collect();
-    let mut draws: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (i, row) in rows.iter().enumerate().filter(|(_, row)| row.kind == "draw") {
-        draws.entry(row.landmarks).or_default().push(i);
-    }
-    for (landmarks, draws) in draws {
+    for (name, draws) in plan.draws() {
+        let landmarks = rows[draws[0]].landmarks;
         let column = |c: usize| draws.iter().map(|d| rows[*d].figures[c]).collect::<Option<Vec<f64>>>();
         let over = |f: &dyn Fn(&[f64]) -> Option<f64>| {
             (0..FIGURES.len()).map(|c| f(&column(c)?)).collect::<Vec<_>>()
         };
         let (centre, spread) = (over(&|v| mean(v.iter().copied())), over(&sd));
-        let name = format!("random-{landmarks}");
+        let name = name.to_string();
         rows.push(Row { name: name.clone(), kind: "draws mean", landmarks, figures: centre });
         rows.push(Row { name, kind: "draws sd", landmarks, figures: spread });
     }

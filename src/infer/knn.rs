@@ -3,18 +3,23 @@
 //! z-scored, so that the nearest are the most correlated and the mean is of z-scores.
 
 use super::dense::{Dense, Standardised, product};
+use super::parting::Parting;
 use super::{KnnSettings, Panel, Problem, Trained};
 use crate::device::recording::Activation;
 use crate::error::{Error, Result};
 use crate::nn::model::Layer;
-use crate::nn::train::hold_out;
 use crate::progress::{Event, Reporter};
 
 /// The largest k that is tried.
 const MOST: usize = 50;
 
 /// Fits; the result is a network of one linear layer with k weights of 1/k a target.
-pub(super) fn fit(problem: &Problem, settings: &KnnSettings, seed: u64, report: Reporter) -> Result<Trained> {
+pub(super) fn fit(
+    problem: &Problem,
+    settings: &KnnSettings,
+    parting: &Parting,
+    report: Reporter,
+) -> Result<Trained> {
     let p = problem.landmarks.len();
     let x = Standardised::read(problem.store, problem.samples, problem.landmarks);
     let k = match settings.neighbors {
@@ -23,7 +28,7 @@ pub(super) fn fit(problem: &Problem, settings: &KnnSettings, seed: u64, report: 
         }
         Some(k) => k,
         None => {
-            let (train, held) = hold_out(problem.samples.len(), settings.validation, seed)?;
+            let (train, held) = parting.hold_out(settings.validation)?;
             let errors = held_out_errors(problem, &x.values, &train, &held, MOST.min(p), report);
             let best = (0..errors.len()).min_by(|a, b| errors[*a].total_cmp(&errors[*b])).unwrap_or(0);
             report(Event::Note(format!("{} neighbors by {} held-out samples", best + 1, held.len())));

@@ -6,10 +6,10 @@
 //! read twice, a block at a time: for those sums, and for W.
 
 use super::dense::{Dense, Standardised, View, product};
+use super::parting::Parting;
 use super::{LinearSettings, Panel, Problem, Trained};
-use crate::device::random::Stream;
 use crate::device::recording::Activation;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::nn::model::Layer;
 use crate::progress::{Event, Reporter};
 
@@ -22,22 +22,14 @@ pub fn penalties() -> Vec<f64> {
 pub(super) fn fit(
     problem: &Problem,
     settings: &LinearSettings,
-    seed: u64,
+    parting: &Parting,
     report: Reporter,
 ) -> Result<Trained> {
     let x = Standardised::read(problem.store, problem.samples, problem.landmarks);
-    let n = problem.samples.len();
     let penalty = match settings.penalty {
         Some(penalty) => penalty,
-        None if n < 2 * settings.folds => {
-            let message = format!(
-                "the penalty is chosen by {} folds of at least 2 samples, but there are {n}; give --penalty, or fewer --folds",
-                settings.folds
-            );
-            return Err(Error::Data(message));
-        }
         None => {
-            let folds = draw_folds(n, settings.folds, seed);
+            let folds = parting.folds(settings.folds)?;
             let errors = cross_validate(problem, &folds, &penalties(), report);
             let best = (0..errors.len()).min_by(|a, b| errors[*a].total_cmp(&errors[*b])).unwrap_or(0);
             let penalty = penalties()[best];
@@ -69,13 +61,6 @@ pub(super) fn fit(
         networks: vec![vec![layer]],
         chosen: serde_json::json!({ "penalty": penalty }),
     })
-}
-
-/// The fold of each of `n` samples: as equal in size as can be, drawn by `seed`.
-fn draw_folds(n: usize, folds: usize, seed: u64) -> Vec<usize> {
-    let mut fold: Vec<usize> = (0..n).map(|i| i % folds).collect();
-    Stream::new(seed, "folds", 0).shuffle(&mut fold);
-    fold
 }
 
 /// R, p × n, of W = R·Y.

@@ -4,6 +4,7 @@
 //! the rate for the weights (not the biases) of every layer but the first; the rate × 0.9 whenever the MAE of up to
 //! 5,000 training samples rises; the epoch with the best MAE of the held-out samples is kept. MAE is of z-scores.
 
+use super::parting::Parting;
 use super::{MlpSettings, Panel, Problem, Trained, blocks};
 use crate::device::random::Stream;
 use crate::device::recording::{Activation, Element, Loss, Matrix, Recording, Step, Update};
@@ -12,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::nn::feed::{Feed, Resident};
 use crate::nn::model::Layer;
 use crate::nn::network::{InputBuffers, LossBuffers, Network};
-use crate::nn::train::{hold_out, non_finite};
+use crate::nn::train::non_finite;
 use crate::progress::{Event, Reporter, silent};
 use crate::store::Store;
 
@@ -74,7 +75,7 @@ pub(super) fn fit(
     executor: &mut dyn Executor,
     problem: &Problem,
     settings: &MlpSettings,
-    seed: u64,
+    (seed, parting): (u64, &Parting),
     report: Reporter,
 ) -> Result<Trained> {
     let Problem { store, samples, landmarks, targets } = *problem;
@@ -85,7 +86,7 @@ pub(super) fn fit(
             targets.len()
         )));
     }
-    let (training, validation) = hold_out(samples.len(), settings.validation, seed)?;
+    let (training, validation) = parting.hold_out(settings.validation)?;
     let of = |positions: Vec<usize>| -> Vec<usize> { positions.into_iter().map(|i| samples[i]).collect() };
     let (training, validation) = (of(training), of(validation));
 

@@ -9,6 +9,7 @@ mod file;
 mod knn;
 pub mod linear;
 pub mod mlp;
+mod parting;
 mod predict;
 mod settings;
 
@@ -18,6 +19,7 @@ use crate::nn::model::Layer;
 use crate::progress::{Event, Reporter};
 use crate::store::{Store, Table};
 use dense::Standardised;
+use parting::Parting;
 pub use predict::{Completed, MissingLandmarks, complete};
 pub use settings::{FitSettings, KnnSettings, LinearSettings, Method, MlpSettings};
 
@@ -82,7 +84,7 @@ impl Predictor {
     /// among the store's genes. Frees what was on the device before.
     ///
     /// # Errors
-    /// [`Error::Usage`] for settings out of range; [`Error::Data`] for no samples, landmarks or targets, a position
+    /// [`Error::Usage`] for settings out of range and for a column to group by that the store lacks; [`Error::Data`] for no samples, landmarks or targets, a position
     /// that does not exist, a gene twice or on both sides, and too few samples for cross-validation;
     /// [`Error::Diverged`]; [`Error::Device`].
     pub fn fit(
@@ -98,10 +100,11 @@ impl Predictor {
         check(store, samples, landmarks, targets)?;
         executor.reset();
         let problem = Problem { store, samples, landmarks, targets };
+        let parting = Parting::new(store, samples, settings.group_by.as_deref(), settings.seed)?;
         let trained = match settings.method {
-            Method::Linear => linear::fit(&problem, &settings.linear, settings.seed, report)?,
-            Method::Mlp => mlp::fit(executor, &problem, &settings.mlp, settings.seed, report)?,
-            Method::Knn => knn::fit(&problem, &settings.knn, settings.seed, report)?,
+            Method::Linear => linear::fit(&problem, &settings.linear, &parting, report)?,
+            Method::Mlp => mlp::fit(executor, &problem, &settings.mlp, (settings.seed, &parting), report)?,
+            Method::Knn => knn::fit(&problem, &settings.knn, &parting, report)?,
         };
         let config = serde_json::json!({
             "settings": settings,

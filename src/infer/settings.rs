@@ -26,6 +26,9 @@ pub struct FitSettings {
     pub method: Method,
     /// Of every random choice.
     pub seed: u64,
+    /// The sample column whose groups stay together where samples are held out to choose a penalty, an epoch or a number of
+    /// neighbors; `None` holds out single samples.
+    pub group_by: Option<String>,
     /// Of [`Method::Linear`].
     pub linear: LinearSettings,
     /// Of [`Method::Mlp`].

@@ -56,25 +56,23 @@ pub fn split(
             "--fractions {fractions:?} must be positive and add to 1, not {sum}"
         )));
     }
-    let by_column = match draw {
-        Draw::Samples => vec![(0..store.n_samples()).collect()],
-        Draw::Groups(column) | Draw::Strata(column) => groups(store, column)?,
+    let (by_column, units, what) = match draw {
+        Draw::Samples => (groups(store, None)?, store.n_samples(), "samples".into()),
+        Draw::Strata(column) => (groups(store, Some(column))?, store.n_samples(), "samples".into()),
+        Draw::Groups(column) => {
+            let groups = groups(store, Some(column))?;
+            let n = groups.len();
+            (groups, n, format!("groups by {column:?}"))
+        }
     };
-    let units = if let Draw::Groups(_) = draw { by_column.len() } else { store.n_samples() };
     if units < names.len() {
-        let what = match draw {
-            Draw::Groups(column) => format!("groups by {column:?}"),
-            _ => "samples".into(),
-        };
         let (path, parts) = (store.path().display(), names.len());
         return Err(Error::Data(format!("{path}: {units} {what} cannot make {parts} parts")));
     }
 
-    let mut stream = Stream::new(seed, "split", 0);
     let part_of = match draw {
-        Draw::Samples => assign(singly(shuffled(by_column, &mut stream), &mut stream), fractions, false),
-        Draw::Groups(_) => assign(shuffled(by_column, &mut stream), fractions, false),
-        Draw::Strata(_) => assign(singly(shuffled(by_column, &mut stream), &mut stream), fractions, true),
+        Draw::Strata(_) => spread(by_column, fractions, seed),
+        Draw::Samples | Draw::Groups(_) => assign(&by_column, fractions, seed),
     };
     std::fs::create_dir_all(dir).map_err(Error::io(dir, "creating"))?;
     // All names are looked at before the first part is written.
@@ -95,8 +93,11 @@ pub fn split(
     Ok(stores)
 }
 
-/// The samples of each value in a column, values in order of first appearance.
-fn groups(store: &Store, name: &str) -> Result<Vec<Vec<usize>>> {
+/// The samples of each group, groups in order of first appearance; without a column each sample is one.
+pub(crate) fn groups(store: &Store, column: Option<&str>) -> Result<Vec<Vec<usize>>> {
+    let Some(name) = column else {
+        return Ok((0..store.n_samples()).map(|s| vec![s]).collect());
+    };
     let fields = store.samples().column(name).ok_or_else(|| {
         let columns = store.samples().column_names().join(", ");
         let columns = if columns.is_empty() { "none; import with --labels".into() } else { columns };
@@ -114,22 +115,27 @@ fn groups(store: &Store, name: &str) -> Result<Vec<Vec<usize>>> {
     Ok(groups)
 }
 
-/// The groups in random order.
-fn shuffled(mut groups: Vec<Vec<usize>>, stream: &mut Stream) -> Vec<Vec<usize>> {
-    stream.shuffle(&mut groups);
-    groups
+/// The part of every sample: groups are shuffled, and each goes where most samples are still wanted; no part is empty where
+/// there are as many groups.
+pub(crate) fn assign(groups: &[Vec<usize>], fractions: &[f64], seed: u64) -> Vec<usize> {
+    let mut order: Vec<&[usize]> = groups.iter().map(Vec::as_slice).collect();
+    Stream::new(seed, "split", 0).shuffle(&mut order);
+    deal(&order, fractions, false)
 }
 
-/// Each sample as a group, in random order within the groups that they were in.
-fn singly(mut groups: Vec<Vec<usize>>, stream: &mut Stream) -> Vec<Vec<usize>> {
-    groups.iter_mut().for_each(|group| stream.shuffle(group));
-    groups.into_iter().flatten().map(|sample| vec![sample]).collect()
+/// The part of every sample: strata are shuffled, and samples within them, and dealt out one after another.
+fn spread(mut strata: Vec<Vec<usize>>, fractions: &[f64], seed: u64) -> Vec<usize> {
+    let mut stream = Stream::new(seed, "split", 0);
+    stream.shuffle(&mut strata);
+    strata.iter_mut().for_each(|stratum| stream.shuffle(stratum));
+    let order: Vec<&[usize]> = strata.iter().flat_map(|stratum| stratum.chunks(1)).collect();
+    deal(&order, fractions, true)
 }
 
 /// The part of every sample: each group in turn goes where most is lacking, of what a part is to have in the end, or of
 /// its share so far.
-fn assign(groups: Vec<Vec<usize>>, fractions: &[f64], so_far: bool) -> Vec<usize> {
-    let n: usize = groups.iter().map(Vec::len).sum();
+fn deal(groups: &[&[usize]], fractions: &[f64], so_far: bool) -> Vec<usize> {
+    let n: usize = groups.iter().map(|group| group.len()).sum();
     let mut sizes = vec![0usize; fractions.len()];
     let (mut part_of, mut placed) = (vec![0; n], 0);
     for (done, group) in groups.iter().enumerate() {

@@ -1,10 +1,12 @@
-//! `diverse`: the gene that says most about what the autoencoder knows, given the genes already chosen.
+//! `diverse`: the gene that says most about all the others, given the genes already chosen.
 //!
-//! A greedy of ridge regressions ([`ridge_greedy`](super::ridge_greedy)) on the measured genes, aimed at a target: what
-//! the autoencoder makes of the training samples, which is the data without what it takes for noise. Without a ridge it
-//! is the least-squares greedy of `css`, aimed at that target.
+//! A greedy of ridge regressions ([`ridge_greedy`](super::ridge_greedy)) on the measured genes, aimed at a target: the data, or
+//! what the autoencoder makes of it, which is the data without what it takes for noise, or a blend of both. Which target
+//! and which ridge predict best is measured in `docs/landmarks.md`. Without a ridge it is the least-squares greedy of
+//! `css`, aimed at that target.
 //!
-//! Options: [`DiverseSettings`]. Cost: that of the greedy, one forward pass of the network, and n²·G for T·Tᵀ. Score: the
+//! Options: [`DiverseSettings`]. Cost: that of the greedy, n²·G for T·Tᵀ, and one forward pass of the network where the
+//! target has a share of its output. Score: the
 //! share of the target's variance that the gene adds.
 
 use std::fmt;
@@ -27,9 +29,12 @@ use crate::progress::Reporter;
 use crate::store::Store;
 
 /// What the chosen genes are to explain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Aim {
+    /// The data and the autoencoder's output for it, side by side: this share of the output's squares, from 0 to 1, and
+    /// the rest of the data's.
+    Blend(f64),
     /// The autoencoder's output for the training samples.
     Reconstruction,
     /// The data itself.
@@ -45,10 +50,16 @@ impl FromStr for Aim {
         match text {
             "reconstruction" => Ok(Aim::Reconstruction),
             "data" => Ok(Aim::Data),
-            _ => match text.strip_prefix("pca:").and_then(|k| k.parse().ok()) {
-                Some(k) if k > 0 => Ok(Aim::Pca(k)),
-                _ => Err(format!("expected reconstruction, data or pca:COMPONENTS, found {text}")),
-            },
+            _ => {
+                let components = text.strip_prefix("pca:").and_then(|k| k.parse().ok()).filter(|k| *k > 0);
+                let share = text.strip_prefix("blend:").and_then(|share| share.parse().ok());
+                let share = share.filter(|share| (0.0..=1.0).contains(share));
+                components.map(Aim::Pca).or(share.map(Aim::Blend)).ok_or_else(|| {
+                    format!(
+                        "expected data, reconstruction, blend:SHARE (0 to 1) or pca:COMPONENTS, found {text}"
+                    )
+                })
+            }
         }
     }
 }
@@ -56,6 +67,7 @@ impl FromStr for Aim {
 impl fmt::Display for Aim {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
+            Aim::Blend(share) => write!(f, "blend:{share}"),
             Aim::Reconstruction => f.write_str("reconstruction"),
             Aim::Data => f.write_str("data"),
             Aim::Pca(k) => write!(f, "pca:{k}"),
@@ -66,6 +78,17 @@ impl fmt::Display for Aim {
 impl From<Aim> for String {
     fn from(aim: Aim) -> String {
         aim.to_string()
+    }
+}
+
+impl Aim {
+    /// The share of the autoencoder's output in the target.
+    pub fn share(self) -> f64 {
+        match self {
+            Aim::Blend(share) => share,
+            Aim::Reconstruction => 1.0,
+            Aim::Data | Aim::Pca(_) => 0.0,
+        }
     }
 }
 
@@ -81,11 +104,11 @@ impl TryFrom<String> for Aim {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Weights {
-    /// All the same: the target is z-scored by gene.
-    #[default]
-    Equal,
     /// By the variance that the target has of the gene's, so that genes which it hardly describes count little.
+    #[default]
     Variance,
+    /// All the same: the target is z-scored by gene.
+    Equal,
 }
 
 /// How `diverse` works.
@@ -102,7 +125,7 @@ pub struct DiverseSettings {
 
 impl Default for DiverseSettings {
     fn default() -> Self {
-        DiverseSettings { target: Aim::Reconstruction, weights: Weights::Equal, ridge: 6.0 }
+        DiverseSettings { target: Aim::Data, weights: Weights::Variance, ridge: 5.0 }
     }
 }
 
@@ -151,10 +174,12 @@ pub fn reconstruction(
     Ok(target)
 }
 
-/// T·Tᵀ of a target that follows from the z-scored data alone; `None` for [`Aim::Reconstruction`].
+/// T·Tᵀ of the target's part that follows from the z-scored data alone; `None` for [`Aim::Reconstruction`], which has
+/// none.
 pub fn from_data(aim: Aim, weights: Weights, x: &Columns) -> Option<DMatrix<f64>> {
     match aim {
         Aim::Reconstruction => None,
+        Aim::Blend(share) => Some(x.gram() * (1.0 - share)),
         Aim::Data => Some(x.gram()),
         Aim::Pca(k) => {
             let components = Components::of(&x.gram(), k);

@@ -31,6 +31,7 @@ pub use css::css;
 pub use diverse::{DiverseSettings, diverse};
 pub use greedy::{Target, greedy};
 pub use list::{GeneList, Located, Matched};
+use nalgebra::DMatrix;
 pub use pca::{pca, right_vectors};
 pub use peel_off::{PeelOffSettings, peel_off};
 pub use random::random;
@@ -40,11 +41,11 @@ pub use variance::variance;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
-    /// The highest scores (Kong et al. 2021)
+    /// Greedy against what is already explained, aimed at the data or at the autoencoder's reconstruction of it
     #[default]
-    Top,
-    /// Greedy against what is already explained, aimed at the autoencoder's reconstruction
     Diverse,
+    /// The highest scores (Kong et al. 2021)
+    Top,
     /// A random draw
     Random,
     /// The highest variance
@@ -87,9 +88,8 @@ impl Strategy {
             Strategy::Css => needs(MULTIPLIED),
             Strategy::Pca | Strategy::PeelOff => needs(FACTORISED),
             Strategy::Diverse => match settings.target {
-                diverse::Aim::Reconstruction => Needs { model: true, ..needs(MULTIPLIED) },
-                diverse::Aim::Data => needs(MULTIPLIED),
                 diverse::Aim::Pca(_) => needs(FACTORISED),
+                target => Needs { model: target.share() > 0.0, ..needs(MULTIPLIED) },
             },
         }
     }
@@ -178,17 +178,23 @@ pub fn from_store<'e>(
             peel_off(&x, &settings, ids, constraints, report)
         }
         Strategy::Diverse => {
-            let gram = match diverse::from_data(settings.target, settings.weights, &x) {
-                Some(gram) => gram,
-                None => {
-                    let model = model.ok_or_else(|| Error::Usage("diverse needs --model".into()))?;
-                    let weights = settings.weights;
-                    let executor = executor()?;
-                    diverse::reconstruction(executor, model, store, &samples, &deviations, weights, report)?
-                        .gram()
-                }
-            };
-            diverse(&x, gram, settings.ridge, ids, constraints, report)
+            let DiverseSettings { target, weights, ridge } = *settings;
+            let mut gram = diverse::from_data(target, weights, &x)
+                .unwrap_or_else(|| DMatrix::zeros(samples.len(), samples.len()));
+            if target.share() > 0.0 {
+                let model = model.ok_or_else(|| Error::Usage("diverse needs --model".into()))?;
+                let output = diverse::reconstruction(
+                    executor()?,
+                    model,
+                    store,
+                    &samples,
+                    &deviations,
+                    weights,
+                    report,
+                )?;
+                gram += output.gram() * target.share();
+            }
+            diverse(&x, gram, ridge, ids, constraints, report)
         }
         Strategy::Top | Strategy::Random | Strategy::Concrete => {
             Err(Error::Usage("top chooses by scores, not from a store".into()))

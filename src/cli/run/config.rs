@@ -11,6 +11,7 @@ use super::repeats;
 use crate::attribution::Reference;
 use crate::cli::{Preset, attribute, import, select, split, train};
 use crate::error::{Error, Result};
+use crate::select::Strategy;
 
 /// Everything that the file says, checked.
 #[derive(Debug, Clone)]
@@ -81,6 +82,9 @@ impl Config {
         file.nothing_left()?;
         config.train.preset = config.train.preset.or(preset);
         config.attribute.preset = config.attribute.preset.or(preset);
+        if preset == Some(Preset::Paper) {
+            config.select.strategy.get_or_insert(Strategy::Top);
+        }
         for path in [&mut config.import.labels, &mut config.import.genes, &mut config.import.samples] {
             *path = path.as_ref().map(|p| place.resolve(p));
         }

@@ -1,0 +1,121 @@
+//! Which training samples are held out, to choose a penalty, an epoch or a number of neighbors.
+
+use crate::device::random::Stream;
+use crate::error::{Error, Result};
+use crate::nn::train;
+use crate::prepare::split::{assign, groups};
+use crate::store::Store;
+
+/// Parts of the samples that are fitted on: drawn one by one, or in whole groups, so that what is chosen suits groups
+/// (studies, say) that were never seen.
+pub(super) struct Parting {
+    seed: u64,
+    n: usize,
+    /// Positions among the samples.
+    groups: Option<Vec<Vec<usize>>>,
+}
+
+impl Parting {
+    /// Of `samples` of `store`, by the sample column `group_by`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a column that the store lacks.
+    pub fn new(store: &Store, samples: &[usize], group_by: Option<&str>, seed: u64) -> Result<Self> {
+        let groups = match group_by {
+            None => None,
+            Some(column) => {
+                let mut position = vec![None; store.n_samples()];
+                samples.iter().enumerate().for_each(|(i, sample)| position[*sample] = Some(i));
+                let groups = groups(store, Some(column))?.into_iter();
+                let ours =
+                    groups.map(|group| group.into_iter().filter_map(|s| position[s]).collect::<Vec<_>>());
+                Some(ours.filter(|group| !group.is_empty()).collect())
+            }
+        };
+        Ok(Parting { seed, n: samples.len(), groups })
+    }
+
+    /// The fold of each sample, as equal in size as can be.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for folds of fewer than two samples, or more folds than groups.
+    pub fn folds(&self, folds: usize) -> Result<Vec<usize>> {
+        if self.n < 2 * folds {
+            let message = format!(
+                "the penalty is chosen by {folds} folds of at least 2 samples, but there are {}; give --penalty, or fewer --folds",
+                self.n
+            );
+            return Err(Error::Data(message));
+        }
+        if let Some(groups) = &self.groups {
+            enough(groups.len(), folds, "folds; give fewer --folds")?;
+            return Ok(assign(groups, &vec![1.0 / folds as f64; folds], self.seed));
+        }
+        let mut fold: Vec<usize> = (0..self.n).map(|i| i % folds).collect();
+        Stream::new(self.seed, "folds", 0).shuffle(&mut fold);
+        Ok(fold)
+    }
+
+    /// Positions of the samples to train on and of about this share held out, both ascending.
+    ///
+    /// # Errors
+    /// Those of [`train::hold_out`]; [`Error::Data`] for a single group.
+    pub fn hold_out(&self, fraction: f64) -> Result<(Vec<usize>, Vec<usize>)> {
+        match &self.groups {
+            Some(groups) if fraction > 0.0 => {
+                enough(groups.len(), 2, "parts; leave out --group-by")?;
+                let part = assign(groups, &[1.0 - fraction, fraction], self.seed);
+                Ok((0..self.n).partition(|i| part[*i] == 0))
+            }
+            _ => train::hold_out(self.n, fraction, self.seed),
+        }
+    }
+}
+
+fn enough(groups: usize, parts: usize, what: &str) -> Result<()> {
+    if groups < parts {
+        return Err(Error::Data(format!("--group-by: {groups} groups cannot make {parts} {what}")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::recording::Element;
+    use crate::store::{Origin, StoreWriter, Table};
+
+    #[test]
+    fn groups_stay_whole_in_folds_and_in_what_is_held_out() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut writer =
+            StoreWriter::create(&dir.path().join("s.gex"), 1, Element::F32, false).expect("created");
+        writer.push_rows(&[0.0; 60]).expect("pushed");
+        let study = |sample: usize| sample * sample % 11;
+        let mut table = Table::numbered("sample_id", "s", 60);
+        table.set_column("study", (0..60).map(|s| study(s).to_string()).collect());
+        let genes = Table::numbered("gene_id", "g", 1);
+        let store = writer.finish(genes, table, Origin::default()).expect("finished");
+        let samples: Vec<usize> = (0..60).filter(|s| s % 4 != 1).rev().collect();
+        let parting = |by| Parting::new(&store, &samples, by, 3);
+
+        let grouped = parting(Some("study")).expect("a column");
+        let fold = grouped.folds(3).expect("enough");
+        let (train, held) = grouped.hold_out(0.25).expect("enough");
+        assert_eq!(train.len() + held.len(), 45);
+        assert!((6..=18).contains(&held.len()), "{}", held.len());
+        for (i, a) in samples.iter().enumerate() {
+            for (j, b) in samples.iter().enumerate().filter(|(_, b)| study(*a) == study(**b)) {
+                assert_eq!(fold[i], fold[j], "samples {a} and {b}");
+                assert_eq!(held.contains(&i), held.contains(&j), "samples {a} and {b}");
+            }
+        }
+        assert!((0..3).all(|f| fold.contains(&f)));
+
+        let single = parting(None).expect("no column");
+        assert_eq!(single.hold_out(0.2).expect("enough").1.len(), 9);
+        assert_eq!(single.folds(5).expect("enough").iter().filter(|f| **f == 0).count(), 9);
+        assert!(single.folds(23).is_err() && grouped.folds(7).is_err());
+        assert!(parting(Some("tissue")).is_err());
+    }
+}
