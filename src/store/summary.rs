@@ -60,25 +60,31 @@ impl Gene {
     }
 }
 
-/// Reads the whole store once, in blocks of at most 64 MiB.
+/// Reads the whole store once, from beginning to end; memory is a figure a gene.
 pub fn summary(store: &Store) -> Summary {
-    let (n, mut values) = (store.n_samples(), Vec::new());
-    let step = ((16 << 20) / n).clamp(1, store.n_genes());
-    let (mut all, mut constant) = (Gene::EMPTY, 0);
-    for first in (0..store.n_genes()).step_by(step) {
-        store.read_columns(first, (first + step).min(store.n_genes()), &mut values);
-        let genes: Vec<Gene> = values
-            .par_chunks(n)
-            .map(|column| {
-                column.iter().fold(Gene::EMPTY, |gene, &x| match x.is_finite() {
-                    true => gene.merge(Gene { min: x, max: x, sum: f64::from(x), missing: 0 }),
-                    false => gene.merge(Gene { missing: 1, ..Gene::EMPTY }),
-                })
-            })
-            .collect();
-        constant += genes.iter().filter(|g| g.min >= g.max).count();
-        all = genes.into_iter().fold(all, Gene::merge);
+    /// Samples between which threads wait for one another, so that the file is read in order.
+    const SAMPLES: usize = 512;
+    /// Genes a task.
+    const GENES: usize = 256;
+    let n = store.n_samples();
+    let mut genes = vec![Gene::EMPTY; store.n_genes()];
+    for first in (0..n).step_by(SAMPLES) {
+        genes.par_chunks_mut(GENES).enumerate().for_each(|(task, genes)| {
+            let mut values = [0.0; GENES];
+            let values = &mut values[..genes.len()];
+            for sample in first..n.min(first + SAMPLES) {
+                store.read_part(sample, task * GENES, values);
+                for (gene, &x) in genes.iter_mut().zip(&*values) {
+                    *gene = gene.merge(match x.is_finite() {
+                        true => Gene { min: x, max: x, sum: f64::from(x), missing: 0 },
+                        false => Gene { missing: 1, ..Gene::EMPTY },
+                    });
+                }
+            }
+        });
     }
+    let constant = genes.iter().filter(|g| g.min >= g.max).count();
+    let all = genes.into_iter().fold(Gene::EMPTY, Gene::merge);
     let present = (n * store.n_genes()) as u64 - all.missing;
     let names = |table: &super::Table| table.column_names().into_iter().map(str::to_string).collect();
     Summary {
