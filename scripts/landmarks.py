@@ -27,7 +27,7 @@ RANKED = {
 }
 BY_SIZE = {"peel-off": "--strategy peel-off", "concrete": "--strategy concrete"}
 # concrete autoencoders take long: on the first split, and at these sizes
-CONCRETE = {"hgu133a": [50, 100], "tcga": [50, 100], "brca": SIZES}
+CONCRETE = {"hgu133a": [50, 100], "tcga": [50, 100], "brca": [50, 100]}
 
 
 def main():
@@ -52,7 +52,7 @@ def main():
         print(f"  {time.time() - start:.0f} s", file=sys.stderr, flush=True)
 
     panel, options, parts = PREPARE[args.dataset](args.data, args.work, genelift)
-    seeds, mlp_seeds = args.seeds.split(","), args.mlp_seeds.split(",")
+    seeds, mlp_seeds = ([s for s in text.split(",") if s] for text in (args.seeds, args.mlp_seeds))
     for seed in seeds:
         out = args.work / seed
         train, test = parts(int(seed))
@@ -67,7 +67,8 @@ def main():
                 genelift(out / f"mlp-{size}", f"{compare} --method mlp --hidden 1000 --early-stop 20 --random-draws 2 "
                          f"-o {out}/mlp-{size}")
     report("linear", SIZES, [args.work / seed for seed in seeds])
-    report("mlp", [MLP_SIZE], [args.work / seed for seed in mlp_seeds])
+    if mlp_seeds:
+        report("mlp", [MLP_SIZE], [args.work / seed for seed in mlp_seeds])
 
 
 def hgu133a(data, work, genelift):
