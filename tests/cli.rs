@@ -352,3 +352,55 @@ fn made_up_data_are_prepared_and_new_data_like_them() {
     assert!(succeed(dir, &split).contains("train.gex\t108\n"));
     assert!(fail(dir, 2, &[&split[..], &["--group-by", "study"]].concat()).contains("--group-by"));
 }
+
+#[test]
+fn the_benchmark_measures_every_stage() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let small = [
+        "bench",
+        "--genes",
+        "133",
+        "--samples",
+        "40",
+        "--hidden",
+        "12,4,12",
+        "--batch",
+        "8,32",
+        "--attributed",
+        "5",
+        "--landmarks",
+        "10",
+        "--selected-from",
+        "20",
+        "--rounds",
+        "3",
+        "--side",
+        "64",
+        "--device",
+        "cpu",
+        "--scratch",
+        ".",
+    ];
+    let text = succeed(dir, &small);
+    assert!(text.contains("matmul f32") && text.contains("training, batch 32 (samples)"), "{text}");
+    let json: serde_json::Value =
+        serde_json::from_str(&succeed(dir, &[&small[..], &["--json"]].concat())).unwrap();
+    let stages = json["stages"].as_array().unwrap();
+    assert_eq!(stages.len(), 6, "two batches and four other stages");
+    for stage in stages {
+        let figure = |name: &str| stage[name].as_f64().unwrap();
+        assert_eq!(stage["seconds"].as_array().unwrap().len(), 3);
+        assert!(figure("median") > 0.0 && figure("share-of-ceiling") > 0.0, "{stage}");
+        let rate = figure("items") / figure("median");
+        assert!((figure("rate") - rate).abs() <= 1e-9 * rate, "{stage}");
+    }
+    assert_eq!(std::fs::read_dir(dir).unwrap().count(), 0, "the made-up matrix is removed");
+    let one = succeed(dir, &[&small[..], &["--json", "--stage", "select"]].concat());
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&one).unwrap()["stages"].as_array().unwrap().len(),
+        1
+    );
+    let refused = fail(dir, 2, &[&small[..], &["--batch", "41"]].concat());
+    assert!(refused.contains("cannot be used multiple times") || refused.contains("too few"), "{refused}");
+}

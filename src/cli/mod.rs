@@ -4,6 +4,7 @@
 
 mod apply;
 mod attribute;
+mod bench;
 mod compare;
 mod devices;
 mod export;
@@ -75,6 +76,8 @@ enum Command {
     Compare(compare::Args),
     /// Do all of it, from matrix file to landmarks, as a configuration file says; resumable stage by stage
     Run(run::Args),
+    /// Measure what this machine can do, and how close each stage comes to it
+    Bench(bench::Args),
     /// List the adapters that can compute, and which one `--device auto` takes
     Devices(devices::Args),
     /// Write a shell completion script to standard output
@@ -160,6 +163,7 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Predict(args) => predict::run(args, report),
         Command::Compare(args) => compare::run(args, report),
         Command::Run(args) => run::run(args, report),
+        Command::Bench(args) => bench::run(args, report),
         Command::Devices(args) => devices::run(args),
         Command::Completions { shell } => {
             let mut text = Vec::new();

@@ -1,0 +1,184 @@
+//! The stages, each through the call that its command makes.
+
+use std::time::Instant;
+
+use super::work::{self, Work};
+use super::{BenchSettings, Measured};
+use crate::attribution::{AttributeSettings, attribute};
+use crate::device::Executor;
+use crate::error::Result;
+use crate::evaluate::{Pairs, permutation as permutation_test};
+use crate::infer::{FitSettings, Method, MlpSettings, Predictor};
+use crate::nn::feed::Resident;
+use crate::nn::model::{Model, Shape};
+use crate::nn::scaling;
+use crate::nn::settings::{Precision, TrainSettings};
+use crate::nn::train::{Training, train as train_network};
+use crate::progress::Reporter;
+use crate::select::columns::Columns;
+use crate::select::{Constraints, DiverseSettings, diverse};
+use crate::store::Store;
+
+/// Times `rounds` calls of `run`, after one that is not counted where `warm`.
+fn timed(rounds: usize, warm: bool, mut run: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
+    if warm {
+        run()?;
+    }
+    (0..rounds)
+        .map(|_| {
+            let start = Instant::now();
+            run()?;
+            Ok(start.elapsed().as_secs_f64())
+        })
+        .collect()
+}
+
+fn widths(store: &Store, settings: &BenchSettings) -> Vec<usize> {
+    [&[store.n_genes()], &settings.hidden[..], &[store.n_genes()]].concat()
+}
+
+/// Epochs over all samples, resident where they fit; the first is not counted.
+pub fn train(
+    executor: &mut dyn Executor,
+    store: &Store,
+    settings: &BenchSettings,
+    report: Reporter,
+) -> Result<Vec<Measured>> {
+    let n = store.n_samples();
+    let mut all = Vec::new();
+    for batch in &settings.batches {
+        executor.reset();
+        let training = Training {
+            store,
+            samples: (0..n).collect(),
+            validation: None,
+            settings: TrainSettings {
+                hidden: settings.hidden.clone(),
+                batch: *batch,
+                epochs: settings.rounds + 1,
+                precision: settings.precision,
+                ..TrainSettings::standard()
+            },
+            resident: Resident::Auto,
+            init: None,
+            checkpoint: None,
+        };
+        let history = train_network(executor, &training, report)?.history;
+        let half = if settings.precision == Precision::F16 { ", f16" } else { "" };
+        all.push(Measured {
+            name: format!("training, batch {batch}{half}"),
+            unit: "samples",
+            items: n,
+            work: work::training(&widths(store, settings), n, *batch, 3.0),
+            seconds: history[1..].iter().map(|epoch| epoch.seconds).collect(),
+        });
+    }
+    Ok(all)
+}
+
+/// Mean-abs scores of all bottleneck neurons, an untrained network's: the work is the same.
+pub fn deeplift(
+    executor: &mut dyn Executor,
+    store: &Store,
+    settings: &BenchSettings,
+    report: Reporter,
+) -> Result<Vec<Measured>> {
+    let samples: Vec<usize> = (0..store.n_samples()).collect();
+    let standard = TrainSettings::standard();
+    let shape = Shape {
+        genes: store.n_genes(),
+        hidden: settings.hidden.clone(),
+        activation: standard.activation,
+        output_activation: standard.output_activation,
+    };
+    let input = scaling::fit(store, &samples, standard.scale);
+    let config = serde_json::Value::Null;
+    let model = Model::initial(&shape, store.genes().ids.clone(), input, 0, config);
+    let attribution =
+        AttributeSettings { samples: Some(settings.attributed), ..AttributeSettings::standard() };
+    let seconds = timed(settings.rounds, true, || {
+        executor.reset();
+        attribute(executor, &model, store, &attribution, false, report).map(drop)
+    })?;
+    let encoder = [&[store.n_genes()], &settings.hidden[..model.encoder_layers()]].concat();
+    Ok(vec![Measured {
+        name: format!("DeepLIFT, all {} neurons", encoder[encoder.len() - 1]),
+        unit: "samples",
+        items: settings.attributed,
+        work: work::deeplift(&encoder, settings.attributed, settings.attributed),
+        seconds,
+    }])
+}
+
+/// Epochs of a D-GEX network of one hidden layer of 1,000; from the store to the fitted predictor.
+pub fn predictor(
+    executor: &mut dyn Executor,
+    store: &Store,
+    settings: &BenchSettings,
+    report: Reporter,
+) -> Result<Vec<Measured>> {
+    const EPOCHS: usize = 5;
+    let (n, genes, landmarks) = (store.n_samples(), store.n_genes(), settings.landmarks);
+    let samples: Vec<usize> = (0..n).collect();
+    let (measured, inferred): (Vec<usize>, Vec<usize>) = (0..genes).partition(|gene| *gene < landmarks);
+    let mlp = MlpSettings { epochs: EPOCHS, validation: 0.0, ..MlpSettings::default() };
+    let fit = FitSettings { method: Method::Mlp, mlp: mlp.clone(), ..FitSettings::default() };
+    let seconds = timed(settings.rounds, false, || {
+        Predictor::fit(executor, store, &samples, &measured, &inferred, &fit, report).map(drop)
+    })?;
+    let widths = [&[landmarks], &mlp.hidden[..], &[genes - landmarks]].concat();
+    let training = work::training(&widths, n, mlp.batch, 2.0);
+    // after each epoch the training samples are looked at once more
+    let look: f64 = widths.windows(2).map(|w| 2.0 * w[0] as f64 * w[1] as f64).sum::<f64>() * n as f64;
+    let epochs = EPOCHS as f64;
+    Ok(vec![Measured {
+        name: format!("D-GEX, {landmarks} landmarks, 1000 units"),
+        unit: "samples",
+        items: EPOCHS * n,
+        work: Work { flop: epochs * (training.flop + look), bytes: epochs * training.bytes },
+        seconds,
+    }])
+}
+
+/// The default selection, on the CPU whatever the device.
+pub fn select(store: &Store, settings: &BenchSettings, report: Reporter) -> Result<Vec<Measured>> {
+    let samples: Vec<usize> = (0..settings.selected_from).collect();
+    let (x, _) = Columns::standardized(store, &samples);
+    let constraints = Constraints::new(store.genes(), settings.landmarks, &[], &[])?;
+    let ridge = DiverseSettings::default().ridge;
+    let seconds = timed(settings.rounds, false, || {
+        diverse(&x, x.gram(), ridge, &store.genes().ids, &constraints, report).map(drop)
+    })?;
+    Ok(vec![Measured {
+        name: format!("diverse, {} samples", samples.len()),
+        unit: "landmarks",
+        items: settings.landmarks,
+        work: work::greedy(samples.len(), store.n_genes(), settings.landmarks),
+        seconds,
+    }])
+}
+
+/// The test of all genes against themselves shifted by one sample.
+pub fn permutation(
+    executor: &mut dyn Executor,
+    store: &Store,
+    settings: &BenchSettings,
+    report: Reporter,
+) -> Result<Vec<Measured>> {
+    let (n, genes) = (settings.selected_from, store.n_genes());
+    let mut pairs = Pairs::new(genes)?;
+    let (mut row, mut next) = (vec![0.0; genes], vec![0.0; genes]);
+    for sample in 0..n {
+        store.read_row(sample, &mut row);
+        store.read_row((sample + 1) % n, &mut next);
+        pairs.add(&row, &next)?;
+    }
+    let seconds = timed(settings.rounds, false, || permutation_test(executor, &mut pairs, report).map(drop))?;
+    Ok(vec![Measured {
+        name: format!("permutation test, {n} samples"),
+        unit: "genes",
+        items: genes,
+        work: work::permutation(genes, n),
+        seconds,
+    }])
+}

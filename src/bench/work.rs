@@ -1,0 +1,90 @@
+//! How much arithmetic a stage is, and how many bytes it has to move between memory and the units that compute. A multiply
+//! and an add are two operations. Bytes are what no cache can save: each operand that does not fit one is read once a use,
+//! each result written once; epilogues count as done where the product was made.
+
+use serde::Serialize;
+
+/// Of one round of a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Work {
+    /// Floating-point operations.
+    pub flop: f64,
+    /// Bytes read and written.
+    pub bytes: f64,
+}
+
+/// Bytes of an f32.
+const F32: f64 = 4.0;
+
+/// Weights of a network of these widths, inputs first.
+fn weights(widths: &[usize]) -> Vec<f64> {
+    widths.windows(2).map(|w| w[0] as f64 * w[1] as f64).collect()
+}
+
+/// Training for `samples` samples in steps of `batch`: forward, weight gradients, and the way back to every layer but the
+/// first, 2 operations a weight and sample each. Bytes a step: weights read forward and, but for the first layer's,
+/// backward; `state` f32 read and `state` f32 written a weight for the update (w, m, v of Adam: 3; w, u of SGD: 2); at the
+/// ends of the network, whose width is the genes', the batch is gathered (read, written), read forward, as the loss's target
+/// and for the first weights' gradient, and the last gradient is written and read twice.
+pub fn training(widths: &[usize], samples: usize, batch: usize, state: f64) -> Work {
+    let weights = weights(widths);
+    let (all, upper) = (weights.iter().sum::<f64>(), weights[1..].iter().sum::<f64>());
+    let (n, steps) = (samples as f64, samples.div_ceil(batch) as f64);
+    let (first, last) = (widths[0] as f64, widths[widths.len() - 1] as f64);
+    Work {
+        flop: 2.0 * n * (2.0 * all + upper),
+        bytes: F32 * (steps * (all + upper + 2.0 * state * all) + n * (4.0 * first + 4.0 * last)),
+    }
+}
+
+/// DeepLIFT of every neuron of an encoder's last layer for `samples` samples: the forward pass, and for each neuron the chain
+/// of multipliers back through every layer; 2·K·H·G of it in the first layer. Bytes: the sample is gathered, read forward,
+/// subtracted (read, written) and read by the epilogue; weights are read once a batch of `batch` samples and pass.
+pub fn deeplift(encoder: &[usize], samples: usize, batch: usize) -> Work {
+    let weights = weights(encoder);
+    let neurons = encoder[encoder.len() - 1] as f64;
+    let (n, batches) = (samples as f64, samples.div_ceil(batch) as f64);
+    let (forward, chain) = (weights.iter().sum::<f64>(), weights[..weights.len() - 1].iter().sum::<f64>());
+    Work {
+        flop: 2.0 * n * (forward + neurons * chain),
+        bytes: F32 * (n * encoder[0] as f64 * 6.0 + batches * 2.0 * forward),
+    }
+}
+
+/// The greedy selection of `k` of `genes` genes on `samples` samples: one pass over the data a gene (two products with a vector,
+/// 4·n·G), and each time λ is set (at 0, 10, 20, 40, …) two quadratic forms of every gene, 4·n²·G; before, T·Tᵀ of the data. On
+/// the CPU, in f64 sums of f32 data.
+pub fn greedy(samples: usize, genes: usize, k: usize) -> Work {
+    let (n, g) = (samples as f64, genes as f64);
+    let refreshes = 1.0 + (0..).map(|i| 10usize << i).take_while(|at| *at < k).count() as f64;
+    let passes = k as f64 + 2.0 * refreshes + 1.0;
+    Work {
+        flop: 4.0 * n * g * k as f64 + refreshes * 4.0 * n * n * g + n * n * g,
+        bytes: F32 * n * g * passes,
+    }
+}
+
+/// The permutation test of `genes` genes over `samples` samples: all correlations of inferred with measured genes, none stored.
+pub fn permutation(genes: usize, samples: usize) -> Work {
+    let (g, n) = (genes as f64, samples as f64);
+    Work { flop: 2.0 * g * g * n, bytes: F32 * 2.0 * g * n }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_papers_shape_is_as_the_design_counts_it() {
+        let widths = [22_268, 500, 100, 500, 22_268];
+        let one = training(&widths, 1, 1, 3.0).flop;
+        assert!((one - 111.9e6).abs() < 0.1e6, "{one}");
+        let one = deeplift(&widths[..3], 1, 1).flop;
+        assert!((one - 2.25e9).abs() < 0.01e9, "2·K·H·G and a forward pass: {one}");
+        assert_eq!(permutation(10, 3), Work { flop: 600.0, bytes: 240.0 });
+        assert_eq!(greedy(2, 5, 1).flop, 40.0 + 80.0 + 20.0);
+        let half = training(&widths, 100, 50, 3.0);
+        assert_eq!(half.flop, training(&widths, 100, 100, 3.0).flop);
+        assert!(half.bytes > training(&widths, 100, 100, 3.0).bytes);
+    }
+}

@@ -1,0 +1,198 @@
+//! `genelift bench`: the machine's ceilings, and each stage's share of them.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::{Common, print};
+use crate::bench::{BenchSettings, Ceilings, Measured, Stage, bench, ceilings};
+use crate::device;
+use crate::device::recording::Element;
+use crate::error::{Error, Result};
+use crate::nn::settings::Precision;
+use crate::progress::Reporter;
+use crate::simulate::{SimulateSettings, simulate};
+use crate::store::Store;
+
+/// Arguments of `bench`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Genes of the made-up matrix [22268, the paper's]
+    #[arg(long, value_name = "G", default_value_t = 22_268)]
+    genes: usize,
+    /// Its samples [1024 on the CPU, 8192 on a GPU]
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
+    /// Widths of the autoencoder's hidden layers
+    #[arg(long, value_delimiter = ',', value_name = "WIDTHS", default_value = "500,100,500")]
+    hidden: Vec<usize>,
+    /// Batches to train with
+    #[arg(long, value_delimiter = ',', value_name = "N", default_value = "256,1024")]
+    batch: Vec<usize>,
+    /// Of training
+    #[arg(long, value_enum, default_value = "f32")]
+    precision: Precision,
+    /// Samples that DeepLIFT is done for [64 on the CPU, 2048 on a GPU]
+    #[arg(long, value_name = "N")]
+    attributed: Option<usize>,
+    /// Landmarks of the selection and of the predictor
+    #[arg(long, value_name = "N", default_value_t = 943)]
+    landmarks: usize,
+    /// Samples of the selection and of the permutation test
+    #[arg(long, value_name = "N", default_value_t = 512)]
+    selected_from: usize,
+    /// How often each stage is timed; the median counts
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    rounds: usize,
+    /// Only these stages
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "train,deeplift,predictor,select,permutation"
+    )]
+    stage: Vec<Stage>,
+    /// Side of the square matrices of the ceilings [2048 on the CPU, 8192 on a GPU]
+    #[arg(long, value_name = "N")]
+    side: Option<usize>,
+    /// Where the made-up matrix is written, and removed again [the system's temporary directory]
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Those of [`bench()`] and of the made-up matrix; [`Error::Usage`] for a side of 0.
+pub fn run(args: &Args, report: Reporter) -> Result<()> {
+    let Common { device, seed, threads, .. } = &args.common;
+    let mut executor = device::open(device, *threads, report)?;
+    let cpu = executor.name().starts_with("CPU");
+    let or = |given: Option<usize>, on_cpu, on_gpu| given.unwrap_or(if cpu { on_cpu } else { on_gpu });
+    let side = or(args.side, 2048, 8192);
+    if side == 0 {
+        return Err(Error::Usage("--side must be at least 1".into()));
+    }
+    let settings = BenchSettings {
+        hidden: args.hidden.clone(),
+        batches: args.batch.clone(),
+        precision: args.precision,
+        attributed: or(args.attributed, 64, 2048),
+        landmarks: args.landmarks,
+        selected_from: args.selected_from,
+        rounds: args.rounds,
+    };
+    let simulation = SimulateSettings {
+        samples: or(args.samples, 1024, 8192),
+        genes: args.genes,
+        rank: 50,
+        studies: 20,
+        noise: 0.3,
+        duplicates: 0.0,
+        missing: 0.0,
+        element: Element::F32,
+        seed: *seed,
+    };
+    let directory = args.scratch.clone().unwrap_or_else(std::env::temp_dir);
+    let scratch = tempfile::Builder::new()
+        .prefix("genelift-bench-")
+        .tempdir_in(&directory)
+        .map_err(Error::io(&directory, "creating a temporary directory"))?;
+    let path = scratch.path().join("matrix.gex");
+    simulate(&path, &simulation, false, report)?;
+    let store = Store::open(&path)?;
+
+    let before = ceilings(&mut *executor, side)?;
+    let measured = bench(&mut *executor, &store, &args.stage, &settings, report)?;
+    let after = ceilings(&mut *executor, side)?;
+    // A machine shared with others is slower for a while; what it once reached it can do.
+    let best = Ceilings {
+        matmul: before.matmul.max(after.matmul),
+        matmul_half: before.matmul_half.max(after.matmul_half),
+        copy: before.copy.max(after.copy),
+    };
+    let memory = peak_memory();
+    if args.json {
+        let value = json!({
+            "genelift": env!("CARGO_PKG_VERSION"),
+            "device": executor.name(),
+            "matrix": { "samples": simulation.samples, "genes": simulation.genes },
+            "settings": settings,
+            "ceilings": best, "ceilings-before": before, "ceilings-after": after,
+            "stages": measured.iter().map(|stage| describe(stage, &best, args.precision)).collect::<Vec<_>>(),
+            "peak-host-memory": memory,
+        });
+        return print(&format!("{value:#}\n"));
+    }
+    let mut text = format!(
+        "{}; {} samples × {} genes\n\nceiling       before     after\n",
+        executor.name(),
+        simulation.samples,
+        simulation.genes
+    );
+    for (name, rate) in [
+        ("matmul f32", (|c: &Ceilings| c.matmul) as fn(&Ceilings) -> f64),
+        ("matmul f16", |c| c.matmul_half),
+        ("copy", |c| c.copy),
+    ] {
+        let unit = if name == "copy" { "GB/s" } else { "GFLOP/s" };
+        text += &format!("{name:<12}{:>8.0}{:>10.0}  {unit}\n", rate(&before) / 1e9, rate(&after) / 1e9);
+    }
+    text += &format!(
+        "\n{:<34}{:>12}{:>10}{:>9}{:>10}{:>8}{:>8}\n",
+        "stage", "a second", "GFLOP/s", "GB/s", "seconds", "spread", "share"
+    );
+    for stage in &measured {
+        let seconds = stage.median();
+        text += &format!(
+            "{:<34}{:>12.1}{:>10.0}{:>9.1}{:>10.3}{:>7.0}%{:>7.0}%\n",
+            format!("{} ({})", stage.name, stage.unit),
+            stage.items as f64 / seconds,
+            stage.work.flop / seconds / 1e9,
+            stage.work.bytes / seconds / 1e9,
+            seconds,
+            100.0 * stage.spread(),
+            100.0 * floor(stage, &best, args.precision) / seconds,
+        );
+    }
+    text +=
+        "\nshare: of the time that the stage's arithmetic, or its bytes, would take at the better ceiling\n";
+    if let Some(memory) = memory {
+        text +=
+            &format!("peak memory of this process, the mapped matrix included: {} MB\n", memory / 1_000_000);
+    }
+    print(&text)
+}
+
+/// The least time that a round can take at the ceilings' rates.
+fn floor(stage: &Measured, best: &Ceilings, precision: Precision) -> f64 {
+    let half = precision == Precision::F16 && stage.name.ends_with("f16");
+    let matmul = if half { best.matmul_half } else { best.matmul };
+    (stage.work.flop / matmul).max(stage.work.bytes / best.copy)
+}
+
+fn describe(stage: &Measured, best: &Ceilings, precision: Precision) -> Value {
+    let seconds = stage.median();
+    json!({
+        "name": stage.name, "unit": stage.unit, "items": stage.items,
+        "flop": stage.work.flop, "bytes": stage.work.bytes,
+        "seconds": stage.seconds, "median": seconds, "spread": stage.spread(),
+        "rate": stage.items as f64 / seconds,
+        "flop-per-second": stage.work.flop / seconds,
+        "bytes-per-second": stage.work.bytes / seconds,
+        "floor": floor(stage, best, precision),
+        "share-of-ceiling": floor(stage, best, precision) / seconds,
+    })
+}
+
+/// The most memory that this process ever held, in bytes, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
+}
