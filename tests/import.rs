@@ -324,11 +324,6 @@ fn bad_npy_is_refused() {
 fn bad_hdf5_is_refused() {
     let bench = Bench::new();
     let settings = ImportSettings::default();
-    let message = bench.refusal(&data("anndata_v0.7.0.h5ad"), &settings);
-    assert!(
-        message.contains("X is sparse") && message.contains("--layer") && message.contains("array"),
-        "{message}"
-    );
     let message = bench.refusal(&data("anndata_v0.11.4.h5ad"), &settings);
     assert!(message.contains("has no X"), "{message}");
     let mut layer = settings.clone();
@@ -342,7 +337,7 @@ fn bad_hdf5_is_refused() {
     assert!(bench.refusal(&other, &settings).contains("neither GCTX"));
 
     let message = bench.refusal(&bench.file("cut.gctx", &gctx(None)[..900]), &settings);
-    assert!(message.contains("cannot be read") || message.contains("neither GCTX"), "{message}");
+    assert!(message.contains("cut short"), "{message}");
 }
 
 /// A GCTX of 2 samples × 3 genes; `value` replaces the value of gene g1 in sample s0.

@@ -41,13 +41,13 @@ pub enum Dtype {
 #[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Options {
-    /// auto, csv, tsv, gctx, h5ad or npy; auto looks at the content, then at the file's ending
+    /// auto, csv, tsv, gctx, h5ad, 10x, loom or npy; auto looks at the content, then at the file's ending
     #[arg(long, default_value = "auto")]
     pub format: Option<String>,
     /// Which side holds the genes; auto goes by the format, the names, the header, else the longer side
     #[arg(long, value_enum, default_value_t)]
     pub orientation: Orientation,
-    /// The layer of an h5ad file to read in place of X
+    /// The layer of an h5ad or Loom file to read in place of its main matrix (raw: h5ad's raw/X); the genome of a 10x file
     #[arg(long, value_name = "NAME")]
     pub layer: Option<String>,
     /// Type of the store's values

@@ -9,10 +9,12 @@ mod gctx;
 mod h5ad;
 mod hdf5;
 mod import;
+mod loom;
 mod missing;
 mod names;
 mod npy;
 mod orientation;
+mod tenx;
 mod text;
 
 use std::io::Read;
@@ -55,6 +57,20 @@ pub const FORMATS: &[Format] = &[
         open: h5ad::open,
     },
     Format {
+        name: "10x",
+        extensions: &["h5"],
+        magic: hdf5::magic,
+        begins: "the HDF5 signature",
+        open: tenx::open,
+    },
+    Format {
+        name: "loom",
+        extensions: &["loom"],
+        magic: hdf5::magic,
+        begins: "the HDF5 signature",
+        open: loom::open,
+    },
+    Format {
         name: "npy",
         extensions: &["npy"],
         magic: |start| start.starts_with(crate::store::npy::MAGIC),
@@ -76,7 +92,7 @@ pub const FORMATS: &[Format] = &[
 pub struct ReadSettings {
     /// A name from [`FORMATS`]; the content and then the ending decide where it is `None`.
     pub format: Option<String>,
-    /// The layer of an h5ad file to read in place of X.
+    /// The layer of an h5ad (`raw` too) or Loom file to read in place of its main matrix; the genome of a 10x file.
     pub layer: Option<String>,
 }
 
@@ -155,8 +171,9 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
             format!("only text is read compressed; unpack the {} first", format.name),
         ));
     }
-    if settings.layer.is_some() && format.name != "h5ad" {
-        return Err(Error::Usage(format!("--layer is for h5ad; {} is {}", path.display(), format.name)));
+    if settings.layer.is_some() && !["h5ad", "loom", "10x"].contains(&format.name) {
+        let message = format!("--layer is for h5ad, loom and 10x; {} is {}", path.display(), format.name);
+        return Err(Error::Usage(message));
     }
     let mut file = (format.open)(path, settings)?;
     file.format.push_str(compression);

@@ -65,10 +65,11 @@ pub(super) fn open(path: &Path, _settings: &ReadSettings) -> Result<MatrixFile> 
     })
 }
 
-type Decode = fn(&[u8], &mut Vec<f32>);
+/// Appends the elements in the bytes as f32.
+pub(super) type Decode = fn(&[u8], &mut Vec<f32>);
 
-/// Bytes of an element and how to turn such bytes into f32.
-fn decoder(descr: &str) -> Option<(usize, Decode)> {
+/// Bytes of an element of NumPy's type `descr` and how to turn such bytes into f32.
+pub(super) fn decoder(descr: &str) -> Option<(usize, Decode)> {
     macro_rules! decoders {
         ($($code:literal $type:ty, $to:expr;)*) => {
             Some(match descr {
