@@ -11,7 +11,7 @@ mod tables;
 use std::io::Read;
 use std::path::Path;
 
-use hdf5_pure::File;
+use hdf5_pure::{File, FileAccessProperties, MetadataCacheConfig};
 
 pub(super) use columns::{
     Column, attribute_numbers, column, list_attribute, numbers, records, text_attribute,
@@ -51,7 +51,9 @@ pub(super) fn open(path: &Path) -> Result<File> {
             ),
         ));
     }
-    File::open_streaming(path).map_err(|e| damaged(path, &e))
+    // Opening a dataset walks its group: without the cache every column of names would walk it on the disk.
+    let options = FileAccessProperties::new().with_metadata_cache(MetadataCacheConfig::new(4 << 20));
+    File::open_streaming_with_options(path, options).map_err(|e| damaged(path, &e))
 }
 
 /// The end of the file by its superblock (HDF5 File Format Specification 3.0, II.A): base address + end address.
