@@ -113,6 +113,11 @@ impl Stream {
     /// # Errors
     /// [`Error::Input`] for anything but numbers in one or two dimensions, and for a damaged file.
     pub fn open(path: &Path, dataset: Dataset, name: &str) -> Result<Stream> {
+        Stream::bounded(path, dataset, name, STRIPE, BLOCK)
+    }
+
+    /// [`Stream::open`] with at most `stripe` bytes unpacked at a time, and `block` where chunks do not ask for more.
+    fn bounded(path: &Path, dataset: Dataset, name: &str, stripe: u64, block: u64) -> Result<Stream> {
         let refuse = |message: String| Err(Error::input(path, format!("dataset {name}: {message}")));
         let failed = |e: hdf5_pure::Error| damaged(path, &format!("dataset {name}: {e}"));
         let shape = match dataset.shape().map_err(failed)?.as_slice() {
@@ -146,7 +151,7 @@ impl Stream {
             held: Vec::new(),
             next: 0,
         };
-        stream.plan()?;
+        stream.plan(stripe, block)?;
         Ok(stream)
     }
 
@@ -156,10 +161,10 @@ impl Stream {
     }
 
     /// Decides what is unpacked at a time, and along which axis: rows where a row of chunks fits the memory, else columns.
-    fn plan(&mut self) -> Result<()> {
+    fn plan(&mut self, most: u64, block: u64) -> Result<()> {
         let size = self.number.size as u64;
         let line = |axis: usize| (self.shape[1 - axis] * size).max(1);
-        self.step = (BLOCK / line(0)).max(1);
+        self.step = (block / line(0)).max(1);
         if self.dataset.is_chunked() {
             let chunk = self.dataset.chunk_shape().map_err(|e| self.failed(&e))?.unwrap_or_default();
             let chunk = match *chunk.as_slice() {
@@ -174,18 +179,18 @@ impl Stream {
             // Checked above: a chunk is below 4 GiB, so only many of them could overflow.
             let across = |axis: usize| self.shape[1 - axis].div_ceil(chunk[1 - axis]);
             let stripe = |axis: usize| (chunk[0] * chunk[1] * size).saturating_mul(across(axis));
-            let axis = (0..2).find(|&axis| stripe(axis) <= STRIPE);
+            let axis = (0..2).find(|&axis| stripe(axis) <= most);
             if let (Some(axis), Some(chunks)) = (axis, self.chunks(chunk)?) {
                 self.chunks = Some(chunks);
                 self.piece = chunk;
                 self.axis = axis;
-                self.step = (BLOCK / line(axis) / chunk[axis]).max(1) * chunk[axis];
+                self.step = (block / line(axis) / chunk[axis]).max(1) * chunk[axis];
                 return Ok(());
             }
-            if stripe(0) <= STRIPE {
+            if stripe(0) <= most {
                 self.step = self.step.div_ceil(chunk[0]) * chunk[0];
             } else {
-                self.step = (STRIPE / line(0)).max(1);
+                self.step = (most / line(0)).max(1);
             }
         }
         self.piece = [self.step, self.shape[1]];
@@ -314,5 +319,43 @@ impl Stream {
     /// Share of the lines that are taken.
     pub fn done(&self) -> f64 {
         self.next as f64 / self.shape[self.axis].max(1) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The values, row by row, however little memory there is and however many lines are taken at a time.
+    fn read(name: &str, stripe: u64, block: u64, lines: usize) -> (usize, Vec<f32>) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/hdf5/chunks.h5ad");
+        let dataset = super::super::open(&path).expect("opens").dataset(name).expect("is there");
+        let mut stream = Stream::bounded(&path, dataset, name, stripe, block).expect(name);
+        let (mut bytes, mut values) = (Vec::new(), Vec::new());
+        while stream.done() < 1.0 {
+            stream.take(lines, &mut bytes).expect(name);
+        }
+        stream.number.floats(&bytes, &mut values);
+        let [n, width] = stream.lines();
+        if stream.axis == 1 {
+            values = (0..width).flat_map(|r| (0..n).map(move |c| c * width + r)).map(|i| values[i]).collect();
+        }
+        (stream.axis, values)
+    }
+
+    #[test]
+    fn little_memory_changes_the_way_but_not_the_values() {
+        for name in ["X", "layers/tiles", "layers/checked", "layers/contiguous", "layers/partly"] {
+            let (axis, all) = read(name, STRIPE, BLOCK, 1000);
+            assert_eq!((axis, all.len()), (0, 23 * 17), "{name}");
+            // A stripe of columns of X is 23 × 3 f64, one of tiles 25 × 4 f32, one of its rows 5 × 20.
+            for stripe in [1, 399, 400, 552, 600, 5000] {
+                for (block, lines) in [(1, 1), (300, 4), (700, 7), (BLOCK, 23)] {
+                    let (axis, found) = read(name, stripe, block, lines);
+                    assert_eq!(found, all, "{name} {stripe} {block} {lines}");
+                    assert_eq!(axis == 1, name == "X" && (552..5000).contains(&stripe), "{name} {stripe}");
+                }
+            }
+        }
     }
 }
