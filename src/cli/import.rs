@@ -72,7 +72,7 @@ impl Options {
     pub fn settings(&self, force: bool) -> ImportSettings {
         let format = self.format.clone().filter(|format| format != "auto");
         ImportSettings {
-            read: ReadSettings { format, layer: self.layer.clone() },
+            read: ReadSettings { format, layer: self.layer.clone(), ..ReadSettings::default() },
             orientation: self.orientation,
             element: match self.dtype {
                 Dtype::F32 => Element::F32,

@@ -206,7 +206,7 @@ impl Import<'_> {
     }
 
     fn read_values(&mut self, path: &Path, mut file: MatrixFile) -> Result<Rows> {
-        let megabytes = path.metadata().map_err(Error::io(path, "reading"))?.len().div_ceil(1 << 20);
+        let megabytes = super::bytes_of(path)?.div_ceil(1 << 20);
         let task = format!("reading {}", path.display());
         (self.report)(Event::Started { task, total: Some(megabytes), unit: "MB" });
 
@@ -242,7 +242,8 @@ impl Import<'_> {
         }
         (self.report)(Event::Finished);
 
-        let table = file.rows.take().unwrap_or_else(|| Table::new("", std::mem::take(&mut ids)));
+        let mut table = file.rows.take().unwrap_or_else(|| Table::new("", std::mem::take(&mut ids)));
+        table.columns.extend(file.blocks.row_columns());
         if table.is_empty() {
             return Err(Error::input(path, "the matrix is empty: there is no row of values"));
         }
@@ -287,7 +288,7 @@ impl Import<'_> {
             None if unnamed => Table::numbered(key, key, table.len()),
             None => table,
             Some(_) if !unnamed => {
-                let message = format!("--{key}s is for a .npy; {} has names of its own", path.display());
+                let message = format!("--{key}s is for files without names (.npy, .npz, .mtx); {} has its own", path.display());
                 return Err(Error::Usage(message));
             }
             Some(names) => {
