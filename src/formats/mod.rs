@@ -18,6 +18,7 @@ mod names;
 mod npy;
 mod npz;
 mod orientation;
+mod parts;
 mod series_matrix;
 mod text;
 mod zip;

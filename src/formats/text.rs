@@ -177,6 +177,9 @@ impl Blocks for TextBlocks {
     }
 
     fn row_columns(&mut self) -> Vec<(String, Vec<String>)> {
-        self.headers.drain(..).zip(self.words.drain(..)).collect()
+        // Words before the numbers are GCT's, which writes −666 for what is not known.
+        let known = |word: String| if word == "-666" { String::new() } else { word };
+        let words = self.words.drain(..).map(|words| words.into_iter().map(known).collect());
+        self.headers.drain(..).zip(words).collect()
     }
 }
