@@ -14,7 +14,8 @@ use crate::store::{Store, atomic, npy};
 const BLOCK: usize = 2 << 20;
 
 /// Writes the store's matrix to `path`: `.tsv` and `.csv` with a header of gene ids and the sample id before each row, every
-/// value in the fewest digits that give it back; `.npy` as the values lie in the store.
+/// value in the fewest digits that give it back; `.npy` as the values lie in the store; `.parquet`
+/// with a column for every gene.
 ///
 /// # Errors
 /// [`Error::Usage`] for another ending; a file that exists, without `force`; what the system refuses.
@@ -24,12 +25,18 @@ pub fn export(store: &Store, path: &Path, force: bool, report: Reporter) -> Resu
         "tsv" => Some(b'\t'),
         "csv" => Some(b','),
         "npy" => None,
+        #[cfg(feature = "parquet")]
+        "parquet" => None,
         _ => {
             let message =
-                format!("{}: a store is exported as .tsv, .csv or .npy; give such a name", path.display());
+                format!("{}: a store is exported as .tsv, .csv, .npy or .parquet; give such a name", path.display());
             return Err(Error::Usage(message));
         }
     };
+    #[cfg(feature = "parquet")]
+    if ending == "parquet" {
+        return super::parquet::write(store, path, force, report);
+    }
     let n = store.n_samples();
     report(Event::Started {
         task: format!("writing {}", path.display()),

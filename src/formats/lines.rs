@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::sync_channel;
 
 use super::{ReadSettings, compressed};
 use crate::error::{Error, Result};
@@ -23,7 +23,7 @@ const LONGEST_LINE: usize = 256 << 20;
 /// The lines of one file.
 pub(super) struct Lines {
     path: PathBuf,
-    pieces: Receiver<std::io::Result<Vec<u8>>>,
+    pieces: Box<dyn Iterator<Item = std::io::Result<Vec<u8>>> + Send>,
     /// Whole lines that have not been handed out, from `at` on.
     text: Vec<u8>,
     at: usize,
@@ -43,18 +43,24 @@ impl Lines {
         let (mut input, _) = compressed::open(path, consumed.clone())?;
         let size = (settings.memory / PIECES).clamp(1 << 12, PIECE);
         let size = size.min(usize::try_from(bytes).unwrap_or(size).max(1 << 12)); // a small file needs no more
-        // The thread ends with the file, with an error, or when nobody listens any more.
-        let (send, pieces) = sync_channel(2);
-        std::thread::spawn(move || {
-            loop {
-                let mut piece = Vec::with_capacity(size);
-                let result = input.by_ref().take(size as u64).read_to_end(&mut piece);
-                let over = result.is_err() || piece.len() < size;
-                if send.send(result.map(|_| piece)).is_err() || over {
-                    return;
-                }
+        let mut over = false;
+        let mut pieces = std::iter::from_fn(move || {
+            if over {
+                return None;
             }
+            let mut piece = Vec::with_capacity(size);
+            let result = input.by_ref().take(size as u64).read_to_end(&mut piece);
+            over = result.is_err() || piece.len() < size;
+            Some(result.map(|_| piece))
         });
+        let pieces: Box<dyn Iterator<Item = _> + Send> = if bytes < 1 << 16 {
+            Box::new(pieces) // not worth a thread
+        } else {
+            // The thread ends with the file, with an error, or when nobody listens any more.
+            let (send, receive) = sync_channel(2);
+            std::thread::spawn(move || while pieces.next().is_some_and(|piece| send.send(piece).is_ok()) {});
+            Box::new(receive.into_iter())
+        };
         let mut lines = Lines {
             path: path.to_path_buf(),
             pieces,
@@ -125,7 +131,7 @@ impl Lines {
     fn more(&mut self) -> Result<bool> {
         (self.at, self.text) = (0, Vec::new());
         while !self.ended {
-            let Ok(piece) = self.pieces.recv() else {
+            let Some(piece) = self.pieces.next() else {
                 self.ended = true;
                 break;
             };

@@ -18,6 +18,8 @@ mod names;
 mod npy;
 mod npz;
 mod orientation;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod parts;
 mod series_matrix;
 mod text;
@@ -75,6 +77,14 @@ pub const FORMATS: &[Format] = &[
         magic: npz::magic,
         begins: "PK, as a zip archive",
         open: npz::open,
+    },
+    #[cfg(feature = "parquet")]
+    Format {
+        name: "parquet",
+        extensions: &["parquet", "pq"],
+        magic: parquet::magic,
+        begins: "PAR1",
+        open: parquet::open,
     },
     Format {
         name: "gct",

@@ -97,6 +97,20 @@ pub fn write_file(path: &Path, force: bool, write: impl FnOnce(&mut dyn Write) -
     sync_parent(path)
 }
 
+/// As [`write_file`], for a writer that wants a path: that of the temporary.
+///
+/// # Errors
+/// As [`write_file`].
+pub fn write_path(path: &Path, force: bool, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    check_free(path, force)?;
+    let temporary = Temporary::beside(path, "tmp");
+    write(temporary.path())?;
+    let file = File::open(temporary.path()).map_err(Error::io(path, "writing"))?;
+    file.sync_all().map_err(Error::io(path, "writing"))?;
+    std::fs::rename(temporary.path(), path).map_err(Error::io(path, "renaming the finished file to"))?;
+    sync_parent(path)
+}
+
 /// Writes or replaces a text file, whole or not at all.
 ///
 /// # Errors
