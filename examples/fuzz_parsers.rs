@@ -1,9 +1,9 @@
 //! Feeds a parser changed copies of real files, for machines without cargo-fuzz.
 //!
 //! `cargo run --release --example fuzz_parsers -- TARGET INPUTS [SEED]`: TARGET as in fuzz/drive.rs. An input that makes the
-//! parser panic or takes more than a second is kept beside the temporary file, and the run fails.
+//! parser panic or takes more than ten seconds is kept beside the temporary file, and the run fails.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 #[path = "../fuzz/drive.rs"]
@@ -11,9 +11,38 @@ mod drive;
 
 /// Pieces of text that parsers look at.
 const WORDS: [&[u8]; 32] = [
-    b"\t", b",", b";", b"\n", b"\r\n", b"\"", b"\"\"", b" ", b"-", b"+", b".", b"e", b"NA", b"nan", b"inf", b"0", b"1e999",
-    b"18446744073709551615", b"4294967296", b"65536", b"-1", b"#", b"%", b"!Sample_characteristics_ch1\t\"a: b\"\n", b"\xff",
-    b"\0", b"symmetric", b"array", b"pattern", b"!series_matrix_table_begin\n", b"True", b"PK\x03\x04",
+    b"\t",
+    b",",
+    b";",
+    b"\n",
+    b"\r\n",
+    b"\"",
+    b"\"\"",
+    b" ",
+    b"-",
+    b"+",
+    b".",
+    b"e",
+    b"NA",
+    b"nan",
+    b"inf",
+    b"0",
+    b"1e999",
+    b"18446744073709551615",
+    b"4294967296",
+    b"65536",
+    b"-1",
+    b"#",
+    b"%",
+    b"!Sample_characteristics_ch1\t\"a: b\"\n",
+    b"\xff",
+    b"\0",
+    b"symmetric",
+    b"array",
+    b"pattern",
+    b"!series_matrix_table_begin\n",
+    b"True",
+    b"PK\x03\x04",
 ];
 
 struct Random(u64);
@@ -70,7 +99,14 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     match target {
         "text" => {
             let mut seeds = read(&["made/awkward.tsv", "made/packed.csv.bz2"]);
-            seeds.extend([&b"id,a,b\n\"x,y\",1,\"2\"\nz,NA,-3e5\n"[..], b"a\tb\nr1\t1\t2\nr2\t3\t4\n", b"# c\n#it A B\n0 1 2\n1 3 4\n"].map(<[u8]>::to_vec));
+            seeds.extend(
+                [
+                    &b"id,a,b\n\"x,y\",1,\"2\"\nz,NA,-3e5\n"[..],
+                    b"a\tb\nr1\t1\t2\nr2\t3\t4\n",
+                    b"# c\n#it A B\n0 1 2\n1 3 4\n",
+                ]
+                .map(<[u8]>::to_vec),
+            );
             seeds
         }
         "gct" => read(&["test_v1point2_n5x10.gct", "mini_gctoo_for_testing.gct"]),
@@ -81,7 +117,14 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
             std::io::Read::read_to_end(&mut unpack, &mut text).expect("packed well");
             vec![text]
         }
-        "mtx" => read(&["made/columns.mtx", "made/shuffled.mtx", "made/array.mtx", "made/symmetric.mtx", "made/symmetric_array.mtx", "made/skew_array.mtx"]),
+        "mtx" => read(&[
+            "made/columns.mtx",
+            "made/shuffled.mtx",
+            "made/array.mtx",
+            "made/symmetric.mtx",
+            "made/symmetric_array.mtx",
+            "made/skew_array.mtx",
+        ]),
         "npy" => {
             let header = |descr: &str, order: &str| {
                 let mut text = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': (3, 5), }}");
@@ -116,7 +159,7 @@ fn main() {
     std::process::exit(i32::from(failed));
 }
 
-fn run(path: &PathBuf, format: &str, seeds: &[Vec<u8>], inputs: u64, seed: u64) -> bool {
+fn run(path: &Path, format: &str, seeds: &[Vec<u8>], inputs: u64, seed: u64) -> bool {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let (start, mut slowest, mut whole, mut failed) = (Instant::now(), Duration::ZERO, 0, 0);
     for input in 0..inputs {
@@ -126,11 +169,15 @@ fn run(path: &PathBuf, format: &str, seeds: &[Vec<u8>], inputs: u64, seed: u64) 
         let took = before.elapsed();
         slowest = slowest.max(took);
         whole += u64::from(matches!(outcome, Ok(true)));
-        if outcome.is_err() || took > Duration::from_secs(1) {
+        if outcome.is_err() || took > Duration::from_secs(10) {
             failed += 1;
             let kept = path.with_extension(format!("failed-{input}"));
             std::fs::write(&kept, &bytes).expect("written");
-            eprintln!("input {input}: {} after {took:?}, kept as {}", if outcome.is_err() { "panic" } else { "slow" }, kept.display());
+            eprintln!(
+                "input {input}: {} after {took:?}, kept as {}",
+                if outcome.is_err() { "panic" } else { "slow" },
+                kept.display()
+            );
             if failed > 20 {
                 break;
             }
@@ -138,6 +185,9 @@ fn run(path: &PathBuf, format: &str, seeds: &[Vec<u8>], inputs: u64, seed: u64) 
     }
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).map_or("?", str::trim);
-    println!("{inputs} inputs in {:.0} s, {whole} read whole, {failed} failed, slowest {slowest:?}, peak memory {peak}", start.elapsed().as_secs_f64());
+    println!(
+        "{inputs} inputs in {:.0} s, {whole} read whole, {failed} failed, slowest {slowest:?}, peak memory {peak}",
+        start.elapsed().as_secs_f64()
+    );
     failed > 0
 }

@@ -111,9 +111,15 @@ fn what_files_say_about_genes_and_samples_comes_along() {
     let settings = ImportSettings::default();
     let store = place.import(&data("mini_gctoo_for_testing.gct"), &settings);
     let about = ["count_cv", "distil_nsample", "distil_ss", "mfc_plate_id", "zmad_ref"];
-    assert_eq!((store.genes().column_names(), store.samples().column_names()), (about.to_vec(), about.to_vec()));
+    assert_eq!(
+        (store.genes().column_names(), store.samples().column_names()),
+        (about.to_vec(), about.to_vec())
+    );
     assert_eq!(store.genes().column("distil_nsample").expect("there"), ["3", "3", "66", "2", "9", "111111"]);
-    assert!(store.samples().column("mfc_plate_id").expect("there").iter().all(String::is_empty), "-666 is unknown");
+    assert!(
+        store.samples().column("mfc_plate_id").expect("there").iter().all(String::is_empty),
+        "-666 is unknown"
+    );
     let store = place.import(&data("test_v1point2_n5x10.gct"), &settings);
     assert_eq!(store.genes().column("Description").expect("there")[..2], ["PSME1", "CISD1"]);
 
@@ -144,12 +150,16 @@ fn a_10x_directory_may_be_of_version_2_and_of_several_types() {
     assert_eq!(store.genes().column("symbol").expect("there"), ["A", "B", "C"]);
 
     place.file("v3/matrix.mtx.gz", gzip(mtx.as_bytes()));
-    place.file("v3/features.tsv.gz", gzip(b"E1\tA\tGene Expression\nE2\tB\tGene Expression\nCD4\tCD4\tAntibody Capture\n"));
+    place.file(
+        "v3/features.tsv.gz",
+        gzip(b"E1\tA\tGene Expression\nE2\tB\tGene Expression\nCD4\tCD4\tAntibody Capture\n"),
+    );
     place.file("v3/barcodes.tsv.gz", gzip(b"AA-1\nCC-1\n"));
     let events = Mutex::new(Vec::new());
     let note = |event| events.lock().expect("unpoisoned").push(event);
     let v3 = place.0.path().join("v3");
-    import(std::slice::from_ref(&v3), &place.0.path().join("v3.gex"), &ImportSettings::default(), &note).expect("imported");
+    import(std::slice::from_ref(&v3), &place.0.path().join("v3.gex"), &ImportSettings::default(), &note)
+        .expect("imported");
     let warned = |e: &Event| matches!(e, Event::Warning(text) if text.contains("2 types") && text.contains("Antibody"));
     assert!(events.lock().expect("unpoisoned").iter().any(warned));
 
@@ -164,7 +174,10 @@ fn a_10x_directory_may_be_of_version_2_and_of_several_types() {
 #[test]
 fn names_for_a_mtx_may_be_given() {
     let place = Place::new();
-    let path = place.file("m.mtx", "%%MatrixMarket matrix coordinate real general\n% c\n\n2 3 3\n1 1 1.5\n2 1 2\n2 1 3\n");
+    let path = place.file(
+        "m.mtx",
+        "%%MatrixMarket matrix coordinate real general\n% c\n\n2 3 3\n1 1 1.5\n2 1 2\n2 1 3\n",
+    );
     let settings = ImportSettings {
         genes: Some(place.file("g.tsv", "id\tkind\nA\tx\nB\ty\n")),
         samples: Some(place.file("s.tsv", "id\np\nq\nr\n")),
@@ -197,14 +210,22 @@ fn bad_files_are_refused_by_place() {
         ("other.gct", "id\ts1\ng\t1\n".into(), "does not begin with #1.2 or #1.3"),
         ("ok.txt", gse.into(), ""),
         ("cut.txt", gse[..gse.len() - 25].into(), "ends before the line !series_matrix_table_end"),
-        ("none.txt", gse.replacen("!series_matrix_table_b", "!x", 1), "ends before the line !series_matrix_table_begin"),
+        (
+            "none.txt",
+            gse.replacen("!series_matrix_table_b", "!x", 1),
+            "ends before the line !series_matrix_table_begin",
+        ),
         ("empty.txt", gse.replacen("\"g\"\t1\t2\n", "", 1), "supplementary files"),
         ("order.txt", gse.replacen("\"GSM1\"", "\"GSM3\"", 1), "!Sample_geo_accession names 2 samples"),
         ("fields.txt", gse.replacen("!Series", "!Sample", 1), "!Sample_title has 1 fields for 2 samples"),
         ("ok.mtx", mtx.into(), ""),
         ("entries.mtx", mtx.replacen("2 2 2", "2 2 3", 1), "has 2 entries where its size line calls for 3"),
         ("fewer.mtx", mtx.replacen("2 2 2", "2 2 1", 1), "more entries than the 1"),
-        ("outside.mtx", mtx.replacen("2 2 2\n1 1", "2 2 2\n3 1", 1), "\"3 1 1\" cannot be read: a row of 1 to 2"),
+        (
+            "outside.mtx",
+            mtx.replacen("2 2 2\n1 1", "2 2 2\n3 1", 1),
+            "\"3 1 1\" cannot be read: a row of 1 to 2",
+        ),
         ("zero.mtx", mtx.replacen("1 1 1", "0 1 1", 1), "\"0 1 1\" cannot be read"),
         ("value.mtx", mtx.replacen("1 1 1", "1 1", 1), "\"1 1\" cannot be read"),
         ("complex.mtx", mtx.replacen("real", "complex", 1), "is of coordinate complex"),
@@ -212,7 +233,11 @@ fn bad_files_are_refused_by_place() {
         ("size.mtx", mtx.replacen("2 2 2", "2 2", 1), "its size line is"),
         ("huge.mtx", mtx.replacen("2 2 2", "4000000000 2 2", 1), "claims 4000000000 × 2"),
         ("larger.mtx", mtx.replacen("2 2 2", "18446744073709551615 2 2", 1), "more than any file holds"),
-        ("oblong.mtx", mtx.replacen("2 2 2", "2 3 2", 1).replacen("general", "symmetric", 1), "is symmetric, but 2 × 3"),
+        (
+            "oblong.mtx",
+            mtx.replacen("2 2 2", "2 3 2", 1).replacen("general", "symmetric", 1),
+            "is symmetric, but 2 × 3",
+        ),
         ("nothing.mtx", mtx.replacen("2 2 2\n1 1 1\n2 2 2\n", "0 0 0\n", 1), "the matrix is empty"),
         ("comma.csv", "id;g1;g2\ns1;1,5;2\n".into(), "decimal point instead of a comma"),
         ("prose.txt", "words\nmore\n".into(), "no tab, comma, semicolon or space"),
@@ -276,7 +301,9 @@ fn files_are_joined_by_the_genes_they_share() {
     assert_eq!(values(&store), joined, "the median of b is over all files");
     let events = events.into_inner().expect("unpoisoned");
     let warned = |words: &[&str]| {
-        events.iter().any(|e| matches!(e, Event::Warning(text) if words.iter().all(|word| text.contains(word))))
+        events
+            .iter()
+            .any(|e| matches!(e, Event::Warning(text) if words.iter().all(|word| text.contains(word))))
     };
     assert!(warned(&["1.csv: 1 of its 4 genes are left out", "\"c\"", "3 stay"]), "{events:?}");
     assert!(warned(&["2.csv: 1 of its 4 genes are left out", "\"x\""]), "{events:?}");
@@ -291,12 +318,16 @@ fn files_are_joined_by_the_genes_they_share() {
     assert!(message.contains("1 values are missing") && message.contains("\"b\""), "{message}");
 
     let other = place.file("4.csv", "patient,p,q\ns6,1,2\n");
-    let message = place.try_import(&[files[0].clone(), other], &settings(Missing::Zero)).expect_err("none").to_string();
+    let message =
+        place.try_import(&[files[0].clone(), other], &settings(Missing::Zero)).expect_err("none").to_string();
     assert!(message.contains("4.csv: no gene is in this file"), "{message}");
     let again = place.file("5.csv", "patient,a,b\ns2,1,2\ns9,2,3\n");
     let both = [files[0].clone(), again];
     let message = place.try_import(&both, &settings(Missing::Zero)).expect_err("twice").to_string();
-    assert!(message.contains("5.csv: sample id \"s2\" occurs twice") && message.contains("1.csv"), "{message}");
+    assert!(
+        message.contains("5.csv: sample id \"s2\" occurs twice") && message.contains("1.csv"),
+        "{message}"
+    );
     let unique = ImportSettings { unique_names: true, ..settings(Missing::Zero) };
     assert_eq!(place.try_import(&both, &unique).expect("renamed").samples().ids, ["s1", "s2", "s2-1", "s9"]);
 }
@@ -339,9 +370,14 @@ fn headers_are_found_however_they_are_written() {
         ("r.csv", "\"\",\"A\",\"B\"\n\"0\",1,2\n\"1\",3,4\n"),
         ("spaces.txt", "   it    A   B \n    0  1.0   2\n  1 3 4  \n"),
     ] {
-        let settings = ImportSettings { orientation: Orientation::SamplesByGenes, ..ImportSettings::default() };
+        let settings =
+            ImportSettings { orientation: Orientation::SamplesByGenes, ..ImportSettings::default() };
         let store = place.import(&place.file(name, text), &settings);
-        assert_eq!((store.genes().ids.join(""), store.samples().ids.join("")), ("AB".into(), "01".into()), "{name}");
+        assert_eq!(
+            (store.genes().ids.join(""), store.samples().ids.join("")),
+            ("AB".into(), "01".into()),
+            "{name}"
+        );
         assert_eq!(values(&store), [1.0, 2.0, 3.0, 4.0], "{name}");
     }
 }

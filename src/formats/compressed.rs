@@ -24,7 +24,9 @@ pub(super) fn open(path: &Path, consumed: Arc<AtomicU64>) -> Result<(Box<dyn Rea
     let start = file.fill_buf().map_err(Error::io(path, "reading"))?;
     Ok(match start {
         [0x1f, 0x8b, ..] => (Box::new(flate2::bufread::MultiGzDecoder::new(file)), ".gz"),
-        [b'B', b'Z', b'h', b'1'..=b'9', 0x31 | 0x17, ..] => (Box::new(bzip2::bufread::MultiBzDecoder::new(file)), ".bz2"),
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31 | 0x17, ..] => {
+            (Box::new(bzip2::bufread::MultiBzDecoder::new(file)), ".bz2")
+        }
         [0x28, 0xb5, 0x2f, 0xfd, ..] => (Box::new(Zstd::Between(file)), ".zst"),
         _ => (Box::new(file), ""),
     })

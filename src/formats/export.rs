@@ -28,8 +28,10 @@ pub fn export(store: &Store, path: &Path, force: bool, report: Reporter) -> Resu
         #[cfg(feature = "parquet")]
         "parquet" => None,
         _ => {
-            let message =
-                format!("{}: a store is exported as .tsv, .csv, .npy or .parquet; give such a name", path.display());
+            let message = format!(
+                "{}: a store is exported as .tsv, .csv, .npy or .parquet; give such a name",
+                path.display()
+            );
             return Err(Error::Usage(message));
         }
     };

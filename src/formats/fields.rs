@@ -61,7 +61,11 @@ impl Layout {
         if let Some((name, rest)) = quoted_name(line, self.delimiter) {
             return self.parse_plain(rest, Some(name), out);
         }
-        if memchr(b'"', line).is_some() { self.parse_quoted(line, out) } else { self.parse_plain(line, None, out) }
+        if memchr(b'"', line).is_some() {
+            self.parse_quoted(line, out)
+        } else {
+            self.parse_plain(line, None, out)
+        }
     }
 
     fn parse_quoted(&self, line: &[u8], out: &mut [f32]) -> Result<Words, RowError> {
@@ -199,8 +203,10 @@ pub(super) fn number(field: &[u8]) -> Option<f32> {
 /// A number such as `-12.345` or `1e-5` at the start of `text`, correctly rounded, and its length.
 pub(super) fn decimal(text: &[u8]) -> Option<(f32, usize)> {
     /// 10^0 to 10^19, all but the last exact in f64.
-    const POWERS: [f64; 20] =
-        [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19];
+    const POWERS: [f64; 20] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
+        1e18, 1e19,
+    ];
     let negative = text.first() == Some(&b'-');
     let start = usize::from(negative);
     let (mut at, mut digits) = (start, 0u64);
@@ -243,7 +249,9 @@ mod tests {
     fn rows_parse() {
         let mut out = [0.0; 4];
         let mut parse = |delimiter, line: &str| {
-            let words = layout(delimiter, 4).parse(line.as_bytes(), &mut out).unwrap_or_else(|e| panic!("{line}: {e:?}"));
+            let words = layout(delimiter, 4)
+                .parse(line.as_bytes(), &mut out)
+                .unwrap_or_else(|e| panic!("{line}: {e:?}"));
             (words.join("/"), out)
         };
         assert_eq!(parse(b'\t', "a b\t1\t-2.5e3\t+7\t 0.1 "), ("a b".into(), [1.0, -2500.0, 7.0, 0.1]));
@@ -264,7 +272,11 @@ mod tests {
         let mut out = [0.0; 2];
         let mut layout = Layout { skip: 2, trailing: true, ..layout(b'\t', 2) };
         for line in ["g\td\te\t1\t2", "g\td\te\t1\t2\t\t", "\"g\"\td\te\t1\t2\t", "g\t\"d\"\te\t1\t2\t"] {
-            assert_eq!(layout.parse(line.as_bytes(), &mut out), Ok(vec!["g".into(), "d".into(), "e".into()]), "{line}");
+            assert_eq!(
+                layout.parse(line.as_bytes(), &mut out),
+                Ok(vec!["g".into(), "d".into(), "e".into()]),
+                "{line}"
+            );
             assert_eq!(out, [1.0, 2.0]);
         }
         assert_eq!(layout.parse(b"g\td\te\t1\t2\t3", &mut out), Err(RowError::Ragged(6)));
@@ -301,12 +313,36 @@ mod tests {
         let check = |text: &str| {
             let expected: f32 = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
             let (found, length) = decimal(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!((found.to_bits(), length), (expected.to_bits(), text.len()), "{text}: {found} {expected}");
+            assert_eq!(
+                (found.to_bits(), length),
+                (expected.to_bits(), text.len()),
+                "{text}: {found} {expected}"
+            );
         };
         for text in [
-            "0", "-0", "-0.0", "7", "1.", ".5", "-.25", "16777217", "16777219", "9007199254740993", "1e-45", "3.4028236e38",
-            "1.1754943508222875e-38", "0.000000000000000000001", "123456789012345", "1234567890123456789012", "1.5e3", "2E-2",
-            "8.589973e9", "0.1", "5404319552844595.5", "1.00000005960464477", "1.000000059604645",
+            "0",
+            "-0",
+            "-0.0",
+            "7",
+            "1.",
+            ".5",
+            "-.25",
+            "16777217",
+            "16777219",
+            "9007199254740993",
+            "1e-45",
+            "3.4028236e38",
+            "1.1754943508222875e-38",
+            "0.000000000000000000001",
+            "123456789012345",
+            "1234567890123456789012",
+            "1.5e3",
+            "2E-2",
+            "8.589973e9",
+            "0.1",
+            "5404319552844595.5",
+            "1.00000005960464477",
+            "1.000000059604645",
         ] {
             check(text);
         }

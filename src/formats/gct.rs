@@ -30,7 +30,8 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
 
     // Lines padded with tabs, as spreadsheets write them, are cut.
     let row = |line: &str, what: &str| -> Result<(usize, Vec<String>)> {
-        let mut fields = split(line.as_bytes(), b'\t').map_err(|e| Error::input(path, format!("{what}: {e}")))?;
+        let mut fields =
+            split(line.as_bytes(), b'\t').map_err(|e| Error::input(path, format!("{what}: {e}")))?;
         let (found, Some((first, fields_needed))) = (fields.len(), first) else {
             return Err(Error::input(path, format!("line 2 is {counts:?}; no line is that long")));
         };

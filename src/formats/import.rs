@@ -210,7 +210,9 @@ impl Import<'_> {
             } else {
                 let spool = match &mut spool {
                     Some(spool) => spool,
-                    none => none.insert(Spool::create(self.out, self.parts.waiting.len(), file.columns.len())?),
+                    none => {
+                        none.insert(Spool::create(self.out, self.parts.waiting.len(), file.columns.len())?)
+                    }
                 };
                 spool.push(&values)?;
             }
@@ -287,7 +289,10 @@ impl Import<'_> {
             None if unnamed => Table::numbered(key, key, table.len()),
             None => table,
             Some(_) if !unnamed => {
-                let message = format!("--{key}s is for files without names (.npy, .npz, .mtx); {} has its own", path.display());
+                let message = format!(
+                    "--{key}s is for files without names (.npy, .npz, .mtx); {} has its own",
+                    path.display()
+                );
                 return Err(Error::Usage(message));
             }
             Some(names) => {
@@ -306,7 +311,8 @@ impl Import<'_> {
         if self.settings.unique_names {
             let changed = names::make_unique(&mut table);
             if changed > 0 {
-                let message = format!("{}: {changed} {key} ids occurred again and got a number", path.display());
+                let message =
+                    format!("{}: {changed} {key} ids occurred again and got a number", path.display());
                 (self.report)(Event::Warning(message));
             }
         }
@@ -314,8 +320,10 @@ impl Import<'_> {
             let (first, second) = (first + 1, second + 1);
             return Err(Error::input(
                 path,
-                format!("{key} id {id:?} occurs twice ({key}s {first} and {second}); rename or remove one, or pass \
-                     --unique-names"),
+                format!(
+                    "{key} id {id:?} occurs twice ({key}s {first} and {second}); rename or remove one, or pass \
+                     --unique-names"
+                ),
             ));
         }
         if side == Rows::Genes {

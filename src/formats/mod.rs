@@ -86,13 +86,7 @@ pub const FORMATS: &[Format] = &[
         begins: "PAR1",
         open: parquet::open,
     },
-    Format {
-        name: "gct",
-        extensions: &["gct"],
-        magic: gct::magic,
-        begins: "#1.2 or #1.3",
-        open: gct::open,
-    },
+    Format { name: "gct", extensions: &["gct"], magic: gct::magic, begins: "#1.2 or #1.3", open: gct::open },
     Format {
         name: "series-matrix",
         extensions: &[],
@@ -100,7 +94,13 @@ pub const FORMATS: &[Format] = &[
         begins: "!Series_ or !Sample_",
         open: series_matrix::open,
     },
-    Format { name: "mtx", extensions: &["mtx"], magic: mtx::magic, begins: "%%MatrixMarket", open: mtx::open },
+    Format {
+        name: "mtx",
+        extensions: &["mtx"],
+        magic: mtx::magic,
+        begins: "%%MatrixMarket",
+        open: mtx::open,
+    },
     Format { name: "csv", extensions: &["csv"], magic: text::magic, begins: "text", open: text::open_csv },
     Format {
         name: "tsv",
@@ -244,12 +244,20 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     Ok(file)
 }
 
+/// Whether `path` is a directory that holds a matrix file in parts, as 10x Genomics writes it.
+pub fn is_directory(path: &Path) -> bool {
+    path.is_dir() && mtx::is_directory(path)
+}
+
 /// Opens one of the formats that are a directory.
 fn open_directory(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
-    if mtx::is_directory(path) {
+    if is_directory(path) {
         return mtx::open_directory(path, settings);
     }
-    Err(Error::input(path, "is a directory; a matrix file is needed, or a 10x directory (matrix.mtx, features.tsv, barcodes.tsv)"))
+    Err(Error::input(
+        path,
+        "is a directory; a matrix file is needed, or a 10x directory (matrix.mtx, features.tsv, barcodes.tsv)",
+    ))
 }
 
 /// The format by content where that is telling, else by the file's ending.
@@ -269,7 +277,11 @@ fn recognise(path: &Path, start: &[u8]) -> Result<&'static Format> {
                 FORMATS.iter().flat_map(|f| f.extensions).map(|e| format!(".{e}")).collect();
             Err(Error::input(
                 path,
-                format!("is of no known format; {} are read, text also as {}", endings.join(", "), PACKED.join(", ")),
+                format!(
+                    "is of no known format; {} are read, text also as {}",
+                    endings.join(", "),
+                    PACKED.join(", ")
+                ),
             ))
         }
     }

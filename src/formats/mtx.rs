@@ -26,7 +26,10 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     // Nothing is allocated by what a header claims.
     if matrix.rows.max(matrix.columns) > super::FREE_NAMES.saturating_add(entries.saturating_mul(64)) {
         let claim = format!("{} × {}", matrix.rows, matrix.columns);
-        return Err(Error::input(path, format!("claims {claim} for {entries} entries; is the size line damaged?")));
+        return Err(Error::input(
+            path,
+            format!("claims {claim} for {entries} entries; is the size line damaged?"),
+        ));
     }
     let (genes, samples) = (Table::numbered("gene_id", "gene", matrix.rows), matrix.columns);
     let samples = Table::numbered("sample_id", "sample", samples);
@@ -104,7 +107,8 @@ fn names(path: &Path, columns: &[&str], settings: &ReadSettings) -> Result<Table
     let mut lines = Lines::open(path, settings)?;
     let mut table = Table::new("id", Vec::new());
     while let Some(line) = lines.line()? {
-        let line = String::from_utf8(line).map_err(|_| Error::input(path, "is not UTF-8 text; save it as UTF-8"))?;
+        let line =
+            String::from_utf8(line).map_err(|_| Error::input(path, "is not UTF-8 text; save it as UTF-8"))?;
         if line.trim().is_empty() {
             continue;
         }
@@ -186,13 +190,19 @@ fn header(path: &Path, settings: &ReadSettings) -> Result<(Matrix, Lines)> {
     let banner = lines.expect("its first line")?.to_lowercase();
     let words: Vec<&str> = banner.split_whitespace().collect();
     let [_, "matrix", layout, field, symmetry] = words.as_slice() else {
-        return refuse(format!("begins with {banner:?}; `%%MatrixMarket matrix LAYOUT FIELD SYMMETRY` is needed"));
+        return refuse(format!(
+            "begins with {banner:?}; `%%MatrixMarket matrix LAYOUT FIELD SYMMETRY` is needed"
+        ));
     };
     let kind = match (*layout, *field) {
         ("coordinate", "real" | "integer" | "double") => Kind::Coordinate,
         ("coordinate", "pattern") => Kind::Pattern,
         ("array", "real" | "integer" | "double") => Kind::Array,
-        _ => return refuse(format!("is of {layout} {field}; coordinate or array of real, integer or pattern is read")),
+        _ => {
+            return refuse(format!(
+                "is of {layout} {field}; coordinate or array of real, integer or pattern is read"
+            ));
+        }
     };
     let mirror = match *symmetry {
         "general" => None,
@@ -214,7 +224,11 @@ fn header(path: &Path, settings: &ReadSettings) -> Result<(Matrix, Lines)> {
             (rows, columns, all)
         }
         (Some(&[rows, columns, entries]), Kind::Coordinate | Kind::Pattern) => (rows, columns, Some(entries)),
-        _ => return refuse(format!("its size line is {size:?}; rows, columns and (of coordinates) entries are needed")),
+        _ => {
+            return refuse(format!(
+                "its size line is {size:?}; rows, columns and (of coordinates) entries are needed"
+            ));
+        }
     };
     let small = rows.max(columns) < u32::MAX as usize;
     let Some(entries) = entries.filter(|_| small && rows.checked_mul(columns).is_some()) else {
@@ -239,7 +253,8 @@ impl Matrix {
         let (columns, rows) = if by_rows { (samples, genes) } else { (genes, samples) };
         // The dense block is the largest piece of memory; without an order, each costs a pass.
         let share = if self.order == Order::None { 4 } else { 16 };
-        let step = (settings.memory / share / size_of::<f32>() / columns.len().max(1)).clamp(1, rows.len().max(1));
+        let step =
+            (settings.memory / share / size_of::<f32>() / columns.len().max(1)).clamp(1, rows.len().max(1));
         let blocks = MtxBlocks {
             settings: settings.clone(),
             n: rows.len(),
@@ -280,7 +295,8 @@ impl Entries {
         let Some(text) = self.lines.block()? else {
             let (found, wanted) = (self.read, self.matrix.entries);
             if found < wanted {
-                let message = format!("has {found} entries where its size line calls for {wanted}; truncated?");
+                let message =
+                    format!("has {found} entries where its size line calls for {wanted}; truncated?");
                 return Err(Error::input(&self.matrix.path, message));
             }
             return Ok(false);
@@ -321,7 +337,10 @@ impl Entries {
 fn pieces(mut text: &[u8]) -> Vec<&[u8]> {
     let mut pieces = Vec::with_capacity(text.len() / TASK + 1);
     while !text.is_empty() {
-        let end = text.get(TASK..).and_then(|rest| memchr::memchr(b'\n', rest)).map_or(text.len(), |at| TASK + at + 1);
+        let end = text
+            .get(TASK..)
+            .and_then(|rest| memchr::memchr(b'\n', rest))
+            .map_or(text.len(), |at| TASK + at + 1);
         let (piece, rest) = text.split_at(end);
         pieces.push(piece);
         text = rest;
@@ -353,7 +372,9 @@ fn parse(text: &[u8], matrix: &Matrix) -> std::result::Result<Vec<Entry>, String
                     Kind::Pattern => format!("a row of 1 to {rows} and a column of 1 to {columns}"),
                     Kind::Coordinate => format!("a row of 1 to {rows}, a column of 1 to {columns}, a number"),
                 };
-                return Err(format!("entry {line:?} cannot be read: {wanted} are needed; is the file damaged?"));
+                return Err(format!(
+                    "entry {line:?} cannot be read: {wanted} expected; is the file damaged?"
+                ));
             }
         }
     }

@@ -23,7 +23,8 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let named = ["X.npy", "matrix.npy", "data.npy"].into_iter().find_map(|name| zip.member(name));
     let Some(member) = named.or(arrays.first().copied().filter(|_| arrays.len() == 1)) else {
         let names: Vec<_> = arrays.iter().take(8).map(|m| m.name.trim_end_matches(".npy")).collect();
-        let message = format!("holds the arrays {names:?}; one alone, or one named X, matrix or data is needed");
+        let message =
+            format!("holds the arrays {names:?}; one alone, or one named X, matrix or data is needed");
         return Err(Error::input(path, message));
     };
     npy::file_of("npz", array(path, &zip, member)?, settings)
@@ -38,8 +39,9 @@ fn open_sparse(path: &Path, zip: &Zip, settings: &ReadSettings) -> Result<Matrix
     let refuse = |message: String| Err(Error::input(path, message));
     let open = |name: &str| {
         let member = zip.member(&format!("{name}.npy"));
-        let member =
-            member.ok_or_else(|| Error::input(path, format!("is no matrix of scipy.sparse: {name}.npy is missing")))?;
+        let member = member.ok_or_else(|| {
+            Error::input(path, format!("is no matrix of scipy.sparse: {name}.npy is missing"))
+        })?;
         array(path, zip, member)
     };
     let member = zip.member("format.npy");

@@ -47,9 +47,16 @@ fn kind(column: &ColumnDescPtr) -> Kind {
     match (column.physical_type(), column.logical_type_ref()) {
         (Physical::BYTE_ARRAY, None | Some(LogicalType::String | LogicalType::Enum)) => Kind::Text,
         (Physical::INT32 | Physical::INT64, Some(LogicalType::Integer(integer))) => {
-            if integer.is_signed { Kind::Number } else { Kind::Unsigned }
+            if integer.is_signed {
+                Kind::Number
+            } else {
+                Kind::Unsigned
+            }
         }
-        (Physical::BOOLEAN | Physical::INT32 | Physical::INT64 | Physical::FLOAT | Physical::DOUBLE, None) => Kind::Number,
+        (
+            Physical::BOOLEAN | Physical::INT32 | Physical::INT64 | Physical::FLOAT | Physical::DOUBLE,
+            None,
+        ) => Kind::Number,
         (Physical::FIXED_LEN_BYTE_ARRAY, Some(LogicalType::Float16)) => Kind::Half,
         _ => Kind::Other,
     }
@@ -66,7 +73,8 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let mut source = Source { path: path.to_path_buf(), reader, n: 0 };
     let columns = source.reader.metadata().file_metadata().schema_descr().columns().to_vec();
     let groups = source.reader.metadata().row_groups();
-    let rows = groups.iter().try_fold(0usize, |n, group| n.checked_add(usize::try_from(group.num_rows()).ok()?));
+    let rows =
+        groups.iter().try_fold(0usize, |n, group| n.checked_add(usize::try_from(group.num_rows()).ok()?));
     // The best that run lengths and deflate can do is far below this.
     let most = usize::try_from(length).unwrap_or(usize::MAX).saturating_mul(1 << 16);
     source.n = rows.filter(|n| *n <= most).ok_or_else(|| damaged(path, &"it claims too many rows"))?;
@@ -79,10 +87,14 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let mut warnings = Vec::new();
     if let Some(first) = others.first() {
         let (n, name) = (others.len(), columns[*first].path().string());
-        warnings.push(format!("{}: {n} columns are left out: neither numbers nor text (the first is {name:?})", path.display()));
+        warnings.push(format!(
+            "{}: {n} columns are left out: neither numbers nor text (the first is {name:?})",
+            path.display()
+        ));
     }
     let index = |c: &&usize| columns[**c].name().starts_with("__index_level_");
-    let id = texts.iter().find(index).or(texts.first()).copied().or_else(|| numbers.iter().find(index).copied());
+    let id =
+        texts.iter().find(index).or(texts.first()).copied().or_else(|| numbers.iter().find(index).copied());
     numbers.retain(|c| Some(*c) != id);
     if numbers.is_empty() || source.n == 0 {
         return Err(Error::input(path, "the matrix is empty: it has no rows or no columns of numbers"));
@@ -95,7 +107,10 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
             Table::new(columns[id].name(), ids.iter().map(f32::to_string).collect())
         }
         None => {
-            warnings.push(format!("{}: no column of text holds sample ids; samples are numbered", path.display()));
+            warnings.push(format!(
+                "{}: no column of text holds sample ids; samples are numbered",
+                path.display()
+            ));
             Table::numbered("sample_id", "sample", source.n)
         }
     };
@@ -164,7 +179,8 @@ impl Source {
         self.column(column, |values, there| {
             let Values::Bytes(bytes) = values else { return Ok(()) };
             let mut bytes = bytes.iter();
-            let mut text = || bytes.next().map_or(String::new(), |b| String::from_utf8_lossy(b.data()).into_owned());
+            let mut text =
+                || bytes.next().map_or(String::new(), |b| String::from_utf8_lossy(b.data()).into_owned());
             out.extend(there.iter().map(|there| if *there > 0 { text() } else { String::new() }));
             Ok(())
         })?;
@@ -174,7 +190,8 @@ impl Source {
     fn numbers(&self, column: usize, kind: Kind, out: &mut Vec<f32>) -> Result<()> {
         self.column(column, |values, there| {
             let mut spread = |values: &mut dyn Iterator<Item = f32>| {
-                let value = |there: &i16| if *there > 0 { values.next().unwrap_or(f32::NAN) } else { f32::NAN };
+                let value =
+                    |there: &i16| if *there > 0 { values.next().unwrap_or(f32::NAN) } else { f32::NAN };
                 out.extend(there.iter().map(value));
             };
             match values {
@@ -207,7 +224,11 @@ enum Values<'a> {
 }
 
 /// Reads up to `n` rows; how many there were.
-fn batch(reader: &mut ColumnReader, n: usize, each: &mut impl FnMut(Values, &[i16]) -> Outcome<()>) -> Outcome<usize> {
+fn batch(
+    reader: &mut ColumnReader,
+    n: usize,
+    each: &mut impl FnMut(Values, &[i16]) -> Outcome<()>,
+) -> Outcome<usize> {
     let (mut levels, mut halves) = (Vec::new(), Vec::new());
     macro_rules! read {
         ($reader:expr, $values:ident, $wrap:expr) => {{
@@ -267,10 +288,15 @@ impl Blocks for Columns {
 /// Two columns of one name; what the system refuses.
 pub(super) fn write(store: &Store, path: &Path, force: bool, report: Reporter) -> Result<()> {
     let (samples, genes) = (store.samples(), store.genes());
-    let names = || std::iter::once(samples.key.as_str()).chain(samples.column_names()).chain(genes.ids.iter().map(String::as_str));
+    let names = || {
+        std::iter::once(samples.key.as_str())
+            .chain(samples.column_names())
+            .chain(genes.ids.iter().map(String::as_str))
+    };
     let mut seen = std::collections::HashSet::new();
     if let Some(name) = names().find(|name| !seen.insert(*name)) {
-        let message = format!("{name:?} is a gene and a column of the samples; a Parquet file needs different names");
+        let message =
+            format!("{name:?} is a gene and a column of the samples; a Parquet file needs different names");
         return Err(Error::Data(message));
     }
     let failed = |e: parquet::errors::ParquetError| Error::Io {
@@ -293,10 +319,15 @@ pub(super) fn write(store: &Store, path: &Path, force: bool, report: Reporter) -
         .set_statistics_enabled(EnabledStatistics::None)
         .build();
     let (n, n_genes) = (store.n_samples(), store.n_genes());
-    report(Event::Started { task: format!("writing {}", path.display()), total: Some(n_genes as u64), unit: "genes" });
+    report(Event::Started {
+        task: format!("writing {}", path.display()),
+        total: Some(n_genes as u64),
+        unit: "genes",
+    });
     atomic::write_path(path, force, |temporary| {
         let file = File::create(temporary).map_err(Error::io(path, "creating"))?;
-        let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties)).map_err(failed)?;
+        let mut writer =
+            SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties)).map_err(failed)?;
         let mut group = writer.next_row_group().map_err(failed)?;
         for fields in std::iter::once(&samples.ids).chain(samples.columns.iter().map(|(_, fields)| fields)) {
             let texts: Vec<ByteArray> = fields.iter().map(|field| field.as_str().into()).collect();
@@ -324,7 +355,8 @@ const WRITTEN: usize = 16 << 20;
 
 /// Writes the next column of a row group.
 fn put<T: DataType>(group: &mut SerializedRowGroupWriter<File>, values: &[T::T]) -> Outcome<()> {
-    let missing = || parquet::errors::ParquetError::General("there are more columns than the schema has".into());
+    let missing =
+        || parquet::errors::ParquetError::General("there are more columns than the schema has".into());
     let mut column = group.next_column()?.ok_or_else(missing)?;
     column.typed::<T>().write_batch(values, None, None)?;
     column.close()

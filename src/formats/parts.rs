@@ -85,7 +85,8 @@ impl Parts {
         let known = first.positions();
         let other = genes.ids.iter().find(|id| !known.contains_key(id.as_str())).cloned();
         let positions = genes.positions();
-        let place: Vec<_> = first.ids.iter().map(|id| positions.get(id.as_str()).map(|p| *p as u32)).collect();
+        let place: Vec<_> =
+            first.ids.iter().map(|id| positions.get(id.as_str()).map(|p| *p as u32)).collect();
         self.shared.retain(|gene| place[*gene].is_some());
         if self.shared.is_empty() {
             let (theirs, ours) = (&genes.ids[0], &first.ids[0]);
@@ -103,9 +104,12 @@ impl Parts {
     pub fn report(&self, inputs: &[PathBuf], report: Reporter) -> Vec<usize> {
         let shared = self.shared.len();
         let left: Vec<usize> = self.own.iter().map(|(n, _)| n - shared).collect();
-        for ((path, (n, other)), left) in inputs.iter().zip(&self.own).zip(&left).filter(|(_, left)| **left > 0) {
+        for ((path, (n, other)), left) in
+            inputs.iter().zip(&self.own).zip(&left).filter(|(_, left)| **left > 0)
+        {
             let mut kept = self.shared.iter();
-            let mut lost = || self.genes.as_ref()?.ids.iter().enumerate().find(|(g, _)| kept.next() != Some(g));
+            let mut lost =
+                || self.genes.as_ref()?.ids.iter().enumerate().find(|(g, _)| kept.next() != Some(g));
             let example = other.clone().or_else(|| lost().map(|(_, id)| id.clone())).unwrap_or_default();
             let path = path.display();
             report(Event::Warning(format!(
@@ -118,7 +122,9 @@ impl Parts {
 
     /// Decides which genes stay and what stands in for their missing values.
     pub fn decide(&mut self, policy: Missing, memory: usize) -> Result<()> {
-        let missing = |gene: &usize| self.waiting.iter().map(|part| u64::from(part.missing_by_gene()[part.of(*gene)])).sum();
+        let missing = |gene: &usize| {
+            self.waiting.iter().map(|part| u64::from(part.missing_by_gene()[part.of(*gene)])).sum()
+        };
         let by_gene: Vec<u64> = self.shared.iter().map(missing).collect();
         self.missing = by_gene.iter().sum();
         let id = |gene: usize| self.genes.as_ref().map_or("", |genes| &genes.ids[gene]).to_string();
@@ -185,7 +191,8 @@ impl Parts {
         for mut part in std::mem::take(&mut self.waiting) {
             let width = part.missing_by_gene().len();
             let own: Vec<usize> = self.kept.iter().map(|gene| part.of(*gene)).collect();
-            let whole = part.tally.count == 0 && own.len() == width && own.iter().enumerate().all(|(a, b)| a == *b);
+            let whole =
+                part.tally.count == 0 && own.len() == width && own.iter().enumerate().all(|(a, b)| a == *b);
             let step = (settings.read.memory / 8 / size_of::<f32>() / width).max(1);
             for first in (0..part.n_samples).step_by(step) {
                 let last = (first + step).min(part.n_samples);
@@ -199,7 +206,10 @@ impl Parts {
                 let mut samples = Vec::new();
                 for (sample, row) in (first..last).zip(values.chunks_exact(width)) {
                     let wanting = part.missing_by_sample()[sample] > 0;
-                    if settings.missing == Missing::DropSample && wanting && own.iter().any(|g| row[*g].is_nan()) {
+                    if settings.missing == Missing::DropSample
+                        && wanting
+                        && own.iter().any(|g| row[*g].is_nan())
+                    {
                         continue;
                     }
                     samples.push(seen + sample);

@@ -87,7 +87,8 @@ fn describe(path: &Path, samples: &mut Table, about: Vec<(String, Vec<String>)>)
             };
             let known = traits.len() < MOST_KEYS || traits.iter().any(|(other, _)| other == key);
             let (key, value) = if known { (key, value) } else { (name.as_str(), field.as_str()) };
-            let key = if channel == "1" || key == name { key.to_string() } else { format!("{key}_ch{channel}") };
+            let key =
+                if channel == "1" || key == name { key.to_string() } else { format!("{key}_ch{channel}") };
             let at = traits.iter().position(|(other, _)| *other == key).unwrap_or_else(|| {
                 traits.push((key, vec![String::new(); n]));
                 traits.len() - 1

@@ -50,7 +50,8 @@ fn open(path: &Path, settings: &ReadSettings, told: Option<u8>) -> Result<Matrix
         return Err(Error::input(path, "the matrix is empty: there is no row below the header"));
     };
     let mut first = split(first, delimiter).map_err(|e| Error::input(path, format!("row 1: {e}")))?;
-    let trailing = trim_empty(&mut first) && (trailing || first.len() == header.len()) || trailing;
+    let padded = trim_empty(&mut first);
+    let trailing = trailing || padded && first.len() == header.len();
     let (corner, columns) = if first.len() == header.len() + 1 {
         (String::new(), header)
     } else {
@@ -155,8 +156,11 @@ impl Blocks for TextBlocks {
         }
         values.resize(start + lines.len() * n, 0.0);
         let layout = &self.layout;
-        let parsed: Vec<std::result::Result<Words, RowError>> =
-            values[start..].par_chunks_mut(n).zip(&lines).map(|(out, line)| layout.parse(line, out)).collect();
+        let parsed: Vec<std::result::Result<Words, RowError>> = values[start..]
+            .par_chunks_mut(n)
+            .zip(&lines)
+            .map(|(out, line)| layout.parse(line, out))
+            .collect();
         for (i, (row, line)) in parsed.into_iter().zip(&lines).enumerate() {
             let mut words = row
                 .map_err(|error| {

@@ -57,8 +57,9 @@ impl Zip {
     pub fn open(path: &Path) -> Result<Zip> {
         let mut file = File::open(path).map_err(Error::io(path, "opening"))?;
         let length = file.metadata().map_err(Error::io(path, "reading"))?.len();
-        let members = directory(&mut file, length)
-            .ok_or_else(|| Error::input(path, "the zip archive's directory cannot be read; is the file truncated?"))?;
+        let members = directory(&mut file, length).ok_or_else(|| {
+            Error::input(path, "the zip archive's directory cannot be read; is the file truncated?")
+        })?;
         Ok(Zip { path: path.to_path_buf(), members })
     }
 
@@ -69,9 +70,12 @@ impl Zip {
 
     /// Opens a member for reading; its checksum is compared at the end.
     pub fn read(&self, member: &Member) -> Result<Box<dyn Read + Send>> {
-        let damaged = || Error::input(&self.path, format!("member {} lies outside the archive; truncated?", member.name));
+        let damaged = || {
+            Error::input(&self.path, format!("member {} lies outside the archive; truncated?", member.name))
+        };
         let mut file = File::open(&self.path).map_err(Error::io(&self.path, "opening"))?;
-        let header = take(&mut file, member.header, 30).filter(|h| h.starts_with(MAGIC)).ok_or_else(damaged)?;
+        let header =
+            take(&mut file, member.header, 30).filter(|h| h.starts_with(MAGIC)).ok_or_else(damaged)?;
         let length = file.metadata().map_err(Error::io(&self.path, "reading"))?.len();
         if member.packed > length {
             return Err(damaged());
@@ -87,7 +91,10 @@ impl Zip {
             0 => Box::new(input),
             8 => Box::new(flate2::bufread::DeflateDecoder::new(input)),
             method => {
-                let message = format!("member {} is packed by method {method}; stored and deflate are read", member.name);
+                let message = format!(
+                    "member {} is packed by method {method}; stored and deflate are read",
+                    member.name
+                );
                 return Err(Error::input(&self.path, message));
             }
         };
@@ -100,8 +107,11 @@ fn directory(file: &mut File, length: u64) -> Option<Vec<Member>> {
     let tail_at = length.saturating_sub(22 + 65_535);
     let tail = take(file, tail_at, length - tail_at)?;
     let end = tail.windows(4).rposition(|w| w == b"PK\x05\x06")?;
-    let (mut count, mut size, mut at) =
-        (u64::from(u16_at(&tail, end + 10)?), u64::from(u32_at(&tail, end + 12)?), u64::from(u32_at(&tail, end + 16)?));
+    let (mut count, mut size, mut at) = (
+        u64::from(u16_at(&tail, end + 10)?),
+        u64::from(u32_at(&tail, end + 12)?),
+        u64::from(u32_at(&tail, end + 16)?),
+    );
     if let Some(locator) = end.checked_sub(20).filter(|l| tail[*l..].starts_with(b"PK\x06\x07")) {
         let end = take(file, u64_at(&tail, locator + 8)?, 56)?;
         if !end.starts_with(b"PK\x06\x06") {
@@ -124,7 +134,8 @@ fn directory(file: &mut File, length: u64) -> Option<Vec<Member>> {
             usize::from(u16_at(&list, at + 32)?),
         );
         let start = at + 46;
-        let mut sizes = [u32_at(&list, at + 24)?, u32_at(&list, at + 20)?, u32_at(&list, at + 42)?].map(u64::from);
+        let mut sizes =
+            [u32_at(&list, at + 24)?, u32_at(&list, at + 20)?, u32_at(&list, at + 42)?].map(u64::from);
         // What does not fit 32 bits stands in the extra field of tag 1, in this order.
         let extras = list.get(start + name..start + name + extra)?;
         let mut wide = zip64(extras).unwrap_or_default();

@@ -180,12 +180,20 @@ mod tests {
         let mut child = std::process::Command::new("true").spawn().expect("it runs");
         let (dead, alive) = (child.id(), std::process::id());
         child.wait().expect("it ended");
-        for name in [format!("out.gex.tmp-{dead}-0"), format!("out.gex.tmp-{alive}-7"), format!("other.tmp-{dead}")] {
+        for name in
+            [format!("out.gex.tmp-{dead}-0"), format!("out.gex.tmp-{alive}-7"), format!("other.tmp-{dead}")]
+        {
             std::fs::write(dir.path().join(name), "x").expect("written");
         }
         std::fs::create_dir_all(dir.path().join(format!("out.gex.tmp-{dead}/deep"))).expect("made");
         sweep(&path, "tmp");
-        let mut left: Vec<_> = dir.path().read_dir().expect("readable").flatten().map(|e| e.file_name()).collect();
+        let mut left: Vec<_> = dir
+            .path()
+            .read_dir()
+            .expect("readable")
+            .flatten()
+            .map(|e| e.file_name().into_string().expect("text"))
+            .collect();
         left.sort();
         assert_eq!(left, [format!("other.tmp-{dead}"), format!("out.gex.tmp-{alive}-7")]);
     }

@@ -51,7 +51,7 @@ impl Spool {
 
     /// Columns `first..last`, one after another: `out[(c − first)·rows + r]`.
     pub fn columns(&mut self, first: usize, last: usize, out: &mut Vec<f32>) -> Result<()> {
-        self.turned(&[first..last], out)
+        self.turned(std::slice::from_ref(&(first..last)), out)
     }
 
     /// The given columns, one after another.
