@@ -7,12 +7,12 @@ use super::hdf5::{self, Dense, Named};
 use super::{MatrixFile, Orientation, ReadSettings};
 use crate::error::{Error, Result};
 
-pub(super) fn open(path: &Path, _settings: &ReadSettings) -> Result<MatrixFile> {
+pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let file = hdf5::open(path)?;
     let dataset = file.dataset("0/DATA/0/matrix").map_err(|e| {
         Error::input(path, format!("is not a GCTX file: dataset 0/DATA/0/matrix cannot be opened ({e})"))
     })?;
-    let blocks = Dense::open(path, dataset, "0/DATA/0/matrix")?;
+    let blocks = Dense::open(path, dataset, "0/DATA/0/matrix", settings.memory)?;
     let [n_samples, n_genes] = blocks.shape();
     let mut warnings = Vec::new();
     let mut table = |name: &str, n: usize| {

@@ -30,7 +30,7 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
         warnings,
     };
     if let Ok(dataset) = file.dataset(&name) {
-        let blocks = Dense::open(path, dataset, &name)?;
+        let blocks = Dense::open(path, dataset, &name, settings.memory)?;
         let (samples, genes) = tables(blocks.shape().map(|n| n as u64))?;
         return Ok(named(samples, genes, !blocks.turned(), warnings).with(blocks));
     }
@@ -42,8 +42,8 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     };
     // The shape is a claim; there are as many names, so the counts are no larger than what was read.
     let (samples, genes) = tables(told)?;
-    let [lines, width] = if by_columns { [genes.len(), samples.len()] } else { [samples.len(), genes.len()] };
-    let blocks = Sparse::open(path, &group, &name, lines, width)?;
+    let sides = if by_columns { [genes.len(), samples.len()] } else { [samples.len(), genes.len()] };
+    let blocks = Sparse::open(path, &group, &name, sides, settings.memory)?;
     Ok(named(samples, genes, !by_columns, warnings).with(blocks))
 }
 

@@ -21,7 +21,7 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
         let layers = file.group("layers").and_then(|g| g.datasets()).unwrap_or_default();
         Error::input(path, format!("the file has no {name}; its layers are {layers:?}"))
     })?;
-    let blocks = Dense::open(path, dataset, &name)?;
+    let blocks = Dense::open(path, dataset, &name, settings.memory)?;
     let [n_genes, n_samples] = blocks.shape();
     let mut warnings = Vec::new();
     let mut table = |name: &str, ids: &[&str], n: usize| {

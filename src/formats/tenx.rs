@@ -45,7 +45,7 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
         let message = format!("{name}/shape is {told:?}; there are names for {genes} × {samples}");
         return Err(hdf5::damaged(path, &message));
     }
-    let blocks = Sparse::open(path, &group, &name, samples.len(), genes.len())?;
+    let blocks = Sparse::open(path, &group, &name, [samples.len(), genes.len()], settings.memory)?;
     let natural = Orientation::GenesBySamples;
     let named =
         Named { format: "10x", natural, samples, genes, rows_are_samples: true, sentinel: None, warnings };

@@ -28,14 +28,20 @@ const WRITERS: &[(&str, Writer)] = &[
 
 /// Writes the store to `path`: `.tsv` and `.csv` with a header of gene ids and the sample id before each row, every value
 /// in the fewest digits that give it back; `.npy` the matrix alone, as it lies in the store; `.h5ad` and `.gctx` in f32 with
-/// the columns of genes and samples.
+/// the columns of genes and samples; `.parquet` with a column for every gene.
 ///
 /// # Errors
 /// [`Error::Usage`] for another ending; a file that exists, without `force`; what the system refuses.
 pub fn export(store: &Store, path: &Path, force: bool, report: Reporter) -> Result<()> {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    #[cfg(feature = "parquet")]
+    if ending == "parquet" {
+        return super::parquet::write(store, path, force, report);
+    }
     let Some((_, write)) = WRITERS.iter().find(|(name, _)| *name == ending) else {
-        let endings: Vec<_> = WRITERS.iter().map(|(name, _)| format!(".{name}")).collect();
+        let parquet = cfg!(feature = "parquet").then_some("parquet");
+        let endings: Vec<_> =
+            WRITERS.iter().map(|(name, _)| *name).chain(parquet).map(|name| format!(".{name}")).collect();
         let message =
             format!("{}: a store is exported as {}; give such a name", path.display(), endings.join(", "));
         return Err(Error::Usage(message));

@@ -9,13 +9,15 @@ use hdf5_pure::{Dataset, Datatype, DatatypeByteOrder};
 use rayon::prelude::*;
 
 use super::filters::Pipeline;
-use super::{BLOCK, MOST_COMPRESSION, damaged};
+use super::{MOST_COMPRESSION, block, damaged};
 use crate::error::{Error, Result};
 use crate::formats::npy;
 
-/// The most that a stripe may take unpacked. With a second copy of a chunk while it is unpacked, and the block that is
-/// handed on, this stays within 512 MiB.
-const STRIPE: u64 = 192 << 20;
+/// The most that a stripe may take unpacked, of the memory in all: a chunk has a second copy while it is unpacked, and there is
+/// the block that is handed on.
+fn stripe(memory: usize) -> u64 {
+    memory as u64 / 8 * 3
+}
 
 /// How the elements of a dataset are stored.
 #[derive(Debug, Clone)]
@@ -112,8 +114,8 @@ impl Stream {
     ///
     /// # Errors
     /// [`Error::Input`] for anything but numbers in one or two dimensions, and for a damaged file.
-    pub fn open(path: &Path, dataset: Dataset, name: &str) -> Result<Stream> {
-        Stream::bounded(path, dataset, name, STRIPE, BLOCK)
+    pub fn open(path: &Path, dataset: Dataset, name: &str, memory: usize) -> Result<Stream> {
+        Stream::bounded(path, dataset, name, stripe(memory), block(memory))
     }
 
     /// [`Stream::open`] with at most `stripe` bytes unpacked at a time, and `block` where chunks do not ask for more.
@@ -346,11 +348,11 @@ mod tests {
     #[test]
     fn little_memory_changes_the_way_but_not_the_values() {
         for name in ["X", "layers/tiles", "layers/checked", "layers/contiguous", "layers/partly"] {
-            let (axis, all) = read(name, STRIPE, BLOCK, 1000);
+            let (axis, all) = read(name, stripe(512 << 20), 1 << 23, 1000);
             assert_eq!((axis, all.len()), (0, 23 * 17), "{name}");
             // A stripe of columns of X is 23 × 3 f64, one of tiles 25 × 4 f32, one of its rows 5 × 20.
             for stripe in [1, 399, 400, 552, 600, 5000] {
-                for (block, lines) in [(1, 1), (300, 4), (700, 7), (BLOCK, 23)] {
+                for (block, lines) in [(1, 1), (300, 4), (700, 7), (1 << 23, 23)] {
                     let (axis, found) = read(name, stripe, block, lines);
                     assert_eq!(found, all, "{name} {stripe} {block} {lines}");
                     assert_eq!(axis == 1, name == "X" && (552..5000).contains(&stripe), "{name} {stripe}");

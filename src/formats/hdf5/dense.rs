@@ -4,8 +4,8 @@ use std::path::Path;
 
 use hdf5_pure::Dataset;
 
-use super::BLOCK;
 use super::array::Stream;
+use super::block;
 use crate::error::{Error, Result};
 use crate::formats::Blocks;
 
@@ -13,6 +13,8 @@ use crate::formats::Blocks;
 pub(crate) struct Dense {
     stream: Stream,
     bytes: Vec<u8>,
+    /// Bytes of a block.
+    block: u64,
 }
 
 impl Dense {
@@ -20,13 +22,14 @@ impl Dense {
     ///
     /// # Errors
     /// [`Error::Input`] for anything but numbers in two dimensions, and for a damaged file.
-    pub fn open(path: &Path, dataset: Dataset, name: &str) -> Result<Dense> {
+    pub fn open(path: &Path, dataset: Dataset, name: &str, memory: usize) -> Result<Dense> {
         let dimensions = dataset.shape().map_err(|e| super::damaged(path, &e))?.len();
         if dimensions != 2 {
             let message = format!("dataset {name}: has {dimensions} dimensions; a matrix has two");
             return Err(Error::input(path, message));
         }
-        Ok(Dense { stream: Stream::open(path, dataset, name)?, bytes: Vec::new() })
+        let stream = Stream::open(path, dataset, name, memory)?;
+        Ok(Dense { stream, bytes: Vec::new(), block: block(memory) })
     }
 
     /// Whether blocks hold columns of the file in place of rows.
@@ -45,7 +48,7 @@ impl Blocks for Dense {
     fn next(&mut self, _ids: &mut Vec<String>, values: &mut Vec<f32>) -> Result<bool> {
         let line = self.stream.lines()[1] * self.stream.number.size;
         self.bytes.clear();
-        self.stream.take((BLOCK as usize / line.max(1)).max(1), &mut self.bytes)?;
+        self.stream.take((self.block as usize / line.max(1)).max(1), &mut self.bytes)?;
         self.stream.number.floats(&self.bytes, values);
         Ok(!self.bytes.is_empty())
     }

@@ -29,6 +29,11 @@ const MOST_COMPRESSION: u64 = 1032;
 /// Values of a block, in bytes of the file's type. More of them cost page faults: 32 MiB took a fifth longer.
 const BLOCK: u64 = 8 << 20;
 
+/// Bytes of a block where an import may hold `memory` bytes.
+fn block(memory: usize) -> u64 {
+    BLOCK.min(memory as u64 / 64)
+}
+
 /// The signature stands at 0, or after a user block of 512 bytes or more (which nobody writes here).
 pub(super) fn magic(start: &[u8]) -> bool {
     start.starts_with(b"\x89HDF\r\n\x1a\n")

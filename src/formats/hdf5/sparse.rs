@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use hdf5_pure::Group;
 
 use super::array::Stream;
-use super::{BLOCK, damaged};
+use super::{block, damaged};
 use crate::error::Result;
 use crate::formats::Blocks;
 
@@ -22,6 +22,8 @@ pub(crate) struct Sparse {
     /// Entry at which each line begins, and the end of the last.
     begins: Vec<u64>,
     width: usize,
+    /// Lines of a block.
+    step: usize,
     next: usize,
 }
 
@@ -31,11 +33,17 @@ impl Sparse {
     ///
     /// # Errors
     /// [`Error::Input`] for datasets that are missing, or do not fit each other.
-    pub fn open(path: &Path, group: &Group, name: &str, lines: usize, width: usize) -> Result<Sparse> {
+    pub fn open(
+        path: &Path,
+        group: &Group,
+        name: &str,
+        [lines, width]: [usize; 2],
+        memory: usize,
+    ) -> Result<Sparse> {
         let open = |part: &str| -> Result<Stream> {
             let name = format!("{name}/{part}");
             let dataset = group.dataset(part).map_err(|e| damaged(path, &format!("dataset {name}: {e}")))?;
-            Stream::open(path, dataset, &name)
+            Stream::open(path, dataset, &name, memory / 2)
         };
         let refuse = |message: String| Err(damaged(path, &format!("sparse matrix {name}: {message}")));
         let (data, indices, mut indptr) = (open("data")?, open("indices")?, open("indptr")?);
@@ -61,7 +69,9 @@ impl Sparse {
                 begins[0], begins[lines], entries[0]
             ));
         }
-        Ok(Sparse { path: path.to_path_buf(), name: name.to_string(), indices, data, begins, width, next: 0 })
+        let step = (block(memory) as usize / 4 / width.max(1)).max(1);
+        let (path, name) = (path.to_path_buf(), name.to_string());
+        Ok(Sparse { path, name, indices, data, begins, width, step, next: 0 })
     }
 }
 
@@ -69,7 +79,7 @@ impl Blocks for Sparse {
     fn next(&mut self, _ids: &mut Vec<String>, values: &mut Vec<f32>) -> Result<bool> {
         let lines = self.begins.len() - 1;
         let first = self.next;
-        let last = (first + (BLOCK as usize / 4 / self.width.max(1)).max(1)).min(lines);
+        let last = (first + self.step).min(lines);
         let start = values.len();
         values.resize(start + (last - first) * self.width, 0.0);
         let block = &mut values[start..];
