@@ -251,7 +251,7 @@ fn bad_text_is_refused_by_place() {
     let cases: Vec<(&str, Vec<u8>, &[&str])> = vec![
         ("empty.csv", b"".to_vec(), &["the file is empty"]),
         ("header.csv", b"id,g1,g2\n".to_vec(), &["empty", "no row below the header"]),
-        ("words.txt", b"just words\nand more\n".to_vec(), &["no tab, comma or semicolon"]),
+        ("words.txt", b"words\nmore\n".to_vec(), &["no tab, comma, semicolon or space"]),
         ("ragged.csv", b"id,g1,g2\ns1,1,2\ns2,3\n".to_vec(), &["row 2 (\"s2\") has 2 fields", "calls for 3"]),
         ("longer.csv", b"id,g1,g2\ns1,1,2\ns2,3,4,5\n".to_vec(), &["row 2 (\"s2\") has 4 fields"]),
         (
@@ -269,7 +269,7 @@ fn bad_text_is_refused_by_place() {
             &["\"s\" occurs twice (samples 1 and 3)"],
         ),
         ("unnamed.csv", b"id,g1,g2\n,1,2\n".to_vec(), &["sample 1 has no name"]),
-        ("gct.txt", b"#1.2\n1\t1\nName\tDescription\ts1\n".to_vec(), &["is a GCT file"]),
+        ("gct.txt", b"#1.2\n1\t1\nName\tDescription\ts1\n".to_vec(), &["has 0 rows where its header says 1"]),
         ("utf16.csv", b"\xff\xfei\0d\0,\0g\0".to_vec(), &["UTF-16"]),
         ("latin.csv", b"id,g1\n\xe9,1\n".to_vec(), &["not UTF-8"]),
         ("binary.csv", b"id,\0\0\0\n".to_vec(), &["is not a csv file", "begin with text"]),
@@ -324,11 +324,6 @@ fn bad_npy_is_refused() {
 fn bad_hdf5_is_refused() {
     let bench = Bench::new();
     let settings = ImportSettings::default();
-    let message = bench.refusal(&data("anndata_v0.7.0.h5ad"), &settings);
-    assert!(
-        message.contains("X is sparse") && message.contains("--layer") && message.contains("array"),
-        "{message}"
-    );
     let message = bench.refusal(&data("anndata_v0.11.4.h5ad"), &settings);
     assert!(message.contains("has no X"), "{message}");
     let mut layer = settings.clone();
@@ -342,7 +337,7 @@ fn bad_hdf5_is_refused() {
     assert!(bench.refusal(&other, &settings).contains("neither GCTX"));
 
     let message = bench.refusal(&bench.file("cut.gctx", &gctx(None)[..900]), &settings);
-    assert!(message.contains("cannot be read") || message.contains("neither GCTX"), "{message}");
+    assert!(message.contains("cut short"), "{message}");
 }
 
 /// A GCTX of 2 samples × 3 genes; `value` replaces the value of gene g1 in sample s0.
@@ -455,8 +450,9 @@ fn several_files_are_joined_where_genes_agree() {
     fs::remove_dir_all(&out).expect("removed");
 
     let settings = ImportSettings::default();
-    let message = import(&[first.clone(), other], &out, &settings, &silent).expect_err("differ").to_string();
-    assert!(message.contains("3.csv: gene 2 is \"x\", in the first file \"b\""), "{message}");
+    let store = import(&[first.clone(), other], &out, &settings, &silent).expect("joined");
+    assert_eq!((values(&store), store.genes().ids.join("")), (vec![1.0, 3.0, 1.0], "a".into()));
+    fs::remove_dir_all(&out).expect("removed");
     let message = import(&[first.clone(), first], &out, &settings, &silent).expect_err("twice").to_string();
     assert!(message.contains("\"s1\" occurs twice"), "{message}");
     assert!(!out.exists());

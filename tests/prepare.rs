@@ -276,8 +276,8 @@ fn what_is_exported_is_imported_again() {
             .unwrap();
     assert_eq!(values(&back), values(&store));
     assert!(export(&store, &path, false, &silent).unwrap_err().to_string().contains("already exists"));
-    let other = export(&store, &dir.path().join("a.gctx"), false, &silent).unwrap_err();
-    assert!(other.to_string().contains(".tsv, .csv or .npy") && other.exit_code() == 2);
+    let other = export(&store, &dir.path().join("a.xlsx"), false, &silent).unwrap_err();
+    assert!(other.to_string().contains(".csv, .npy, .h5ad, .gctx") && other.exit_code() == 2);
 
     let odd = small(dir.path(), "odd.gex", 1, &[("a,b", "1"), ("c\"d", "2")]);
     let path = dir.path().join("odd.csv");

@@ -13,7 +13,7 @@ use crate::store::Store;
 pub struct Args {
     /// The store
     store: PathBuf,
-    /// The file to write, samples × genes: .tsv, .csv, or .npy (values alone)
+    /// The file to write: .tsv, .csv, .parquet, .h5ad, .gctx, or .npy (values alone)
     #[arg(short, value_name = "FILE")]
     output: PathBuf,
     /// Replace the file if it exists

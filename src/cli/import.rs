@@ -13,7 +13,7 @@ use crate::progress::Reporter;
 /// Arguments of `import`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Matrix files; several are joined by samples and must have the same genes
+    /// Matrix files or 10x directories; several are joined by samples, with the genes that all of them have
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The store to write (.gex)
@@ -41,13 +41,13 @@ pub enum Dtype {
 #[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Options {
-    /// auto, csv, tsv, gctx, h5ad or npy; auto looks at the content, then at the file's ending
+    /// auto, csv, tsv, gct, series-matrix, mtx, gctx, h5ad, 10x, loom, npy or npz; auto looks at the content, then at the file's ending
     #[arg(long, default_value = "auto")]
     pub format: Option<String>,
     /// Which side holds the genes; auto goes by the format, the names, the header, else the longer side
     #[arg(long, value_enum, default_value_t)]
     pub orientation: Orientation,
-    /// The layer of an h5ad file to read in place of X
+    /// The layer of an h5ad or Loom file to read in place of its main matrix (raw: h5ad's raw/X); the genome of a 10x file
     #[arg(long, value_name = "NAME")]
     pub layer: Option<String>,
     /// Type of the store's values
@@ -59,20 +59,27 @@ pub struct Options {
     /// What becomes of missing values: blank, NA, NaN, infinite, −666 in GCTX
     #[arg(long, value_enum, default_value_t)]
     pub missing: Missing,
-    /// Names of the genes of a .npy: a table, the first column the id
+    /// Names of the genes of a file without names (.npy, .npz, .mtx): a table, the first column the id
     #[arg(long, value_name = "TSV")]
     pub genes: Option<PathBuf>,
-    /// Names of the samples of a .npy: a table, the first column the id
+    /// Names of the samples of a file without names: a table, the first column the id
     #[arg(long, value_name = "TSV")]
     pub samples: Option<PathBuf>,
+    /// Give ids that occur again a number (x, x-1, x-2, as anndata does) in place of refusing them
+    #[arg(long)]
+    pub unique_names: bool,
+    /// Memory to keep to, in MiB, whatever the size of the file [default: 512]
+    #[arg(long, value_name = "MIB")]
+    pub memory: Option<usize>,
 }
 
 impl Options {
     /// The library's settings.
     pub fn settings(&self, force: bool) -> ImportSettings {
         let format = self.format.clone().filter(|format| format != "auto");
+        let memory = self.memory.map_or(ReadSettings::default().memory, |mib| mib.saturating_mul(1 << 20));
         ImportSettings {
-            read: ReadSettings { format, layer: self.layer.clone() },
+            read: ReadSettings { format, layer: self.layer.clone(), memory },
             orientation: self.orientation,
             element: match self.dtype {
                 Dtype::F32 => Element::F32,
@@ -82,6 +89,7 @@ impl Options {
             missing: self.missing,
             genes: self.genes.clone(),
             samples: self.samples.clone(),
+            unique_names: self.unique_names,
             force,
         }
     }

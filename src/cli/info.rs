@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::print;
 use crate::error::Result;
-use crate::formats::{FileInfo, ReadSettings, describe};
+use crate::formats::{self, FileInfo, ReadSettings, describe};
 use crate::nn::model::Model;
 use crate::store::{Store, Summary, summary};
 
@@ -30,7 +30,7 @@ pub struct Args {
 /// # Errors
 /// Those of opening what it is.
 pub fn run(args: &Args) -> Result<()> {
-    let (text, value) = if args.path.is_dir() {
+    let (text, value) = if args.path.is_dir() && !formats::is_directory(&args.path) {
         let summary = summary(&Store::open(&args.path)?);
         (store_text(&summary), json!(summary))
     } else if args.path.extension() == Some(OsStr::new("safetensors")) {

@@ -1,4 +1,4 @@
-//! Plain, gzip (several members too) and Zstandard (several frames too) files as one stream of bytes.
+//! Plain, gzip, bzip2 (several members too) and Zstandard (several frames too) files as one stream of bytes.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -10,7 +10,7 @@ use ruzstd::decoding::StreamingDecoder;
 
 use crate::error::{Error, Result};
 
-/// The first 4 KiB of the unpacked content and the suffix of the format's name: "", ".gz" or ".zst".
+/// The first 4 KiB of the unpacked content and the suffix of the format's name: "", ".gz", ".bz2" or ".zst".
 pub(super) fn start(path: &Path) -> Result<(Vec<u8>, &'static str)> {
     let (mut input, suffix) = open(path, Arc::default())?;
     let start = super::read_start(&mut input, 4096).map_err(|e| failed(path, &e))?;
@@ -24,6 +24,9 @@ pub(super) fn open(path: &Path, consumed: Arc<AtomicU64>) -> Result<(Box<dyn Rea
     let start = file.fill_buf().map_err(Error::io(path, "reading"))?;
     Ok(match start {
         [0x1f, 0x8b, ..] => (Box::new(flate2::bufread::MultiGzDecoder::new(file)), ".gz"),
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31 | 0x17, ..] => {
+            (Box::new(bzip2::bufread::MultiBzDecoder::new(file)), ".bz2")
+        }
         [0x28, 0xb5, 0x2f, 0xfd, ..] => (Box::new(Zstd::Between(file)), ".zst"),
         _ => (Box::new(file), ""),
     })

@@ -3,57 +3,30 @@
 
 use std::path::Path;
 
-use hdf5_pure::File;
-
-use super::hdf5::{self, Rows};
+use super::hdf5::{self, Dense, Named};
 use super::{MatrixFile, Orientation, ReadSettings};
 use crate::error::{Error, Result};
-use crate::store::Table;
 
-pub(super) fn open(path: &Path, _settings: &ReadSettings) -> Result<MatrixFile> {
+pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let file = hdf5::open(path)?;
     let dataset = file.dataset("0/DATA/0/matrix").map_err(|e| {
         Error::input(path, format!("is not a GCTX file: dataset 0/DATA/0/matrix cannot be opened ({e})"))
     })?;
-    let blocks = Rows::new(path, dataset, "0/DATA/0/matrix")?;
+    let blocks = Dense::open(path, dataset, "0/DATA/0/matrix", settings.memory)?;
     let [n_samples, n_genes] = blocks.shape();
     let mut warnings = Vec::new();
-    let genes = metadata(path, &file, "0/META/ROW", n_genes, &mut warnings)?;
-    let samples = metadata(path, &file, "0/META/COL", n_samples, &mut warnings)?;
-    Ok(MatrixFile {
-        format: "gctx".into(),
-        columns: genes,
-        rows: Some(samples),
-        corner: String::new(),
-        natural: Some(Orientation::GenesBySamples),
-        transposed: true,
-        unnamed: false,
-        sentinel: Some(-666.0),
-        warnings,
-        blocks: Box::new(blocks),
-    })
-}
-
-fn metadata(path: &Path, file: &File, name: &str, n: usize, warnings: &mut Vec<String>) -> Result<Table> {
-    let group = file.group(name).map_err(|e| Error::input(path, format!("group {name} is missing ({e})")))?;
-    let column = |column: &str| -> Result<Option<Vec<String>>> {
-        let dataset =
-            group.dataset(column).map_err(|e| hdf5::damaged(path, &format!("{name}/{column}: {e}")))?;
-        hdf5::column(path, &dataset, n)
+    let mut table = |name: &str, n: usize| {
+        let group = hdf5::group(path, &file, name)?;
+        let mut table = hdf5::attributes(path, &group, name, &["id"], n, &mut warnings)?;
+        // As cmapPy and cmapR: −666 is missing in the labels, too.
+        let fields = table.columns.iter_mut().flat_map(|(_, fields)| fields);
+        fields.filter(|field| *field == "-666").for_each(String::clear);
+        Ok::<_, Error>(table)
     };
-    let ids = column("id")?;
-    let ids = ids.ok_or_else(|| Error::input(path, format!("{name}/id does not hold {n} names")))?;
-    let mut table = Table::new("id", ids);
-    for other in group.datasets().map_err(|e| hdf5::damaged(path, &e))? {
-        if other == "id" {
-            continue;
-        }
-        match column(&other)? {
-            Some(fields) => table.set_column(&other, fields),
-            None => {
-                warnings.push(format!("{}: {name}/{other} is left out: not {n} plain values", path.display()))
-            }
-        }
-    }
-    Ok(table)
+    let (genes, samples) = (table("0/META/ROW", n_genes)?, table("0/META/COL", n_samples)?);
+    let rows_are_samples = !blocks.turned();
+    let natural = Orientation::GenesBySamples;
+    let sentinel = Some(-666.0);
+    let named = Named { format: "gctx", natural, samples, genes, rows_are_samples, sentinel, warnings };
+    Ok(named.with(blocks))
 }

@@ -6,8 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::missing::{Tally, stand_in};
+use super::missing::Tally;
 use super::orientation::{self, Rows};
+use super::parts::{Part, Parts};
 use super::{MatrixFile, Missing, Orientation, ReadSettings, names};
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
@@ -15,13 +16,10 @@ use crate::progress::{Event, Reporter};
 use crate::store::spool::Spool;
 use crate::store::{InputFile, Origin, Store, StoreWriter, Table, atomic};
 
-/// Values held at a time when a spool is turned (64 MiB).
-const BLOCK: usize = 16 << 20;
-
 /// How to import.
 #[derive(Debug, Clone)]
 pub struct ImportSettings {
-    /// Format and layer.
+    /// Format, layer, and the memory to keep to.
     pub read: ReadSettings,
     /// Which side holds the genes.
     pub orientation: Orientation,
@@ -31,10 +29,12 @@ pub struct ImportSettings {
     pub labels: Option<PathBuf>,
     /// What becomes of missing values.
     pub missing: Missing,
-    /// Names for the genes of a `.npy`.
+    /// Names for the genes of a file without names (`.npy`, `.npz`, `.mtx`).
     pub genes: Option<PathBuf>,
-    /// Names for the samples of a `.npy`.
+    /// Names for the samples of a file without names.
     pub samples: Option<PathBuf>,
+    /// Ids that occur again get -1, -2, … as anndata makes them unique; otherwise they are refused.
+    pub unique_names: bool,
     /// Replace an existing store.
     pub force: bool,
 }
@@ -49,43 +49,55 @@ impl Default for ImportSettings {
             missing: Missing::Refuse,
             genes: None,
             samples: None,
+            unique_names: false,
             force: false,
         }
     }
 }
 
-/// Imports `inputs` (concatenated by samples; they must agree in their gene ids) into a new store at `out`.
+/// The least memory that an import is content with.
+const LEAST_MEMORY: usize = 32 << 20;
+
+/// Imports `inputs` into a new store at `out`: concatenated by samples, with the genes that all of them have, in the
+/// order of the first.
 ///
 /// # Errors
 /// Everything that [`super::open`] and the readers refuse; missing values under [`Missing::Refuse`]; names that
-/// are empty or occur twice; files that disagree in their genes; labels that match no sample; an output that
+/// are empty or occur twice; files that share no gene; labels that match no sample; an output that
 /// exists. No half-made store is left behind.
 pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report: Reporter) -> Result<Store> {
     if inputs.is_empty() {
         return Err(Error::Usage("no file to import".into()));
     }
+    if settings.read.memory < LEAST_MEMORY {
+        return Err(Error::Usage(format!("--memory: at least {} MiB are needed", LEAST_MEMORY >> 20)));
+    }
     atomic::check_free(out, settings.force)?;
+    atomic::sweep(out, "tmp");
     let labels = settings.labels.as_deref().map(Table::read).transpose()?;
     let mut import = Import {
         out,
         settings,
         report,
+        joins: inputs.len() > 1,
         writer: None,
-        genes: None,
         samples: Table::default(),
-        parts: Vec::new(),
+        parts: Parts::default(),
         spread: Vec::new(),
-        missing: 0,
         origin: Origin::default(),
     };
-    let mut rows_are = Vec::new();
+    let (mut rows_are, mut counts) = (Vec::new(), Vec::new());
     for path in inputs {
+        let before = import.samples.len();
         rows_are.push(import.read(path)?.word());
+        counts.push(import.samples.len() - before);
     }
-    import.place_parts()?;
+    import.settle_samples(inputs, &counts)?;
+    let left_out = import.parts.report(inputs, report);
+    let missing = import.place()?;
 
-    let Import { writer, genes, mut samples, spread, missing, mut origin, .. } = import;
-    let (Some(writer), Some(genes)) = (writer, genes) else {
+    let Import { writer, parts, mut samples, spread, mut origin, .. } = import;
+    let (Some(writer), Some(genes)) = (writer, parts.genes) else {
         return Err(Error::Data(format!("{}: no sample is left", out.display())));
     };
     names::settle_columns(&mut samples, "sample_id");
@@ -104,7 +116,7 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
     }
     warn_constant(&genes, &spread, report);
     origin.transforms.push(serde_json::json!({ "import": {
-        "rows": rows_are, "missing": settings.missing, "missing_values": missing,
+        "rows": rows_are, "missing": settings.missing, "missing_values": missing, "genes_left_out": left_out,
     }}));
     writer.finish(genes, samples, origin)
 }
@@ -132,58 +144,24 @@ fn warn_constant(genes: &Table, spread: &[(f32, f32)], report: Reporter) {
     }
 }
 
-/// A file whose values wait in a spool.
-struct Part {
-    spool: Spool,
-    rows: Rows,
-    tally: Tally,
-    n_samples: usize,
-}
-
-impl Part {
-    /// Samples `first..last`, sample by sample.
-    fn samples(&mut self, first: usize, last: usize, out: &mut Vec<f32>) -> Result<()> {
-        match self.rows {
-            Rows::Samples => self.spool.rows(first, last, out),
-            Rows::Genes => self.spool.columns(first, last, out),
-        }
-    }
-
-    /// Genes `first..last`, gene by gene.
-    fn genes(&mut self, first: usize, last: usize, out: &mut Vec<f32>) -> Result<()> {
-        match self.rows {
-            Rows::Samples => self.spool.columns(first, last, out),
-            Rows::Genes => self.spool.rows(first, last, out),
-        }
-    }
-
-    fn missing_by_gene(&self) -> &[u32] {
-        if self.rows == Rows::Genes { &self.tally.rows } else { &self.tally.columns }
-    }
-
-    fn missing_by_sample(&self) -> &[u32] {
-        if self.rows == Rows::Genes { &self.tally.columns } else { &self.tally.rows }
-    }
-}
-
 struct Import<'a> {
     out: &'a Path,
     settings: &'a ImportSettings,
     report: Reporter<'a>,
+    /// Whether there are several files: then which genes stay is known after the last one only.
+    joins: bool,
     writer: Option<StoreWriter>,
-    genes: Option<Table>,
     samples: Table,
-    parts: Vec<Part>,
+    parts: Parts,
     /// Smallest and largest value of every gene of the store.
     spread: Vec<(f32, f32)>,
-    missing: u64,
     origin: Origin,
 }
 
 impl Import<'_> {
     /// Whether a value's fate is known when it is read.
     fn at_once(&self) -> bool {
-        matches!(self.settings.missing, Missing::Refuse | Missing::Zero)
+        !self.joins && matches!(self.settings.missing, Missing::Refuse | Missing::Zero)
     }
 
     /// Reads one file into the store, or into a part where it has to wait.
@@ -206,7 +184,7 @@ impl Import<'_> {
     }
 
     fn read_values(&mut self, path: &Path, mut file: MatrixFile) -> Result<Rows> {
-        let megabytes = path.metadata().map_err(Error::io(path, "reading"))?.len().div_ceil(1 << 20);
+        let megabytes = super::bytes_of(path)?.div_ceil(1 << 20);
         let task = format!("reading {}", path.display());
         (self.report)(Event::Started { task, total: Some(megabytes), unit: "MB" });
 
@@ -225,14 +203,16 @@ impl Import<'_> {
             if direct {
                 if !agreed {
                     let genes = self.named(path, file.columns.clone(), Rows::Genes, file.unnamed)?;
-                    self.agree_on(path, genes)?;
+                    self.spread = vec![UNSEEN; genes.len()];
                     agreed = true;
                 }
                 self.push(&mut values)?;
             } else {
                 let spool = match &mut spool {
                     Some(spool) => spool,
-                    none => none.insert(Spool::create(self.out, self.parts.len(), file.columns.len())?),
+                    none => {
+                        none.insert(Spool::create(self.out, self.parts.waiting.len(), file.columns.len())?)
+                    }
                 };
                 spool.push(&values)?;
             }
@@ -242,7 +222,8 @@ impl Import<'_> {
         }
         (self.report)(Event::Finished);
 
-        let table = file.rows.take().unwrap_or_else(|| Table::new("", std::mem::take(&mut ids)));
+        let mut table = file.rows.take().unwrap_or_else(|| Table::new("", std::mem::take(&mut ids)));
+        table.columns.extend(file.blocks.row_columns());
         if table.is_empty() {
             return Err(Error::input(path, "the matrix is empty: there is no row of values"));
         }
@@ -255,26 +236,47 @@ impl Import<'_> {
             file.format,
             rows.word()
         )));
-        if self.settings.missing == Missing::Refuse && tally.count > 0 {
+        if self.settings.missing == Missing::Refuse && tally.count > 0 && !self.joins {
             return Err(refused(path, &tally, &table, &file.columns));
         }
-        self.missing += tally.count;
         let (genes, samples) = match rows {
             Rows::Samples => (file.columns, table),
             Rows::Genes => (table, file.columns),
         };
         let genes = self.named(path, genes, Rows::Genes, file.unnamed)?;
-        self.agree_on(path, genes)?;
         let samples = self.named(path, samples, Rows::Samples, file.unnamed)?;
         let n_samples = samples.len();
         self.samples.append(samples);
-        if let Some(spool) = spool {
-            self.parts.push(Part { spool, rows, tally, n_samples });
-            if self.at_once() {
-                self.place_parts()?;
-            }
+        let place = self.parts.add_genes(path, genes)?;
+        match spool {
+            Some(spool) => self.parts.waiting.push(Part { spool, rows, tally, n_samples, place }),
+            None => self.parts.missing += tally.count,
         }
         Ok(rows)
+    }
+
+    /// Refuses sample ids that occur in two files, or makes them unique.
+    fn settle_samples(&mut self, inputs: &[PathBuf], counts: &[usize]) -> Result<()> {
+        if self.settings.unique_names {
+            names::make_unique(&mut self.samples);
+            return Ok(());
+        }
+        let Some((id, first, second)) = self.samples.duplicate() else { return Ok(()) };
+        let file = |sample: usize| {
+            let ends = counts.iter().scan(0, |end, n| {
+                *end += n;
+                Some(*end)
+            });
+            inputs.iter().zip(ends).find(|(_, end)| sample < *end).map_or(&inputs[0], |(path, _)| path)
+        };
+        Err(Error::input(
+            file(second),
+            format!(
+                "sample id {id:?} occurs twice, here and in {}; leave one of the files out, rename the samples of one, or pass \
+                 --unique-names",
+                file(first).display()
+            ),
+        ))
     }
 
     /// The names of one side, checked; for a file without names those of `--genes` or `--samples`.
@@ -287,7 +289,10 @@ impl Import<'_> {
             None if unnamed => Table::numbered(key, key, table.len()),
             None => table,
             Some(_) if !unnamed => {
-                let message = format!("--{key}s is for a .npy; {} has names of its own", path.display());
+                let message = format!(
+                    "--{key}s is for files without names (.npy, .npz, .mtx); {} has its own",
+                    path.display()
+                );
                 return Err(Error::Usage(message));
             }
             Some(names) => {
@@ -303,11 +308,22 @@ impl Import<'_> {
         if let Some(at) = table.ids.iter().position(String::is_empty) {
             return Err(Error::input(path, format!("{key} {} has no name; give every {key} one", at + 1)));
         }
+        if self.settings.unique_names {
+            let changed = names::make_unique(&mut table);
+            if changed > 0 {
+                let message =
+                    format!("{}: {changed} {key} ids occurred again and got a number", path.display());
+                (self.report)(Event::Warning(message));
+            }
+        }
         if let Some((id, first, second)) = table.duplicate() {
             let (first, second) = (first + 1, second + 1);
             return Err(Error::input(
                 path,
-                format!("{key} id {id:?} occurs twice ({key}s {first} and {second}); rename or remove one"),
+                format!(
+                    "{key} id {id:?} occurs twice ({key}s {first} and {second}); rename or remove one, or pass \
+                     --unique-names"
+                ),
             ));
         }
         if side == Rows::Genes {
@@ -315,31 +331,6 @@ impl Import<'_> {
             names::add_symbols(&mut table);
         }
         Ok(table)
-    }
-
-    /// The first file's genes count; the others must have the same.
-    fn agree_on(&mut self, path: &Path, genes: Table) -> Result<()> {
-        let Some(first) = &self.genes else {
-            self.spread = vec![(f32::INFINITY, f32::NEG_INFINITY); genes.len()];
-            self.genes = Some(genes);
-            return Ok(());
-        };
-        let differ = first.ids.iter().zip(&genes.ids).position(|(a, b)| a != b);
-        let message = match differ {
-            Some(at) => {
-                format!("gene {} is {:?}, in the first file {:?}", at + 1, genes.ids[at], first.ids[at])
-            }
-            None if first.len() != genes.len() => {
-                format!("has {} genes, the first file {}", genes.len(), first.len())
-            }
-            None => return Ok(()),
-        };
-        Err(Error::input(
-            path,
-            format!(
-                "{message}; files are joined only if their genes agree: import them apart and match them"
-            ),
-        ))
     }
 
     /// Appends samples to the store; NaN becomes zero (nothing else is left of NaN here).
@@ -362,103 +353,36 @@ impl Import<'_> {
         writer.push_rows(rows)
     }
 
-    /// Puts the waiting parts into the store, without what the policy drops and with stand-ins.
-    fn place_parts(&mut self) -> Result<()> {
+    /// Puts what waits into the store; how many missing values there were.
+    fn place(&mut self) -> Result<u64> {
         let mut parts = std::mem::take(&mut self.parts);
-        let Some(genes) = &self.genes else { return Ok(()) };
-        if parts.is_empty() {
-            return Ok(());
-        }
-        let n_genes = genes.len();
-        let by_gene: Vec<u64> =
-            (0..n_genes).map(|g| parts.iter().map(|p| u64::from(p.missing_by_gene()[g])).sum()).collect();
-        let stand_ins = match self.settings.missing {
-            policy @ (Missing::Mean | Missing::Median) => self.stand_ins(&mut parts, &by_gene, policy)?,
-            _ => vec![0.0; n_genes],
-        };
-        let kept_genes: Vec<usize> = match self.settings.missing {
-            Missing::DropGene => (0..n_genes).filter(|g| by_gene[*g] == 0).collect(),
-            _ => (0..n_genes).collect(),
-        };
-        if kept_genes.is_empty() {
-            return Err(Error::Data(format!("every gene has missing values ({} in all)", self.missing)));
-        }
-        if kept_genes.len() < n_genes {
-            self.genes = Some(genes.select(&kept_genes));
-            self.spread.truncate(kept_genes.len());
-        }
-
-        let whole = by_gene.iter().all(|n| *n == 0);
-        let mut kept_samples = Vec::new();
-        let (mut values, mut block, mut seen) = (Vec::new(), Vec::new(), 0);
-        let step = (BLOCK / n_genes).max(1);
-        for mut part in parts {
-            for first in (0..part.n_samples).step_by(step) {
-                let last = (first + step).min(part.n_samples);
-                part.samples(first, last, &mut values)?;
-                if whole {
-                    kept_samples.extend(seen + first..seen + last);
-                    self.push(&mut values)?;
-                    continue;
-                }
-                block.clear();
-                for (sample, row) in (first..last).zip(values.chunks_exact(n_genes)) {
-                    if self.settings.missing == Missing::DropSample && part.missing_by_sample()[sample] > 0 {
-                        continue;
-                    }
-                    kept_samples.push(seen + sample);
-                    let fill = |&g: &usize| if row[g].is_nan() { stand_ins[g] } else { row[g] };
-                    block.extend(kept_genes.iter().map(fill));
-                }
-                self.push(&mut block)?;
+        if !parts.waiting.is_empty() {
+            let total = Some(self.samples.len() as u64);
+            (self.report)(Event::Started { task: "turning".into(), total, unit: "samples" });
+            parts.decide(self.settings.missing, self.settings.read.memory)?;
+            self.spread = vec![UNSEEN; parts.kept.len()];
+            let (mut kept, report) = (Vec::new(), self.report);
+            parts.place(self.settings, |first, samples, rows| {
+                kept.extend_from_slice(samples);
+                report(Event::Advanced { done: first as u64, note: String::new() });
+                self.push(rows)
+            })?;
+            (self.report)(Event::Finished);
+            if kept.is_empty() {
+                let missing = parts.missing;
+                return Err(Error::Data(format!("every sample has missing values ({missing} in all)")));
             }
-            seen += part.n_samples;
-        }
-        if self.settings.missing == Missing::DropSample {
-            if kept_samples.is_empty() {
-                return Err(Error::Data(format!(
-                    "every sample has missing values ({} in all)",
-                    self.missing
-                )));
-            }
-            self.samples = self.samples.select(&kept_samples);
-        }
-        Ok(())
-    }
-
-    /// The mean or median of every gene that has missing values, over all parts.
-    fn stand_ins(&self, parts: &mut [Part], by_gene: &[u64], policy: Missing) -> Result<Vec<f32>> {
-        let (n_genes, n_samples) = (by_gene.len(), parts.iter().map(|p| p.n_samples).sum::<usize>());
-        let mut stand_ins = vec![0.0; n_genes];
-        let step = (BLOCK / n_samples).max(1);
-        let mut values = Vec::new();
-        for first in (0..n_genes).step_by(step) {
-            let last = (first + step).min(n_genes);
-            if by_gene[first..last].iter().all(|n| *n == 0) {
-                continue;
-            }
-            let mut genes = vec![Vec::with_capacity(n_samples); last - first];
-            for part in parts.iter_mut() {
-                part.genes(first, last, &mut values)?;
-                for (gene, column) in genes.iter_mut().zip(values.chunks_exact(part.n_samples)) {
-                    gene.extend_from_slice(column);
-                }
-            }
-            for (gene, values) in (first..last).zip(&genes) {
-                if by_gene[gene] > 0 {
-                    stand_ins[gene] = stand_in(values, policy).ok_or_else(|| {
-                        let id = self.genes.as_ref().map_or("", |genes| &genes.ids[gene]);
-                        Error::Data(format!(
-                            "gene {id:?} has no value in any sample, so it has no mean or median; use --missing \
-                             drop-gene"
-                        ))
-                    })?;
-                }
+            if kept.len() < self.samples.len() {
+                self.samples = self.samples.select(&kept);
             }
         }
-        Ok(stand_ins)
+        self.parts = parts;
+        Ok(self.parts.missing)
     }
 }
+
+/// A spread before the first value.
+const UNSEEN: (f32, f32) = (f32::INFINITY, f32::NEG_INFINITY);
 
 /// The message of [`Missing::Refuse`].
 fn refused(path: &Path, tally: &Tally, rows: &Table, columns: &Table) -> Error {

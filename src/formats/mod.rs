@@ -5,15 +5,27 @@
 
 mod compressed;
 mod export;
+mod fields;
+mod gct;
 mod gctx;
 mod h5ad;
 mod hdf5;
 mod import;
+mod lines;
+mod loom;
 mod missing;
+mod mtx;
 mod names;
 mod npy;
+mod npz;
 mod orientation;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod parts;
+mod series_matrix;
+mod tenx;
 mod text;
+mod zip;
 
 use std::io::Read;
 use std::path::Path;
@@ -29,7 +41,7 @@ pub use orientation::Orientation;
 pub struct Format {
     /// As `--format` takes it.
     pub name: &'static str,
-    /// Endings of file names, without the dot and without `.gz` or `.zst`.
+    /// Endings of file names, without the dot and without those of [`PACKED`].
     pub extensions: &'static [&'static str],
     /// Whether a file that begins so may be of this format.
     magic: fn(&[u8]) -> bool,
@@ -55,11 +67,55 @@ pub const FORMATS: &[Format] = &[
         open: h5ad::open,
     },
     Format {
+        name: "10x",
+        extensions: &["h5"],
+        magic: hdf5::magic,
+        begins: "the HDF5 signature",
+        open: tenx::open,
+    },
+    Format {
+        name: "loom",
+        extensions: &["loom"],
+        magic: hdf5::magic,
+        begins: "the HDF5 signature",
+        open: loom::open,
+    },
+    Format {
         name: "npy",
         extensions: &["npy"],
         magic: |start| start.starts_with(crate::store::npy::MAGIC),
         begins: "\\x93NUMPY",
         open: npy::open,
+    },
+    Format {
+        name: "npz",
+        extensions: &["npz"],
+        magic: npz::magic,
+        begins: "PK, as a zip archive",
+        open: npz::open,
+    },
+    #[cfg(feature = "parquet")]
+    Format {
+        name: "parquet",
+        extensions: &["parquet", "pq"],
+        magic: parquet::magic,
+        begins: "PAR1",
+        open: parquet::open,
+    },
+    Format { name: "gct", extensions: &["gct"], magic: gct::magic, begins: "#1.2 or #1.3", open: gct::open },
+    Format {
+        name: "series-matrix",
+        extensions: &[],
+        magic: series_matrix::magic,
+        begins: "!Series_ or !Sample_",
+        open: series_matrix::open,
+    },
+    Format {
+        name: "mtx",
+        extensions: &["mtx"],
+        magic: mtx::magic,
+        begins: "%%MatrixMarket",
+        open: mtx::open,
     },
     Format { name: "csv", extensions: &["csv"], magic: text::magic, begins: "text", open: text::open_csv },
     Format {
@@ -71,13 +127,27 @@ pub const FORMATS: &[Format] = &[
     },
 ];
 
+/// Endings of packed files.
+const PACKED: [&str; 3] = [".gz", ".bz2", ".zst"];
+
+/// A matrix that comes without names may have so many empty columns; more of them need values to be believed.
+const FREE_NAMES: usize = 1 << 16;
+
 /// What a reader may be told.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ReadSettings {
     /// A name from [`FORMATS`]; the content and then the ending decide where it is `None`.
     pub format: Option<String>,
-    /// The layer of an h5ad file to read in place of X.
+    /// The layer of an h5ad (`raw` too) or Loom file to read in place of its main matrix; the genome of a 10x file.
     pub layer: Option<String>,
+    /// Bytes that an import may hold at a time, roughly, beside names; 512 MiB unless told.
+    pub memory: usize,
+}
+
+impl Default for ReadSettings {
+    fn default() -> Self {
+        ReadSettings { format: None, layer: None, memory: 512 << 20 }
+    }
 }
 
 /// A matrix file, opened: what is known before its values are read.
@@ -105,6 +175,24 @@ pub struct MatrixFile {
     pub blocks: Box<dyn Blocks>,
 }
 
+impl MatrixFile {
+    /// A file of which only this is known.
+    fn new(format: &str, columns: Table, rows: Option<Table>, blocks: Box<dyn Blocks>) -> MatrixFile {
+        MatrixFile {
+            format: format.into(),
+            columns,
+            rows,
+            corner: String::new(),
+            natural: None,
+            transposed: false,
+            unnamed: false,
+            sentinel: None,
+            warnings: Vec::new(),
+            blocks,
+        }
+    }
+}
+
 /// Yields a matrix a block of rows at a time.
 pub trait Blocks {
     /// Appends the next rows to `values` and, where [`MatrixFile::rows`] is `None`, their names to `ids`. False
@@ -116,6 +204,11 @@ pub trait Blocks {
 
     /// Share of the file that is read, 0 to 1.
     fn done(&self) -> f64;
+
+    /// After the last block, further columns about the rows, where text tells them row by row.
+    fn row_columns(&mut self) -> Vec<(String, Vec<String>)> {
+        Vec::new()
+    }
 }
 
 /// Recognises the format of `path`, by content first, then by the ending, and opens it.
@@ -126,9 +219,10 @@ pub trait Blocks {
 pub fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let names = || FORMATS.iter().map(|f| f.name).collect::<Vec<_>>().join(", ");
     if path.is_dir() {
-        return Err(Error::input(path, "is a directory; a matrix file is needed"));
+        return open_directory(path, settings);
     }
     let (start, compression) = compressed::start(path)?;
+    let start = start.strip_prefix(b"\xEF\xBB\xBF").map_or(start.clone(), <[u8]>::to_vec);
     if start.is_empty() {
         return Err(Error::input(path, "the file is empty"));
     }
@@ -155,8 +249,9 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
             format!("only text is read compressed; unpack the {} first", format.name),
         ));
     }
-    if settings.layer.is_some() && format.name != "h5ad" {
-        return Err(Error::Usage(format!("--layer is for h5ad; {} is {}", path.display(), format.name)));
+    if settings.layer.is_some() && !["h5ad", "loom", "10x"].contains(&format.name) {
+        let message = format!("--layer is for h5ad, loom and 10x; {} is {}", path.display(), format.name);
+        return Err(Error::Usage(message));
     }
     let mut file = (format.open)(path, settings)?;
     file.format.push_str(compression);
@@ -164,6 +259,22 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
         return Err(Error::input(path, "the matrix is empty: it has no rows or no columns"));
     }
     Ok(file)
+}
+
+/// Whether `path` is a directory that holds a matrix file in parts, as 10x Genomics writes it.
+pub fn is_directory(path: &Path) -> bool {
+    path.is_dir() && mtx::is_directory(path)
+}
+
+/// Opens one of the formats that are a directory.
+fn open_directory(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
+    if is_directory(path) {
+        return mtx::open_directory(path, settings);
+    }
+    Err(Error::input(
+        path,
+        "is a directory; a matrix file is needed, or a 10x directory (matrix.mtx, features.tsv, barcodes.tsv)",
+    ))
 }
 
 /// The format by content where that is telling, else by the file's ending.
@@ -183,16 +294,20 @@ fn recognise(path: &Path, start: &[u8]) -> Result<&'static Format> {
                 FORMATS.iter().flat_map(|f| f.extensions).map(|e| format!(".{e}")).collect();
             Err(Error::input(
                 path,
-                format!("is of no known format; {} are read, text also as .gz or .zst", endings.join(", ")),
+                format!(
+                    "is of no known format; {} are read, text also as {}",
+                    endings.join(", "),
+                    PACKED.join(", ")
+                ),
             ))
         }
     }
 }
 
-/// The last ending in lower case, looking behind `.gz` and `.zst`.
+/// The last ending in lower case, looking behind [`PACKED`].
 fn ending(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let name = [".gz", ".zst"].iter().find_map(|e| name.strip_suffix(e)).unwrap_or(&name);
+    let name = PACKED.iter().find_map(|e| name.strip_suffix(e)).unwrap_or(&name);
     name.rsplit_once('.').map_or(String::new(), |(_, ending)| ending.to_string())
 }
 
@@ -235,7 +350,7 @@ pub fn describe(path: &Path, settings: &ReadSettings) -> Result<FileInfo> {
     let first = |ids: &[String]| ids.iter().take(3).cloned().collect();
     Ok(FileInfo {
         path: path.display().to_string(),
-        bytes: path.metadata().map_err(Error::io(path, "reading"))?.len(),
+        bytes: bytes_of(path)?,
         rows: file.rows.as_ref().map(Table::len),
         columns: file.columns.len(),
         rows_are: decision.0.word(),
@@ -244,6 +359,15 @@ pub fn describe(path: &Path, settings: &ReadSettings) -> Result<FileInfo> {
         first_columns: first(&file.columns.ids),
         format: file.format,
     })
+}
+
+/// Length of a file, or of all files in a directory.
+fn bytes_of(path: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for file in crate::store::files_of(path)? {
+        bytes += file.metadata().map_err(Error::io(&file, "reading"))?.len();
+    }
+    Ok(bytes)
 }
 
 /// Reads up to `n` bytes.

@@ -1,5 +1,6 @@
 //! What the names of a file tell: symbols and Entrez ids of genes, labels of samples.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -80,6 +81,28 @@ pub(super) fn add_labels(samples: &mut Table, labels: &Table, path: &Path) -> Re
     Ok(matched)
 }
 
+/// Gives ids that occur again a number, -1, -2, …, as anndata does (`obs_names_make_unique`); how many got one.
+pub(super) fn make_unique(table: &mut Table) -> usize {
+    let mut taken: HashSet<String> = table.ids.iter().cloned().collect();
+    let (mut seen, mut changed) = (HashMap::<String, usize>::new(), 0);
+    for id in &mut table.ids {
+        let Some(number) = seen.get_mut(id) else {
+            seen.insert(id.clone(), 0);
+            continue;
+        };
+        let new = loop {
+            *number += 1;
+            let new = format!("{id}-{number}");
+            if taken.insert(new.clone()) {
+                break new;
+            }
+        };
+        *id = new;
+        changed += 1;
+    }
+    changed
+}
+
 /// Renames columns that would hide the id column of a store or each other.
 pub(super) fn settle_columns(table: &mut Table, key: &str) {
     table.key = key.to_string();
@@ -131,6 +154,13 @@ mod tests {
         assert_eq!(samples.column("kind").expect("joined"), ["1", "", "3"]);
         let message = add_labels(&mut table(&["p", "q", "r"]), &labels, path).expect_err("none").to_string();
         assert!(message.contains("as many rows as there are samples"), "{message}");
+    }
+
+    #[test]
+    fn repeated_names_get_numbers_that_are_free() {
+        let mut samples = table(&["a", "b", "a", "a-1", "a", "b"]);
+        assert_eq!(make_unique(&mut samples), 3);
+        assert_eq!(samples.ids, ["a", "b", "a-2", "a-1", "a-3", "b-1"]);
     }
 
     #[test]

@@ -13,6 +13,34 @@ pub(super) fn sibling(path: &Path, word: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// Removes what killed processes left beside `path`: `NAME.WORD-PID` and `NAME.WORD-PID-N`, where no process PID lives.
+/// What cannot be removed stays; it is in nobody's way.
+pub(crate) fn sweep(path: &Path, word: &str) {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let Ok(entries) = parent(path).read_dir() else { return };
+    for entry in entries.flatten() {
+        let other = entry.file_name().to_string_lossy().into_owned();
+        let rest = other.strip_prefix(&name).and_then(|rest| rest.strip_prefix(&format!(".{word}-")));
+        let pid = rest.and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
+        if pid.is_some_and(|pid| !lives(pid)) {
+            drop(Temporary(entry.path()));
+        }
+    }
+}
+
+/// Whether a process lives, as far as can be told.
+fn lives(pid: u32) -> bool {
+    if pid == std::process::id() || !cfg!(unix) {
+        return true;
+    }
+    if Path::new("/proc/self").exists() {
+        return Path::new(&format!("/proc/{pid}")).exists();
+    }
+    let quiet = std::process::Stdio::null;
+    let found = std::process::Command::new("ps").args(["-p", &pid.to_string()]).stdout(quiet()).status();
+    found.map_or(true, |status| status.success())
+}
+
 /// Refuses a path that is taken, unless `force`, and one whose directory is not there.
 ///
 /// # Errors
@@ -69,6 +97,20 @@ pub fn write_file(path: &Path, force: bool, write: impl FnOnce(&mut dyn Write) -
     sync_parent(path)
 }
 
+/// As [`write_file`], for a writer that wants a path: that of the temporary.
+///
+/// # Errors
+/// As [`write_file`].
+pub fn write_path(path: &Path, force: bool, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    check_free(path, force)?;
+    let temporary = Temporary::beside(path, "tmp");
+    write(temporary.path())?;
+    let file = File::open(temporary.path()).map_err(Error::io(path, "writing"))?;
+    file.sync_all().map_err(Error::io(path, "writing"))?;
+    std::fs::rename(temporary.path(), path).map_err(Error::io(path, "renaming the finished file to"))?;
+    sync_parent(path)
+}
+
 /// Writes or replaces a text file, whole or not at all.
 ///
 /// # Errors
@@ -81,9 +123,9 @@ pub fn write_text(path: &Path, text: &str) -> Result<()> {
 pub(crate) struct Temporary(PathBuf);
 
 impl Temporary {
-    /// `NAME.WORD-PID` beside `path`, which nothing else uses; what a killed process of the same number left there
-    /// is removed.
+    /// `NAME.WORD-PID` beside `path`, which nothing else uses; what killed processes left there is removed.
     pub(crate) fn beside(path: &Path, word: &str) -> Temporary {
+        sweep(path, word);
         let temporary = Temporary(sibling(path, word));
         temporary.remove();
         temporary
@@ -129,6 +171,31 @@ mod tests {
         assert_eq!(std::fs::read(&path).expect("readable"), b"one");
         put(b"two", true).expect("replaced");
         assert_eq!(std::fs::read(&path).expect("readable"), b"two");
+    }
+
+    #[test]
+    fn what_killed_processes_left_is_swept() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("out.gex");
+        let mut child = std::process::Command::new("true").spawn().expect("it runs");
+        let (dead, alive) = (child.id(), std::process::id());
+        child.wait().expect("it ended");
+        for name in
+            [format!("out.gex.tmp-{dead}-0"), format!("out.gex.tmp-{alive}-7"), format!("other.tmp-{dead}")]
+        {
+            std::fs::write(dir.path().join(name), "x").expect("written");
+        }
+        std::fs::create_dir_all(dir.path().join(format!("out.gex.tmp-{dead}/deep"))).expect("made");
+        sweep(&path, "tmp");
+        let mut left: Vec<_> = dir
+            .path()
+            .read_dir()
+            .expect("readable")
+            .flatten()
+            .map(|e| e.file_name().into_string().expect("text"))
+            .collect();
+        left.sort();
+        assert_eq!(left, [format!("other.tmp-{dead}"), format!("out.gex.tmp-{alive}-7")]);
     }
 
     #[test]

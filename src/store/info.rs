@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -74,25 +74,49 @@ impl InputFile {
         }
     }
 
-    /// Path, length and SHA-256 of a file; a pass over it.
+    /// Path, length and SHA-256 of a file, or of the files of a directory one after another in the order of their
+    /// names; a pass over them.
     ///
     /// # Errors
     /// A file that cannot be read.
     pub fn of(path: &Path, format: &str) -> Result<InputFile> {
-        let mut file = File::open(path).map_err(Error::io(path, "opening"))?;
         let (mut hasher, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 20], 0);
-        loop {
-            match file.read(&mut buffer).map_err(Error::io(path, "reading"))? {
-                0 => break,
-                n => {
-                    hasher.update(&buffer[..n]);
-                    bytes += n as u64;
+        for path in files_of(path)? {
+            let mut file = File::open(&path).map_err(Error::io(&path, "opening"))?;
+            loop {
+                match file.read(&mut buffer).map_err(Error::io(&path, "reading"))? {
+                    0 => break,
+                    n => {
+                        hasher.update(&buffer[..n]);
+                        bytes += n as u64;
+                    }
                 }
             }
         }
         let sha256 = hex(&hasher.finalize());
         Ok(InputFile { path: path.display().to_string(), bytes, sha256, format: format.into() })
     }
+}
+
+/// A file itself, or the files of a directory and the directories in it, by name.
+pub(crate) fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let mut files = Vec::new();
+    let mut waiting = vec![path.to_path_buf()];
+    while let Some(directory) = waiting.pop() {
+        for entry in directory.read_dir().map_err(Error::io(&directory, "reading"))? {
+            let path = entry.map_err(Error::io(&directory, "reading"))?.path();
+            match path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+                true => waiting.push(path),
+                false if path.is_file() => files.push(path), // through a link, too; no directory, which might lead back
+                false => {}
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// XXH3 (64 bits) of a store's files, in hexadecimal.

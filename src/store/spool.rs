@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -22,6 +23,7 @@ impl Spool {
         let mut name = out.file_name().unwrap_or_default().to_os_string();
         name.push(format!(".tmp-{}-{number}", std::process::id()));
         let path = out.with_file_name(name);
+        super::atomic::sweep(out, "tmp");
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
         let file = file.map_err(Error::io(&path, "creating"))?;
         Ok(Spool { path, file: BufWriter::with_capacity(1 << 20, file), columns, rows: 0 })
@@ -49,16 +51,43 @@ impl Spool {
 
     /// Columns `first..last`, one after another: `out[(c − first)·rows + r]`.
     pub fn columns(&mut self, first: usize, last: usize, out: &mut Vec<f32>) -> Result<()> {
+        self.turned(std::slice::from_ref(&(first..last)), out)
+    }
+
+    /// The given columns, one after another.
+    pub fn pick_columns(&mut self, columns: &[usize], out: &mut Vec<f32>) -> Result<()> {
+        self.turned(&runs(columns), out)
+    }
+
+    /// The given rows, one after another.
+    pub fn pick_rows(&mut self, rows: &[usize], out: &mut Vec<f32>) -> Result<()> {
+        out.clear();
+        out.resize(rows.len() * self.columns, 0.0);
+        let mut at = 0;
+        for run in runs(rows) {
+            let n = run.len() * self.columns;
+            self.read(run.start * self.columns, &mut out[at..at + n])?;
+            at += n;
+        }
+        Ok(())
+    }
+
+    /// Ranges of columns, turned.
+    fn turned(&mut self, ranges: &[Range<usize>], out: &mut Vec<f32>) -> Result<()> {
         /// Rows gathered before they are scattered, so that whole cache lines are written.
         const BAND: usize = 32;
-        let (rows, width) = (self.rows, last - first);
+        let (rows, width) = (self.rows, ranges.iter().map(Range::len).sum::<usize>());
         out.clear();
         out.resize(width * rows, 0.0);
         let mut band = vec![0.0; width * BAND];
         for start in (0..rows).step_by(BAND) {
             let height = BAND.min(rows - start);
             for r in 0..height {
-                self.read((start + r) * self.columns + first, &mut band[r * width..][..width])?;
+                let mut at = r * width;
+                for range in ranges {
+                    self.read((start + r) * self.columns + range.start, &mut band[at..at + range.len()])?;
+                    at += range.len();
+                }
             }
             for (c, column) in out.chunks_exact_mut(rows).enumerate() {
                 for (r, value) in column[start..start + height].iter_mut().enumerate() {
@@ -76,6 +105,18 @@ impl Spool {
             .and_then(|_| self.file.get_mut().read_exact(bytemuck::cast_slice_mut(out)))
             .map_err(Error::io(&self.path, "reading"))
     }
+}
+
+/// The same indices as ranges, as long as they follow one another.
+fn runs(indices: &[usize]) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for &index in indices {
+        match runs.last_mut().filter(|run| run.end == index) {
+            Some(run) => run.end += 1,
+            None => runs.push(index..index + 1),
+        }
+    }
+    runs
 }
 
 impl Drop for Spool {
@@ -103,6 +144,13 @@ mod tests {
             spool.columns(first, columns, &mut out).expect("read");
             assert!((0..out.len()).all(|i| out[i] == values[i % rows * columns + first + i / rows]));
             assert_eq!(out.len(), rows * (columns - first));
+            let some: Vec<usize> = (0..columns).filter(|c| c % 5 != 1).rev().collect();
+            spool.pick_columns(&some, &mut out).expect("read");
+            assert!((0..out.len()).all(|i| out[i] == values[i % rows * columns + some[i / rows]]));
+            let some: Vec<usize> = (0..rows).filter(|r| r % 5 != 1).collect();
+            spool.pick_rows(&some, &mut out).expect("read");
+            assert!((0..out.len()).all(|i| out[i] == values[some[i / columns] * columns + i % columns]));
+            assert_eq!(out.len(), some.len() * columns);
         }
         assert_eq!(dir.path().read_dir().expect("readable").count(), 0);
     }

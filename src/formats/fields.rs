@@ -1,0 +1,367 @@
+//! The fields of one line of delimited text: names, then numbers read where they stand. Only a line with quotes
+//! beyond its first field goes through the CSV parser.
+
+use super::lines::memchr;
+
+/// How the lines of a table of numbers are made.
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    /// Between the fields; a space stands for any run of spaces and tabs.
+    pub delimiter: u8,
+    /// Fields between the row's name and its numbers.
+    pub skip: usize,
+    /// Names of the columns of numbers.
+    pub columns: Vec<String>,
+    /// Whether lines may end with delimiters that no column belongs to.
+    pub trailing: bool,
+}
+
+/// The words of one row: its name, then the fields that are no numbers.
+pub(super) type Words = Vec<String>;
+
+/// What is wrong with a row.
+#[derive(Debug, PartialEq)]
+pub(super) enum RowError {
+    /// The number of fields found, the row's name among them.
+    Ragged(usize),
+    /// Column (from 0) and text of a field that is no number.
+    Word(usize, String),
+    /// A broken quotation or encoding.
+    Broken(String),
+}
+
+/// The fields of one line, unquoted.
+pub(super) fn split(line: &[u8], delimiter: u8) -> Result<Words, String> {
+    if delimiter == b' ' {
+        let line = std::str::from_utf8(line).map_err(|_| NOT_UTF8.to_string())?;
+        return Ok(line.split_ascii_whitespace().map(str::to_string).collect());
+    }
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).from_reader(line);
+    let mut record = csv::StringRecord::new();
+    match reader.read_record(&mut record) {
+        Ok(_) if line.iter().filter(|b| **b == b'"').count() % 2 == 1 => {
+            Err("a quoted field does not end on its line".into())
+        }
+        Ok(_) => Ok(record.iter().map(|field| field.trim().to_string()).collect()),
+        Err(_) => Err(NOT_UTF8.into()),
+    }
+}
+
+const NOT_UTF8: &str = "the line is not UTF-8 text; save the file as UTF-8";
+
+impl Layout {
+    /// Parses the numbers of a line into `out`, as long as there are columns, and returns its words.
+    pub fn parse(&self, line: &[u8], out: &mut [f32]) -> Result<Words, RowError> {
+        if self.delimiter == b' ' {
+            let fields: Vec<_> =
+                line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty()).collect();
+            return self.parse_plain(&fields.join(&b' '), None, out);
+        }
+        // R quotes every name; such a name at the start is cut off here.
+        if let Some((name, rest)) = quoted_name(line, self.delimiter) {
+            return self.parse_plain(rest, Some(name), out);
+        }
+        if memchr(b'"', line).is_some() {
+            self.parse_quoted(line, out)
+        } else {
+            self.parse_plain(line, None, out)
+        }
+    }
+
+    fn parse_quoted(&self, line: &[u8], out: &mut [f32]) -> Result<Words, RowError> {
+        let mut fields = split(line, self.delimiter).map_err(RowError::Broken)?;
+        let expected = 1 + self.skip + out.len();
+        if self.trailing && fields.len() > expected && fields[expected..].iter().all(String::is_empty) {
+            fields.truncate(expected);
+        }
+        if fields.len() != expected {
+            return Err(RowError::Ragged(fields.len()));
+        }
+        for (column, (value, field)) in out.iter_mut().zip(&fields[1 + self.skip..]).enumerate() {
+            *value = number(field.as_bytes()).ok_or_else(|| RowError::Word(column, field.clone()))?;
+        }
+        fields.truncate(1 + self.skip);
+        Ok(fields)
+    }
+
+    /// A line without quotes; `name` is the row's where it was quoted, and `line` is what follows it.
+    fn parse_plain(&self, line: &[u8], name: Option<&str>, out: &mut [f32]) -> Result<Words, RowError> {
+        let delimiter = self.delimiter;
+        let ragged = || {
+            let before = usize::from(name.is_some());
+            RowError::Ragged(line.iter().filter(|b| **b == delimiter).count() + 1 + before)
+        };
+        let mut words = Vec::with_capacity(1 + self.skip);
+        words.extend(name.map(|name| name.trim().to_string()));
+        let mut at = 0;
+        while words.len() < 1 + self.skip {
+            let rest = line.get(at..).ok_or_else(ragged)?;
+            let end = memchr(delimiter, rest).ok_or_else(ragged)?;
+            let word = std::str::from_utf8(&rest[..end]).map_err(|_| RowError::Broken(NOT_UTF8.into()))?;
+            words.push(word.trim().to_string());
+            at += end + 1;
+        }
+        let last = out.len() - 1;
+        for (column, value) in out.iter_mut().enumerate() {
+            let rest = line.get(at..).ok_or_else(ragged)?;
+            let length = match decimal(rest) {
+                // The common case: a number that ends at the delimiter.
+                Some((x, n)) if rest.get(n).is_none_or(|b| *b == delimiter) => {
+                    *value = x;
+                    n
+                }
+                _ => {
+                    let n = memchr(delimiter, rest).unwrap_or(rest.len());
+                    *value = number(&rest[..n]).ok_or_else(|| {
+                        // A row of the wrong length is the better message.
+                        let fields = ragged();
+                        match fields == RowError::Ragged(1 + self.skip + last + 1) {
+                            true => RowError::Word(column, String::from_utf8_lossy(&rest[..n]).into_owned()),
+                            false => fields,
+                        }
+                    })?;
+                    n
+                }
+            };
+            at += length + 1;
+            // One field too few, or one too many.
+            if at > line.len() && column != last {
+                return Err(ragged());
+            }
+        }
+        let rest = line.get(at - 1..).unwrap_or_default();
+        match rest.is_empty() || self.trailing && rest.iter().all(|b| *b == delimiter || *b == b' ') {
+            true => Ok(words),
+            false => Err(ragged()),
+        }
+    }
+}
+
+impl RowError {
+    /// The message for row `row` (from 1) of the name `id`.
+    pub fn message(self, row: usize, id: &str, layout: &Layout) -> String {
+        let (columns, words) = (&layout.columns, 1 + layout.skip);
+        match self {
+            RowError::Ragged(found) => {
+                let name = match layout.skip {
+                    0 => "the row's name".to_string(),
+                    n => format!("the row's name, {n} descriptions"),
+                };
+                format!(
+                    "row {row} ({id:?}) has {found} fields where the header calls for {}: {name} and {} numbers; the \
+                     file may be truncated or a field may be missing",
+                    columns.len() + words,
+                    columns.len()
+                )
+            }
+            RowError::Word(column, word) => {
+                let comma = word.split_once(',').is_some_and(|(a, b)| {
+                    let digits = |s: &str| s.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit());
+                    digits(a) && !b.is_empty() && digits(b)
+                });
+                let remedy = if comma {
+                    "write numbers with a decimal point instead of a comma"
+                } else {
+                    "only the first line and the first column may hold words; missing values are NA, NaN, null or \
+                     empty"
+                };
+                let word: String = word.chars().take(40).collect();
+                let name = &columns[column];
+                let place = column + 1 + words;
+                format!("row {row} ({id:?}), column {place} ({name:?}): {word:?} is not a number; {remedy}")
+            }
+            RowError::Broken(message) => format!("row {row}: {message}"),
+        }
+    }
+}
+
+/// A quoted first field without quotes inside it, on a line without further quotes; and what follows.
+fn quoted_name(line: &[u8], delimiter: u8) -> Option<(&str, &[u8])> {
+    let inner = line.strip_prefix(b"\"")?;
+    let end = memchr(b'"', inner)?;
+    let rest = inner[end + 1..].strip_prefix(&[delimiter])?;
+    let name = std::str::from_utf8(&inner[..end]).ok()?;
+    memchr(b'"', rest).is_none().then_some((name, rest))
+}
+
+/// The spellings of a missing value that `pandas.read_csv` knows, in any case, beside the empty field.
+const MISSING: [&str; 15] = [
+    "na", "nan", "n/a", "#n/a", "null", "none", "<na>", "-nan", "#na", "#n/a n/a", "1.#ind", "1.#qnan",
+    "-1.#ind", "-1.#qnan", "+nan",
+];
+
+/// A number, with spaces around it, a leading plus, or one of the spellings of a missing value (NaN).
+pub(super) fn number(field: &[u8]) -> Option<f32> {
+    let field = field.trim_ascii();
+    if field.is_empty() || MISSING.iter().any(|m| field.eq_ignore_ascii_case(m.as_bytes())) {
+        return Some(f32::NAN);
+    }
+    let unsigned = field.strip_prefix(b"+").unwrap_or(field);
+    fast_float2::parse(unsigned).ok().filter(|_| unsigned.len() == field.len() || !unsigned.starts_with(b"-"))
+}
+
+/// A number such as `-12.345` or `1e-5` at the start of `text`, correctly rounded, and its length.
+pub(super) fn decimal(text: &[u8]) -> Option<(f32, usize)> {
+    /// 10^0 to 10^19, all but the last exact in f64.
+    const POWERS: [f64; 20] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
+        1e18, 1e19,
+    ];
+    let negative = text.first() == Some(&b'-');
+    let start = usize::from(negative);
+    let (mut at, mut digits) = (start, 0u64);
+    while let Some(digit) = text.get(at).map(|b| b.wrapping_sub(b'0')).filter(|d| *d < 10) {
+        digits = digits.wrapping_mul(10).wrapping_add(u64::from(digit));
+        at += 1;
+    }
+    let (mut length, mut places) = (at - start, 0);
+    if text.get(at) == Some(&b'.') {
+        let point = at;
+        at += 1;
+        while let Some(digit) = text.get(at).map(|b| b.wrapping_sub(b'0')).filter(|d| *d < 10) {
+            digits = digits.wrapping_mul(10).wrapping_add(u64::from(digit));
+            at += 1;
+        }
+        places = at - point - 1;
+        length += places;
+    }
+    // Up to 15 digits are exact in f64, as are the powers, so the quotient is the f64 nearest to the number. Rounded again
+    // to f32 it is right unless it lies just between two of them.
+    if length > 0 && length <= 15 && !matches!(text.get(at), Some(b'e' | b'E')) {
+        let x = digits as f64 / POWERS[places];
+        if x.to_bits() & 0x1fff_ffff != 0x1000_0000 {
+            return Some((if negative { -x as f32 } else { x as f32 }, at));
+        }
+    }
+    fast_float2::parse_partial(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(delimiter: u8, columns: usize) -> Layout {
+        let columns = (0..columns).map(|i| format!("c{i}")).collect();
+        Layout { delimiter, skip: 0, columns, trailing: false }
+    }
+
+    #[test]
+    fn rows_parse() {
+        let mut out = [0.0; 4];
+        let mut parse = |delimiter, line: &str| {
+            let words = layout(delimiter, 4)
+                .parse(line.as_bytes(), &mut out)
+                .unwrap_or_else(|e| panic!("{line}: {e:?}"));
+            (words.join("/"), out)
+        };
+        assert_eq!(parse(b'\t', "a b\t1\t-2.5e3\t+7\t 0.1 "), ("a b".into(), [1.0, -2500.0, 7.0, 0.1]));
+        let plain = [1.0, 2.0, 3.0, 4.0];
+        assert_eq!(parse(b',', "\"x,y\",1,\"2\",3,4"), ("x,y".into(), plain));
+        assert_eq!(parse(b',', "\"x\"\"y\",1,2,3,4"), ("x\"y".into(), plain));
+        assert_eq!(parse(b',', "\"x,y\",1,2,3,4"), ("x,y".into(), plain));
+        assert_eq!(parse(b' ', "  x  1 2\t3   4 "), ("x".into(), plain));
+        for line in ["s,NA,N/A,null,", "s,nan,NaN,None,NULL", "s,,,,", "s,-nan,#N/A,<NA>,-1.#IND"] {
+            assert!(parse(b',', line).1.iter().all(|x| x.is_nan()), "{line}");
+        }
+        let infinite = parse(b',', "s,1e39,-inf,1,2").1; // counted as missing by the import
+        assert_eq!(infinite[..2], [f32::INFINITY, f32::NEG_INFINITY]);
+    }
+
+    #[test]
+    fn words_before_the_numbers_and_delimiters_after_them() {
+        let mut out = [0.0; 2];
+        let mut layout = Layout { skip: 2, trailing: true, ..layout(b'\t', 2) };
+        for line in ["g\td\te\t1\t2", "g\td\te\t1\t2\t\t", "\"g\"\td\te\t1\t2\t", "g\t\"d\"\te\t1\t2\t"] {
+            assert_eq!(
+                layout.parse(line.as_bytes(), &mut out),
+                Ok(vec!["g".into(), "d".into(), "e".into()]),
+                "{line}"
+            );
+            assert_eq!(out, [1.0, 2.0]);
+        }
+        assert_eq!(layout.parse(b"g\td\te\t1\t2\t3", &mut out), Err(RowError::Ragged(6)));
+        assert_eq!(layout.parse(b"g\td", &mut out), Err(RowError::Ragged(2)));
+        assert_eq!(layout.parse(b"\"g\"\td", &mut out), Err(RowError::Ragged(2)));
+        layout.trailing = false;
+        assert_eq!(layout.parse(b"g\td\te\t1\t2\t", &mut out), Err(RowError::Ragged(6)));
+    }
+
+    #[test]
+    fn bad_rows_are_told_apart() {
+        let mut out = [0.0; 3];
+        let mut parse = |line: &str| layout(b',', 3).parse(line.as_bytes(), &mut out).expect_err(line);
+        assert_eq!(parse("s,1,2"), RowError::Ragged(3));
+        assert_eq!(parse("s,1,2,3,4"), RowError::Ragged(5));
+        assert_eq!(parse("s,1,2,3,"), RowError::Ragged(5));
+        assert_eq!(parse("s"), RowError::Ragged(1));
+        assert_eq!(parse("\"s\",1,2"), RowError::Ragged(3));
+        assert_eq!(parse("s,1,x,3"), RowError::Word(1, "x".into()));
+        assert_eq!(parse("s,1,2,3x"), RowError::Word(2, "3x".into()));
+        assert_eq!(parse("s,1,0x10,3"), RowError::Word(1, "0x10".into()));
+        assert_eq!(parse("s,1,\"a\",3"), RowError::Word(1, "a".into()));
+        for word in ["-", ".", "+-1", "--1", "1.2.3", "e5", "-."] {
+            assert_eq!(parse(&format!("s,1,{word},3")), RowError::Word(1, word.into()));
+        }
+        assert!(matches!(parse("s,1,\"2,3"), RowError::Broken(_)));
+        let message = RowError::Word(0, "-1,5".into()).message(1, "s", &layout(b',', 1));
+        assert!(message.contains("row 1 (\"s\"), column 2 (\"c0\")") && message.contains("decimal point"));
+    }
+
+    /// Every number as the standard library reads it, to the bit.
+    #[test]
+    fn numbers_are_correctly_rounded() {
+        let check = |text: &str| {
+            let expected: f32 = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
+            let (found, length) = decimal(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(
+                (found.to_bits(), length),
+                (expected.to_bits(), text.len()),
+                "{text}: {found} {expected}"
+            );
+        };
+        for text in [
+            "0",
+            "-0",
+            "-0.0",
+            "7",
+            "1.",
+            ".5",
+            "-.25",
+            "16777217",
+            "16777219",
+            "9007199254740993",
+            "1e-45",
+            "3.4028236e38",
+            "1.1754943508222875e-38",
+            "0.000000000000000000001",
+            "123456789012345",
+            "1234567890123456789012",
+            "1.5e3",
+            "2E-2",
+            "8.589973e9",
+            "0.1",
+            "5404319552844595.5",
+            "1.00000005960464477",
+            "1.000000059604645",
+        ] {
+            check(text);
+        }
+        let mut state = 1u64;
+        for _ in 0..200_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let (digits, point) = (state >> 20, (state >> 8) % 16);
+            let mut text = (digits % 10u64.pow((state % 16) as u32 + 1)).to_string();
+            if text.len() as u64 > point {
+                text.insert(point as usize, '.');
+            }
+            check(&text);
+        }
+        // Halfway between two f32, to the last bit of f64.
+        for i in 0..1000u32 {
+            let x = f32::from_bits(0x3f80_0000 + i * 7919);
+            let middle = (f64::from(x) + f64::from(f32::from_bits(x.to_bits() + 1))) / 2.0;
+            check(&format!("{middle:.15}")[..16]);
+            check(&format!("{middle:.24}"));
+        }
+    }
+}

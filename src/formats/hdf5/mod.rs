@@ -1,0 +1,113 @@
+//! What the formats inside HDF5 share: the file through `hdf5-pure`, opened for streaming, arrays of numbers a
+//! block at a time, and columns of names.
+
+mod array;
+mod columns;
+mod dense;
+mod filters;
+mod source;
+mod sparse;
+mod tables;
+
+use std::io::Read;
+use std::path::Path;
+
+use hdf5_pure::File;
+
+pub(super) use columns::{
+    Column, attribute_numbers, column, list_attribute, numbers, records, text_attribute,
+};
+pub(super) use dense::Dense;
+pub(super) use sparse::Sparse;
+pub(super) use tables::{Named, attributes, group, left_out};
+
+use crate::error::{Error, Result};
+
+/// The best that deflate can do: 1 byte for 1032. What a file claims to hold beyond that is damage.
+const MOST_COMPRESSION: u64 = 1032;
+
+/// Values of a block, in bytes of the file's type. More of them cost page faults: 32 MiB took a fifth longer.
+const BLOCK: u64 = 8 << 20;
+
+/// Bytes of a block where an import may hold `memory` bytes.
+fn block(memory: usize) -> u64 {
+    BLOCK.min(memory as u64 / 64)
+}
+
+/// The signature stands at 0, or after a user block of 512 bytes or more (which nobody writes here).
+pub(super) fn magic(start: &[u8]) -> bool {
+    start.starts_with(b"\x89HDF\r\n\x1a\n")
+}
+
+/// Opens a file whose length is at least what its header tells.
+///
+/// # Errors
+/// [`Error::Input`] for a file that is cut short or whose header cannot be read.
+pub(super) fn open(path: &Path) -> Result<File> {
+    let mut start = Vec::new();
+    let file = std::fs::File::open(path).map_err(Error::io(path, "opening"))?;
+    (&file).take(64).read_to_end(&mut start).map_err(Error::io(path, "reading"))?;
+    let length = file.metadata().map_err(Error::io(path, "reading"))?.len();
+    if let Some(whole) = told_length(&start).filter(|&whole| whole > length) {
+        return Err(Error::input(
+            path,
+            format!(
+                "the HDF5 file is cut short: its header tells of {whole} bytes, {length} are there; copy or download it \
+                 again"
+            ),
+        ));
+    }
+    File::from_source(source::Cached::new(file, length)).map_err(|e| damaged(path, &e))
+}
+
+/// The end of the file by its superblock (HDF5 File Format Specification 3.0, II.A): base address + end address.
+fn told_length(start: &[u8]) -> Option<u64> {
+    let (offset_size, base, end) = match *start.get(8)? {
+        0 => (*start.get(13)?, 24, 40),
+        1 => (*start.get(13)?, 28, 44),
+        2 | 3 => (*start.get(9)?, 12, 28),
+        _ => return None,
+    };
+    let word = |at: usize| Some(u64::from_le_bytes(start.get(at..at + 8)?.try_into().ok()?));
+    if offset_size == 8 { word(base)?.checked_add(word(end)?) } else { None }
+}
+
+/// What an error of the library means to the user.
+pub(super) fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Error {
+    Error::input(
+        path,
+        format!(
+            "the HDF5 file cannot be read ({error}); it may be cut short, damaged, or of a newer \
+         HDF5 than is read here"
+        ),
+    )
+}
+
+/// Which of the formats an HDF5 file is.
+pub(super) fn kind(path: &Path) -> Result<&'static str> {
+    let file = open(path)?;
+    let root = file.root();
+    let groups = root.groups().map_err(|e| damaged(path, &e))?;
+    let datasets = root.datasets().map_err(|e| damaged(path, &e))?;
+    let has = |name: &str| groups.iter().chain(&datasets).any(|n| n == name);
+    if root.group("0/DATA/0").is_ok() || root.group("0/META").is_ok() {
+        return Ok("gctx");
+    }
+    if has("obs") && has("var") {
+        return Ok("h5ad");
+    }
+    if has("row_attrs") && has("col_attrs") {
+        return Ok("loom");
+    }
+    if groups.iter().any(|g| root.dataset(&format!("{g}/barcodes")).is_ok()) {
+        return Ok("10x");
+    }
+    let names: Vec<_> = groups.into_iter().chain(datasets).take(8).collect();
+    Err(Error::input(
+        path,
+        format!(
+            "is HDF5, but neither GCTX (0/DATA/0/matrix) nor h5ad (X, obs, var) nor Loom (matrix, row_attrs, col_attrs) nor \
+             10x (matrix/barcodes); it holds {names:?}"
+        ),
+    ))
+}

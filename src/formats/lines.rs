@@ -1,0 +1,189 @@
+//! The lines of a text file, plain or packed: one at a time for a header, then in blocks of whole lines. A thread of
+//! its own reads and unpacks ahead.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
+
+use super::{ReadSettings, compressed};
+use crate::error::{Error, Result};
+
+/// Share of the memory that a piece of text takes: two wait, one is being read, one or two are worked on, and the
+/// numbers in them take as much again.
+const PIECES: usize = 64;
+
+/// The largest piece; larger ones gain nothing.
+const PIECE: usize = 8 << 20;
+
+/// A longer line than this is no line of a matrix.
+const LONGEST_LINE: usize = 256 << 20;
+
+/// The lines of one file.
+pub(super) struct Lines {
+    path: PathBuf,
+    pieces: Box<dyn Iterator<Item = std::io::Result<Vec<u8>>> + Send>,
+    /// Whole lines that have not been handed out, from `at` on.
+    text: Vec<u8>,
+    at: usize,
+    /// The beginning of a line whose end has not come.
+    rest: Vec<u8>,
+    longest: usize,
+    ended: bool,
+    consumed: Arc<AtomicU64>,
+    bytes: u64,
+}
+
+impl Lines {
+    /// Opens a file; a byte-order mark is skipped.
+    pub fn open(path: &Path, settings: &ReadSettings) -> Result<Lines> {
+        let consumed = Arc::new(AtomicU64::new(0));
+        let bytes = path.metadata().map_err(Error::io(path, "reading"))?.len();
+        let (mut input, _) = compressed::open(path, consumed.clone())?;
+        let size = (settings.memory / PIECES).clamp(1 << 12, PIECE);
+        let size = size.min(usize::try_from(bytes).unwrap_or(size).max(1 << 12)); // a small file needs no more
+        let mut over = false;
+        let mut pieces = std::iter::from_fn(move || {
+            if over {
+                return None;
+            }
+            let mut piece = Vec::with_capacity(size);
+            let result = input.by_ref().take(size as u64).read_to_end(&mut piece);
+            over = result.is_err() || piece.len() < size;
+            Some(result.map(|_| piece))
+        });
+        let pieces: Box<dyn Iterator<Item = _> + Send> = if bytes < 1 << 16 {
+            Box::new(pieces) // not worth a thread
+        } else {
+            // The thread ends with the file, with an error, or when nobody listens any more.
+            let (send, receive) = sync_channel(2);
+            std::thread::spawn(move || while pieces.next().is_some_and(|piece| send.send(piece).is_ok()) {});
+            Box::new(receive.into_iter())
+        };
+        let mut lines = Lines {
+            path: path.to_path_buf(),
+            pieces,
+            text: Vec::new(),
+            at: 0,
+            rest: Vec::new(),
+            longest: LONGEST_LINE.min(settings.memory / 2),
+            ended: false,
+            consumed,
+            bytes,
+        };
+        lines.more()?;
+        if lines.text.starts_with(b"\xEF\xBB\xBF") {
+            lines.at = 3;
+        }
+        Ok(lines)
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The next line without its end, left in place; `None` at the end of the file.
+    pub fn peek(&mut self) -> Result<Option<&[u8]>> {
+        if self.at == self.text.len() && !self.more()? {
+            return Ok(None);
+        }
+        let text = &self.text[self.at..];
+        Ok(Some(trim_line(&text[..memchr(b'\n', text).unwrap_or(text.len())])))
+    }
+
+    /// The next line without its end; `None` at the end of the file.
+    pub fn line(&mut self) -> Result<Option<Vec<u8>>> {
+        let Some(line) = self.peek()?.map(<[u8]>::to_vec) else { return Ok(None) };
+        let text = &self.text[self.at..];
+        self.at += memchr(b'\n', text).map_or(text.len(), |end| end + 1);
+        Ok(Some(line))
+    }
+
+    /// The next line that is not blank, left in place.
+    pub fn peek_filled(&mut self) -> Result<Option<&[u8]>> {
+        while self.peek()?.is_some_and(|line| line.trim_ascii().is_empty()) {
+            self.line()?;
+        }
+        self.peek()
+    }
+
+    /// As [`Lines::line`], as text; the error at the end of the file says that `what` is missing.
+    pub fn expect(&mut self, what: &str) -> Result<String> {
+        match self.line()? {
+            Some(line) => Ok(String::from_utf8_lossy(&line).into_owned()),
+            None => Err(Error::input(&self.path, format!("ends before {what}; is it truncated?"))),
+        }
+    }
+
+    /// The next whole lines, the last one of the file perhaps without its line break.
+    pub fn block(&mut self) -> Result<Option<Vec<u8>>> {
+        if self.at == self.text.len() && !self.more()? {
+            return Ok(None);
+        }
+        let mut text = std::mem::take(&mut self.text);
+        text.drain(..std::mem::take(&mut self.at));
+        Ok(Some(text))
+    }
+
+    /// Replaces the text, which is used up; false at the end of the file.
+    fn more(&mut self) -> Result<bool> {
+        (self.at, self.text) = (0, Vec::new());
+        while !self.ended {
+            let Some(piece) = self.pieces.next() else {
+                self.ended = true;
+                break;
+            };
+            let piece = piece.map_err(|e| compressed::failed(&self.path, &e))?;
+            let Some(end) = piece.iter().rposition(|b| *b == b'\n') else {
+                self.rest.extend(piece);
+                if self.rest.len() > self.longest {
+                    let message = format!(
+                        "a line is longer than {} MiB; is this a text file with one row a line? If so, --memory \
+                         allows more",
+                        self.longest >> 20
+                    );
+                    return Err(Error::input(&self.path, message));
+                }
+                continue;
+            };
+            self.text = std::mem::take(&mut self.rest);
+            self.text.extend_from_slice(&piece[..=end]);
+            self.rest = piece[end + 1..].to_vec();
+            return Ok(true);
+        }
+        self.text = std::mem::take(&mut self.rest);
+        Ok(!self.text.is_empty())
+    }
+
+    /// Share of the file that is read, 0 to 1.
+    pub fn done(&self) -> f64 {
+        self.consumed.load(Ordering::Relaxed) as f64 / self.bytes.max(1) as f64
+    }
+}
+
+/// Where `byte` first stands.
+pub(super) fn memchr(byte: u8, text: &[u8]) -> Option<usize> {
+    memchr::memchr(byte, text)
+}
+
+/// A line without its end.
+pub(super) fn trim_line(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// The lines of a block that are not blank.
+pub(super) fn filled(text: &[u8]) -> Vec<&[u8]> {
+    let mut lines = Vec::new();
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', text).chain([text.len()]) {
+        let line = trim_line(&text[start.min(end)..end]);
+        if !line.is_empty() {
+            lines.push(line);
+        }
+        start = end + 1;
+    }
+    lines
+}

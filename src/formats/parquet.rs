@@ -1,0 +1,363 @@
+//! Parquet: one row a sample. Columns of numbers are genes; the first column of text (or the index that pandas wrote) holds
+//! the sample ids, further ones describe samples. Values lie by column, so they are read and written gene by gene.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
+use parquet::column::reader::ColumnReader;
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, FloatType};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::types::{ColumnDescPtr, Type};
+
+use super::{Blocks, MatrixFile, Orientation, ReadSettings};
+use crate::error::{Error, Result};
+use crate::progress::{Event, Reporter};
+use crate::store::{Store, Table, atomic};
+
+type Outcome<T> = parquet::errors::Result<T>;
+
+/// Values taken from a column at a time.
+const BATCH: usize = 1 << 16;
+
+pub(super) fn magic(start: &[u8]) -> bool {
+    start.starts_with(b"PAR1")
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Number,
+    /// Whole numbers without a sign, which Parquet stores in a signed type.
+    Unsigned,
+    /// Half precision, in two bytes.
+    Half,
+    Text,
+    /// Dates, decimals, lists and the like.
+    Other,
+}
+
+fn kind(column: &ColumnDescPtr) -> Kind {
+    if column.max_rep_level() > 0 || column.max_def_level() > 1 {
+        return Kind::Other;
+    }
+    match (column.physical_type(), column.logical_type_ref()) {
+        (Physical::BYTE_ARRAY, None | Some(LogicalType::String | LogicalType::Enum)) => Kind::Text,
+        (Physical::INT32 | Physical::INT64, Some(LogicalType::Integer(integer))) => {
+            if integer.is_signed {
+                Kind::Number
+            } else {
+                Kind::Unsigned
+            }
+        }
+        (
+            Physical::BOOLEAN | Physical::INT32 | Physical::INT64 | Physical::FLOAT | Physical::DOUBLE,
+            None,
+        ) => Kind::Number,
+        (Physical::FIXED_LEN_BYTE_ARRAY, Some(LogicalType::Float16)) => Kind::Half,
+        _ => Kind::Other,
+    }
+}
+
+fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Error {
+    Error::input(path, format!("the Parquet file cannot be read ({error}); it may be truncated or damaged"))
+}
+
+pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
+    let file = File::open(path).map_err(Error::io(path, "opening"))?;
+    let length = file.metadata().map_err(Error::io(path, "reading"))?.len();
+    let reader = guarded(path, || SerializedFileReader::new(file))?;
+    let mut source = Source { path: path.to_path_buf(), reader, n: 0 };
+    let columns = source.reader.metadata().file_metadata().schema_descr().columns().to_vec();
+    let groups = source.reader.metadata().row_groups();
+    let rows =
+        groups.iter().try_fold(0usize, |n, group| n.checked_add(usize::try_from(group.num_rows()).ok()?));
+    // The best that run lengths and deflate can do is far below this.
+    let most = usize::try_from(length).unwrap_or(usize::MAX).saturating_mul(1 << 16);
+    source.n = rows.filter(|n| *n <= most).ok_or_else(|| damaged(path, &"it claims too many rows"))?;
+
+    let of = |wanted: &[Kind]| -> Vec<usize> {
+        (0..columns.len()).filter(|c| wanted.contains(&kind(&columns[*c]))).collect()
+    };
+    let (texts, others) = (of(&[Kind::Text]), of(&[Kind::Other]));
+    let mut numbers = of(&[Kind::Number, Kind::Unsigned, Kind::Half]);
+    let mut warnings = Vec::new();
+    if let Some(first) = others.first() {
+        let (n, name) = (others.len(), columns[*first].path().string());
+        warnings.push(format!(
+            "{}: {n} columns are left out: neither numbers nor text (the first is {name:?})",
+            path.display()
+        ));
+    }
+    let index = |c: &&usize| columns[**c].name().starts_with("__index_level_");
+    let id =
+        texts.iter().find(index).or(texts.first()).copied().or_else(|| numbers.iter().find(index).copied());
+    numbers.retain(|c| Some(*c) != id);
+    if numbers.is_empty() || source.n == 0 {
+        return Err(Error::input(path, "the matrix is empty: it has no rows or no columns of numbers"));
+    }
+    let mut samples = match id {
+        Some(id) if kind(&columns[id]) == Kind::Text => Table::new(columns[id].name(), source.texts(id)?),
+        Some(id) => {
+            let mut ids = Vec::new();
+            source.numbers(id, Kind::Number, &mut ids)?;
+            Table::new(columns[id].name(), ids.iter().map(f32::to_string).collect())
+        }
+        None => {
+            warnings.push(format!(
+                "{}: no column of text holds sample ids; samples are numbered",
+                path.display()
+            ));
+            Table::numbered("sample_id", "sample", source.n)
+        }
+    };
+    for column in texts.into_iter().filter(|c| Some(*c) != id) {
+        let fields = source.texts(column)?;
+        samples.columns.push((columns[column].name().to_string(), fields));
+    }
+    let genes = Table::new("gene_id", numbers.iter().map(|c| columns[*c].name().to_string()).collect());
+    let kinds = numbers.into_iter().map(|c| (c, kind(&columns[c]))).collect();
+    let step = (settings.memory / 16 / size_of::<f32>() / source.n).max(1);
+    let blocks = Columns { source, kinds, next: 0, step };
+    Ok(MatrixFile {
+        natural: Some(Orientation::SamplesByGenes),
+        transposed: true,
+        warnings,
+        ..MatrixFile::new("parquet", samples, Some(genes), Box::new(blocks))
+    })
+}
+
+/// Runs a call into the library, which may panic on a damaged file.
+fn guarded<T>(path: &Path, call: impl FnOnce() -> Outcome<T>) -> Result<T> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)) {
+        Ok(outcome) => outcome.map_err(|e| damaged(path, &e)),
+        Err(_) => Err(damaged(path, &"the reader gave up")),
+    }
+}
+
+struct Source {
+    path: PathBuf,
+    reader: SerializedFileReader<File>,
+    /// Rows in all.
+    n: usize,
+}
+
+impl Source {
+    /// Hands the values of a column to `each` in batches: the values that are there, and for each row whether one is.
+    fn column(&self, column: usize, mut each: impl FnMut(Values, &[i16]) -> Outcome<()>) -> Result<()> {
+        let metadata = self.reader.metadata();
+        let name = metadata.file_metadata().schema_descr().column(column).name().to_string();
+        let read = || -> Outcome<usize> {
+            let mut seen = 0;
+            for group in 0..metadata.num_row_groups() {
+                let group = self.reader.get_row_group(group)?;
+                let (rows, start) = (group.metadata().num_rows() as usize, seen);
+                let mut reader = group.get_column_reader(column)?;
+                loop {
+                    let n = BATCH.min((rows + start).saturating_sub(seen));
+                    let records = if n > 0 { batch(&mut reader, n, &mut each)? } else { 0 };
+                    seen += records;
+                    if records == 0 {
+                        break;
+                    }
+                }
+            }
+            Ok(seen)
+        };
+        let seen = guarded(&self.path, read)?;
+        if seen != self.n {
+            return Err(damaged(&self.path, &format!("column {name:?} has {seen} of {} values", self.n)));
+        }
+        Ok(())
+    }
+
+    fn texts(&self, column: usize) -> Result<Vec<String>> {
+        let mut out = Vec::new();
+        self.column(column, |values, there| {
+            let Values::Bytes(bytes) = values else { return Ok(()) };
+            let mut bytes = bytes.iter();
+            let mut text =
+                || bytes.next().map_or(String::new(), |b| String::from_utf8_lossy(b.data()).into_owned());
+            out.extend(there.iter().map(|there| if *there > 0 { text() } else { String::new() }));
+            Ok(())
+        })?;
+        Ok(out)
+    }
+
+    fn numbers(&self, column: usize, kind: Kind, out: &mut Vec<f32>) -> Result<()> {
+        self.column(column, |values, there| {
+            let mut spread = |values: &mut dyn Iterator<Item = f32>| {
+                let value =
+                    |there: &i16| if *there > 0 { values.next().unwrap_or(f32::NAN) } else { f32::NAN };
+                out.extend(there.iter().map(value));
+            };
+            match values {
+                Values::Bool(v) => spread(&mut v.iter().map(|x| f32::from(*x))),
+                Values::I32(v) if kind == Kind::Unsigned => spread(&mut v.iter().map(|x| *x as u32 as f32)),
+                Values::I32(v) => spread(&mut v.iter().map(|x| *x as f32)),
+                Values::I64(v) if kind == Kind::Unsigned => spread(&mut v.iter().map(|x| *x as u64 as f32)),
+                Values::I64(v) => spread(&mut v.iter().map(|x| *x as f32)),
+                Values::F32(v) => spread(&mut v.iter().copied()),
+                Values::F64(v) => spread(&mut v.iter().map(|x| *x as f32)),
+                Values::Bytes(_) => spread(&mut std::iter::empty()),
+            }
+            Ok(())
+        })
+    }
+}
+
+fn half(bytes: &[u8]) -> f32 {
+    <[u8; 2]>::try_from(bytes).map_or(f32::NAN, |bytes| half::f16::from_le_bytes(bytes).to_f32())
+}
+
+/// The values of a batch, without the missing ones.
+enum Values<'a> {
+    Bool(&'a [bool]),
+    I32(&'a [i32]),
+    I64(&'a [i64]),
+    F32(&'a [f32]),
+    F64(&'a [f64]),
+    Bytes(&'a [ByteArray]),
+}
+
+/// Reads up to `n` rows; how many there were.
+fn batch(
+    reader: &mut ColumnReader,
+    n: usize,
+    each: &mut impl FnMut(Values, &[i16]) -> Outcome<()>,
+) -> Outcome<usize> {
+    let (mut levels, mut halves) = (Vec::new(), Vec::new());
+    macro_rules! read {
+        ($reader:expr, $values:ident, $wrap:expr) => {{
+            let mut $values = Vec::new();
+            let (records, read, _) = $reader.read_records(n, Some(&mut levels), None, &mut $values)?;
+            // A column that must have values has no levels.
+            if levels.len() < records {
+                levels = vec![i16::from(read == records); records];
+            }
+            each($wrap, &levels[..records])?;
+            Ok(records)
+        }};
+    }
+    match reader {
+        ColumnReader::BoolColumnReader(reader) => read!(reader, values, Values::Bool(&values)),
+        ColumnReader::Int32ColumnReader(reader) => read!(reader, values, Values::I32(&values)),
+        ColumnReader::Int64ColumnReader(reader) => read!(reader, values, Values::I64(&values)),
+        ColumnReader::FloatColumnReader(reader) => read!(reader, values, Values::F32(&values)),
+        ColumnReader::DoubleColumnReader(reader) => read!(reader, values, Values::F64(&values)),
+        ColumnReader::ByteArrayColumnReader(reader) => read!(reader, values, Values::Bytes(&values)),
+        ColumnReader::FixedLenByteArrayColumnReader(reader) => read!(reader, values, {
+            halves.extend(values.drain(..).map(|bytes| half(bytes.data())));
+            Values::F32(&halves)
+        }),
+        ColumnReader::Int96ColumnReader(_) => Ok(0),
+    }
+}
+
+struct Columns {
+    source: Source,
+    /// Which columns are genes, and what they hold.
+    kinds: Vec<(usize, Kind)>,
+    next: usize,
+    step: usize,
+}
+
+impl Blocks for Columns {
+    fn next(&mut self, _ids: &mut Vec<String>, values: &mut Vec<f32>) -> Result<bool> {
+        let last = (self.next + self.step).min(self.kinds.len());
+        for (column, kind) in &self.kinds[self.next..last] {
+            self.source.numbers(*column, *kind, values)?;
+        }
+        let more = last > self.next;
+        self.next = last;
+        Ok(more)
+    }
+
+    fn done(&self) -> f64 {
+        self.next as f64 / self.kinds.len() as f64
+    }
+}
+
+/// Writes a store as Parquet: the sample ids, what describes the samples, then a column of f32 for every gene, in one row
+/// group.
+///
+/// # Errors
+/// Two columns of one name; what the system refuses.
+pub(super) fn write(store: &Store, path: &Path, force: bool, report: Reporter) -> Result<()> {
+    let (samples, genes) = (store.samples(), store.genes());
+    let names = || {
+        std::iter::once(samples.key.as_str())
+            .chain(samples.column_names())
+            .chain(genes.ids.iter().map(String::as_str))
+    };
+    let mut seen = std::collections::HashSet::new();
+    if let Some(name) = names().find(|name| !seen.insert(*name)) {
+        let message =
+            format!("{name:?} is a gene and a column of the samples; a Parquet file needs different names");
+        return Err(Error::Data(message));
+    }
+    let failed = |e: parquet::errors::ParquetError| Error::Io {
+        path: path.to_path_buf(),
+        action: "writing",
+        source: std::io::Error::other(e),
+    };
+    let described = 1 + samples.columns.len();
+    let field = |(at, name): (usize, &str)| {
+        let text = at < described;
+        let physical = if text { Physical::BYTE_ARRAY } else { Physical::FLOAT };
+        let field = Type::primitive_type_builder(name, physical).with_repetition(Repetition::REQUIRED);
+        field.with_logical_type(text.then_some(LogicalType::String)).build().map(Arc::new)
+    };
+    let fields = names().enumerate().map(field).collect::<Outcome<_>>().map_err(failed)?;
+    let schema = Type::group_type_builder("schema").with_fields(fields).build().map_err(failed)?;
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_dictionary_enabled(false)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .build();
+    let (n, n_genes) = (store.n_samples(), store.n_genes());
+    report(Event::Started {
+        task: format!("writing {}", path.display()),
+        total: Some(n_genes as u64),
+        unit: "genes",
+    });
+    atomic::write_path(path, force, |temporary| {
+        let file = File::create(temporary).map_err(Error::io(path, "creating"))?;
+        let mut writer =
+            SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties)).map_err(failed)?;
+        let mut group = writer.next_row_group().map_err(failed)?;
+        for fields in std::iter::once(&samples.ids).chain(samples.columns.iter().map(|(_, fields)| fields)) {
+            let texts: Vec<ByteArray> = fields.iter().map(|field| field.as_str().into()).collect();
+            put::<ByteArrayType>(&mut group, &texts).map_err(failed)?;
+        }
+        let (mut values, step) = (Vec::new(), (WRITTEN / n).max(1));
+        for first in (0..n_genes).step_by(step) {
+            let last = (first + step).min(n_genes);
+            store.read_columns(first, last, &mut values);
+            for gene in values.chunks_exact(n) {
+                put::<FloatType>(&mut group, gene).map_err(failed)?;
+            }
+            report(Event::Advanced { done: last as u64, note: String::new() });
+        }
+        group.close().map_err(failed)?;
+        writer.close().map_err(failed)?;
+        Ok(())
+    })?;
+    report(Event::Finished);
+    Ok(())
+}
+
+/// Values that are turned at a time when a store is written (64 MiB).
+const WRITTEN: usize = 16 << 20;
+
+/// Writes the next column of a row group.
+fn put<T: DataType>(group: &mut SerializedRowGroupWriter<File>, values: &[T::T]) -> Outcome<()> {
+    let missing =
+        || parquet::errors::ParquetError::General("there are more columns than the schema has".into());
+    let mut column = group.next_column()?.ok_or_else(missing)?;
+    column.typed::<T>().write_batch(values, None, None)?;
+    column.close()
+}
