@@ -426,7 +426,9 @@ fn what_is_exported_is_imported_to_the_bit() {
         let first = place.0.path().join(format!("first-{samples}.gex"));
         let mut writer = StoreWriter::create(&first, genes, Element::F32, false).expect("created");
         writer.push_rows(&rows).expect("pushed");
-        let name = |kind: &str, i: usize| format!("{kind} \"{i}\", é;{}", if i % 3 == 0 { "|x" } else { "" });
+        let name = |kind: &str, i: usize| {
+            format!("{kind} \"{i}\", é;{}", if i.is_multiple_of(3) { "|x" } else { "" })
+        };
         let table = |kind: &str, n: usize| Table::new("id", (0..n).map(|i| name(kind, i)).collect());
         let store =
             writer.finish(table("g", genes), table("s", samples), Origin::default()).expect("finished");
