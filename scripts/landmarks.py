@@ -27,7 +27,7 @@ RANKED = {
 }
 BY_SIZE = {"peel-off": "--strategy peel-off", "concrete": "--strategy concrete"}
 # concrete autoencoders take long: on the first split, and at these sizes
-CONCRETE = {"hgu133a": [50, 100], "tcga": [50, 100], "brca": [50, 100]}
+CONCRETE = {"hgu133a": [50, 100], "brca": [50, 100], "tcga": [100]}
 
 
 def main():
@@ -59,13 +59,14 @@ def main():
         concrete = CONCRETE[args.dataset] if seed == seeds[0] else []
         sets = select(genelift, train, out, seed, concrete)
         for size in SIZES:
-            lists = " ".join(f"{name.replace(' ', '-')}={path}" for name, path in sets(size).items())
-            compare = (f"compare --train {train} --test {test} --landmarks {lists} --subsets L1000={panel} --size {size} "
-                       f"--seed {seed} {options}")
-            genelift(out / f"linear-{size}", f"{compare} --method linear -o {out}/linear-{size}")
+            named = {name.replace(" ", "-"): path for name, path in sets(size).items()}
+            compare = f"compare --train {train} --test {test} --subsets L1000={panel} --size {size} --seed {seed} {options}"
+            lists = " ".join(f"{name}={path}" for name, path in named.items())
+            genelift(out / f"linear-{size}", f"{compare} --landmarks {lists} --method linear -o {out}/linear-{size}")
             if seed in mlp_seeds and size == MLP_SIZE:
-                genelift(out / f"mlp-{size}", f"{compare} --method mlp --hidden 1000 --early-stop 20 --random-draws 2 "
-                         f"-o {out}/mlp-{size}")
+                lists = " ".join(f"{name}={path}" for name, path in named.items() if not name.startswith("diverse-"))
+                genelift(out / f"mlp-{size}", f"{compare} --landmarks {lists} --method mlp --hidden 1000 --early-stop 20 "
+                         f"--random-draws 2 -o {out}/mlp-{size}")
     report("linear", SIZES, [args.work / seed for seed in seeds])
     if mlp_seeds:
         report("mlp", [MLP_SIZE], [args.work / seed for seed in mlp_seeds])
