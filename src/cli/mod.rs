@@ -43,11 +43,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Turn matrix files (CSV, TSV, GCTX, h5ad, npy) into a store
+    /// Turn matrix files (text, GCT, GCTX, h5ad, 10x, Loom, Parquet, …) into a store
     Import(import::Args),
     /// Describe a store, a model or a matrix file
     Info(info::Args),
-    /// Write a store's matrix as TSV, CSV or npy
+    /// Write a store's matrix as TSV, CSV, npy, h5ad, GCTX or Parquet
     Export(export::Args),
     /// Normalise, filter, drop duplicates, collapse probes, match genes, scale: a store into a new store
     Prepare(prepare::Args),
