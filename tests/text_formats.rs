@@ -76,7 +76,7 @@ fn sums_by_gene_are_those_of_the_formats_own_libraries() {
         let fields: Vec<&str> = line.split('\t').collect();
         files.entry(fields[0]).or_default().push(fields);
     }
-    assert_eq!(files.len(), 21);
+    assert_eq!(files.len(), 25);
     for (name, genes) in files.into_iter().filter(|(name, _)| readable(name)) {
         let orientation = match name {
             "krumsiek11.txt" => Orientation::SamplesByGenes,
@@ -381,6 +381,33 @@ fn headers_are_found_however_they_are_written() {
         );
         assert_eq!(values(&store), [1.0, 2.0, 3.0, 4.0], "{name}");
     }
+}
+
+#[test]
+fn arrow_brings_words_too_and_survives_damage() {
+    let place = Place::new();
+    let settings = ImportSettings { missing: Missing::Zero, ..ImportSettings::default() };
+    for name in ["columns.arrow", "lz4.feather", "zstd.feather"] {
+        let store = place.import(&data(name), &settings);
+        let samples = store.samples();
+        assert_eq!(samples.column_names(), ["tissue", "note"], "{name}");
+        assert_eq!(samples.column("note").expect("there")[..5], ["", "x", "", "", "x"]);
+        let tissues = samples.column("tissue").expect("there");
+        assert!(tissues.iter().all(|tissue| tissue == "lung" || tissue == "liver"), "{tissues:?}");
+        assert_eq!(store.info().origin.transforms[0]["import"]["missing_values"], 5, "{name}");
+
+        let good = fs::read(data(name)).expect("there");
+        for at in (0..good.len()).step_by(7) {
+            let mut bad = good.clone();
+            bad[at] ^= 0x41;
+            let _ = read_through(&place.file("bad.arrow", bad));
+        }
+        for cut in (0..good.len()).step_by(64) {
+            read_through(&place.file("cut.arrow", &good[..cut])).expect_err("truncated");
+        }
+    }
+    let old = place.refusal(&place.file("old.feather", "FEA1\0\0\0\0FEA1"));
+    assert!(old.contains("Feather 1"), "{old}");
 }
 
 #[cfg(feature = "parquet")]
