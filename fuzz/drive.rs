@@ -6,13 +6,14 @@ use std::path::Path;
 use genelift::formats::{ReadSettings, open};
 
 /// The hand-written parsers: a name, the format to read as, the file's ending.
-pub const TARGETS: [(&str, &str, &str); 6] = [
+pub const TARGETS: [(&str, &str, &str); 7] = [
     ("text", "", "txt"),
     ("gct", "gct", "gct"),
     ("series_matrix", "series-matrix", "txt"),
     ("mtx", "mtx", "mtx"),
     ("npy", "npy", "npy"),
     ("npz", "npz", "npz"),
+    ("arrow", "arrow", "arrow"),
 ];
 
 /// Values after which reading stops: a header may claim a large matrix of zeros honestly.

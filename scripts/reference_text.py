@@ -15,6 +15,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import scipy.io
 import scipy.sparse as sp
@@ -127,6 +128,30 @@ def parquet(rng):
     indexed.to_parquet(MADE / "zstd.parquet", compression="zstd")
 
 
+def arrow(rng):
+    n = 29
+    numbers = {
+        "ACTB": rng.normal(size=n), "TP53": rng.normal(size=n).astype(np.float32), "EGFR": rng.integers(-5, 5, n).astype(np.int8),
+        "MYC": rng.integers(0, 2, n).astype(bool), "GAPDH": (rng.integers(0, 2**63, n).astype(np.uint64) * 2 + 1),
+        "KRAS": rng.normal(size=n).astype(np.float16), "UBC": pa.array([None if i % 7 == 3 else i for i in range(n)], pa.int32()),
+        "TBP": pa.array([None if i == 11 else i % 2 == 0 for i in range(n)], pa.bool_()),
+    }
+    ids = [f"µ{i}" for i in range(n)]
+    texts = {
+        "patient": pa.array(ids, pa.large_string()), "tissue": pa.array(rng.choice(["lung", "liver"], n)).dictionary_encode(),
+        "note": pa.array([None if i == 2 else "x" * (i % 3) for i in range(n)]), "day": pa.array([None] * n, pa.date32()),
+    }
+    table = pa.table(texts | numbers)
+    frame = table.select(list(numbers)).to_pandas().astype(np.float64).set_axis(ids)
+    for name, options in {"columns.arrow": None, "lz4.feather": "lz4", "zstd.feather": "zstd"}.items():
+        feather.write_feather(table, MADE / name, compression=options or "uncompressed", chunksize=10 if name != "lz4.feather" else 100)
+        note(name, frame)
+    indexed = pd.DataFrame(rng.normal(size=(7, 3)), [f"s{i}" for i in range(7)], ["ACTB", "TP53", "EGFR"])
+    with pa.ipc.new_file(MADE / "pandas.arrow", pa.Schema.from_pandas(indexed)) as file:
+        file.write(pa.Table.from_pandas(indexed))
+    note("pandas.arrow", indexed)
+
+
 def theirs():
     for name in ["test_v1point2_n5x10.gct", "mini_gctoo_for_testing.gct"]:
         note(name, parse_gct(str(HERE / name)).data_df.T)
@@ -145,6 +170,7 @@ def main():
     for make in [awkward_text, series_matrix, sparse, parquet]:
         make(rng)
     theirs()
+    arrow(rng)
     header = ["file", "samples", "genes", "first", "last", "gene", "sum", "squares"]
     lines = ["\t".join(map(str, row)) for row in [header, *ROWS]]
     (HERE / "text_reference.tsv").write_text("\n".join(lines) + "\n")

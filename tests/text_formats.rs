@@ -7,10 +7,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use genelift::device::recording::Element;
 use genelift::formats::{ImportSettings, Missing, Orientation, ReadSettings, import, open};
 use genelift::progress::{Event, silent};
-use genelift::store::{Origin, Store, StoreWriter, Table};
+use genelift::store::Store;
 
 fn data(name: &str) -> PathBuf {
     let formats = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/formats");
@@ -76,7 +75,7 @@ fn sums_by_gene_are_those_of_the_formats_own_libraries() {
         let fields: Vec<&str> = line.split('\t').collect();
         files.entry(fields[0]).or_default().push(fields);
     }
-    assert_eq!(files.len(), 21);
+    assert_eq!(files.len(), 25);
     for (name, genes) in files.into_iter().filter(|(name, _)| readable(name)) {
         let orientation = match name {
             "krumsiek11.txt" => Orientation::SamplesByGenes,
@@ -383,6 +382,23 @@ fn headers_are_found_however_they_are_written() {
     }
 }
 
+#[test]
+fn arrow_brings_words_too() {
+    let place = Place::new();
+    let settings = ImportSettings { missing: Missing::Zero, ..ImportSettings::default() };
+    for name in ["columns.arrow", "lz4.feather", "zstd.feather"] {
+        let store = place.import(&data(name), &settings);
+        let samples = store.samples();
+        assert_eq!(samples.column_names(), ["tissue", "note"], "{name}");
+        assert_eq!(samples.column("note").expect("there")[..5], ["", "x", "", "", "x"]);
+        let tissues = samples.column("tissue").expect("there");
+        assert!(tissues.iter().all(|tissue| tissue == "lung" || tissue == "liver"), "{tissues:?}");
+        assert_eq!(store.info().origin.transforms[0]["import"]["missing_values"], 5, "{name}");
+    }
+    let old = place.refusal(&place.file("old.feather", "FEA1\0\0\0\0FEA1"));
+    assert!(old.contains("Feather 1"), "{old}");
+}
+
 #[cfg(feature = "parquet")]
 #[test]
 fn parquet_goes_both_ways() {
@@ -408,38 +424,4 @@ fn parquet_goes_both_ways() {
         read_through(&place.file("cut.parquet", &good[..at])).expect_err("truncated");
     }
     std::panic::set_hook(hook);
-}
-
-/// Any finite f32 and any name come back from text, whatever the delimiter.
-#[test]
-fn what_is_exported_is_imported_to_the_bit() {
-    let place = Place::new();
-    let mut state = 7u64;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 32) as u32
-    };
-    for (samples, genes) in [(1, 1), (3, 257), (63, 65)] {
-        let mut value =
-            || std::iter::repeat_with(|| f32::from_bits(next())).find(|x| x.is_finite()).unwrap_or(0.0);
-        let rows: Vec<f32> = (0..samples * genes).map(|_| value()).collect();
-        let first = place.0.path().join(format!("first-{samples}.gex"));
-        let mut writer = StoreWriter::create(&first, genes, Element::F32, false).expect("created");
-        writer.push_rows(&rows).expect("pushed");
-        let name = |kind: &str, i: usize| {
-            format!("{kind} \"{i}\", é;{}", if i.is_multiple_of(3) { "|x" } else { "" })
-        };
-        let table = |kind: &str, n: usize| Table::new("id", (0..n).map(|i| name(kind, i)).collect());
-        let store =
-            writer.finish(table("g", genes), table("s", samples), Origin::default()).expect("finished");
-        for ending in ["tsv", "csv"] {
-            let path = place.0.path().join(format!("x-{samples}.{ending}"));
-            genelift::formats::export(&store, &path, false, &silent).expect("exported");
-            let orientation = Orientation::SamplesByGenes;
-            let back = place.import(&path, &ImportSettings { orientation, ..ImportSettings::default() });
-            let bits = |store: &Store| values(store).into_iter().map(f32::to_bits).collect::<Vec<_>>();
-            assert_eq!(bits(&back), bits(&store), "{ending}");
-            assert_eq!((&back.genes().ids, &back.samples().ids), (&store.genes().ids, &store.samples().ids));
-        }
-    }
 }

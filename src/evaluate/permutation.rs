@@ -39,12 +39,7 @@ impl Pairs {
     /// # Errors
     /// [`crate::Error::Io`] where the system's temporary directory cannot be written to.
     pub fn new(genes: usize) -> Result<Pairs> {
-        Ok(Pairs {
-            measured: Spool::temporary(genes)?,
-            inferred: Spool::temporary(genes)?,
-            genes,
-            samples: 0,
-        })
+        Ok(Pairs { measured: Spool::temporary(genes), inferred: Spool::temporary(genes), genes, samples: 0 })
     }
 
     /// Adds one sample: measured and inferred values by gene.

@@ -42,6 +42,11 @@ pub(super) fn failed(path: &Path, error: &io::Error) -> Error {
     }
 }
 
+/// Zstandard frames unpacked.
+pub(super) fn zstd(input: impl BufRead) -> impl Read {
+    Zstd::Between(input)
+}
+
 struct Counted {
     file: File,
     consumed: Arc<AtomicU64>,

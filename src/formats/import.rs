@@ -1,8 +1,8 @@
 //! Matrix files → store.
 //!
 //! A file whose rows are samples goes straight into the store. Otherwise, or where missing values need a look
-//! at the whole gene, its values are set aside in a [`Spool`] and turned afterwards, so memory never grows with
-//! the data.
+//! at the whole gene, its values are set aside in a [`Spool`], in memory or on disk, and turned afterwards, so memory
+//! never grows with the data.
 
 use std::path::{Path, PathBuf};
 
@@ -210,9 +210,7 @@ impl Import<'_> {
             } else {
                 let spool = match &mut spool {
                     Some(spool) => spool,
-                    none => {
-                        none.insert(Spool::create(self.out, self.parts.waiting.len(), file.columns.len())?)
-                    }
+                    none => none.insert(self.spool(file.columns.len())),
                 };
                 spool.push(&values)?;
             }
@@ -253,6 +251,14 @@ impl Import<'_> {
             None => self.parts.missing += tally.count,
         }
         Ok(rows)
+    }
+
+    /// A place for values that wait; half of the memory serves all of them.
+    fn spool(&self, columns: usize) -> Spool {
+        let waiting = &self.parts.waiting;
+        let held: usize = waiting.iter().map(|part| part.spool.held()).sum();
+        let free = (self.settings.read.memory / 2).saturating_sub(held);
+        Spool::create(self.out, waiting.len(), columns, free)
     }
 
     /// Refuses sample ids that occur in two files, or makes them unique.

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 const PIECES: usize = 64;
 
 /// The largest piece; larger ones gain nothing.
-const PIECE: usize = 8 << 20;
+const PIECE: usize = 2 << 20;
 
 /// A longer line than this is no line of a matrix.
 const LONGEST_LINE: usize = 256 << 20;

@@ -3,9 +3,12 @@
 //!
 //! A new format is a file with `open`, and a row in [`FORMATS`].
 
+mod arrow;
+mod columns;
 mod compressed;
 mod export;
 mod fields;
+mod flat;
 mod gct;
 mod gctx;
 mod h5ad;
@@ -101,6 +104,13 @@ pub const FORMATS: &[Format] = &[
         magic: parquet::magic,
         begins: "PAR1",
         open: parquet::open,
+    },
+    Format {
+        name: "arrow",
+        extensions: &["arrow", "feather", "ipc"],
+        magic: arrow::magic,
+        begins: "ARROW1 (Feather 1 and Arrow streams are not read)",
+        open: arrow::open,
     },
     Format { name: "gct", extensions: &["gct"], magic: gct::magic, begins: "#1.2 or #1.3", open: gct::open },
     Format {

@@ -1,5 +1,4 @@
-//! Parquet: one row a sample. Columns of numbers are genes; the first column of text (or the index that pandas wrote) holds
-//! the sample ids, further ones describe samples. Values lie by column, so they are read and written gene by gene.
+//! Parquet: one row a sample. Values lie by column, so they are read (as `columns.rs` says) and written gene by gene.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -13,10 +12,11 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnDescPtr, Type};
 
-use super::{Blocks, MatrixFile, Orientation, ReadSettings};
+use super::columns::{self, Columnar, Kind};
+use super::{MatrixFile, ReadSettings};
 use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
-use crate::store::{Store, Table, atomic};
+use crate::store::{Store, atomic};
 
 type Outcome<T> = parquet::errors::Result<T>;
 
@@ -27,39 +27,22 @@ pub(super) fn magic(start: &[u8]) -> bool {
     start.starts_with(b"PAR1")
 }
 
-/// What a column holds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Kind {
-    Number,
-    /// Whole numbers without a sign, which Parquet stores in a signed type.
-    Unsigned,
-    /// Half precision, in two bytes.
-    Half,
-    Text,
-    /// Dates, decimals, lists and the like.
-    Other,
-}
-
 fn kind(column: &ColumnDescPtr) -> Kind {
     if column.max_rep_level() > 0 || column.max_def_level() > 1 {
         return Kind::Other;
     }
     match (column.physical_type(), column.logical_type_ref()) {
         (Physical::BYTE_ARRAY, None | Some(LogicalType::String | LogicalType::Enum)) => Kind::Text,
-        (Physical::INT32 | Physical::INT64, Some(LogicalType::Integer(integer))) => {
-            if integer.is_signed {
-                Kind::Number
-            } else {
-                Kind::Unsigned
-            }
-        }
-        (
-            Physical::BOOLEAN | Physical::INT32 | Physical::INT64 | Physical::FLOAT | Physical::DOUBLE,
-            None,
-        ) => Kind::Number,
-        (Physical::FIXED_LEN_BYTE_ARRAY, Some(LogicalType::Float16)) => Kind::Half,
+        (Physical::INT32 | Physical::INT64, None | Some(LogicalType::Integer(_)))
+        | (Physical::BOOLEAN | Physical::FLOAT | Physical::DOUBLE, None)
+        | (Physical::FIXED_LEN_BYTE_ARRAY, Some(LogicalType::Float16)) => Kind::Number,
         _ => Kind::Other,
     }
+}
+
+/// Whether a column holds whole numbers without a sign, which Parquet stores in a signed type.
+fn unsigned(column: &ColumnDescPtr) -> bool {
+    matches!(column.logical_type_ref(), Some(LogicalType::Integer(integer)) if !integer.is_signed)
 }
 
 fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Error {
@@ -79,55 +62,9 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let most = usize::try_from(length).unwrap_or(usize::MAX).saturating_mul(1 << 16);
     source.n = rows.filter(|n| *n <= most).ok_or_else(|| damaged(path, &"it claims too many rows"))?;
 
-    let of = |wanted: &[Kind]| -> Vec<usize> {
-        (0..columns.len()).filter(|c| wanted.contains(&kind(&columns[*c]))).collect()
-    };
-    let (texts, others) = (of(&[Kind::Text]), of(&[Kind::Other]));
-    let mut numbers = of(&[Kind::Number, Kind::Unsigned, Kind::Half]);
-    let mut warnings = Vec::new();
-    if let Some(first) = others.first() {
-        let (n, name) = (others.len(), columns[*first].path().string());
-        warnings.push(format!(
-            "{}: {n} columns are left out: neither numbers nor text (the first is {name:?})",
-            path.display()
-        ));
-    }
-    let index = |c: &&usize| columns[**c].name().starts_with("__index_level_");
-    let id =
-        texts.iter().find(index).or(texts.first()).copied().or_else(|| numbers.iter().find(index).copied());
-    numbers.retain(|c| Some(*c) != id);
-    if numbers.is_empty() || source.n == 0 {
-        return Err(Error::input(path, "the matrix is empty: it has no rows or no columns of numbers"));
-    }
-    let mut samples = match id {
-        Some(id) if kind(&columns[id]) == Kind::Text => Table::new(columns[id].name(), source.texts(id)?),
-        Some(id) => {
-            let mut ids = Vec::new();
-            source.numbers(id, Kind::Number, &mut ids)?;
-            Table::new(columns[id].name(), ids.iter().map(f32::to_string).collect())
-        }
-        None => {
-            warnings.push(format!(
-                "{}: no column of text holds sample ids; samples are numbered",
-                path.display()
-            ));
-            Table::numbered("sample_id", "sample", source.n)
-        }
-    };
-    for column in texts.into_iter().filter(|c| Some(*c) != id) {
-        let fields = source.texts(column)?;
-        samples.columns.push((columns[column].name().to_string(), fields));
-    }
-    let genes = Table::new("gene_id", numbers.iter().map(|c| columns[*c].name().to_string()).collect());
-    let kinds = numbers.into_iter().map(|c| (c, kind(&columns[c]))).collect();
-    let step = (settings.memory / 16 / size_of::<f32>() / source.n).max(1);
-    let blocks = Columns { source, kinds, next: 0, step };
-    Ok(MatrixFile {
-        natural: Some(Orientation::SamplesByGenes),
-        transposed: true,
-        warnings,
-        ..MatrixFile::new("parquet", samples, Some(genes), Box::new(blocks))
-    })
+    let columns: Vec<_> = columns.iter().map(|c| (c.name().to_string(), kind(c))).collect();
+    let n = source.n;
+    columns::file("parquet", path, &columns, n, source, settings)
 }
 
 /// Runs a call into the library, which may panic on a damaged file.
@@ -149,7 +86,6 @@ impl Source {
     /// Hands the values of a column to `each` in batches: the values that are there, and for each row whether one is.
     fn column(&self, column: usize, mut each: impl FnMut(Values, &[i16]) -> Outcome<()>) -> Result<()> {
         let metadata = self.reader.metadata();
-        let name = metadata.file_metadata().schema_descr().column(column).name().to_string();
         let read = || -> Outcome<usize> {
             let mut seen = 0;
             for group in 0..metadata.num_row_groups() {
@@ -167,14 +103,12 @@ impl Source {
             }
             Ok(seen)
         };
-        let seen = guarded(&self.path, read)?;
-        if seen != self.n {
-            return Err(damaged(&self.path, &format!("column {name:?} has {seen} of {} values", self.n)));
-        }
-        Ok(())
+        guarded(&self.path, read).map(|_| ())
     }
+}
 
-    fn texts(&self, column: usize) -> Result<Vec<String>> {
+impl Columnar for Source {
+    fn texts(&mut self, column: usize) -> Result<Vec<String>> {
         let mut out = Vec::new();
         self.column(column, |values, there| {
             let Values::Bytes(bytes) = values else { return Ok(()) };
@@ -187,7 +121,8 @@ impl Source {
         Ok(out)
     }
 
-    fn numbers(&self, column: usize, kind: Kind, out: &mut Vec<f32>) -> Result<()> {
+    fn numbers(&mut self, column: usize, out: &mut Vec<f32>) -> Result<()> {
+        let unsigned = unsigned(&self.reader.metadata().file_metadata().schema_descr().column(column));
         self.column(column, |values, there| {
             let mut spread = |values: &mut dyn Iterator<Item = f32>| {
                 let value =
@@ -196,9 +131,9 @@ impl Source {
             };
             match values {
                 Values::Bool(v) => spread(&mut v.iter().map(|x| f32::from(*x))),
-                Values::I32(v) if kind == Kind::Unsigned => spread(&mut v.iter().map(|x| *x as u32 as f32)),
+                Values::I32(v) if unsigned => spread(&mut v.iter().map(|x| *x as u32 as f32)),
                 Values::I32(v) => spread(&mut v.iter().map(|x| *x as f32)),
-                Values::I64(v) if kind == Kind::Unsigned => spread(&mut v.iter().map(|x| *x as u64 as f32)),
+                Values::I64(v) if unsigned => spread(&mut v.iter().map(|x| *x as u64 as f32)),
                 Values::I64(v) => spread(&mut v.iter().map(|x| *x as f32)),
                 Values::F32(v) => spread(&mut v.iter().copied()),
                 Values::F64(v) => spread(&mut v.iter().map(|x| *x as f32)),
@@ -254,30 +189,6 @@ fn batch(
             Values::F32(&halves)
         }),
         ColumnReader::Int96ColumnReader(_) => Ok(0),
-    }
-}
-
-struct Columns {
-    source: Source,
-    /// Which columns are genes, and what they hold.
-    kinds: Vec<(usize, Kind)>,
-    next: usize,
-    step: usize,
-}
-
-impl Blocks for Columns {
-    fn next(&mut self, _ids: &mut Vec<String>, values: &mut Vec<f32>) -> Result<bool> {
-        let last = (self.next + self.step).min(self.kinds.len());
-        for (column, kind) in &self.kinds[self.next..last] {
-            self.source.numbers(*column, *kind, values)?;
-        }
-        let more = last > self.next;
-        self.next = last;
-        Ok(more)
-    }
-
-    fn done(&self) -> f64 {
-        self.next as f64 / self.kinds.len() as f64
     }
 }
 

@@ -80,7 +80,7 @@ impl InputFile {
     /// # Errors
     /// A file that cannot be read.
     pub fn of(path: &Path, format: &str) -> Result<InputFile> {
-        let (mut hasher, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 20], 0);
+        let (mut hasher, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 17], 0);
         for path in files_of(path)? {
             let mut file = File::open(&path).map_err(Error::io(&path, "opening"))?;
             loop {

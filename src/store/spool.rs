@@ -1,4 +1,4 @@
-//! Values set aside on disk in the order in which they come, to be read by row or by column afterwards: for a file
+//! Values set aside in the order in which they come, to be read by row or by column afterwards: for a file
 //! of genes by samples, where missing values wait for a gene's mean, and for inferred values beside measured ones.
 
 use std::fs::File;
@@ -9,37 +9,60 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
 
-/// A temporary file of f32 rows; removed when dropped.
+/// Rows of f32: in memory up to a limit, beyond it in a temporary file that is removed when this is dropped.
 pub(crate) struct Spool {
     path: PathBuf,
-    file: BufWriter<File>,
+    values: Vec<f32>,
+    /// Values that are kept in memory.
+    limit: usize,
+    file: Option<BufWriter<File>>,
     columns: usize,
     rows: usize,
 }
 
 impl Spool {
-    /// A spool beside the store `out` that is to be made.
-    pub fn create(out: &Path, number: usize, columns: usize) -> Result<Spool> {
+    /// A spool of which `memory` bytes stay in memory; the rest is beside the store `out` that is to be made.
+    pub fn create(out: &Path, number: usize, columns: usize, memory: usize) -> Spool {
         let mut name = out.file_name().unwrap_or_default().to_os_string();
         name.push(format!(".tmp-{}-{number}", std::process::id()));
         let path = out.with_file_name(name);
-        super::atomic::sweep(out, "tmp");
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
-        let file = file.map_err(Error::io(&path, "creating"))?;
-        Ok(Spool { path, file: BufWriter::with_capacity(1 << 20, file), columns, rows: 0 })
+        Spool { path, values: Vec::new(), limit: memory / size_of::<f32>(), file: None, columns, rows: 0 }
     }
 
     /// A spool in the system's temporary directory.
-    pub fn temporary(columns: usize) -> Result<Spool> {
+    pub fn temporary(columns: usize) -> Spool {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        Spool::create(&std::env::temp_dir().join("genelift"), number, columns)
+        let beside = std::env::temp_dir().join("genelift");
+        super::atomic::sweep(&beside, "tmp");
+        Spool::create(&beside, number, columns, 0)
+    }
+
+    /// Bytes that it holds in memory.
+    pub fn held(&self) -> usize {
+        size_of_val(self.values.as_slice())
     }
 
     /// Appends whole rows.
     pub fn push(&mut self, values: &[f32]) -> Result<()> {
         self.rows += values.len() / self.columns;
-        self.file.write_all(bytemuck::cast_slice(values)).map_err(Error::io(&self.path, "writing"))
+        if self.file.is_none() && self.values.len() + values.len() <= self.limit {
+            self.values.extend_from_slice(values);
+            return Ok(());
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                let file =
+                    File::options().read(true).write(true).create(true).truncate(true).open(&self.path);
+                let file = file.map_err(Error::io(&self.path, "creating"))?;
+                none.insert(BufWriter::with_capacity(1 << 20, file))
+            }
+        };
+        let kept = std::mem::take(&mut self.values);
+        file.write_all(bytemuck::cast_slice(&kept))
+            .and_then(|()| file.write_all(bytemuck::cast_slice(values)))
+            .map_err(Error::io(&self.path, "writing"))
     }
 
     /// Rows `first..last`.
@@ -99,10 +122,13 @@ impl Spool {
     }
 
     fn read(&mut self, at: usize, out: &mut [f32]) -> Result<()> {
+        let Some(file) = &mut self.file else {
+            out.copy_from_slice(&self.values[at..at + out.len()]);
+            return Ok(());
+        };
         let at = SeekFrom::Start((at * size_of::<f32>()) as u64);
-        self.file // seeking flushes what is still buffered
-            .seek(at)
-            .and_then(|_| self.file.get_mut().read_exact(bytemuck::cast_slice_mut(out)))
+        file.seek(at) // seeking flushes what is still buffered
+            .and_then(|_| file.get_mut().read_exact(bytemuck::cast_slice_mut(out)))
             .map_err(Error::io(&self.path, "reading"))
     }
 }
@@ -121,7 +147,9 @@ fn runs(indices: &[usize]) -> Vec<Range<usize>> {
 
 impl Drop for Spool {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        if self.file.take().is_some() {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -132,8 +160,8 @@ mod tests {
     #[test]
     fn rows_and_columns_come_back() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        for (rows, columns) in [(1, 1), (65, 31), (33, 257)] {
-            let mut spool = Spool::create(&dir.path().join("x.gex"), 0, columns).expect("created");
+        for (rows, columns, memory) in [(1, 1, 0), (65, 31, 0), (33, 257, 1 << 20), (33, 257, 20_000)] {
+            let mut spool = Spool::create(&dir.path().join("x.gex"), 0, columns, memory);
             let values: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
             let (a, b) = values.split_at(rows / 2 * columns);
             spool.push(a).and_then(|()| spool.push(b)).expect("pushed");

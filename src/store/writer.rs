@@ -1,5 +1,6 @@
 //! Writes a store: rows are appended to a temporary sibling, which [`StoreWriter::finish`] renames.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -191,14 +192,14 @@ impl StoreWriter {
             .and_then(|()| self.out.seek(SeekFrom::Start(0)))
             .and_then(|_| self.out.write_all(&header))
             .and_then(|()| self.out.flush())
-            .and_then(|()| self.out.get_ref().sync_all())
             .map_err(Error::io(&self.path, "writing"))?;
 
+        let files = RefCell::new(Vec::new());
         let write = |file: &str, bytes: &[u8]| -> Result<String> {
-            let file = self.temporary.path().join(file);
-            File::create(&file)
-                .and_then(|mut f| f.write_all(bytes).and_then(|()| f.sync_all()))
+            let file = File::create(self.temporary.path().join(file))
+                .and_then(|mut file| file.write_all(bytes).map(|()| file))
                 .map_err(Error::io(&self.path, "writing"))?;
+            files.borrow_mut().push(file);
             Ok(info::xxh3_hex(bytes))
         };
         let text = |table: &Table| -> Result<Vec<u8>> {
@@ -222,6 +223,16 @@ impl StoreWriter {
         };
         let json = serde_json::to_vec_pretty(&info).expect("plain data become JSON");
         write(INFO, &json)?;
+        // Together: the disk writes its journal once for all of them.
+        let files = files.into_inner();
+        let synced: std::io::Result<()> = std::thread::scope(|scope| {
+            let syncing =
+                files.iter().chain([self.out.get_ref()]).map(|file| scope.spawn(|| file.sync_all()));
+            syncing.collect::<Vec<_>>().into_iter().try_for_each(|thread| {
+                thread.join().unwrap_or_else(|_| Err(std::io::Error::other("syncing was broken off")))
+            })
+        });
+        synced.map_err(Error::io(&self.path, "writing"))?;
         self.put_in_place()?;
         Store::open_unchecked(&self.path)
     }
