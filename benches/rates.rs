@@ -1,6 +1,6 @@
 //! Kernels one by one, in shapes of the paper's network: compared with plain loops in f64, then timed.
 //!
-//! `cargo bench --bench kernels [-- FILTER]`, on the device that GENELIFT_BENCH_DEVICE names (as `--device` does; the CPU if
+//! `cargo bench --bench rates [-- FILTER]`, on the device that GENELIFT_BENCH_DEVICE names (as `--device` does; the CPU if
 //! not given). An item is a floating-point operation, for the gather a byte; the plain product's rate is the ceiling
 //! that the others are measured by. `genelift bench` measures whole stages.
 
