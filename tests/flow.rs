@@ -12,6 +12,7 @@ use std::time::Duration;
 use common::example_store;
 use executors::executors;
 use genelift::attribution::{AttributeSettings, Reference, ScoreTable, attribute};
+use genelift::device::profile::Span;
 use genelift::device::recording::{Activation, Element, Loss, Matrix, Recording, Step};
 use genelift::device::{Executor, Program, Staging};
 use genelift::nn::apply;
@@ -89,6 +90,15 @@ impl Executor for Failing<'_> {
     }
     fn memory(&self) -> u64 {
         self.inner.memory()
+    }
+    fn allocated(&self) -> u64 {
+        self.inner.allocated()
+    }
+    fn profile(&mut self) -> Result<()> {
+        self.inner.profile()
+    }
+    fn spans(&self) -> &[Span] {
+        self.inner.spans()
     }
     fn write(&mut self, matrix: Matrix, first_row: usize, data: &[f32]) -> Result<()> {
         self.inner.write(matrix, first_row, data)

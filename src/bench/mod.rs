@@ -68,6 +68,8 @@ pub struct Measured {
     pub items: usize,
     /// What a round has to do.
     pub work: Work,
+    /// What its matrices take of the device's memory, in bytes.
+    pub device_memory: u64,
     /// Of each round, in the order they ran.
     pub seconds: Vec<f64>,
 }

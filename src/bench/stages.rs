@@ -70,6 +70,7 @@ pub fn train(
             unit: "samples",
             items: n,
             work: work::training(&widths(store, settings), n, *batch, 3.0),
+            device_memory: executor.allocated(),
             seconds: history[1..].iter().map(|epoch| epoch.seconds).collect(),
         });
     }
@@ -106,6 +107,7 @@ pub fn deeplift(
         unit: "samples",
         items: settings.attributed,
         work: work::deeplift(&encoder, settings.attributed, settings.attributed),
+        device_memory: executor.allocated(),
         seconds,
     }])
 }
@@ -136,6 +138,7 @@ pub fn predictor(
         unit: "samples",
         items: EPOCHS * n,
         work: Work { flop: epochs * (training.flop + look), bytes: epochs * training.bytes },
+        device_memory: executor.allocated(),
         seconds,
     }])
 }
@@ -154,6 +157,7 @@ pub fn select(store: &Store, settings: &BenchSettings, report: Reporter) -> Resu
         unit: "landmarks",
         items: settings.landmarks,
         work: work::greedy(samples.len(), store.n_genes(), settings.landmarks),
+        device_memory: 0,
         seconds,
     }])
 }
@@ -179,6 +183,7 @@ pub fn permutation(
         unit: "genes",
         items: genes,
         work: work::permutation(genes, n),
+        device_memory: executor.allocated(),
         seconds,
     }])
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::{Common, print};
+use super::{Common, Profile, print};
 use crate::bench::{BenchSettings, Ceilings, Measured, Stage, bench, ceilings};
 use crate::device;
 use crate::device::recording::Element;
@@ -62,6 +62,8 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    profile: Profile,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -70,7 +72,7 @@ pub struct Args {
 /// # Errors
 /// Those of [`bench()`] and of the made-up matrix; [`Error::Usage`] for a side of 0.
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
-    let Common { device, seed, threads, .. } = &args.common;
+    let Common { device, seed, threads, force } = &args.common;
     let mut executor = device::open(device, *threads, report)?;
     let cpu = executor.name().starts_with("CPU");
     let or = |given: Option<usize>, on_cpu, on_gpu| given.unwrap_or(if cpu { on_cpu } else { on_gpu });
@@ -108,7 +110,9 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let store = Store::open(&path)?;
 
     let before = ceilings(&mut *executor, side)?;
+    args.profile.start(&mut *executor, *force)?;
     let measured = bench(&mut *executor, &store, &args.stage, &settings, report)?;
+    args.profile.finish(&*executor, *force)?;
     let after = ceilings(&mut *executor, side)?;
     // A machine shared with others is slower for a while; what it once reached it can do.
     let best = Ceilings {
@@ -144,13 +148,13 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         text += &format!("{name:<12}{:>8.0}{:>10.0}  {unit}\n", rate(&before) / 1e9, rate(&after) / 1e9);
     }
     text += &format!(
-        "\n{:<34}{:>12}{:>10}{:>9}{:>10}{:>8}{:>8}\n",
-        "stage", "a second", "GFLOP/s", "GB/s", "seconds", "spread", "share"
+        "\n{:<34}{:>12}{:>10}{:>9}{:>10}{:>8}{:>8}{:>10}\n",
+        "stage", "a second", "GFLOP/s", "GB/s", "seconds", "spread", "share", "MB"
     );
     for stage in &measured {
         let seconds = stage.median();
         text += &format!(
-            "{:<34}{:>12.1}{:>10.0}{:>9.1}{:>10.3}{:>7.0}%{:>7.0}%\n",
+            "{:<34}{:>12.1}{:>10.0}{:>9.1}{:>10.3}{:>7.0}%{:>7.0}%{:>10.0}\n",
             format!("{} ({})", stage.name, stage.unit),
             stage.items as f64 / seconds,
             stage.work.flop / seconds / 1e9,
@@ -158,10 +162,11 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
             seconds,
             100.0 * stage.spread(),
             100.0 * floor(stage, &best, args.precision) / seconds,
+            stage.device_memory as f64 / 1e6,
         );
     }
-    text +=
-        "\nshare: of the time that the stage's arithmetic, or its bytes, would take at the better ceiling\n";
+    text += "\nshare: of the time that the stage's arithmetic, or its bytes, would take at the better ceiling\n\
+         MB: what its matrices take of the device's memory\n";
     if let Some(memory) = memory {
         text +=
             &format!("peak memory of this process, the mapped matrix included: {} MB\n", memory / 1_000_000);
@@ -186,6 +191,7 @@ fn describe(stage: &Measured, best: &Ceilings, precision: Precision) -> Value {
         "flop-per-second": stage.work.flop / seconds,
         "bytes-per-second": stage.work.bytes / seconds,
         "floor": floor(stage, best, precision),
+        "device-memory": stage.device_memory,
         "share-of-ceiling": floor(stage, best, precision) / seconds,
     })
 }

@@ -21,13 +21,16 @@ mod split;
 mod train;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 
+use crate::device::{Executor, profile};
 use crate::error::{Error, Result};
 use crate::progress::Reporter;
+use crate::store::atomic;
 
 /// Finds landmark genes: trains a sigmoid autoencoder on an expression matrix, scores every gene by DeepLIFT,
 /// and picks the genes that say most about all the others.
@@ -113,6 +116,36 @@ pub struct Common {
     /// Replace outputs that exist
     #[arg(long)]
     pub force: bool,
+}
+
+/// The argument of commands whose kernels can be timed.
+#[derive(clap::Args, Debug)]
+pub struct Profile {
+    /// Time every kernel call and write a trace that chrome://tracing and ui.perfetto.dev open; a GPU is slower meanwhile
+    #[arg(long = "profile", value_name = "JSON")]
+    path: Option<PathBuf>,
+}
+
+impl Profile {
+    /// Starts timing, if asked to.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] unless `force`; [`Error::Device`] where the device cannot.
+    pub fn start(&self, executor: &mut dyn Executor, force: bool) -> Result<()> {
+        self.path.as_deref().map_or(Ok(()), |path| {
+            atomic::check_free(path, force)?;
+            executor.profile()
+        })
+    }
+
+    /// Writes what was timed.
+    ///
+    /// # Errors
+    /// As [`profile::write`].
+    pub fn finish(&self, executor: &dyn Executor, force: bool) -> Result<()> {
+        let path = self.path.as_deref();
+        path.map_or(Ok(()), |path| profile::write(path, executor.name(), executor.spans(), force))
+    }
 }
 
 /// Bounds the threads of what runs outside an executor. Works once in a process.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use super::{Common, Preset, print};
+use super::{Common, Preset, Profile, print};
 use crate::device::recording::{Activation, Loss};
 use crate::device::{self, Executor};
 use crate::error::{Error, Result};
@@ -38,6 +38,8 @@ pub struct Args {
     /// Write one row an epoch: losses, MAE, seconds
     #[arg(long, value_name = "TSV")]
     history: Option<PathBuf>,
+    #[command(flatten)]
+    profile: Profile,
     #[command(flatten)]
     common: Common,
 }
@@ -279,8 +281,10 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         init: args.init.as_deref(),
     };
     let common = &args.common;
+    args.profile.start(&mut *executor, common.force)?;
     let trained =
         train_files(&mut *executor, &files, &args.options, common.seed, args.resume, common.force, report)?;
+    args.profile.finish(&*executor, common.force)?;
     let mut text = format!("model\t{}\n", args.output.display());
     if let Some(last) = trained.history.last() {
         text += &format!(

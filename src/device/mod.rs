@@ -6,12 +6,14 @@ mod choice;
 pub mod cpu;
 pub mod gpu;
 pub mod math;
+pub mod profile;
 pub mod random;
 pub mod recording;
 mod shapes;
 
 use crate::error::Result;
 pub use choice::{auto, open};
+use profile::Span;
 use recording::{Element, Matrix, Recording, Step};
 
 /// A compiled [`Recording`], valid in the executor that compiled it.
@@ -47,6 +49,9 @@ pub trait Executor {
     /// Bytes still free for matrices, as far as that can be known.
     fn memory(&self) -> u64;
 
+    /// Bytes that the matrices made since the last reset take.
+    fn allocated(&self) -> u64;
+
     /// Writes dense rows (`data.len() == n·cols`) starting at `first_row`; rounds to f16 where the matrix is.
     fn write(&mut self, matrix: Matrix, first_row: usize, data: &[f32]) -> Result<()>;
 
@@ -77,6 +82,15 @@ pub trait Executor {
 
     /// Waits for everything queued; reports what failed meanwhile.
     fn wait(&mut self) -> Result<()>;
+
+    /// Times every call from now on, the first [`profile::MOST`] of them. A GPU then runs one step at a time.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where the adapter has no timestamps.
+    fn profile(&mut self) -> Result<()>;
+
+    /// The calls timed so far, in the order they ran; none without [`Executor::profile`].
+    fn spans(&self) -> &[Span];
 
     /// Frees every matrix and program; handles made before are invalid.
     fn reset(&mut self);

@@ -380,6 +380,28 @@ pub enum Call {
     },
 }
 
+impl Call {
+    /// What it does and in which shape, for profiles and messages.
+    pub fn describe(&self) -> String {
+        let (name, shape) = match self {
+            Call::Product(product) => {
+                let (m, n, k) = product.dims();
+                return format!("{} {m} × {n} over {k}", product.name);
+            }
+            Call::Gather { out, .. } => ("gather", out),
+            Call::BiasGradient { gradient, .. } => ("bias gradient", gradient),
+            Call::Activate { out, .. } => ("activation", out),
+            Call::Multipliers { out, .. } => ("multipliers", out),
+            Call::Difference { out, .. } => ("difference", out),
+            Call::Seeds { out, .. } => ("seeds", out),
+            Call::Concrete { out, .. } => ("concrete", out),
+            Call::ConcreteGradient { selection, .. } => ("concrete gradient", selection),
+            Call::SumSquares { input, .. } => ("sum of squares", input),
+        };
+        format!("{name} {} × {}", shape.rows, shape.cols)
+    }
+}
+
 /// The scalars that change from step to step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step {

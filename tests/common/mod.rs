@@ -9,9 +9,10 @@ use genelift::device::recording::{Activation, Element};
 use genelift::nn::model::{Input, Layer, Model};
 use genelift::store::{Origin, Store, StoreWriter, Table};
 
-/// A path inside the package.
+/// A path inside the package, which CARGO_MANIFEST_DIR names at run time too (`scripts/gpu_check.sh`).
 pub fn package(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+    let root = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&root).join(path)
 }
 
 /// The example matrix's first `samples` rows and `genes` columns, as a store in `dir`.

@@ -4,7 +4,8 @@ use genelift::Error;
 use genelift::device::Executor;
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::recording::{
-    Activation, Call, Dropout, Element, Epilogue, Fold, Layout, Loss, Matrix, Product, Step, Update,
+    Activation, Call, Dropout, Element, Epilogue, Fold, Layout, Loss, Matrix, Product, Recording, Step,
+    Update,
 };
 
 use crate::executors;
@@ -196,5 +197,42 @@ fn what_does_not_fit_is_refused() {
         let free = device.memory();
         device.matrix("small", 1000, 1000, F32).expect("room");
         assert!(device.memory() <= free);
+    }
+}
+
+#[test]
+fn every_call_is_timed_and_the_trace_is_json() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("trace.json");
+    for mut executor in executors() {
+        let input = executor.matrix("input", 17, 33, Element::F32).unwrap();
+        let weight = executor.matrix("weight", 65, 33, Element::F32).unwrap();
+        let out = executor.matrix("output", 17, 65, Element::F32).unwrap();
+        let mut recording = Recording::new();
+        recording.push(Call::Activate { input, activation: Activation::Tanh, out: input });
+        recording.product("forward", Layout::Nt, input, weight, false, Epilogue::Store { out });
+        let program = executor.compile(&recording).unwrap();
+        executor.run(program, &Step::default()).unwrap();
+        assert!(executor.spans().is_empty(), "not asked for yet");
+        if let Err(error) = executor.profile() {
+            eprintln!("SKIPPED: {error}");
+            continue;
+        }
+        executor.run(program, &Step::default()).unwrap();
+        executor.run(program, &Step::default()).unwrap();
+        let spans = executor.spans();
+        let names: Vec<_> = spans.iter().map(|span| span.name.as_str()).collect();
+        let once = ["activation 17 × 33", "forward 17 × 65 over 33"];
+        assert_eq!(names, [once, once].concat(), "{}", executor.name());
+        assert!(spans.iter().all(|span| span.seconds >= 0.0 && span.start.is_finite()));
+        assert!(spans.windows(2).all(|pair| pair[0].start <= pair[1].start));
+
+        genelift::device::profile::write(&path, executor.name(), spans, true).unwrap();
+        let trace: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let events = trace["traceEvents"].as_array().unwrap();
+        assert_eq!(events.len(), 5, "the device's name and four calls");
+        assert_eq!(events[2]["name"], once[1]);
+        let written = events[2]["dur"].as_f64().unwrap();
+        assert!((written - spans[1].seconds * 1e6).abs() <= 1e-9 * written.abs(), "in microseconds");
     }
 }

@@ -19,9 +19,11 @@ mod storage;
 mod sum_squares;
 
 use std::sync::Mutex;
+use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::profile::{MOST, Span};
 use super::recording::{Call, Element, Matrix, Recording, Step};
 use super::{Executor, Program, Staging};
 use crate::error::{Error, Result};
@@ -44,6 +46,8 @@ pub struct CpuExecutor {
     budget: u64,
     /// Taken by matrices since, in bytes.
     used: u64,
+    /// When timing began, and what was timed.
+    profile: Option<(Instant, Vec<Span>)>,
 }
 
 /// What a kernel needs beside its own arguments.
@@ -88,6 +92,7 @@ impl CpuExecutor {
             partials: Mutex::default(),
             budget: free_memory(),
             used: 0,
+            profile: None,
         })
     }
 
@@ -148,6 +153,19 @@ impl Executor for CpuExecutor {
 
     fn memory(&self) -> u64 {
         self.budget.saturating_sub(self.used)
+    }
+
+    fn allocated(&self) -> u64 {
+        self.used
+    }
+
+    fn profile(&mut self) -> Result<()> {
+        self.profile = Some((Instant::now(), Vec::new()));
+        Ok(())
+    }
+
+    fn spans(&self) -> &[Span] {
+        self.profile.as_ref().map_or(&[], |(_, spans)| spans)
     }
 
     fn write(&mut self, matrix: Matrix, first_row: usize, data: &[f32]) -> Result<()> {
@@ -224,7 +242,18 @@ impl Executor for CpuExecutor {
             return Err(self.error("an unknown program was run; this is a bug of genelift".into()));
         };
         let context = Context { matrices: &self.matrices, step, partials: &self.partials };
-        self.pool.install(|| recording.calls.iter().try_for_each(|call| dispatch(&context, call)))
+        let mut profile = self.profile.as_mut().filter(|(_, spans)| spans.len() < MOST);
+        self.pool.install(|| {
+            recording.calls.iter().try_for_each(|call| {
+                let start = Instant::now();
+                dispatch(&context, call)?;
+                if let Some((origin, spans)) = &mut profile {
+                    let (start, seconds) = ((start - *origin).as_secs_f64(), start.elapsed().as_secs_f64());
+                    spans.push(Span { name: call.describe(), start, seconds });
+                }
+                Ok(())
+            })
+        })
     }
 
     fn wait(&mut self) -> Result<()> {

@@ -176,7 +176,11 @@ pub fn open(choice: &Choice) -> Result<Opened> {
     let mut found: Vec<_> = adapters.iter().enumerate().map(|(i, a)| facts(i, a)).collect();
     let index = choose(&found, choice)?;
     let (adapter, facts) = (adapters.swap_remove(index), found.swap_remove(index));
-    let descriptor = wgpu::DeviceDescriptor { required_limits: adapter.limits(), ..Default::default() };
+    let descriptor = wgpu::DeviceDescriptor {
+        required_limits: adapter.limits(),
+        required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+        ..Default::default()
+    };
     let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
         .map_err(|e| Error::device(&facts.name, format!("the driver refused to open it: {e}")))?;
     let fault = Arc::new(Fault::default());

@@ -12,6 +12,7 @@ mod product;
 mod shader;
 mod staging;
 mod tiles;
+mod timer;
 mod transfer;
 
 use std::collections::VecDeque;
@@ -24,6 +25,7 @@ use self::chunks::Chunking;
 use self::pipeline::Pipelines;
 use self::plan::{Plan, Target};
 use self::shader::Bound;
+use super::profile::Span;
 use super::recording::{Element, Matrix, Recording, Step};
 use super::{Executor, Program, Staging};
 use crate::error::{Error, Result};
@@ -43,9 +45,19 @@ struct Stored {
 
 /// One dispatch, ready.
 struct Dispatch {
+    label: String,
     pipeline: wgpu::ComputePipeline,
     group: wgpu::BindGroup,
     workgroups: [u32; 2],
+}
+
+impl Dispatch {
+    /// Bind group 1, the step's, is set already.
+    fn record(&self, pass: &mut wgpu::ComputePass) {
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.group, &[]);
+        pass.dispatch_workgroups(self.workgroups[0], self.workgroups[1], 1);
+    }
 }
 
 /// Runs recordings on a GPU.
@@ -61,6 +73,7 @@ pub struct GpuExecutor {
     /// Bytes for matrices in all, and those taken.
     memory: u64,
     allocated: u64,
+    timer: Option<timer::Timer>,
     programs: Vec<Vec<Dispatch>>,
     pipelines: Pipelines,
     step: wgpu::Buffer,
@@ -136,6 +149,7 @@ impl GpuExecutor {
             workgroups: workgroups.min(options.workgroups.unwrap_or(u32::MAX)).max(1),
             memory: transfer::memory(facts.kind),
             allocated: 0,
+            timer: None,
             matrices: Vec::new(),
             programs: Vec::new(),
             pipelines: Pipelines::default(),
@@ -259,6 +273,19 @@ impl Executor for GpuExecutor {
         self.memory - self.allocated
     }
 
+    fn allocated(&self) -> u64 {
+        self.allocated
+    }
+
+    fn profile(&mut self) -> Result<()> {
+        self.timer = Some(self.timer()?);
+        Ok(())
+    }
+
+    fn spans(&self) -> &[Span] {
+        self.timer.as_ref().map_or(&[], |timer| &timer.spans)
+    }
+
     fn write(&mut self, matrix: Matrix, first_row: usize, data: &[f32]) -> Result<()> {
         self.write_rows(matrix, first_row, data, false, transfer::encode)
     }
@@ -339,7 +366,8 @@ impl Executor for GpuExecutor {
             });
             let workgroups = self.fold(label, launch.workgroups)?;
             self.check().map_err(|e| self.error(format!("{label}: {e}")))?;
-            program.push(Dispatch { pipeline: made.pipeline, group, workgroups });
+            let label = label.clone();
+            program.push(Dispatch { label, pipeline: made.pipeline, group, workgroups });
         }
         self.programs.push(program);
         Ok(Program(self.programs.len() - 1))
@@ -351,15 +379,16 @@ impl Executor for GpuExecutor {
         let dispatches = dispatches.ok_or_else(|| self.error("the program was freed by a reset"))?;
         // The queue writes these words after the steps before have read them and before this one does.
         self.queue.write_buffer(&self.step, 0, bytemuck::bytes_of(&StepWords::from(step)));
+        if let Some(mut timer) = self.timer.take_if(|timer| timer.records()) {
+            let result = self.run_timed(dispatches, &mut timer);
+            self.timer = Some(timer);
+            return result;
+        }
         let mut encoder = self.device.create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());
             pass.set_bind_group(1, &self.step_group, &[]);
-            for dispatch in dispatches {
-                pass.set_pipeline(&dispatch.pipeline);
-                pass.set_bind_group(0, &dispatch.group, &[]);
-                pass.dispatch_workgroups(dispatch.workgroups[0], dispatch.workgroups[1], 1);
-            }
+            dispatches.iter().for_each(|dispatch| dispatch.record(&mut pass));
         }
         self.submit(Some(encoder.finish()))
     }

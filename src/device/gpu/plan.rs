@@ -28,7 +28,7 @@ pub struct Target {
 /// One dispatch.
 #[derive(Debug, Clone)]
 pub struct Launch {
-    /// For messages.
+    /// The call and, where it is several dispatches, which; for messages and profiles.
     pub label: String,
     /// The kernel and its arguments.
     pub kernel: Kernel,
@@ -53,7 +53,13 @@ impl Plan {
     pub fn new(recording: &Recording, target: &Target) -> Self {
         let mut plan = Plan::default();
         for call in &recording.calls {
+            let first = plan.launches.len();
             plan.call(call, target);
+            let (name, kernels) = (call.describe(), &mut plan.launches[first..]);
+            let several = kernels.len() > 1;
+            for launch in kernels {
+                launch.label = if several { format!("{name}: {}", launch.label) } else { name.clone() };
+            }
         }
         plan
     }
