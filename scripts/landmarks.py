@@ -26,10 +26,6 @@ RANKED = {
     "variance": "--strategy variance",
 }
 BY_SIZE = {"peel-off": "--strategy peel-off", "concrete": "--strategy concrete"}
-# the network infers every so many genes, about six thousand of each data set
-MLP_EVERY = {"hgu133a": 4, "brca": 1, "tcga": 2}
-# concrete autoencoders take long: on the first split, and at these sizes
-CONCRETE = {"hgu133a": [50, 100], "brca": [50, 100], "tcga": [100]}
 
 
 def main():
@@ -58,8 +54,7 @@ def main():
     for seed in seeds:
         out = args.work / seed
         train, test = parts(int(seed))
-        concrete = CONCRETE[args.dataset] if seed == seeds[0] else []
-        sets = select(genelift, train, out, seed, concrete)
+        sets = select(genelift, train, out, seed)
         for size in SIZES:
             named = {name.replace(" ", "-"): path for name, path in sets(size).items()}
             compare = f"compare --train {train} --test {test} --subsets L1000={panel} --size {size} --seed {seed} {options}"
@@ -67,11 +62,8 @@ def main():
             genelift(out / f"linear-{size}", f"{compare} --landmarks {lists} --method linear -o {out}/linear-{size}")
             if seed in mlp_seeds and size == MLP_SIZE:
                 lists = " ".join(f"{name}={path}" for name, path in named.items() if not name.startswith("diverse-"))
-                genes = (train / "genes.tsv").read_text().splitlines()[1:]
-                targets = out / "mlp-targets.txt"
-                targets.write_text("".join(gene.split("\t")[0] + "\n" for gene in genes[::MLP_EVERY[args.dataset]]))
                 genelift(out / f"mlp-{size}", f"{compare} --landmarks {lists} --method mlp --hidden 1000 --early-stop 20 "
-                         f"--random-draws 2 --targets {targets} -o {out}/mlp-{size}")
+                         f"-o {out}/mlp-{size}")
     report("linear", SIZES, [args.work / seed for seed in seeds])
     if mlp_seeds:
         report("mlp", [MLP_SIZE], [args.work / seed for seed in mlp_seeds])
@@ -120,7 +112,7 @@ def split(genelift, store, out, seed, options):
     return out / "train.gex", out / "test.gex"
 
 
-def select(genelift, train, out, seed, concrete):
+def select(genelift, train, out, seed):
     """The autoencoder, its scores, and a list of every strategy: a function from a size to {name: path}."""
     model, scores = out / "model.safetensors", out / "scores.tsv"
     genelift(model, f"train {train} --seed {seed} -o {model}")
@@ -132,7 +124,7 @@ def select(genelift, train, out, seed, concrete):
         genelift(path, f"select --store {train} {options.format(model=model)} --seed {seed} -n {largest} -o {path}")
     by_size = {}
     for name, options in BY_SIZE.items():
-        for size in concrete if name == "concrete" else SIZES:
+        for size in SIZES:
             path = by_size[name, size] = out / f"{name}-{size}.tsv"
             genelift(path, f"select --store {train} {options} --seed {seed} -n {size} -o {path}")
     return lambda size: ranked | {name: path for (name, s), path in by_size.items() if s == size}

@@ -8,29 +8,38 @@ use super::{Context, vectorized};
 use crate::device::recording::Matrix;
 use crate::device::{math, random};
 
+/// Running maxima, so that they vectorise.
+const LANES: usize = 16;
+
 pub fn run(context: &Context, logits: Matrix, out: Matrix) {
     let (logits, out) = (context.view(logits), context.view(out));
     let (seed, step, temperature) = (context.step.seed, context.step.step, context.step.temperature);
     (0..out.matrix.rows).into_par_iter().for_each(|row| {
         let values = out.floats(row, 0, out.matrix.cols);
         logits.load(row, 0, values);
-        let mut most = f32::NEG_INFINITY;
+        let mut most = [f32::NEG_INFINITY; LANES];
         for (block, values) in values.chunks_mut(WIDTH).enumerate() {
-            let mut words = [0; WIDTH];
+            let mut words = [[0; 4]; WIDTH / 4];
             vectorized(
                 #[inline(always)]
                 || {
-                    for (quad, four) in words.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+                    for (quad, words) in words.iter_mut().enumerate() {
                         let quad = (block * WIDTH / 4 + quad) as u32;
-                        *four = random::gumbel_words(seed, step, row as u32, quad);
+                        *words = random::gumbel_words(seed, step, row as u32, quad);
                     }
-                    for (value, word) in values.iter_mut().zip(&words) {
+                    for (value, word) in values.iter_mut().zip(words.as_flattened()) {
                         *value += math::gumbel(*word);
-                        most = if *value > most { *value } else { most };
+                    }
+                    // apart from the noise, which a single chain of maxima would keep from being vectorised
+                    for values in values.chunks(LANES) {
+                        for (most, value) in most.iter_mut().zip(values) {
+                            *most = if *value > *most { *value } else { *most };
+                        }
                     }
                 },
             );
         }
+        let most = most.into_iter().fold(f32::NEG_INFINITY, f32::max);
         let mut total = 0.0;
         for values in values.chunks_mut(WIDTH) {
             vectorized(
