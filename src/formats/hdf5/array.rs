@@ -97,6 +97,8 @@ pub(super) struct Stream {
     /// What is one piece in memory: a chunk, or the rows that the library reads at a time.
     piece: [u64; 2],
     chunks: Option<Chunks>,
+    /// Bytes of one chunk, unpacked; 0 where there are none.
+    chunk: u64,
     /// The axis along which it is read: 0 yields rows of the file, 1 columns.
     pub axis: usize,
     /// Lines along the axis that are unpacked at a time, a multiple of the piece.
@@ -113,9 +115,21 @@ impl Stream {
     /// header claims.
     ///
     /// # Errors
-    /// [`Error::Input`] for anything but numbers in one or two dimensions, and for a damaged file.
+    /// [`Error::Input`] for anything but numbers in one or two dimensions, for chunks that the memory cannot hold, and for a
+    /// damaged file.
     pub fn open(path: &Path, dataset: Dataset, name: &str, memory: usize) -> Result<Stream> {
-        Stream::bounded(path, dataset, name, stripe(memory), block(memory))
+        let stream = Stream::bounded(path, dataset, name, stripe(memory), block(memory))?;
+        if stream.chunk > stripe(memory) {
+            // `stripe` the other way round, in whole MiB
+            let needed = (stream.chunk.div_ceil(3) * 8 + 8).div_ceil(1 << 20);
+            let message = format!(
+                "a chunk of dataset {name} unpacks to {:.1} MiB, more than --memory leaves room for; give --memory {needed}, or \
+                 rewrite the file in smaller chunks with h5repack",
+                stream.chunk as f64 / f64::from(1 << 20)
+            );
+            return Err(Error::input(path, message));
+        }
+        Ok(stream)
     }
 
     /// [`Stream::open`] with at most `stripe` bytes unpacked at a time, and `block` where chunks do not ask for more.
@@ -147,6 +161,7 @@ impl Stream {
             shape,
             piece: shape,
             chunks: None,
+            chunk: 0,
             axis: 0,
             step: 1,
             first: 0,
@@ -178,6 +193,7 @@ impl Stream {
             if chunk.contains(&0) || bytes.is_none_or(|bytes| bytes > u64::from(u32::MAX)) {
                 return Err(self.failed(&format!("chunks of {} × {} values", chunk[0], chunk[1])));
             }
+            self.chunk = chunk[0] * chunk[1] * size;
             // Checked above: a chunk is below 4 GiB, so only many of them could overflow.
             let across = |axis: usize| self.shape[1 - axis].div_ceil(chunk[1 - axis]);
             let stripe = |axis: usize| (chunk[0] * chunk[1] * size).saturating_mul(across(axis));
@@ -343,6 +359,20 @@ mod tests {
             values = (0..width).flat_map(|r| (0..n).map(move |c| c * width + r)).map(|i| values[i]).collect();
         }
         (stream.axis, values)
+    }
+
+    #[test]
+    fn a_chunk_beyond_the_memory_is_refused_with_what_it_needs() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/hdf5/chunks.h5ad");
+        let open = |memory| {
+            let dataset = super::super::open(&path).expect("opens").dataset("layers/tiles").expect("is there");
+            Stream::open(&path, dataset, "layers/tiles", memory).map(|stream| stream.chunk)
+        };
+        let chunk = open(1 << 20).expect("fits");
+        let enough = chunk.div_ceil(3) * 8;
+        let message = open(enough as usize - 8).err().expect("does not fit").to_string();
+        assert!(message.contains("chunk of dataset layers/tiles") && message.contains("--memory 1,"), "{message}");
+        assert_eq!(open(enough as usize).expect("fits just"), chunk);
     }
 
     #[test]
