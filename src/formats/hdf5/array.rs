@@ -365,13 +365,17 @@ mod tests {
     fn a_chunk_beyond_the_memory_is_refused_with_what_it_needs() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/hdf5/chunks.h5ad");
         let open = |memory| {
-            let dataset = super::super::open(&path).expect("opens").dataset("layers/tiles").expect("is there");
+            let dataset =
+                super::super::open(&path).expect("opens").dataset("layers/tiles").expect("is there");
             Stream::open(&path, dataset, "layers/tiles", memory).map(|stream| stream.chunk)
         };
         let chunk = open(1 << 20).expect("fits");
         let enough = chunk.div_ceil(3) * 8;
         let message = open(enough as usize - 8).err().expect("does not fit").to_string();
-        assert!(message.contains("chunk of dataset layers/tiles") && message.contains("--memory 1,"), "{message}");
+        assert!(
+            message.contains("chunk of dataset layers/tiles") && message.contains("--memory 1,"),
+            "{message}"
+        );
         assert_eq!(open(enough as usize).expect("fits just"), chunk);
     }
 
