@@ -369,6 +369,13 @@ pub enum Call {
         /// What becomes of the logits' gradient.
         update: Update,
     },
+    /// out[r, 0] = the column of the largest of input[r, :], the first of equals.
+    Largest {
+        /// M × N, N at most 2²⁴
+        input: Matrix,
+        /// M × 1, f32
+        out: Matrix,
+    },
     /// table[Step::slot, column] = Σ w² over `input`.
     SumSquares {
         /// Any matrix.
@@ -396,6 +403,7 @@ impl Call {
             Call::Seeds { out, .. } => ("seeds", out),
             Call::Concrete { out, .. } => ("concrete", out),
             Call::ConcreteGradient { selection, .. } => ("concrete gradient", selection),
+            Call::Largest { input, .. } => ("largest of each row", input),
             Call::SumSquares { input, .. } => ("sum of squares", input),
         };
         format!("{name} {} × {}", shape.rows, shape.cols)

@@ -49,6 +49,13 @@ pub fn check(call: &Call) {
             same("concrete gradient", "gradient", gradient, selection.rows, selection.cols);
             check_update("concrete gradient", &update, selection.rows, selection.cols);
         }
+        Call::Largest { input, out } => {
+            same("largest", "out", out, input.rows, 1);
+            assert!(
+                input.cols <= 1 << 24 && out.element == Element::F32,
+                "largest: columns are exact in f32"
+            );
+        }
         Call::SumSquares { table, column, .. } => {
             assert!(column < table.cols, "sum of squares: table column")
         }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::rows::Rows;
 use crate::device::random::Stream;
-use crate::device::recording::{Activation, Element, Epilogue, Layout, Matrix, Recording, Step};
+use crate::device::recording::{Activation, Call, Element, Epilogue, Layout, Matrix, Recording, Step};
 use crate::device::{Executor, Program};
 use crate::error::Result;
 use crate::progress::{Event, Reporter};
@@ -31,6 +31,8 @@ pub(super) struct Nearness<'a> {
     bias: Matrix,
     out: Matrix,
     program: Program,
+    nearest: Matrix,
+    search: Program,
 }
 
 impl<'a> Nearness<'a> {
@@ -52,7 +54,10 @@ impl<'a> Nearness<'a> {
         let epilogue = Epilogue::Layer { bias, activation: Activation::Linear, dropout: None, out };
         recording.product("nearness", Layout::Nt, x, y, false, epilogue);
         let program = executor.compile(&recording)?;
-        Ok(Nearness { executor, x, y, bias, out, program })
+        let nearest = executor.matrix("nearest", rows, 1, Element::F32)?;
+        recording.push(Call::Largest { input: out, out: nearest });
+        let search = executor.compile(&recording)?;
+        Ok(Nearness { executor, x, y, bias, out, program, nearest, search })
     }
 
     /// Sets the rows y.
@@ -69,6 +74,13 @@ impl<'a> Nearness<'a> {
         let rows = squares.len();
         self.executor.run(self.program, &Step { rows, ..Step::default() })?;
         Ok((squares, self.executor.read(self.out, 0, rows)?))
+    }
+
+    /// Of every x the nearest y, the first of equals. There must be as many y as there is room for.
+    pub fn nearest(&mut self, x: &[f32], shift: &[f32]) -> Result<Vec<usize>> {
+        let rows = self.write(self.x, x, shift)?.len();
+        self.executor.run(self.search, &Step { rows, ..Step::default() })?;
+        Ok(self.executor.read(self.nearest, 0, rows)?.into_iter().map(|y| y as usize).collect())
     }
 
     /// Writes rows less `shift`; returns their squared lengths.
@@ -118,7 +130,8 @@ pub(super) fn kmeans(
     for done in 0..batches {
         let place = |i: usize| order[(done * batch + i) % n];
         rows.read_all(place, batch, &mut values)?;
-        let labels = assign(&mut nearness, &centres, &values, &shift)?;
+        nearness.against(&centres, &shift)?;
+        let labels = nearness.nearest(&values, &shift)?;
         let moves = centres.par_chunks_exact_mut(width).zip(&mut counts).enumerate();
         moves.for_each(|(cluster, (centre, count))| {
             for (_, row) in labels.iter().zip(values.chunks_exact(width)).filter(|(l, _)| **l == cluster) {
@@ -131,24 +144,16 @@ pub(super) fn kmeans(
     }
     report(Event::Finished);
 
+    nearness.against(&centres, &shift)?;
     let mut labels = Vec::with_capacity(n);
     report(Event::Started { task: "clusters".into(), total: Some(n as u64), unit: "samples" });
     for first in (0..n).step_by(batch) {
         rows.read_all(|i| first + i, batch.min(n - first), &mut values)?;
-        labels.extend(assign(&mut nearness, &centres, &values, &shift)?);
+        labels.extend(nearness.nearest(&values, &shift)?);
         report(Event::Advanced { done: labels.len() as u64, note: String::new() });
     }
     report(Event::Finished);
     Ok(labels)
-}
-
-/// The nearest centre of each row, the first of equals.
-fn assign(nearness: &mut Nearness, centres: &[f32], rows: &[f32], shift: &[f32]) -> Result<Vec<usize>> {
-    nearness.against(centres, shift)?;
-    let k = centres.len() / shift.len();
-    let (_, near) = nearness.of(rows, shift)?;
-    let best = |near: &[f32]| (0..k).fold(0, |best, next| if near[next] > near[best] { next } else { best });
-    Ok(near.chunks_exact(k).map(best).collect())
 }
 
 /// k rows, each drawn with a chance that grows with its squared distance from those before it (k-means++); fewer

@@ -136,6 +136,27 @@ fn seeds() {
 }
 
 #[test]
+fn largest() {
+    for mut device in executors() {
+        for (rows, cols) in SHAPES {
+            for element in [F32, F16] {
+                let mut fixture = Fixture::new(&mut *device, 11);
+                // negative, so that padding would win; few values, so that many are equal
+                let values: Vec<f32> = (0..rows * cols).map(|i| -1.0 - (i * 7919 % 13) as f32).collect();
+                let input = fixture.values(rows, cols, element, &values);
+                let out = fixture.random(rows, 1, F32, 1.0, 2.0);
+                fixture.run(&[Call::Largest { input, out }], &Step::default());
+                fixture.check_within(
+                    &format!("largest {rows} × {cols}"),
+                    out,
+                    Tolerance { atol: 0.0, rtol: 0.0 },
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn sum_squares() {
     for mut device in executors() {
         for (rows, cols) in SHAPES {

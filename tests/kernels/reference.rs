@@ -151,6 +151,11 @@ impl Reference {
                 }
                 self.update(update, &all, step);
             }
+            Call::Largest { input, out } => self.fill(out, |this, r, _| {
+                let row: Vec<f64> = (0..input.cols).map(|c| this.at(input, r, c)).collect();
+                let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                row.iter().position(|x| *x == most).expect("not NaN") as f64
+            }),
             Call::SumSquares { input, table, column } => {
                 let sum = self.get(input).iter().map(|w| w * w).sum();
                 self.put(table, step.slot, column, sum);

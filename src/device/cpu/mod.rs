@@ -11,6 +11,7 @@ mod concrete_gradient;
 mod difference;
 mod epilogue;
 mod gather;
+mod largest;
 mod matmul;
 mod multipliers;
 mod seeds;
@@ -287,6 +288,7 @@ fn dispatch(context: &Context, call: &Call) -> Result<()> {
         Call::ConcreteGradient { selection, gradient, ref update } => {
             concrete_gradient::run(context, selection, gradient, update);
         }
+        Call::Largest { input, out } => largest::run(context, input, out),
         Call::SumSquares { input, table, column } => sum_squares::run(context, input, table, column),
     }
     Ok(())

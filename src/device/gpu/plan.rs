@@ -113,6 +113,11 @@ impl Plan {
             Call::ConcreteGradient { selection, gradient, update } => {
                 product::concrete_gradient(self, selection, gradient, &update, target);
             }
+            Call::Largest { input, out } => {
+                self.elementwise(target, "largest.wgsl", out, &[("input", input)], |kernel| {
+                    kernel.uint("input_cols", input.cols);
+                });
+            }
             Call::SumSquares { input, table, column } => self.sum_squares(target, input, table, column),
         }
     }

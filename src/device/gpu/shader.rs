@@ -36,6 +36,7 @@ const FILES: &[(&str, &str)] = files![
     "epilogue/sgd.wgsl",
     "epilogue/store.wgsl",
     "gather.wgsl",
+    "largest.wgsl",
     "matmul.wgsl",
     "matmul_software.wgsl",
     "multipliers.wgsl",
