@@ -106,7 +106,7 @@ run() { # NAME COMMAND...
 }
 for precision in f32 f16; do
     stages=train
-    [ $precision = f32 ] && stages=train,deeplift,predictor,permutation
+    [ $precision = f32 ] && stages=train,deeplift,predictor,permutation,k-means
     # shellcheck disable=SC2086 # a list of options
     run "genelift-$precision" "$binary" -q bench --json --device "$device" --precision $precision --stage $stages \
         --genes $genes --hidden $hidden --batch $batches $bench

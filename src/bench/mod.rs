@@ -54,6 +54,8 @@ pub enum Stage {
     Select,
     /// The permutation test
     Permutation,
+    /// k-means of the samples, as duplicates are found among
+    KMeans,
 }
 
 /// One stage, measured.
@@ -126,6 +128,7 @@ pub fn bench(
             Stage::Predictor => stages::predictor(executor, store, settings, report)?,
             Stage::Select => stages::select(store, settings, report)?,
             Stage::Permutation => stages::permutation(executor, store, settings, report)?,
+            Stage::KMeans => stages::kmeans(executor, store, settings, report)?,
         });
     }
     Ok(all)

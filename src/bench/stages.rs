@@ -14,6 +14,7 @@ use crate::nn::model::{Model, Shape};
 use crate::nn::scaling;
 use crate::nn::settings::{Precision, TrainSettings};
 use crate::nn::train::{Training, train as train_network};
+use crate::prepare::{DedupSettings, kmeans};
 use crate::progress::Reporter;
 use crate::select::columns::Columns;
 use crate::select::{Constraints, DiverseSettings, diverse};
@@ -183,6 +184,27 @@ pub fn permutation(
         unit: "genes",
         items: genes,
         work: work::permutation(genes, n),
+        device_memory: executor.allocated(),
+        seconds,
+    }])
+}
+
+/// Clusters of all samples, as many as `prepare --dedup` makes.
+pub fn kmeans(
+    executor: &mut dyn Executor,
+    store: &Store,
+    settings: &BenchSettings,
+    report: Reporter,
+) -> Result<Vec<Measured>> {
+    let (n, genes, clusters) = (store.n_samples(), store.n_genes(), DedupSettings::default().clusters);
+    let (batch, batches) = kmeans::batches(n, genes, clusters);
+    let seconds =
+        timed(settings.rounds, false, || kmeans::cluster(store, executor, clusters, 0, report).map(drop))?;
+    Ok(vec![Measured {
+        name: format!("k-means, {clusters} centres"),
+        unit: "samples",
+        items: batches * batch + n,
+        work: work::kmeans(batches * batch, n, batch, genes, clusters),
         device_memory: executor.allocated(),
         seconds,
     }])

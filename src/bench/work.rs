@@ -70,6 +70,18 @@ pub fn permutation(genes: usize, samples: usize) -> Work {
     Work { flop: 2.0 * g * g * n, bytes: F32 * 2.0 * g * n }
 }
 
+/// k-means of `samples` samples that learns from `learned` (with repeats), in batches of `batch`: of each a product with every
+/// centre and, where it moves its centre, 3·G; before, the start looks at one batch once a centre. Bytes: a sample is read, written
+/// to the device, its squared length taken, read by the product and once more for the centre; centres are read once a batch, and
+/// moved once a batch while they learn (read, written).
+pub fn kmeans(learned: usize, samples: usize, batch: usize, genes: usize, centres: usize) -> Work {
+    let (l, n, b, g, k) = (learned as f64, samples as f64, batch as f64, genes as f64, centres as f64);
+    Work {
+        flop: 2.0 * (l + n) * k * g + 3.0 * l * g + 3.0 * b * k * g,
+        bytes: F32 * g * (4.0 * (l + n) + l + b * k + (l + n) / b * k + 2.0 * l / b * k),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

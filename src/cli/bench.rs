@@ -49,7 +49,7 @@ pub struct Args {
         long,
         value_enum,
         value_delimiter = ',',
-        default_value = "train,deeplift,predictor,select,permutation"
+        default_value = "train,deeplift,predictor,select,permutation,k-means"
     )]
     stage: Vec<Stage>,
     /// Side of the square matrices of the ceilings [2048 on the CPU, 8192 on a GPU]

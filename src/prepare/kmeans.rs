@@ -8,6 +8,7 @@ use crate::device::recording::{Activation, Call, Element, Epilogue, Layout, Matr
 use crate::device::{Executor, Program};
 use crate::error::Result;
 use crate::progress::{Event, Reporter};
+use crate::store::Store;
 
 /// Rows of a batch, and the values that it holds at most (48 MiB).
 const BATCH: usize = 512;
@@ -101,6 +102,26 @@ impl<'a> Nearness<'a> {
     }
 }
 
+/// [`kmeans`] of a store's samples.
+///
+/// # Errors
+/// As there.
+pub(crate) fn cluster(
+    store: &Store,
+    executor: &mut dyn Executor,
+    clusters: usize,
+    seed: u64,
+    report: Reporter,
+) -> Result<Vec<usize>> {
+    kmeans(&Rows::of(&[store], report)?, executor, clusters, seed, report)
+}
+
+/// Rows of a batch of k-means, and how many batches the centres learn from.
+pub(crate) fn batches(n: usize, width: usize, clusters: usize) -> (usize, usize) {
+    let batch = batch_rows(width).max(clusters).min(n);
+    (batch, BATCHES.min(PASSES * n.div_ceil(batch)))
+}
+
 /// The cluster of every row: k-means by mini-batches (Sculley 2010) from a k-means++ start (Arthur & Vassilvitskii
 /// 2007), as D-GEX's MiniBatchKMeans. Memory is that of two batches and the centres.
 ///
@@ -114,7 +135,7 @@ pub(super) fn kmeans(
     report: Reporter,
 ) -> Result<Vec<usize>> {
     let (n, width) = (rows.len(), rows.genes().len());
-    let batch = batch_rows(width).max(clusters).min(n);
+    let (batch, batches) = batches(n, width, clusters);
     let mut order: Vec<usize> = (0..n).collect();
     Stream::new(seed, "k-means batches", 0).shuffle(&mut order);
 
@@ -125,7 +146,6 @@ pub(super) fn kmeans(
     let shift: Vec<f32> = mean(&centres, width);
     let mut counts = vec![0u64; k];
     let mut nearness = Nearness::new(executor, batch, k, width)?;
-    let batches = BATCHES.min(PASSES * n.div_ceil(batch));
     report(Event::Started { task: "k-means".into(), total: Some(batches as u64), unit: "batches" });
     for done in 0..batches {
         let place = |i: usize| order[(done * batch + i) % n];

@@ -9,7 +9,7 @@ mod collapse;
 mod dedup;
 mod filters;
 mod fitted;
-mod kmeans;
+pub(crate) mod kmeans;
 mod matching;
 mod quantile;
 mod rows;

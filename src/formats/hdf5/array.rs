@@ -371,7 +371,7 @@ mod tests {
         };
         let chunk = open(1 << 20).expect("fits");
         let enough = chunk.div_ceil(3) * 8;
-        let message = open(enough as usize - 8).err().expect("does not fit").to_string();
+        let message = open(enough as usize - 8).expect_err("does not fit").to_string();
         assert!(
             message.contains("chunk of dataset layers/tiles") && message.contains("--memory 1,"),
             "{message}"
