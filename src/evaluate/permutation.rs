@@ -132,7 +132,9 @@ fn test(
     if samples < 2 {
         return Ok(Permutation { above: vec![None; genes], competitors: 0 });
     }
-    let width = (block_values / samples).clamp(1, genes);
+    // of one size, since the product is always that of full blocks
+    let most = (block_values / samples).clamp(1, genes);
+    let width = genes.div_ceil(genes.div_ceil(most));
     let blocks: Vec<Range<usize>> =
         (0..genes).step_by(width).map(|first| first..genes.min(first + width)).collect();
 
