@@ -6,7 +6,8 @@
 #                        [--python python3] [--small]
 #
 # Runs every shader test on the adapter, training and DeepLIFT in the paper's shape beside the CPU executor, two trainings
-# that must give the same bytes, the benchmark in f32 and f16, and PyTorch where PYTHON has it with CUDA. Writes
+# that must give the same bytes, the benchmark in f32 and f16 with the tiles of the adapter's kind and with calibrated ones (kept in
+# check/calibration.json: a user's own are neither read nor changed), and PyTorch where PYTHON has it with CUDA. Writes
 # check/results.json and check/results.md; ends with 1 if anything failed. --small: a small shape, for a software rasterizer.
 set -u
 device= out= binary=target/release/genelift tests=target/release/deps python=python3 small=
@@ -25,8 +26,10 @@ done
     echo "gpu_check.sh: --device gpu:NAME, -o DIR, a binary ($binary) and a folder of tests ($tests) are needed" >&2
     exit 2
 }
+export GENELIFT_CALIBRATION="$out/calibration.json"
 root=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$out"
+rm -f "$GENELIFT_CALIBRATION"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0 checks= table="$out/results.md"
@@ -41,9 +44,9 @@ check() {
 }
 
 if [ -n "$small" ]; then
-    genes=301 samples=96 hidden=40,12,40 batches=32 bench="--samples 128 --attributed 16 --landmarks 20 --selected-from 32 --side 256 --rounds 2"
+    genes=301 samples=96 hidden=40,12,40 batches=32 sizes="--samples 128 --attributed 16 --landmarks 20 --selected-from 32 --side 256 --rounds 2"
 else
-    genes=22268 samples=1024 hidden=500,100,500 batches=256,1024 bench="--samples 8192 --rounds 5"
+    genes=22268 samples=1024 hidden=500,100,500 batches=256,1024 sizes="--samples 8192 --rounds 5"
 fi
 { echo "# $device"; echo; "$binary" devices; echo; echo "| check | passed | detail |"; echo "| --- | --- | --- |"; } > "$table"
 
@@ -104,13 +107,19 @@ run() { # NAME COMMAND...
     results="$results,
 \"$name\": $(cat "$work/$name.json")"
 }
-for precision in f32 f16; do
-    stages=train
-    [ $precision = f32 ] && stages=train,deeplift,predictor,permutation,k-means
-    # shellcheck disable=SC2086 # a list of options
-    run "genelift-$precision" "$binary" -q bench --json --device "$device" --precision $precision --stage $stages \
-        --genes $genes --hidden $hidden --batch $batches $bench
-done
+bench() { # NAME
+    for precision in f32 f16; do
+        stages=train
+        [ $precision = f32 ] && stages=train,deeplift,predictor,permutation,k-means
+        # shellcheck disable=SC2086 # a list of options
+        run "genelift-$precision$1" "$binary" -q bench --json --device "$device" --precision $precision --stage $stages \
+            --genes $genes --hidden $hidden --batch $batches $sizes
+    done
+}
+bench ""
+"$binary" -q bench --calibrate --device "$device" --genes $genes --hidden $hidden --batch $batches > "$out/calibration.txt" 2>&1
+check "calibration" $? "$(tail -n 1 "$out/calibration.txt")"
+bench "-calibrated"
 if "$python" -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' 2> /dev/null; then
     for precision in fp32 tf32 bf16; do
         for compile in "" --compile; do

@@ -2,21 +2,9 @@
 // keeps TM × TN of C in registers. The next piece travels while this one is multiplied. What becomes of C is
 // the epilogue's business.
 // #import shared/grid.wgsl
-// #import shared/tile.wgsl
-// #import shared/blocks.wgsl
+// #import shared/staging.wgsl
 
-const A_BLOCKS = BM * BK / 16u;
-const BLOCKS = A_BLOCKS + BN * BK / 16u;
-const THREAD_BLOCKS = (BLOCKS + THREADS - 1u) / THREADS;
 const B_TILE = BM * BK / 4u; // where B's tile starts
-
-// Where a block lies in its tile, in blocks: neighbouring threads follow the operand's rows in memory.
-fn spot(block: u32, transposed: bool, width: u32) -> vec2u {
-    if transposed {
-        return vec2u(block % width, block / width);
-    }
-    return vec2u(block / (BK / 4u), block % (BK / 4u));
-}
 
 @compute @workgroup_size(THREADS)
 fn main(

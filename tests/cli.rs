@@ -404,3 +404,53 @@ fn the_benchmark_measures_every_stage() {
     let refused = fail(dir, 2, &[&small[..], &["--batch", "41"]].concat());
     assert!(refused.contains("cannot be used multiple times") || refused.contains("too few"), "{refused}");
 }
+
+/// Calibrates llvmpipe, the adapter of the tests, into a file of its own.
+#[test]
+fn a_calibration_is_kept_used_and_refused_when_it_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let devices = succeed(dir, &["devices", "--json"]);
+    if !devices.contains("llvmpipe") {
+        let required = std::env::var("GENELIFT_REQUIRE_GPU").is_ok_and(|v| v == "1");
+        assert!(!required, "GENELIFT_REQUIRE_GPU=1, but there is no llvmpipe");
+        eprintln!("SKIPPED: there is no llvmpipe");
+        return;
+    }
+    let bench = |more: &[&str]| {
+        let shape = "bench --device gpu:llvmpipe --genes 70 --hidden 12,4,12 --batch 8 --rounds 1";
+        let mut command = Command::new(env!("CARGO_BIN_EXE_genelift"));
+        command
+            .current_dir(dir)
+            .env("GENELIFT_CALIBRATION", "new/tiles.json")
+            .args(shape.split(' '))
+            .args(more);
+        let output = command.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, text, error) = bench(&["--calibrate"]);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(text.contains("small tiles 32 × 32") && text.contains("new/tiles.json"), "{text}");
+
+    let path = dir.join("new/tiles.json");
+    let stored: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let run = "--stage train --samples 16 --side 32 --attributed 8 --landmarks 5 --selected-from 8";
+    let run: Vec<&str> = run.split(' ').collect();
+    let with = |m: usize, thread: usize| {
+        let mut changed = stored.clone();
+        changed["adapters"][0]["tuning"]["small"] =
+            serde_json::json!({"m": m, "n": 64, "k": 4, "thread-m": thread, "thread-n": 8, "way": "direct"});
+        std::fs::write(&path, changed.to_string()).unwrap();
+        bench(&run)
+    };
+    let (code, _, error) = with(16, 4);
+    assert!(code == Some(0) && error.contains("as calibrated"), "{error}");
+    let (code, _, error) = with(17, 4);
+    assert!(code == Some(1) && error.contains("no kernel") && error.contains("tiles.json"), "{error}");
+    std::fs::write(&path, "{\"adapters\": 1}").unwrap();
+    let (code, _, error) = bench(&run);
+    assert!(code == Some(1) && error.contains("is not a calibration"), "{error}");
+
+    assert!(fail(dir, 2, &["bench", "--calibrate", "--device", "cpu"]).contains("--calibrate"));
+}

@@ -89,6 +89,7 @@ fn recording() -> Recording {
             recording.push(Call::Multipliers { input: wide, reference: row, activation, out: wide });
         }
         recording.push(Call::Difference { input: wide, reference: row, out: wide });
+        recording.push(Call::Largest { input: wide, out: matrix(20, 1, Element::F32) });
         recording.push(Call::SumSquares { input: wide, table: matrix(2, 2, Element::F32), column: 1 });
         for multipliers in [None, Some(matrix(7, 5, element))] {
             let out = matrix(35, 5, element);
@@ -111,11 +112,11 @@ fn recording() -> Recording {
     recording
 }
 
-/// Distinct sources of every tile, split and unsplit, by a label.
-fn variants() -> BTreeMap<String, String> {
+/// Distinct sources of these tiles, split and unsplit, by a label.
+fn variants(tiles: &[Tile]) -> BTreeMap<String, String> {
     let recording = recording();
     let mut found = BTreeMap::new();
-    for tile in Tile::ALL {
+    for &tile in tiles {
         for slices in [1, 3] {
             let options = Options { tile: Some(tile), slices: Some(slices), ..Options::default() };
             for (label, source) in shaders(&recording, Kind::Discrete, 128 << 20, &options) {
@@ -126,10 +127,11 @@ fn variants() -> BTreeMap<String, String> {
     found
 }
 
-fn validate(label: &str, source: &str) -> (naga::Module, ModuleInfo) {
+fn validate(label: &str, source: &str, capabilities: Capabilities) -> (naga::Module, ModuleInfo) {
     let module = naga::front::wgsl::parse_str(source)
         .unwrap_or_else(|e| panic!("{label}: {}", e.emit_to_string(source)));
-    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16_IN_FLOAT32);
+    let capabilities = capabilities | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    let mut validator = Validator::new(ValidationFlags::all(), capabilities);
     let info =
         validator.validate(&module).unwrap_or_else(|e| panic!("{label}: {}", e.emit_to_string(source)));
     (module, info)
@@ -145,10 +147,10 @@ fn workgroup_bytes(module: &naga::Module) -> u32 {
 #[test]
 fn every_variant_translates_everywhere() {
     use naga::back::{hlsl, msl, spv};
-    let variants = variants();
+    let variants = variants(&Tile::ALL);
     assert!(variants.len() > 300, "{} variants", variants.len());
     for (source, label) in &variants {
-        let (module, info) = validate(label, source);
+        let (module, info) = validate(label, source, Capabilities::empty());
         let bytes = workgroup_bytes(&module);
         assert!(bytes <= 16 << 10, "{label}: {bytes} bytes of workgroup memory");
 
@@ -168,9 +170,27 @@ fn every_variant_translates_everywhere() {
     }
 }
 
+/// Vulkan alone has cooperative matrices of 16 × 16.
+#[test]
+fn cooperative_matrices_translate_for_vulkan() {
+    use naga::back::spv;
+    let variants = variants(&[Tile::COOPERATIVE]);
+    let cooperative: Vec<_> =
+        variants.iter().filter(|(source, _)| source.contains("coopMultiplyAdd")).collect();
+    assert!(cooperative.len() > 100, "{} variants", cooperative.len());
+    for (source, label) in cooperative {
+        let capabilities = Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX;
+        let (module, info) = validate(label, source, capabilities);
+        let bytes = workgroup_bytes(&module);
+        assert!(bytes <= 48 << 10, "{label}: {bytes} bytes of workgroup memory");
+        let options = spv::Options { lang_version: (1, 6), ..Default::default() };
+        spv::write_vec(&module, &info, &options, None).expect("SPIR-V");
+    }
+}
+
 /// The check above would not notice a validator that accepts everything.
 #[test]
 fn a_broken_shader_is_noticed() {
-    let (source, _) = variants().pop_first().expect("variants");
+    let (source, _) = variants(&[Tile::LARGE]).pop_first().expect("variants");
     assert!(naga::front::wgsl::parse_str(&source.replace("params: Params", "params: Nothing")).is_err());
 }

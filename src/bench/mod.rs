@@ -5,12 +5,14 @@
 //! arithmetic and the bytes that it must move are counted ([`work`]), the longer of both at the ceilings' rates is the floor
 //! below which the stage cannot go, and the floor is reported as a share of the measured time.
 
+mod calibrate;
 mod ceilings;
 mod stages;
 pub mod work;
 
 use serde::Serialize;
 
+pub use calibrate::{Calibrated, Trial, calibrate};
 pub use ceilings::{Ceilings, ceilings};
 use work::Work;
 

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::{Common, Profile, print};
-use crate::bench::{BenchSettings, Ceilings, Measured, Stage, bench, ceilings};
-use crate::device;
+use crate::bench::{BenchSettings, Ceilings, Measured, Stage, bench, calibrate, ceilings};
+use crate::device::gpu::calibration;
 use crate::device::recording::Element;
+use crate::device::{self, Executor};
 use crate::error::{Error, Result};
 use crate::nn::settings::Precision;
-use crate::progress::Reporter;
+use crate::progress::{Event, Reporter};
 use crate::simulate::{SimulateSettings, simulate};
 use crate::store::Store;
 
@@ -58,6 +59,9 @@ pub struct Args {
     /// Where the made-up matrix is written, and removed again [the system's temporary directory]
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
+    /// Find the fastest tiles for this GPU and driver, and keep them for later runs (sums may round otherwise from then on)
+    #[arg(long)]
+    calibrate: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -73,6 +77,9 @@ pub struct Args {
 /// Those of [`bench()`] and of the made-up matrix; [`Error::Usage`] for a side of 0.
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let Common { device, seed, threads, force } = &args.common;
+    if args.calibrate {
+        return calibrate_device(args, report);
+    }
     let mut executor = device::open(device, *threads, report)?;
     let cpu = executor.name().starts_with("CPU");
     let or = |given: Option<usize>, on_cpu, on_gpu| given.unwrap_or(if cpu { on_cpu } else { on_gpu });
@@ -171,6 +178,39 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         text +=
             &format!("peak memory of this process, the mapped matrix included: {} MB\n", memory / 1_000_000);
     }
+    print(&text)
+}
+
+/// `--calibrate`: the table is stored, and what was tried is printed.
+fn calibrate_device(args: &Args, report: Reporter) -> Result<()> {
+    if args.rounds == 0
+        || args.hidden.is_empty()
+        || args.hidden.contains(&0)
+        || args.batch.contains(&0)
+        || args.genes == 0
+    {
+        return Err(Error::Usage("--rounds, --hidden, --batch and --genes must be at least 1".into()));
+    }
+    let mut executor = device::open_uncalibrated(&args.common.device)?;
+    report(Event::Note(format!("device: {}", executor.name())));
+    let widths = [&[args.genes], &args.hidden[..], &[args.genes]].concat();
+    let found = calibrate(&mut executor, &widths, &args.batch, args.rounds, report)?;
+    let path = calibration::store(executor.facts(), found.tuning)?;
+    if args.json {
+        let value = json!({ "device": executor.name(), "stored": path, "calibration": found });
+        return print(&format!("{value:#}\n"));
+    }
+    let mut text =
+        format!("{}: products of the training steps\n\n{:<44}{:>10}\n", executor.name(), "change", "ms");
+    let mut line = |change: &str, seconds: f64| text += &format!("{change:<44}{:>10.2}\n", 1e3 * seconds);
+    line("none", found.seconds[0]);
+    found.trials.iter().for_each(|trial| line(&trial.change, trial.seconds));
+    line("best", found.seconds[1]);
+    if let Some([scalar, cooperative]) = found.half_seconds {
+        line("f16 operands, scalar kernels", scalar);
+        line("f16 operands, cooperative matrices", cooperative);
+    }
+    text += &format!("\nkept for this adapter and driver in {}\n", path.display());
     print(&text)
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::print;
-use crate::device::gpu::{AdapterFacts, Kind, list};
+use crate::device::gpu::{AdapterFacts, Kind, calibration, list};
 use crate::device::{Executor, auto, cpu::CpuExecutor};
 use crate::error::Result;
 
@@ -53,8 +53,13 @@ fn describe(facts: &AdapterFacts) -> String {
         [] => "no".to_string(),
         shapes => shapes.join(", "),
     };
+    let tiles = match calibration::load(facts) {
+        Ok(None) => "of its type (genelift bench --calibrate may find faster ones)".to_string(),
+        Ok(Some(_)) => "calibrated".to_string(),
+        Err(error) => error.to_string(),
+    };
     format!(
-        "gpu:{}  {}\n       type       {}, {}\n       driver     {}\n       limits     binding {}, buffer {}, workgroup memory {}, {} threads a workgroup, {} storage buffers a kernel\n       features   f16 arithmetic {}, subgroups {}, cooperative matrices {cooperative}\n",
+        "gpu:{}  {}\n       type       {}, {}\n       driver     {}\n       tiles      {tiles}\n       limits     binding {}, buffer {}, workgroup memory {}, {} threads a workgroup, {} storage buffers a kernel\n       features   f16 arithmetic {}, subgroups {} ({} to {} threads), cooperative matrices {cooperative}\n",
         facts.index,
         facts.name,
         kind(facts.kind),
@@ -67,6 +72,8 @@ fn describe(facts: &AdapterFacts) -> String {
         facts.storage_buffers,
         yes(facts.half),
         yes(facts.subgroups),
+        facts.subgroup_threads[0],
+        facts.subgroup_threads[1],
     )
 }
 
@@ -76,6 +83,7 @@ fn json(facts: &AdapterFacts) -> serde_json::Value {
         "driver": facts.driver, "max_binding": facts.max_binding, "max_buffer": facts.max_buffer,
         "workgroup_memory": facts.workgroup_memory, "workgroup_threads": facts.workgroup_threads,
         "storage_buffers": facts.storage_buffers, "f16_arithmetic": facts.half, "subgroups": facts.subgroups,
+        "subgroup_threads": facts.subgroup_threads, "calibrated": calibration::load(facts).ok().flatten().is_some(),
         "cooperative_matrices": facts.cooperative,
     })
 }

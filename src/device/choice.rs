@@ -2,7 +2,7 @@
 
 use super::Executor;
 use super::cpu::CpuExecutor;
-use super::gpu::{self, AdapterFacts, Choice, GpuExecutor, Kind, Options};
+use super::gpu::{self, AdapterFacts, Choice, GpuExecutor, Kind, Options, Tuning};
 use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
 
@@ -55,7 +55,11 @@ pub fn auto(found: &[AdapterFacts]) -> (Option<usize>, &'static str) {
 /// [`Error::Usage`] for other words; [`Error::Device`] where there is no such device.
 pub fn open(device: &str, threads: Option<usize>, report: Reporter) -> Result<Box<dyn Executor>> {
     let gpu = |choice| -> Result<Box<dyn Executor>> {
-        Ok(Box::new(GpuExecutor::open(&choice, Options::default())?))
+        let executor = GpuExecutor::open(&choice, Options { calibrated: true, ..Options::default() })?;
+        if executor.tuning() != Tuning::of(executor.facts().kind) {
+            report(Event::Note("tiles: as calibrated (genelift bench --calibrate)".into()));
+        }
+        Ok(Box::new(executor))
     };
     let executor: Box<dyn Executor> = match parse(device)? {
         Asked::Gpu(choice) => gpu(choice)?,
@@ -67,4 +71,23 @@ pub fn open(device: &str, threads: Option<usize>, report: Reporter) -> Result<Bo
     };
     report(Event::Note(format!("device: {}", executor.name())));
     Ok(executor)
+}
+
+/// Opens the GPU that `device` asks for, to be calibrated: with its kind's tiles, whatever was stored, and its cooperative
+/// matrices.
+///
+/// # Errors
+/// Those of [`open`]; [`Error::Usage`] where that would be the CPU.
+pub fn open_uncalibrated(device: &str) -> Result<GpuExecutor> {
+    let choice = match parse(device)? {
+        Asked::Gpu(choice) => choice,
+        Asked::Auto => Choice::Auto,
+        Asked::Cpu => {
+            return Err(Error::Usage(
+                "--calibrate chooses a GPU's tiles; the CPU's follow from its caches (give --device gpu, or no --device)"
+                    .into(),
+            ));
+        }
+    };
+    GpuExecutor::open(&choice, Options { cooperative: true, ..Options::default() })
 }

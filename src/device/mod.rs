@@ -12,7 +12,7 @@ pub mod recording;
 mod shapes;
 
 use crate::error::Result;
-pub use choice::{auto, open};
+pub use choice::{auto, open, open_uncalibrated};
 use profile::Span;
 use recording::{Element, Matrix, Recording, Step};
 

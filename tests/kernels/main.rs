@@ -41,8 +41,15 @@ fn variants(cols: usize) -> Vec<Box<dyn Executor>> {
         forced(Tile::MEDIUM, 3),
         narrow(forced(Tile::SMALL, 1)),
         narrow(forced(Tile::SOFTWARE, 2)),
+        narrow(forced(Tile::EMULATED, 2)),
     ];
-    options.into_iter().flat_map(boxed).collect()
+    let mut all: Vec<_> = options.into_iter().flat_map(boxed).collect();
+    if gpu(Options::default()).is_some_and(|gpu| gpu.facts().cooperates()) {
+        let open = |options| boxed(Options { cooperative: true, ..options });
+        all.extend(open(forced(Tile::COOPERATIVE, 1)));
+        all.extend(open(narrow(forced(Tile::COOPERATIVE, 3))));
+    }
+    all
 }
 
 fn boxed(options: Options) -> Option<Box<dyn Executor>> {

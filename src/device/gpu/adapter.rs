@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::tiles::Kind;
+use super::calibration;
+use super::tiles::{Kind, Tuning};
 use crate::error::{Error, Result};
 
 /// What the `devices` command tells about an adapter.
@@ -32,8 +33,21 @@ pub struct AdapterFacts {
     pub half: bool,
     /// Subgroup operations.
     pub subgroups: bool,
+    /// Threads of a subgroup: fewest and most.
+    pub subgroup_threads: [u32; 2],
     /// Configurations of cooperative matrices, `"16×16×16 F16 → F32"`; empty without the feature.
     pub cooperative: Vec<String>,
+}
+
+impl AdapterFacts {
+    /// Whether `matmul_cooperative.wgsl` can run: 16 × 16 × 16 products of f16 summed in f32 by 32 threads, and 48 KiB of workgroup
+    /// memory.
+    pub fn cooperates(&self) -> bool {
+        self.half
+            && self.cooperative.iter().any(|shape| shape == "16×16×16 F16 → F32")
+            && self.subgroup_threads == [32, 32]
+            && self.workgroup_memory >= 48 << 10
+    }
 }
 
 /// Which adapter the user asked for.
@@ -58,6 +72,12 @@ pub struct Options {
     pub slices: Option<usize>,
     /// Lowers the number of workgroups in one dimension of a dispatch.
     pub workgroups: Option<u32>,
+    /// The table by which products get their tiles, in place of the adapter's kind's.
+    pub tuning: Option<Tuning>,
+    /// Takes that table from the user's calibration, where there is one for this adapter and driver.
+    pub calibrated: bool,
+    /// Opens cooperative matrices where the adapter has them, for [`super::GpuExecutor::tune`].
+    pub cooperative: bool,
 }
 
 fn adapters() -> Vec<wgpu::Adapter> {
@@ -91,6 +111,7 @@ fn facts(index: usize, adapter: &wgpu::Adapter) -> AdapterFacts {
         storage_buffers: limits.max_storage_buffers_per_shader_stage,
         half: features.contains(wgpu::Features::SHADER_F16),
         subgroups: features.contains(wgpu::Features::SUBGROUP),
+        subgroup_threads: [info.subgroup_min_size, info.subgroup_max_size],
         cooperative: shapes
             .iter()
             .map(|s| format!("{}×{}×{} {:?} → {:?}", s.m_size, s.n_size, s.k_size, s.ab_type, s.cr_type))
@@ -165,20 +186,37 @@ pub struct Opened {
     pub queue: wgpu::Queue,
     /// Where its failures are kept.
     pub fault: Arc<Fault>,
+    /// Which tiles products get.
+    pub tuning: Tuning,
 }
 
 /// Opens the adapter that `choice` means.
 ///
 /// # Errors
-/// [`Error::Device`] when there is none, or its driver refuses.
-pub fn open(choice: &Choice) -> Result<Opened> {
+/// [`Error::Device`] when there is none, its driver refuses, or it lacks the cooperative matrices that are asked for;
+/// [`Error::Input`] for a calibration that cannot be read.
+pub fn open(choice: &Choice, options: &Options) -> Result<Opened> {
     let mut adapters = adapters();
     let mut found: Vec<_> = adapters.iter().enumerate().map(|(i, a)| facts(i, a)).collect();
     let index = choose(&found, choice)?;
     let (adapter, facts) = (adapters.swap_remove(index), found.swap_remove(index));
+    let stored = if options.calibrated { calibration::load(&facts)? } else { None };
+    let tuning = options.tuning.or(stored).unwrap_or(Tuning::of(facts.kind));
+    if tuning.cooperative && !facts.cooperates() {
+        return Err(Error::device(&facts.name, "it has no cooperative matrices of 16 × 16 × 16, f16 to f32"));
+    }
+    let mut features = wgpu::Features::TIMESTAMP_QUERY;
+    let mut experimental = wgpu::ExperimentalFeatures::disabled();
+    if facts.cooperates() && (tuning.cooperative || options.cooperative) {
+        features |= wgpu::Features::SHADER_F16 | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+        // SAFETY: cooperative matrices alone are used, by a kernel whose products are compared with another kernel's when the
+        // adapter is calibrated, without which it is never chosen.
+        experimental = unsafe { wgpu::ExperimentalFeatures::enabled() };
+    }
     let descriptor = wgpu::DeviceDescriptor {
         required_limits: adapter.limits(),
-        required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+        required_features: adapter.features() & features,
+        experimental_features: experimental,
         ..Default::default()
     };
     let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
@@ -192,7 +230,7 @@ pub fn open(choice: &Choice) -> Result<Opened> {
         let message = format!("the device was lost ({message}); start again from the last checkpoint");
         lost.kept().lost.get_or_insert(message);
     });
-    Ok(Opened { facts, device, queue, fault })
+    Ok(Opened { facts, device, queue, fault, tuning })
 }
 
 #[cfg(test)]
@@ -213,6 +251,7 @@ mod tests {
             storage_buffers: 8,
             half: false,
             subgroups: false,
+            subgroup_threads: [8, 8],
             cooperative: Vec::new(),
         }
     }

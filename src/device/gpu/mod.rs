@@ -5,6 +5,7 @@
 //! and limits. What remains here is memory and queue.
 
 pub mod adapter;
+pub mod calibration;
 mod chunks;
 mod pipeline;
 mod plan;
@@ -19,7 +20,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub use adapter::{AdapterFacts, Choice, Options, list};
-pub use tiles::{Kind, Tile};
+pub use tiles::{Kind, Tile, Tuning, Way};
 
 use self::chunks::Chunking;
 use self::pipeline::Pipelines;
@@ -103,16 +104,17 @@ struct StepWords {
 }
 
 /// What plans depend on for an adapter with these limits.
-fn target(kind: Kind, binding: u64, options: &Options) -> Target {
+fn target(tuning: Tuning, binding: u64, options: &Options) -> Target {
     // Indices count elements in 32 bits, and drivers disagree beyond 2 GiB.
     let limit = binding.min((2 << 30) - 16).min(options.binding_limit.unwrap_or(u64::MAX));
     let (tile, slices) = (options.tile, options.slices);
-    Target { chunking: Chunking { limit }, scratch: SCRATCH.min(limit), kind, tile, slices }
+    Target { chunking: Chunking { limit }, scratch: SCRATCH.min(limit), tuning, tile, slices }
 }
 
 /// The text of every shader that `recording` leads to on such an adapter, with a label. Needs no device.
 pub fn shaders(recording: &Recording, kind: Kind, binding: u64, options: &Options) -> Vec<(String, String)> {
-    let plan = Plan::new(recording, &target(kind, binding, options));
+    let tuning = options.tuning.unwrap_or(Tuning::of(kind));
+    let plan = Plan::new(recording, &target(tuning, binding, options));
     plan.launches.into_iter().map(|launch| (launch.label, launch.kernel.source())).collect()
 }
 
@@ -122,9 +124,9 @@ impl GpuExecutor {
     /// # Errors
     /// [`Error::Device`] when there is none, or its driver refuses.
     pub fn open(choice: &Choice, options: Options) -> Result<Self> {
-        let adapter::Opened { facts, device, queue, fault } = adapter::open(choice)?;
+        let adapter::Opened { facts, device, queue, fault, tuning } = adapter::open(choice, &options)?;
         let limits = device.limits();
-        let target = target(facts.kind, facts.max_binding.min(facts.max_buffer), &options);
+        let target = target(tuning, facts.max_binding.min(facts.max_buffer), &options);
         let step = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("step"),
             size: size_of::<StepWords>() as u64,
@@ -163,6 +165,16 @@ impl GpuExecutor {
         };
         executor.check()?;
         Ok(executor)
+    }
+
+    /// The table by which products get their tiles.
+    pub fn tuning(&self) -> Tuning {
+        self.target.tuning
+    }
+
+    /// Changes it for programs compiled from now on. Cooperative matrices must have been asked for when the adapter was opened.
+    pub fn tune(&mut self, tuning: Tuning) {
+        self.target.tuning = tuning;
     }
 
     /// What is known about the adapter.

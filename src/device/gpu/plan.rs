@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::chunks::{Chunking, View, pieces};
 use super::product;
 use super::shader::{Kernel, Scratch};
-use super::tiles::{Kind, Tile};
+use super::tiles::{Tile, Tuning};
 use crate::device::random::GUMBEL;
 use crate::device::recording::{Activation, Call, Element, Matrix, Recording};
 
@@ -18,7 +18,7 @@ pub struct Target {
     /// Most bytes for each kind of partial results.
     pub scratch: u64,
     /// Chooses tiles.
-    pub kind: Kind,
+    pub tuning: Tuning,
     /// Overrides the choice (tests).
     pub tile: Option<Tile>,
     /// Overrides the number of slices of split products (tests).

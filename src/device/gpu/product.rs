@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::chunks::{ROWS, pieces};
 use super::plan::{Plan, Target, activation_number, cut_repeated, rectangle, workgroup};
 use super::shader::{Kernel, Scratch};
-use super::tiles::Tile;
+use super::tiles::{Tile, Way};
 use crate::device::random::dropout_threshold;
 use crate::device::recording::{
     Dropout, Element, Epilogue, Fold, Layout, Loss, Matrix, Product, Update, padded,
@@ -70,8 +70,8 @@ impl Rectangle {
 
 /// Plans one product.
 pub fn plan(plan: &mut Plan, product: &Product, target: &Target) {
-    let (m, n, k) = product.dims();
-    let tile = target.tile.unwrap_or_else(|| target.kind.tile(m, n, k));
+    let n = product.dims().1;
+    let tile = tile(product, target);
     let slices = slices(product, target, tile);
     let parts: usize = slices.iter().map(|s| s.count).sum();
     let end = if parts > 1 { Tile::REDUCE } else { tile };
@@ -151,6 +151,19 @@ pub fn concrete_gradient(
     }
 }
 
+/// The tile of a product. Cooperative matrices take f16 operands, of more rows and columns than a few.
+fn tile(product: &Product, target: &Target) -> Tile {
+    let (m, n, k) = product.dims();
+    let half = product.half || [product.a, product.b].iter().all(|matrix| matrix.element == Element::F16);
+    let rounded = |tile: &Tile| matches!(tile.way, Way::Cooperative | Way::Emulated);
+    match target.tile {
+        Some(tile) if rounded(&tile) && !half => Tile::LARGE,
+        Some(tile) => tile,
+        None if target.tuning.cooperative && half && m.min(n) > 32 => Tile::COOPERATIVE,
+        None => target.tuning.tile(m, n, k),
+    }
+}
+
 /// How the summed dimension is cut.
 fn slices(product: &Product, target: &Target, tile: Tile) -> Vec<Slices> {
     let (m, n, k) = product.dims();
@@ -165,7 +178,7 @@ fn slices(product: &Product, target: &Target, tile: Tile) -> Vec<Slices> {
     }
     // Padding of the summed dimension is zero on at least one side, and saves the kernel a bounds check.
     let pieces = pieces(padded(k), &cuts);
-    let wanted = target.slices.unwrap_or_else(|| target.kind.slices(tile.count(m, n), k)).max(1);
+    let wanted = target.slices.unwrap_or_else(|| target.tuning.slices(tile.count(m, n), k)).max(1);
     let length = padded(k).div_ceil(wanted);
     pieces
         .into_iter()
@@ -282,8 +295,20 @@ fn operands(epilogue: &Epilogue) -> Vec<Operand> {
 /// The product kernel over one rectangle and one piece of the summed dimension, without its epilogue.
 fn matmul(product: &Product, target: &Target, tile: Tile, rectangle: &Rectangle, slices: &Slices) -> Kernel {
     let Segments { begin, rows, count } = rectangle.segments;
-    let file = if tile.shared { "matmul.wgsl" } else { "matmul_software.wgsl" };
-    let mut kernel = Kernel::new(&[file]);
+    let mut kernel = Kernel::new(&[match tile.way {
+        Way::Direct => "matmul_software.wgsl",
+        Way::Shared => "matmul.wgsl",
+        Way::Cooperative => "matmul_cooperative.wgsl",
+        Way::Emulated => "matmul_emulated.wgsl",
+    }]);
+    match tile.way {
+        Way::Cooperative => {
+            kernel.enable("f16").enable("wgpu_cooperative_matrix").alias("stored", "f16");
+            kernel.uint("workgroups", rectangle.tiles(tile) * slices.count)
+        }
+        Way::Emulated => kernel.alias("stored", "f32"),
+        Way::Direct | Way::Shared => &mut kernel,
+    };
     geometry(&mut kernel, tile, rectangle, product.dims().1);
     kernel.uint("slices", slices.count);
     kernel.uint("k_begin", slices.range.start).uint("k_end", slices.range.end).uint("k_step", slices.step);

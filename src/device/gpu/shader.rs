@@ -38,6 +38,8 @@ const FILES: &[(&str, &str)] = files![
     "gather.wgsl",
     "largest.wgsl",
     "matmul.wgsl",
+    "matmul_cooperative.wgsl",
+    "matmul_emulated.wgsl",
     "matmul_software.wgsl",
     "multipliers.wgsl",
     "reduce.wgsl",
@@ -50,11 +52,13 @@ const FILES: &[(&str, &str)] = files![
     "shared/grid.wgsl",
     "shared/gumbel.wgsl",
     "shared/half.wgsl",
+    "shared/half_tiles.wgsl",
     "shared/mask.wgsl",
     "shared/math.wgsl",
     "shared/place.wgsl",
     "shared/random.wgsl",
     "shared/row_sums.wgsl",
+    "shared/staging.wgsl",
     "shared/step.wgsl",
     "shared/tile.wgsl",
     "shared/workgroup.wgsl",
@@ -114,6 +118,7 @@ pub enum Bound {
 #[derive(Debug, Clone, Default)]
 pub struct Kernel {
     files: Vec<&'static str>,
+    enables: String,
     prelude: String,
     fields: String,
     /// The words of the uniform `params`.
@@ -138,7 +143,7 @@ impl Kernel {
 
     /// The whole WGSL text.
     pub fn source(&self) -> String {
-        let mut text = self.prelude.clone();
+        let mut text = self.enables.clone() + &self.prelude;
         for ((name, element, write), binding) in self.arrays.iter().zip(1..) {
             let access = if *write { "read_write" } else { "read" };
             let _ = writeln!(
@@ -160,6 +165,18 @@ impl Kernel {
 
     fn packs_half(&self) -> bool {
         self.bound.iter().any(|b| matches!(b, Bound::Matrix(view) if view.matrix.element == Element::F16))
+    }
+
+    /// A language extension.
+    pub fn enable(&mut self, extension: &str) -> &mut Self {
+        let _ = writeln!(self.enables, "enable {extension};");
+        self
+    }
+
+    /// Another name for a type.
+    pub fn alias(&mut self, name: &str, ty: &str) -> &mut Self {
+        let _ = writeln!(self.prelude, "alias {name} = {ty};");
+        self
     }
 
     /// `const name = value;`, part of the variant.

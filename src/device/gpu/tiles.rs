@@ -1,8 +1,25 @@
-//! Tile shapes, and which one a product gets. Everything here follows from shapes and the adapter's kind,
-//! never from a timing, so that sums keep their order.
+//! Tile shapes, and which one a product gets. That follows from shapes and a table, which is the adapter's kind's or what a
+//! user's calibration stored; never from a timing during a run, so that sums keep their order.
+
+use serde::{Deserialize, Serialize};
+
+/// How a workgroup's threads come by the operands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// Each thread reads them itself (`matmul_software.wgsl`).
+    Direct,
+    /// Through shared memory (`matmul.wgsl`).
+    Shared,
+    /// Rounded to f16, through shared memory to cooperative matrices (`matmul_cooperative.wgsl`).
+    Cooperative,
+    /// The same without cooperative matrices, for tests (`matmul_emulated.wgsl`).
+    Emulated,
+}
 
 /// The part of C that a workgroup and each of its threads make.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Tile {
     /// Rows a workgroup (BM).
     pub m: usize,
@@ -14,24 +31,68 @@ pub struct Tile {
     pub thread_m: usize,
     /// Columns a thread (TN).
     pub thread_n: usize,
-    /// True: operands go through shared memory (`matmul.wgsl`); false: each thread reads them itself
-    /// (`matmul_software.wgsl`).
-    pub shared: bool,
+    /// To the threads.
+    pub way: Way,
 }
 
 impl Tile {
     /// For discrete GPUs and large products: 16 KiB of shared memory.
-    pub const LARGE: Tile = Tile { m: 128, n: 128, k: 16, thread_m: 8, thread_n: 8, shared: true };
+    pub const LARGE: Tile = Tile { m: 128, n: 128, k: 16, thread_m: 8, thread_n: 8, way: Way::Shared };
     /// For integrated GPUs, and where large tiles are too few.
-    pub const MEDIUM: Tile = Tile { m: 64, n: 64, k: 16, thread_m: 4, thread_n: 8, shared: true };
+    pub const MEDIUM: Tile = Tile { m: 64, n: 64, k: 16, thread_m: 4, thread_n: 8, way: Way::Shared };
     /// For products that are narrow or few.
-    pub const SMALL: Tile = Tile { m: 32, n: 32, k: 16, thread_m: 4, thread_n: 4, shared: true };
+    pub const SMALL: Tile = Tile { m: 32, n: 32, k: 16, thread_m: 4, thread_n: 4, way: Way::Shared };
     /// For software rasterizers.
-    pub const SOFTWARE: Tile = Tile { m: 32, n: 64, k: 4, thread_m: 8, thread_n: 8, shared: false };
+    pub const SOFTWARE: Tile = Tile { m: 32, n: 64, k: 4, thread_m: 8, thread_n: 8, way: Way::Direct };
     /// For the epilogue after a split product.
-    pub const REDUCE: Tile = Tile { m: 16, n: 64, k: 16, thread_m: 4, thread_n: 4, shared: false };
-    /// Every shape that some adapter may choose.
+    pub const REDUCE: Tile = Tile { m: 16, n: 64, k: 16, thread_m: 4, thread_n: 4, way: Way::Direct };
+    /// For f16 operands on cooperative matrices: 48 KiB of shared memory.
+    pub const COOPERATIVE: Tile =
+        Tile { m: 128, n: 128, k: 32, thread_m: 16, thread_n: 4, way: Way::Cooperative };
+    /// The same by plain arithmetic.
+    pub const EMULATED: Tile = Tile { way: Way::Emulated, ..Tile::COOPERATIVE };
+    /// Every shape that some adapter may choose by itself.
     pub const ALL: [Tile; 4] = [Tile::LARGE, Tile::MEDIUM, Tile::SMALL, Tile::SOFTWARE];
+
+    /// What a calibration tries on adapters of this kind.
+    pub fn candidates(kind: Kind) -> Vec<Tile> {
+        let way = if kind == Kind::Software { Way::Direct } else { Way::Shared };
+        let tile = |[m, n, k, thread_m, thread_n]: [usize; 5]| Tile { m, n, k, thread_m, thread_n, way };
+        match way {
+            Way::Direct => vec![[32, 64, 4, 8, 8], [64, 64, 4, 8, 8], [32, 32, 4, 4, 8], [16, 64, 4, 4, 8]],
+            _ => vec![
+                [128, 128, 16, 8, 8],
+                [128, 128, 8, 8, 8],
+                [128, 64, 16, 8, 8],
+                [64, 128, 16, 8, 8],
+                [64, 64, 16, 4, 8],
+                [64, 64, 16, 4, 4],
+                [32, 64, 16, 4, 8],
+                [32, 32, 16, 4, 4],
+            ],
+        }
+        .into_iter()
+        .map(tile)
+        .collect()
+    }
+
+    /// Whether a kernel can be made of it that every adapter may run, but for those of cooperative matrices.
+    pub fn is_sound(&self) -> bool {
+        let Tile { m, n, k, thread_m, thread_n, way } = *self;
+        let whole = |size: usize, part: usize| part > 0 && size.is_multiple_of(part);
+        matches!(way, Way::Direct | Way::Shared)
+            && [m, n].iter().all(|size| (1..=256).contains(size))
+            && whole(thread_m, 4)
+            && whole(thread_n, 4)
+            && whole(k, 4)
+            && whole(16, k)
+            && whole(m, thread_m)
+            && whole(n, thread_n)
+            && thread_m * thread_n <= 64
+            && self.threads().is_power_of_two()
+            && self.threads() <= 256
+            && self.shared_quads() * 16 <= 16 << 10
+    }
 
     /// Threads of a workgroup.
     pub fn threads(&self) -> usize {
@@ -40,7 +101,7 @@ impl Tile {
 
     /// Length of the shared array in vec4f: the operands' tiles, and what epilogues sum in.
     pub fn shared_quads(&self) -> usize {
-        let operands = if self.shared { self.k * (self.m + self.n) / 4 } else { 0 };
+        let operands = if self.way == Way::Shared { self.k * (self.m + self.n) / 4 } else { 0 };
         let columns = self.m / self.thread_m * self.n / 4;
         let rows = self.n / self.thread_n * self.m / 4;
         operands.max(columns).max(rows).max(self.threads())
@@ -52,7 +113,7 @@ impl Tile {
     }
 }
 
-/// What decides the choice of tiles.
+/// What decides the choice of tiles without a calibration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A discrete GPU (or a virtual one).
@@ -63,30 +124,52 @@ pub enum Kind {
     Software,
 }
 
-impl Kind {
-    /// Workgroups that keep the adapter busy.
-    fn wanted(self) -> usize {
-        match self {
-            Kind::Discrete => 256,
-            Kind::Integrated => 48,
-            Kind::Software => 1,
-        }
+/// The table by which products get their tiles and slices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Tuning {
+    /// For products of more than 64 rows and columns, where such tiles are enough to keep the adapter busy.
+    pub large: Tile,
+    /// The same for more than 32.
+    pub medium: Tile,
+    /// For all others.
+    pub small: Tile,
+    /// Workgroups that keep the adapter busy: a long sum is cut until there are as many.
+    pub workgroups: usize,
+    /// Products of f16 operands run on cooperative matrices.
+    pub cooperative: bool,
+}
+
+impl Tuning {
+    /// Whether kernels can be made of it.
+    pub fn is_valid(&self) -> bool {
+        [self.large, self.medium, self.small].iter().all(Tile::is_sound)
+            && (1..=1 << 16).contains(&self.workgroups)
+    }
+
+    /// What adapters of this kind get without a calibration.
+    pub fn of(kind: Kind) -> Tuning {
+        let (large, medium, small, workgroups) = match kind {
+            Kind::Discrete => (Tile::LARGE, Tile::MEDIUM, Tile::SMALL, 256),
+            Kind::Integrated => (Tile::MEDIUM, Tile::MEDIUM, Tile::SMALL, 48),
+            Kind::Software => (Tile::SOFTWARE, Tile::SOFTWARE, Tile::SOFTWARE, 1),
+        };
+        Tuning { large, medium, small, workgroups, cooperative: false }
     }
 
     /// The tile of an M × N × K product.
-    pub fn tile(self, m: usize, n: usize, k: usize) -> Tile {
-        let busy = |tile: Tile| tile.count(m, n) * Self::most_slices(k) >= self.wanted() / 2;
-        match self {
-            Kind::Software => Tile::SOFTWARE,
-            Kind::Discrete if m.min(n) > Tile::MEDIUM.m && busy(Tile::LARGE) => Tile::LARGE,
-            _ if m.min(n) > Tile::SMALL.m && busy(Tile::MEDIUM) => Tile::MEDIUM,
-            _ => Tile::SMALL,
+    pub fn tile(&self, m: usize, n: usize, k: usize) -> Tile {
+        let busy = |tile: Tile| tile.count(m, n) * Self::most_slices(k) >= self.workgroups / 2;
+        match m.min(n) {
+            65.. if busy(self.large) => self.large,
+            33.. if busy(self.medium) => self.medium,
+            _ => self.small,
         }
     }
 
     /// Into how many slices the summed dimension is cut when `tiles` tiles cover the product.
-    pub fn slices(self, tiles: usize, k: usize) -> usize {
-        (self.wanted() / tiles.max(1)).clamp(1, Self::most_slices(k))
+    pub fn slices(&self, tiles: usize, k: usize) -> usize {
+        (self.workgroups / tiles.max(1)).clamp(1, Self::most_slices(k))
     }
 
     /// A slice sums at least 256 products, and there are at most 64.
@@ -101,21 +184,27 @@ mod tests {
 
     #[test]
     fn tiles_keep_their_invariants() {
-        for tile in Tile::ALL.into_iter().chain([Tile::REDUCE]) {
-            assert!(tile.threads().is_power_of_two() && tile.threads() <= 256, "{tile:?}");
-            assert!(tile.shared_quads() * 16 <= 16 << 10, "{tile:?}");
-            assert!(tile.thread_m % 4 == 0 && tile.thread_n % 4 == 0 && tile.k % 4 == 0 && 16 % tile.k == 0);
+        let candidates = [Kind::Discrete, Kind::Software].map(Tile::candidates).concat();
+        for tile in Tile::ALL.into_iter().chain([Tile::REDUCE]).chain(candidates) {
+            assert!(tile.is_sound(), "{tile:?}");
         }
+        // the shape that shaders/shared/half_tiles.wgsl is written for
+        let Tile { m, n, k, thread_m, thread_n, .. } = Tile::COOPERATIVE;
+        assert_eq!((m, n, k % 16, thread_m, thread_n), (128, 128, 0, 16, 4));
+        assert_eq!(Tile::COOPERATIVE.threads(), 256);
     }
 
     #[test]
     fn choice_follows_shapes() {
-        assert_eq!(Kind::Discrete.tile(1024, 22_268, 500), Tile::LARGE);
-        assert_eq!(Kind::Discrete.tile(1024, 500, 22_268), Tile::LARGE);
-        assert_eq!(Kind::Discrete.slices(32, 22_268), 8);
-        assert_eq!(Kind::Discrete.tile(500, 500, 1024), Tile::MEDIUM);
-        assert_eq!(Kind::Integrated.tile(1024, 22_268, 500), Tile::MEDIUM);
-        assert_eq!(Kind::Integrated.tile(1024, 20, 500), Tile::SMALL);
-        assert_eq!(Kind::Software.slices(1, 100_000), 1);
+        let [discrete, integrated, software] =
+            [Kind::Discrete, Kind::Integrated, Kind::Software].map(Tuning::of);
+        assert_eq!(discrete.tile(1024, 22_268, 500), Tile::LARGE);
+        assert_eq!(discrete.tile(1024, 500, 22_268), Tile::LARGE);
+        assert_eq!(discrete.slices(32, 22_268), 8);
+        assert_eq!(discrete.tile(500, 500, 1024), Tile::MEDIUM);
+        assert_eq!(integrated.tile(1024, 22_268, 500), Tile::MEDIUM);
+        assert_eq!(integrated.tile(1024, 20, 500), Tile::SMALL);
+        assert_eq!(software.tile(1024, 20, 500), Tile::SOFTWARE);
+        assert_eq!(software.slices(1, 100_000), 1);
     }
 }

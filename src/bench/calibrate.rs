@@ -1,0 +1,214 @@
+//! Which tiles are fastest on a GPU for the products of a training step.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::device::Executor;
+use crate::device::gpu::{GpuExecutor, Kind, Tile, Tuning};
+use crate::device::recording::{Element, Epilogue, Layout, Recording, Step};
+use crate::error::Result;
+use crate::progress::{Event, Reporter};
+
+/// A table that was tried.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Trial {
+    /// What of the table was changed, and to what.
+    pub change: String,
+    /// All products of the steps with it.
+    pub seconds: f64,
+}
+
+/// What a calibration found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Calibrated {
+    /// The best table.
+    pub tuning: Tuning,
+    /// All products of the steps with the kind's own table, and with the best.
+    pub seconds: [f64; 2],
+    /// Of f16 operands: the same with scalar kernels and on cooperative matrices, where the adapter has them and their products are
+    /// right.
+    pub half_seconds: Option<[f64; 2]>,
+    /// In the order in which they were tried.
+    pub trials: Vec<Trial>,
+}
+
+/// One entry of a table.
+enum Change {
+    Large(Tile),
+    Medium(Tile),
+    Small(Tile),
+    Workgroups(usize),
+}
+
+impl Change {
+    fn to(&self, tuning: Tuning) -> Tuning {
+        match *self {
+            Change::Large(large) => Tuning { large, ..tuning },
+            Change::Medium(medium) => Tuning { medium, ..tuning },
+            Change::Small(small) => Tuning { small, ..tuning },
+            Change::Workgroups(workgroups) => Tuning { workgroups, ..tuning },
+        }
+    }
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let (entry, tile) = match self {
+            Change::Large(tile) => ("large", tile),
+            Change::Medium(tile) => ("medium", tile),
+            Change::Small(tile) => ("small", tile),
+            Change::Workgroups(workgroups) => return write!(f, "{workgroups} workgroups at least"),
+        };
+        let Tile { m, n, k, thread_m, thread_n, .. } = tile;
+        write!(f, "{entry} tiles {m} × {n} × {k}, {thread_m} × {thread_n} a thread")
+    }
+}
+
+/// One product of a step: layout, rows, columns and depth.
+type Shape = (Layout, [usize; 3]);
+
+/// The products of training steps of these batches: forward, weight gradients, back to every layer but the first.
+fn products(widths: &[usize], batches: &[usize]) -> Vec<Shape> {
+    let mut shapes = Vec::new();
+    for batch in batches {
+        for (layer, pair) in widths.windows(2).enumerate() {
+            shapes.push((Layout::Nt, [*batch, pair[1], pair[0]]));
+            shapes.push((Layout::Tn, [pair[1], pair[0], *batch]));
+            if layer > 0 {
+                shapes.push((Layout::Nn, [*batch, pair[0], pair[1]]));
+            }
+        }
+    }
+    shapes
+}
+
+/// Times products, each once for every tile and number of slices.
+struct Clock<'a> {
+    executor: &'a mut GpuExecutor,
+    rounds: usize,
+    known: HashMap<Key, f64>,
+}
+
+/// Number of a product; its tile and slices, `None` on cooperative matrices; whether its operands are f16.
+type Key = (usize, Option<(Tile, usize)>, bool);
+
+impl Clock<'_> {
+    /// Seconds of all products with this table.
+    fn all(&mut self, shapes: &[Shape], tuning: Tuning, half: bool) -> Result<f64> {
+        let mut total = 0.0;
+        for (number, shape) in shapes.iter().enumerate() {
+            let [m, n, k] = shape.1;
+            let tile = tuning.tile(m, n, k);
+            let way = (!tuning.cooperative).then(|| (tile, tuning.slices(tile.count(m, n), k)));
+            let key = (number, way, half);
+            if !self.known.contains_key(&key) {
+                let seconds = self.one(shape, tuning, half)?.1;
+                self.known.insert(key, seconds);
+            }
+            total += self.known[&key];
+        }
+        Ok(total)
+    }
+
+    /// A product's last row, and its seconds: the best of a few.
+    fn one(&mut self, (layout, [m, n, k]): &Shape, tuning: Tuning, half: bool) -> Result<(Vec<f32>, f64)> {
+        let executor = &mut *self.executor;
+        executor.tune(tuning);
+        executor.reset();
+        let ([a_rows, a_cols], [b_rows, b_cols]) = match layout {
+            Layout::Nt => ([*m, *k], [*n, *k]),
+            Layout::Nn => ([*m, *k], [*k, *n]),
+            Layout::Tn => ([*k, *m], [*k, *n]),
+        };
+        let element = if half { Element::F16 } else { Element::F32 };
+        let a = executor.matrix("left", a_rows, a_cols, element)?;
+        let b = executor.matrix("right", b_rows, b_cols, element)?;
+        let out = executor.matrix("product", *m, *n, Element::F32)?;
+        for matrix in [a, b] {
+            // 1/128 times whole numbers: exact in f16, and of either sign
+            let value = |i: usize| ((i as u32).wrapping_mul(2_654_435_761) >> 24) as f32 / 128.0 - 1.0;
+            let values: Vec<f32> = (0..matrix.rows * matrix.cols).map(value).collect();
+            executor.write(matrix, 0, &values)?;
+        }
+        let mut recording = Recording::new();
+        recording.product("product", *layout, a, b, half, Epilogue::Store { out });
+        let program = executor.compile(&recording)?;
+        let step = Step { rows: *m, ..Step::default() };
+        executor.run(program, &step)?;
+        executor.wait()?;
+        let mut least = f64::INFINITY;
+        for _ in 0..self.rounds {
+            let start = Instant::now();
+            (0..4).try_for_each(|_| executor.run(program, &step))?;
+            executor.wait()?;
+            least = least.min(start.elapsed().as_secs_f64() / 4.0);
+        }
+        Ok((executor.read(out, m - 1, 1)?, least))
+    }
+}
+
+/// Tries every candidate for each entry of the table by turns, keeping the best, then cooperative matrices for f16 operands: they
+/// are kept where every product's last row is that of the scalar kernel and the sum of times is lower. Frees what was on the device.
+///
+/// # Errors
+/// [`crate::Error::Device`].
+pub fn calibrate(
+    executor: &mut GpuExecutor,
+    widths: &[usize],
+    batches: &[usize],
+    rounds: usize,
+    report: Reporter,
+) -> Result<Calibrated> {
+    let (kind, cooperates) = (executor.facts().kind, executor.facts().cooperates());
+    let shapes = products(widths, batches);
+    let mut clock = Clock { executor, rounds, known: HashMap::new() };
+    let mut best = Tuning::of(kind);
+    let before = clock.all(&shapes, best, false)?;
+    let (mut least, mut trials) = (before, Vec::new());
+
+    let tiles = Tile::candidates(kind);
+    let workgroups: &[usize] =
+        if kind == Kind::Software { &[1, 4, 16] } else { &[32, 64, 128, 256, 512, 1024] };
+    let entries = [Change::Large, Change::Medium, Change::Small];
+    let changes = entries.iter().flat_map(|entry| tiles.iter().map(|tile| entry(*tile)));
+    let changes: Vec<Change> = changes.chain(workgroups.iter().copied().map(Change::Workgroups)).collect();
+    report(Event::Started { task: "calibration".into(), total: Some(changes.len() as u64), unit: "tables" });
+    for (done, change) in changes.into_iter().enumerate() {
+        let tuning = change.to(best);
+        let seconds = clock.all(&shapes, tuning, false)?;
+        if seconds < least {
+            (best, least) = (tuning, seconds);
+        }
+        trials.push(Trial { change: change.to_string(), seconds });
+        report(Event::Advanced { done: done as u64 + 1, note: format!("best {:.1} ms", 1e3 * least) });
+    }
+    report(Event::Finished);
+
+    let mut half_seconds = None;
+    if cooperates {
+        let with = Tuning { cooperative: true, ..best };
+        let mut worst = 0.0f32;
+        for shape in &shapes {
+            let scalar = clock.one(shape, best, true)?.0;
+            let cooperative = clock.one(shape, with, true)?.0;
+            let length = (shape.1[2] as f32).sqrt();
+            let apart = scalar.iter().zip(&cooperative).map(|(x, y)| (x - y).abs() / length);
+            // not `max`, which ignores NaN
+            worst = apart.fold(worst, |worst, x| if x <= worst { worst } else { x });
+        }
+        if worst < 1e-3 {
+            let [scalar, cooperative] = [clock.all(&shapes, best, true)?, clock.all(&shapes, with, true)?];
+            half_seconds = Some([scalar, cooperative]);
+            best.cooperative = cooperative < scalar;
+        } else {
+            let message =
+                format!("cooperative matrices are off by {worst:e} and are left alone; please report it");
+            report(Event::Warning(message));
+        }
+    }
+    executor.reset();
+    Ok(Calibrated { tuning: best, seconds: [before, least], half_seconds, trials })
+}

@@ -1,0 +1,96 @@
+//! What `genelift bench --calibrate` found to be faster than an adapter's kind's table, kept by adapter and driver.
+//!
+//! The file is `$GENELIFT_CALIBRATION`, else `genelift/calibration.json` in the user's configuration directory. A run reads it and
+//! never writes it, so equal commands give equal results until somebody calibrates again.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::adapter::AdapterFacts;
+use super::tiles::Tuning;
+use crate::error::{Error, Result};
+use crate::store::atomic;
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Calibrations {
+    adapters: Vec<Entry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: String,
+    backend: String,
+    driver: String,
+    tuning: Tuning,
+}
+
+impl Entry {
+    fn is_of(&self, facts: &AdapterFacts) -> bool {
+        self.name == facts.name && self.backend == facts.backend && self.driver == facts.driver
+    }
+}
+
+/// Where calibrations are kept; `None` where the system tells no home directory.
+pub fn path() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os("GENELIFT_CALIBRATION") {
+        return Some(path.into());
+    }
+    let variable = if cfg!(windows) { "APPDATA" } else { "XDG_CONFIG_HOME" };
+    let directory = std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let directory = directory.or_else(|| Some(std::env::home_dir()?.join(".config")))?;
+    Some(directory.join("genelift/calibration.json"))
+}
+
+fn read(path: &Path) -> Result<Calibrations> {
+    match std::fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| {
+            Error::input(path, format!("is not a calibration ({e}); remove it, or calibrate anew after that"))
+        }),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Calibrations::default()),
+        Err(e) => Err(Error::io(path, "reading")(e)),
+    }
+}
+
+/// The table stored for this adapter and driver.
+///
+/// # Errors
+/// [`Error::Input`] and [`Error::Io`] for a file that is there and cannot be read.
+pub fn load(facts: &AdapterFacts) -> Result<Option<Tuning>> {
+    let Some(path) = path() else { return Ok(None) };
+    let found = read(&path)?.adapters.into_iter().find(|entry| entry.is_of(facts));
+    match found {
+        Some(entry) if !entry.tuning.is_valid() => Err(Error::input(
+            path,
+            format!(
+                "has tiles for {} that no kernel is made of; calibrate anew after removing it",
+                facts.name
+            ),
+        )),
+        found => Ok(found.map(|entry| entry.tuning)),
+    }
+}
+
+/// Stores a table, in place of an earlier one for this adapter and driver; the file that it went to.
+///
+/// # Errors
+/// [`Error::Input`] for a file that is there and cannot be read; [`Error::Io`].
+pub fn store(facts: &AdapterFacts, tuning: Tuning) -> Result<PathBuf> {
+    let path = path().ok_or_else(|| {
+        Error::Usage(
+            "there is no home directory to keep a calibration in; set GENELIFT_CALIBRATION to a file".into(),
+        )
+    })?;
+    let mut all = read(&path)?;
+    all.adapters.retain(|entry| !entry.is_of(facts));
+    let (name, backend, driver) = (facts.name.clone(), facts.backend.clone(), facts.driver.clone());
+    all.adapters.push(Entry { name, backend, driver, tuning });
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        std::fs::create_dir_all(directory).map_err(Error::io(directory, "creating"))?;
+    }
+    let text = serde_json::to_string_pretty(&all).expect("plain data") + "\n";
+    atomic::write_text(&path, &text)?;
+    Ok(path)
+}
