@@ -401,6 +401,9 @@ fn the_benchmark_measures_every_stage() {
         serde_json::from_str::<serde_json::Value>(&one).unwrap()["stages"].as_array().unwrap().len(),
         1
     );
+    if cfg!(not(feature = "burn")) {
+        assert!(fail(dir, 2, &[&small[..], &["--against", "burn"]].concat()).contains("--features burn"));
+    }
     let refused = fail(dir, 2, &[&small[..], &["--batch", "41"]].concat());
     assert!(refused.contains("cannot be used multiple times") || refused.contains("too few"), "{refused}");
 }

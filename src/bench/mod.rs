@@ -5,6 +5,8 @@
 //! arithmetic and the bytes that it must move are counted ([`work`]), the longer of both at the ceilings' rates is the floor
 //! below which the stage cannot go, and the floor is reported as a share of the measured time.
 
+#[cfg(feature = "burn")]
+mod burn;
 mod calibrate;
 mod ceilings;
 mod stages;
@@ -12,6 +14,8 @@ pub mod work;
 
 use serde::Serialize;
 
+#[cfg(feature = "burn")]
+pub use burn::Rival;
 pub use calibrate::{Calibrated, Trial, calibrate};
 pub use ceilings::{Ceilings, ceilings};
 use work::Work;
@@ -134,4 +138,28 @@ pub fn bench(
         });
     }
     Ok(all)
+}
+
+/// burn, absent from this build.
+#[cfg(not(feature = "burn"))]
+pub struct Rival(std::convert::Infallible);
+
+#[cfg(not(feature = "burn"))]
+impl Rival {
+    /// Refused.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] that tells how to build it in.
+    pub fn burn(_: &str) -> Result<Rival> {
+        let message = "--against burn needs a build with it: cargo build --release --features burn (burn-wgpu for GPUs)";
+        Err(Error::Usage(message.into()))
+    }
+
+    /// Never called.
+    ///
+    /// # Errors
+    /// None.
+    pub fn train(&self, _: &Store, _: &BenchSettings, _: Reporter) -> Result<Vec<Measured>> {
+        match self.0 {}
+    }
 }

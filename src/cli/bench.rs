@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::{Common, Profile, print};
-use crate::bench::{BenchSettings, Ceilings, Measured, Stage, bench, calibrate, ceilings};
+use crate::bench::{BenchSettings, Ceilings, Measured, Rival, Stage, bench, calibrate, ceilings};
 use crate::device::gpu::calibration;
 use crate::device::recording::Element;
 use crate::device::{self, Executor};
@@ -62,6 +62,9 @@ pub struct Args {
     /// Find the fastest tiles for this GPU and driver, and keep them for later runs (sums may round otherwise from then on)
     #[arg(long)]
     calibrate: bool,
+    /// Train the same network with this library too, on the same kind of device (a build with --features burn, for GPUs burn-wgpu)
+    #[arg(long, value_enum, value_name = "LIBRARY")]
+    against: Option<Library>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -69,6 +72,13 @@ pub struct Args {
     profile: Profile,
     #[command(flatten)]
     common: Common,
+}
+
+/// What can be measured beside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Library {
+    /// Its tensors and autodiff
+    Burn,
 }
 
 /// Runs the command.
@@ -81,6 +91,10 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         return calibrate_device(args, report);
     }
     let mut executor = device::open(device, *threads, report)?;
+    let rival = match args.against {
+        Some(Library::Burn) => Some(Rival::burn(executor.name())?),
+        None => None,
+    };
     let cpu = executor.name().starts_with("CPU");
     let or = |given: Option<usize>, on_cpu, on_gpu| given.unwrap_or(if cpu { on_cpu } else { on_gpu });
     let side = or(args.side, 2048, 8192);
@@ -118,7 +132,13 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
 
     let before = ceilings(&mut *executor, side)?;
     args.profile.start(&mut *executor, *force)?;
-    let measured = bench(&mut *executor, &store, &args.stage, &settings, report)?;
+    let mut measured = bench(&mut *executor, &store, &args.stage, &settings, report)?;
+    let beside = match &rival {
+        Some(rival) => rival.train(&store, &settings, report)?,
+        None => Vec::new(),
+    };
+    let ratios = ratios(&measured, &beside);
+    measured.extend(beside);
     args.profile.finish(&*executor, *force)?;
     let after = ceilings(&mut *executor, side)?;
     // A machine shared with others is slower for a while; what it once reached it can do.
@@ -136,6 +156,7 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
             "settings": settings,
             "ceilings": best, "ceilings-before": before, "ceilings-after": after,
             "stages": measured.iter().map(|stage| describe(stage, &best, args.precision)).collect::<Vec<_>>(),
+            "faster-than-rival": ratios.iter().map(|(name, ratio)| json!({ "name": name, "ratio": ratio })).collect::<Vec<_>>(),
             "peak-host-memory": memory,
         });
         return print(&format!("{value:#}\n"));
@@ -174,6 +195,9 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     }
     text += "\nshare: of the time that the stage's arithmetic, or its bytes, would take at the better ceiling\n\
          MB: what its matrices take of the device's memory\n";
+    for (name, ratio) in ratios {
+        text += &format!("{name}: genelift is faster by {ratio:.2}\n");
+    }
     if let Some(memory) = memory {
         text +=
             &format!("peak memory of this process, the mapped matrix included: {} MB\n", memory / 1_000_000);
@@ -212,6 +236,16 @@ fn calibrate_device(args: &Args, report: Reporter) -> Result<()> {
     }
     text += &format!("\nkept for this adapter and driver in {}\n", path.display());
     print(&text)
+}
+
+/// Of each of the rival's stages, how many times as fast ours of the same name is.
+fn ratios(ours: &[Measured], beside: &[Measured]) -> Vec<(String, f64)> {
+    let matching = |rival: &Measured| {
+        let stage = rival.name.split_once(": ")?.1;
+        let own = ours.iter().find(|own| own.name == stage)?;
+        Some((rival.name.clone(), rival.median() / own.median()))
+    };
+    beside.iter().filter_map(matching).collect()
 }
 
 /// The least time that a round can take at the ceilings' rates.
