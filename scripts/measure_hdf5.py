@@ -4,8 +4,6 @@
     python scripts/measure_hdf5.py GENELIFT FILE...
 """
 
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -13,14 +11,7 @@ from pathlib import Path
 
 import h5py
 
-
-def once(command):
-    """Seconds on the clock, on the processors, and the peak memory in MiB of a command."""
-    start = time.perf_counter()
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, used = os.wait4(child.pid, 0)
-    assert status == 0, command
-    return time.perf_counter() - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+from measuring import measured
 
 
 def read(path):
@@ -42,7 +33,7 @@ if __name__ == "__main__":
         with tempfile.TemporaryDirectory(dir=".") as folder:
             command = [genelift, "import", path, "-o", f"{folder}/s.gex", "--force"]
             # Turn by turn, so that both meet the same load.
-            theirs, ours = zip(*[(timed(path), once(command)) for _ in range(9)])
+            theirs, ours = zip(*[(timed(path), measured(command)) for _ in range(9)])
         best = [min(column) for column in (*zip(*theirs), *zip(*ours))]
         wall, cpu, our_wall, our_cpu, peak = best
         row = [f"{size:.0f}", f"{wall:.3f}", f"{our_wall:.3f}", f"{wall / our_wall:.2f}", f"{cpu:.3f}", f"{our_cpu:.3f}", f"{peak:.0f}"]

@@ -7,14 +7,13 @@
 once beforehand, so that the disk plays no part in reading it.
 """
 
-import os
 import shutil
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
+
+from measuring import measured
 
 GENES = 20_000
 BINARY = Path(__file__).resolve().parent.parent / "target" / "release" / "genelift"
@@ -31,15 +30,6 @@ def make(path, gigabytes):
             file.write(f"ENSG{g:011d}".encode() + b"".join(pool[rng.integers(0, 1 << 16, samples)]) + b"\n")
 
 
-def run(command):
-    """Seconds, seconds of CPU, peak MiB."""
-    start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0, command
-    return time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-
-
 def main():
     directory, sizes = Path(sys.argv[1]), [float(size) for size in sys.argv[2:]]
     print("GB\tprogram\tseconds\tCPU seconds\tMB/s\tpeak MiB", flush=True)
@@ -52,7 +42,7 @@ def main():
         commands = {"genelift": [BINARY, "import", text, "-o", store, "--force"]}
         if size <= 1:
             commands["pandas"] = [sys.executable, "-c", PANDAS, text]
-        runs = [(name, run(command)) for _ in range(2) for name, command in commands.items()]
+        runs = [(name, measured(command)) for _ in range(2) for name, command in commands.items()]
         for name in commands:
             seconds, cpu, peak = min(figures for other, figures in runs if other == name)
             rate = text.stat().st_size / 1e6 / seconds

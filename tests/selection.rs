@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use common::{by_formula, example_store, layer, model, package};
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::recording::Activation;
+use genelift::nn::model::Model;
 use genelift::nn::scaling::{self, Scale};
 use genelift::progress::{Event, silent};
 use genelift::select::columns::Columns;
@@ -16,7 +17,7 @@ use genelift::select::{
     ConcreteSettings, Constraints, DiverseSettings, Inputs, PeelOffSettings, Picks, Strategy, css, diverse,
     from_store, pca, peel_off, random, variance,
 };
-use genelift::store::Table;
+use genelift::store::{Store, Table};
 use serde_json::Value;
 
 fn manifest() -> Value {
@@ -220,16 +221,21 @@ fn a_target_of_all_components_is_the_data() {
     }
 }
 
+fn autoencoder(store: &Store, samples: &[usize], neurons: usize) -> Model {
+    let genes = store.n_genes();
+    let layers = vec![
+        layer(genes, neurons, Activation::Tanh, (1, 2), 2.0, 0.1),
+        layer(neurons, genes, Activation::Linear, (3, 4), 2.0, 0.1),
+    ];
+    model(store, layers, scaling::fit(store, samples, Scale::Zscore))
+}
+
 #[test]
 fn a_blend_goes_from_the_data_to_the_reconstruction() {
     let dir = tempfile::tempdir().unwrap();
     let store = example_store(dir.path(), 41, 203);
     let samples: Vec<usize> = (0..41).collect();
-    let layers = vec![
-        layer(203, 7, Activation::Tanh, (1, 2), 2.0, 0.1),
-        layer(7, 203, Activation::Linear, (3, 4), 2.0, 0.1),
-    ];
-    let net = model(&store, layers, scaling::fit(&store, &samples, Scale::Zscore));
+    let net = autoencoder(&store, &samples, 7);
     let run = |target: Aim| {
         let settings = DiverseSettings { target, ..DiverseSettings::default() };
         let inputs = Inputs {
@@ -350,11 +356,7 @@ fn from_a_store_the_same_on_any_number_of_threads() {
     let dir = tempfile::tempdir().unwrap();
     let store = example_store(dir.path(), 53, 307);
     let samples: Vec<usize> = (0..53).collect();
-    let layers = vec![
-        layer(307, 11, Activation::Tanh, (1, 2), 2.0, 0.1),
-        layer(11, 307, Activation::Linear, (3, 4), 2.0, 0.1),
-    ];
-    let net = model(&store, layers, scaling::fit(&store, &samples, Scale::Zscore));
+    let net = autoencoder(&store, &samples, 11);
     for strategy in Strategy::value_variants().iter().copied().filter(|s| *s != Strategy::Top) {
         let run = |threads: usize, samples: usize| {
             let autoencoder = ConcreteSettings { epochs: 2, ..ConcreteSettings::default() };

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::print;
 use crate::error::Result;
@@ -74,7 +74,7 @@ fn store_text(s: &Summary) -> String {
             ),
         )
     }));
-    facts.extend(s.origin.transforms.iter().map(|transform| ("transform", transform.to_string())));
+    facts.extend(s.origin.transforms.iter().map(|transform| ("transform", readable(transform))));
     facts.push(("fingerprint", s.fingerprint.clone()));
     lines(&facts)
 }
@@ -115,4 +115,20 @@ fn model(path: &Path) -> Result<(String, Value)> {
         "parameters": parameters, "genes": model.genes, "config": model.config,
     });
     Ok((text, value))
+}
+
+/// A transform, an object of one key, as `name: key value, key value`.
+fn readable(transform: &Value) -> String {
+    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
+    let entries = |object: &Map<String, Value>| {
+        object.iter().map(|(key, value)| format!("{key} {}", plain(value))).collect::<Vec<_>>().join(", ")
+    };
+    let named = |(name, parameters): (&String, &Value)| match parameters.as_object() {
+        Some(parameters) if parameters.is_empty() => name.clone(),
+        Some(parameters) => format!("{name}: {}", entries(parameters)),
+        None => format!("{name}: {}", plain(parameters)),
+    };
+    transform
+        .as_object()
+        .map_or_else(|| transform.to_string(), |t| t.iter().map(named).collect::<Vec<_>>().join("; "))
 }
