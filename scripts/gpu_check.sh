@@ -1,7 +1,7 @@
 #!/bin/sh
 # Checks and measures a GPU from binaries that are there already; needs no network and no compiler.
 #
-#   cargo build --release && cargo test --release --no-run
+#   cargo test --release --no-run && cargo build --release --features burn-wgpu     (without the feature: no burn beside it)
 #   scripts/gpu_check.sh --device gpu:nvidia -o check [--binary target/release/genelift] [--tests target/release/deps]
 #                        [--python python3] [--small]
 #
@@ -120,6 +120,15 @@ bench ""
 "$binary" -q bench --calibrate --device "$device" --genes $genes --hidden $hidden --batch $batches > "$out/calibration.txt" 2>&1
 check "calibration" $? "$(tail -n 1 "$out/calibration.txt")"
 bench "-calibrated"
+# one quick training tells whether burn is in the binary
+if "$binary" -q bench --against burn --device "$device" --stage train --genes 40 --samples 16 --hidden 4 --batch 8 --rounds 1 --side 8 \
+    --attributed 2 --landmarks 2 --selected-from 4 > "$out/burn.log" 2>&1; then
+    # shellcheck disable=SC2086 # a list of options
+    run "genelift-beside-burn" "$binary" -q bench --json --against burn --device "$device" --stage train --genes $genes --hidden $hidden \
+        --batch $batches $sizes
+else
+    check "burn" 0 "not measured: $(tail -n 1 "$out/burn.log" | tr -d '"')"
+fi
 if "$python" -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' 2> /dev/null; then
     for precision in fp32 tf32 bf16; do
         for compile in "" --compile; do
