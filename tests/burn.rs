@@ -3,12 +3,17 @@
 //! `cargo test --release --locked --features burn --test burn`
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
+use genelift::bench::{BenchSettings, Rival, Stage, bench};
 use genelift::device::Executor;
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::random::Stream;
 use genelift::device::recording::{
     Activation, Call, Element, Epilogue, Layout, Loss, Matrix, Recording, Step, Update,
 };
+use genelift::nn::settings::Precision;
+use genelift::progress::{Event, silent};
+use genelift::simulate::{SimulateSettings, simulate};
+use genelift::store::Store;
 
 /// Two adders of the same numbers in another order differ by about √K·2⁻²⁴ of the largest summand, K ≤ 300 here;
 /// a wrong formula differs by far more. Relative to the largest gradient of the tensor.
@@ -210,4 +215,53 @@ fn the_comparison_sees_one_wrong_element() {
     assert!(difference(&found, &expected[0]) > TOLERANCE);
     found[257] = f32::NAN;
     assert!(difference(&found, &expected[0]) > TOLERANCE);
+}
+
+/// The benchmark's rival learns what ours does: after the same number of epochs from weights of the same distribution the losses
+/// are alike, and far below where they began.
+#[test]
+fn the_rival_of_the_benchmark_trains_the_same_network() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.gex");
+    let matrix = SimulateSettings {
+        samples: 256,
+        genes: 200,
+        rank: 5,
+        studies: 4,
+        noise: 0.1,
+        duplicates: 0.0,
+        missing: 0.0,
+        element: Element::F32,
+        seed: 1,
+    };
+    simulate(&path, &matrix, false, &silent).unwrap();
+    let store = Store::open(&path).unwrap();
+    let settings = BenchSettings {
+        hidden: vec![50, 20, 50],
+        batches: vec![32],
+        precision: Precision::F32,
+        attributed: 8,
+        landmarks: 10,
+        selected_from: 8,
+        rounds: 20,
+    };
+    let losses = std::sync::Mutex::new(Vec::new());
+    let report = |event: Event| {
+        if let Event::Advanced { note, .. } = event {
+            let loss: Option<f64> =
+                note.split_once("loss ").and_then(|(_, rest)| rest.split([' ', ',']).next()?.parse().ok());
+            losses.lock().unwrap().extend(loss);
+        }
+    };
+    let mut cpu = CpuExecutor::open(Some(2)).unwrap();
+    let ours = bench(&mut cpu, &store, &[Stage::Train], &settings, &report).unwrap();
+    let own: Vec<f64> = std::mem::take(&mut *losses.lock().unwrap());
+    let burn = Rival::burn(cpu.name()).unwrap().train(&store, &settings, &report).unwrap();
+    let theirs: Vec<f64> = losses.into_inner().unwrap();
+    assert_eq!((ours.len(), burn.len()), (1, 1));
+    assert_eq!(ours[0].seconds.len(), burn[0].seconds.len());
+    assert!(burn[0].name.ends_with(&ours[0].name), "{}", burn[0].name);
+    let (first, last) = (theirs[0], theirs[theirs.len() - 1]);
+    assert!(last < 0.9 * first, "{theirs:?}");
+    assert!((last - own[own.len() - 1]).abs() < 0.03 * last, "{theirs:?} {own:?}");
 }

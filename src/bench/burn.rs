@@ -165,7 +165,12 @@ fn step(
     let mut y = x.clone();
     for (l, layer) in parameters.chunks(2).enumerate() {
         let z = y.matmul(layer[0].value.clone().transpose()) + layer[1].value.clone();
-        y = activation::sigmoid(z);
+        y = match if l + 1 < layers { settings.activation } else { settings.output_activation } {
+            Activation::Sigmoid => activation::sigmoid(z),
+            Activation::Tanh => z.tanh(),
+            Activation::Relu => activation::relu(z),
+            Activation::Linear => z,
+        };
         if l + 1 < layers {
             let keep = 1.0 - settings.dropout;
             let mask = Tensor::<2>::random(y.dims(), Distribution::Bernoulli(keep), device);
