@@ -166,7 +166,7 @@ def report(method, sizes, splits):
                 if name != "diverse":
                     text += f" ({sum(sign * (o - v) > 0 for o, v in zip(ours, values))}/{len(values)})"
                 cells.append(text)
-            print(f"| {name} | " + " | ".join(cells) + " |")
+            print(f"| {name.replace('-(', ' (')} | " + " | ".join(cells) + " |")
         print()
 
 
