@@ -158,13 +158,8 @@ fn loss(bencher: Bencher, shape: Shape) {
         2.0 * (y - f64::from(targets[i * n + j])) * y * (1.0 - y)
     };
     let step = Step { rows: m, ..Step::default() };
-    bed.bench(
-        bencher.counter(operations(shape)),
-        product(Layout::Nt, operands, epilogue),
-        step,
-        gradient,
-        want,
-    );
+    let call = product(Layout::Nt, operands, epilogue);
+    bed.bench(bencher.counter(operations(shape)), call, step, gradient, want);
 }
 
 #[divan::bench(args = [(500, 22_268, 256), (22_268, 500, 256), (500, 22_268, 1024)])]
@@ -200,13 +195,8 @@ fn deeplift(bencher: Bencher, shape: Shape) {
         (0..SAMPLES).map(one).sum()
     };
     let step = Step { rows: SAMPLES, ..Step::default() };
-    bed.bench(
-        bencher.counter(operations(shape)),
-        product(Layout::Nn, operands, epilogue),
-        step,
-        scores,
-        want,
-    );
+    let call = product(Layout::Nn, operands, epilogue);
+    bed.bench(bencher.counter(operations(shape)), call, step, scores, want);
 }
 
 #[divan::bench(args = [(256, 22_268), (1024, 22_268)])]

@@ -396,6 +396,7 @@ fn stores_prepared_together_are_as_one() {
     };
     assert!(refused(&[&a, &other]).contains("no gene id in common"));
     assert!(refused(&[&a, &a]).contains("need different names"));
+    assert!(refused(&[]).contains("no store"));
 }
 
 #[test]

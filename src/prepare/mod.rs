@@ -125,7 +125,7 @@ pub fn prepare(store: &Store, out: &Path, steps: &[Step], force: bool, report: R
 /// all stores have, by id. The results are `DIR/NAME.gex`, under the stores' names.
 ///
 /// # Errors
-/// As [`prepare()`]; [`Error::Usage`] for two stores of one name; [`Error::Data`] for stores without a common gene.
+/// As [`prepare()`]; [`Error::Usage`] for no store and for two of one name; [`Error::Data`] for stores without a common gene.
 pub fn prepare_together(
     stores: &[&Store],
     dir: &Path,
@@ -144,6 +144,9 @@ pub fn prepare_together(
             )));
         }
         outs.push(out);
+    }
+    if stores.is_empty() {
+        return Err(Error::Usage("there is no store to prepare; name at least one".into()));
     }
     if steps.is_empty() {
         return Err(nothing_to_do());

@@ -72,9 +72,8 @@ pub struct Options {
     pub slices: Option<usize>,
     /// Lowers the number of workgroups in one dimension of a dispatch.
     pub workgroups: Option<u32>,
-    /// The table by which products get their tiles, in place of the adapter's kind's.
-    pub tuning: Option<Tuning>,
-    /// Takes that table from the user's calibration, where there is one for this adapter and driver.
+    /// Takes the table by which products get their tiles from the user's calibration, where there is one for this adapter and
+    /// driver.
     pub calibrated: bool,
     /// Opens cooperative matrices where the adapter has them, for [`super::GpuExecutor::tune`].
     pub cooperative: bool,
@@ -201,7 +200,7 @@ pub fn open(choice: &Choice, options: &Options) -> Result<Opened> {
     let index = choose(&found, choice)?;
     let (adapter, facts) = (adapters.swap_remove(index), found.swap_remove(index));
     let stored = if options.calibrated { calibration::load(&facts)? } else { None };
-    let tuning = options.tuning.or(stored).unwrap_or(Tuning::of(facts.kind));
+    let tuning = stored.unwrap_or(Tuning::of(facts.kind));
     if tuning.cooperative && !facts.cooperates() {
         return Err(Error::device(&facts.name, "it has no cooperative matrices of 16 × 16 × 16, f16 to f32"));
     }

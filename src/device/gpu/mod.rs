@@ -113,8 +113,7 @@ fn target(tuning: Tuning, binding: u64, options: &Options) -> Target {
 
 /// The text of every shader that `recording` leads to on such an adapter, with a label. Needs no device.
 pub fn shaders(recording: &Recording, kind: Kind, binding: u64, options: &Options) -> Vec<(String, String)> {
-    let tuning = options.tuning.unwrap_or(Tuning::of(kind));
-    let plan = Plan::new(recording, &target(tuning, binding, options));
+    let plan = Plan::new(recording, &target(Tuning::of(kind), binding, options));
     plan.launches.into_iter().map(|launch| (launch.label, launch.kernel.source())).collect()
 }
 
