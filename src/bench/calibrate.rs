@@ -41,6 +41,7 @@ enum Change {
     Medium(Tile),
     Small(Tile),
     Workgroups(usize),
+    Unchecked,
 }
 
 impl Change {
@@ -50,6 +51,7 @@ impl Change {
             Change::Medium(medium) => Tuning { medium, ..tuning },
             Change::Small(small) => Tuning { small, ..tuning },
             Change::Workgroups(workgroups) => Tuning { workgroups, ..tuning },
+            Change::Unchecked => Tuning { unchecked: true, ..tuning },
         }
     }
 }
@@ -61,6 +63,7 @@ impl std::fmt::Display for Change {
             Change::Medium(tile) => ("medium", tile),
             Change::Small(tile) => ("small", tile),
             Change::Workgroups(workgroups) => return write!(f, "{workgroups} workgroups at least"),
+            Change::Unchecked => return write!(f, "without checks of loops and indices"),
         };
         let Tile { m, n, k, thread_m, thread_n, .. } = tile;
         write!(f, "{entry} tiles {m} × {n} × {k}, {thread_m} × {thread_n} a thread")
@@ -92,8 +95,8 @@ struct Clock<'a> {
     known: HashMap<Key, f64>,
 }
 
-/// Number of a product; its tile and slices, `None` on cooperative matrices; whether its operands are f16.
-type Key = (usize, Option<(Tile, usize)>, bool);
+/// Number of a product; its tile and slices, `None` on cooperative matrices; whether it is unchecked, and its operands f16.
+type Key = (usize, Option<(Tile, usize)>, [bool; 2]);
 
 impl Clock<'_> {
     /// Seconds of all products with this table.
@@ -103,7 +106,7 @@ impl Clock<'_> {
             let [m, n, k] = shape.1;
             let tile = tuning.tile(m, n, k);
             let way = (!tuning.cooperative).then(|| (tile, tuning.slices(tile.count(m, n), k)));
-            let key = (number, way, half);
+            let key = (number, way, [tuning.unchecked, half]);
             if !self.known.contains_key(&key) {
                 let seconds = self.one(shape, tuning, half)?.1;
                 self.known.insert(key, seconds);
@@ -174,7 +177,8 @@ pub fn calibrate(
         if kind == Kind::Software { &[1, 4, 16] } else { &[32, 64, 128, 256, 512, 1024] };
     let entries = [Change::Large, Change::Medium, Change::Small];
     let changes = entries.iter().flat_map(|entry| tiles.iter().map(|tile| entry(*tile)));
-    let changes: Vec<Change> = changes.chain(workgroups.iter().copied().map(Change::Workgroups)).collect();
+    let changes = changes.chain(workgroups.iter().copied().map(Change::Workgroups));
+    let changes: Vec<Change> = changes.chain([Change::Unchecked]).collect();
     report(Event::Started { task: "calibration".into(), total: Some(changes.len() as u64), unit: "tables" });
     for (done, change) in changes.into_iter().enumerate() {
         let tuning = change.to(best);

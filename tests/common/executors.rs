@@ -5,11 +5,14 @@ use genelift::device::Executor;
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::gpu::{Choice, GpuExecutor, Options};
 
-/// The CPU executor and, where there is one, the adapter under test.
+/// The CPU executor and, where there is one, the adapter under test, whose kernels run checked and unchecked.
 pub fn executors() -> Vec<Box<dyn Executor>> {
     let cpu = CpuExecutor::open(None).expect("threads can be started");
     let mut all: Vec<Box<dyn Executor>> = vec![Box::new(cpu)];
-    all.extend(gpu(Options::default()).map(|gpu| -> Box<dyn Executor> { Box::new(gpu) }));
+    for unchecked in [false, true] {
+        let gpu = gpu(Options { unchecked, ..Options::default() });
+        all.extend(gpu.map(|gpu| -> Box<dyn Executor> { Box::new(gpu) }));
+    }
     all
 }
 

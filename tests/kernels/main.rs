@@ -26,7 +26,8 @@ fn executors() -> Vec<Box<dyn Executor>> {
         Box::new(CpuExecutor::open(Some(threads)).expect("threads can be started"))
     };
     let mut all = vec![cpu(1), cpu(2)];
-    all.extend(boxed(Options::default()));
+    let unchecked = Options { unchecked: true, guarded: true, ..Options::default() };
+    all.extend([Options::default(), unchecked].into_iter().flat_map(boxed));
     all
 }
 
@@ -43,7 +44,10 @@ fn variants(cols: usize) -> Vec<Box<dyn Executor>> {
         narrow(forced(Tile::SOFTWARE, 2)),
         narrow(forced(Tile::EMULATED, 2)),
     ];
-    let mut all: Vec<_> = options.into_iter().flat_map(boxed).collect();
+    // the same without wgpu's checks, and what reaches outside a matrix seen
+    let unchecked = options.map(|form| Options { unchecked: true, guarded: true, ..form });
+    let options = options.into_iter().chain(unchecked);
+    let mut all: Vec<_> = options.flat_map(boxed).collect();
     if gpu(Options::default()).is_some_and(|gpu| gpu.facts().cooperates()) {
         let open = |options| boxed(Options { cooperative: true, ..options });
         all.extend(open(forced(Tile::COOPERATIVE, 1)));

@@ -77,6 +77,10 @@ pub struct Options {
     pub calibrated: bool,
     /// Opens cooperative matrices where the adapter has them, for [`super::GpuExecutor::tune`].
     pub cooperative: bool,
+    /// Runs kernels unchecked, as a calibration may find to be faster.
+    pub unchecked: bool,
+    /// Kernels that reach outside a matrix give NaN, for tests.
+    pub guarded: bool,
 }
 
 fn adapters() -> Vec<wgpu::Adapter> {

@@ -68,6 +68,8 @@ pub struct GpuExecutor {
     queue: wgpu::Queue,
     fault: Arc<adapter::Fault>,
     target: Target,
+    /// Kernels show what they reach for outside a matrix.
+    guarded: bool,
     /// Workgroups in one dimension of a dispatch.
     workgroups: u32,
     matrices: Vec<Stored>,
@@ -104,7 +106,8 @@ struct StepWords {
 }
 
 /// What plans depend on for an adapter with these limits.
-fn target(tuning: Tuning, binding: u64, options: &Options) -> Target {
+fn target(mut tuning: Tuning, binding: u64, options: &Options) -> Target {
+    tuning.unchecked |= options.unchecked;
     // Indices count elements in 32 bits, and drivers disagree beyond 2 GiB.
     let limit = binding.min((2 << 30) - 16).min(options.binding_limit.unwrap_or(u64::MAX));
     let (tile, slices) = (options.tile, options.slices);
@@ -114,7 +117,7 @@ fn target(tuning: Tuning, binding: u64, options: &Options) -> Target {
 /// The text of every shader that `recording` leads to on such an adapter, with a label. Needs no device.
 pub fn shaders(recording: &Recording, kind: Kind, binding: u64, options: &Options) -> Vec<(String, String)> {
     let plan = Plan::new(recording, &target(Tuning::of(kind), binding, options));
-    plan.launches.into_iter().map(|launch| (launch.label, launch.kernel.source())).collect()
+    plan.launches.into_iter().map(|launch| (launch.label, launch.kernel.source(options.guarded))).collect()
 }
 
 impl GpuExecutor {
@@ -147,6 +150,7 @@ impl GpuExecutor {
             queue,
             fault,
             target,
+            guarded: options.guarded,
             workgroups: workgroups.min(options.workgroups.unwrap_or(u32::MAX)).max(1),
             memory: transfer::memory(facts.kind),
             allocated: 0,
@@ -352,7 +356,8 @@ impl Executor for GpuExecutor {
         let mut program = Vec::with_capacity(plan.launches.len());
         for (index, launch) in plan.launches.iter().enumerate() {
             let (label, kernel) = (&launch.label, &launch.kernel);
-            let made = self.pipelines.get(&self.device, &self.step_layout, label, kernel.source())?;
+            let source = (kernel.source(self.guarded), self.target.tuning.unchecked);
+            let made = self.pipelines.get(&self.device, &self.step_layout, label, source)?;
             let mut entries = vec![wgpu::BindGroupEntry {
                 binding: 0,
                 resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {

@@ -13,12 +13,13 @@ pub struct Pipeline {
     pub layout: wgpu::BindGroupLayout,
 }
 
-/// The pipelines made so far, by source.
+/// The pipelines made so far, by source and by whether they are unchecked.
 #[derive(Debug, Default)]
-pub struct Pipelines(HashMap<String, Pipeline>);
+pub struct Pipelines(HashMap<(String, bool), Pipeline>);
 
 impl Pipelines {
-    /// The pipeline of `source`, compiled on first use. `step` is the layout of bind group 1.
+    /// The pipeline of `source`, compiled on first use. `step` is the layout of bind group 1. `unchecked`: without what wgpu
+    /// adds for shaders that it cannot trust.
     ///
     /// # Errors
     /// [`Error::Device`] when the shader does not parse (a bug here; the driver's own failures are kept as the
@@ -28,13 +29,15 @@ impl Pipelines {
         device: &wgpu::Device,
         step: &wgpu::BindGroupLayout,
         label: &str,
-        source: String,
+        (source, unchecked): (String, bool),
     ) -> Result<Pipeline> {
-        if let Some(found) = self.0.get(&source) {
+        let key = (source, unchecked);
+        if let Some(found) = self.0.get(&key) {
             return Ok(found.clone());
         }
-        let module = naga::front::wgsl::parse_str(&source)
-            .map_err(|e| Error::device("gpu", format!("shader of {label}: {}", e.emit_to_string(&source))))?;
+        let source = &key.0;
+        let module = naga::front::wgsl::parse_str(source)
+            .map_err(|e| Error::device("gpu", format!("shader of {label}: {}", e.emit_to_string(source))))?;
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label: Some(label),
             entries: &entries(&module),
@@ -44,20 +47,31 @@ impl Pipelines {
             bind_group_layouts: &[Some(&layout), Some(step)],
             immediate_size: 0,
         });
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(label),
             source: wgpu::ShaderSource::Naga(std::borrow::Cow::Owned(module)),
-        });
+        };
+        let module = if unchecked {
+            let checks = wgpu::ShaderRuntimeChecks::unchecked();
+            // SAFETY: the text is this crate's own. Its loops end and its divisors are positive; rows and quads outside a
+            // matrix are clamped or skipped, which the tests of every kernel see to in the guarded form, where they give NaN.
+            unsafe { device.create_shader_module_trusted(descriptor, checks) }
+        } else {
+            device.create_shader_module(descriptor)
+        };
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(label),
             layout: Some(&pipeline_layout),
             module: &module,
             entry_point: Some("main"),
-            compilation_options: Default::default(),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: !unchecked,
+                ..Default::default()
+            },
             cache: None,
         });
         let made = Pipeline { pipeline, layout };
-        self.0.insert(source, made.clone());
+        self.0.insert(key, made.clone());
         Ok(made)
     }
 }

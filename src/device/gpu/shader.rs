@@ -127,6 +127,45 @@ pub struct Kernel {
     pub bound: Vec<Bound>,
     /// Of each binding: name and element type of its array, and whether it is written.
     arrays: Vec<(String, &'static str, bool)>,
+    operands: Vec<Operand>,
+}
+
+/// A matrix by the name that the kernel's files know it by.
+#[derive(Debug, Clone)]
+struct Operand {
+    name: String,
+    /// Its binding's place in `arrays`.
+    array: usize,
+    element: Element,
+    write: bool,
+}
+
+impl Operand {
+    /// `load_name(row, quad)` and `store_name(row, quad, v)`; where `guarded`, `outside(row)` is called before what would be
+    /// outside the array.
+    fn accessors(&self, array: &str, guarded: bool) -> String {
+        let Operand { name, write, .. } = self;
+        let (value, unpack, pack) = match self.element {
+            Element::F32 => ("vec4f", "", ""),
+            Element::U32 => ("vec4u", "", ""),
+            Element::F16 => ("vec4f", "unpack_half", "pack_half"),
+        };
+        let at = format!("(row - params.{name}_first) * params.{name}_quads + quad");
+        let guard = match guarded {
+            true => format!("if {at} >= arrayLength(&{array}) {{ outside(row); }} "),
+            false => String::new(),
+        };
+        let mut text = format!(
+            "fn load_{name}(row: u32, quad: u32) -> {value} {{ {guard}return {unpack}({array}[{at}]); }}\n"
+        );
+        if *write {
+            let _ = writeln!(
+                text,
+                "fn store_{name}(row: u32, quad: u32, v: {value}) {{ {guard}{array}[{at}] = {pack}(v); }}"
+            );
+        }
+        text
+    }
 }
 
 impl Kernel {
@@ -141,9 +180,18 @@ impl Kernel {
         self
     }
 
-    /// The whole WGSL text.
-    pub fn source(&self) -> String {
+    /// The whole WGSL text. `guarded`: reaching outside a matrix makes the first values of what the kernel writes NaN.
+    pub fn source(&self, guarded: bool) -> String {
         let mut text = self.enables.clone() + &self.prelude;
+        let written = self.arrays.iter().find(|(.., write)| *write);
+        if let Some((name, element, _)) = written.filter(|_| guarded) {
+            let nan =
+                if *element == "vec2u" { "vec2u(0x7e007e00u)" } else { "bitcast<f32>(0x7fc00000u | row)" };
+            let _ = writeln!(text, "fn outside(row: u32) {{ {name}[0] = {element}({nan}); }}");
+        }
+        for operand in &self.operands {
+            text += &operand.accessors(&self.arrays[operand.array].0, guarded);
+        }
         for ((name, element, write), binding) in self.arrays.iter().zip(1..) {
             let access = if *write { "read_write" } else { "read" };
             let _ = writeln!(
@@ -237,10 +285,11 @@ impl Kernel {
 
     /// One chunk is bound once, whatever it is called: an output may overwrite an operand.
     fn matrix(&mut self, name: &str, view: View, write: bool) -> &mut Self {
-        let (stored, value, unpack, pack) = match view.matrix.element {
-            Element::F32 => ("vec4f", "vec4f", "", ""),
-            Element::U32 => ("vec4u", "vec4u", "", ""),
-            Element::F16 => ("vec2u", "vec4f", "unpack_half", "pack_half"),
+        let element = view.matrix.element;
+        let stored = match element {
+            Element::F32 => "vec4f",
+            Element::U32 => "vec4u",
+            Element::F16 => "vec2u",
         };
         let bound = Bound::Matrix(view);
         let index = self.bound.iter().position(|b| *b == bound).unwrap_or_else(|| {
@@ -251,18 +300,7 @@ impl Kernel {
         self.arrays[index].2 |= write;
         self.uint(&format!("{name}_first"), view.first);
         self.uint(&format!("{name}_quads"), view.matrix.pitch() / 4);
-        let array = &self.arrays[index].0;
-        let at = format!("{array}[(row - params.{name}_first) * params.{name}_quads + quad]");
-        let _ = writeln!(
-            self.prelude,
-            "fn load_{name}(row: u32, quad: u32) -> {value} {{ return {unpack}({at}); }}"
-        );
-        if write {
-            let _ = writeln!(
-                self.prelude,
-                "fn store_{name}(row: u32, quad: u32, v: {value}) {{ {at} = {pack}(v); }}"
-            );
-        }
+        self.operands.push(Operand { name: name.to_owned(), array: index, element, write });
         self
     }
 }

@@ -138,6 +138,9 @@ pub struct Tuning {
     pub workgroups: usize,
     /// Products of f16 operands run on cooperative matrices.
     pub cooperative: bool,
+    /// Kernels run without the checks that wgpu adds to loops, indices and divisions, and without zeroed workgroup memory.
+    #[serde(default)]
+    pub unchecked: bool,
 }
 
 impl Tuning {
@@ -154,7 +157,7 @@ impl Tuning {
             Kind::Integrated => (Tile::MEDIUM, Tile::MEDIUM, Tile::SMALL, 48),
             Kind::Software => (Tile::SOFTWARE, Tile::SOFTWARE, Tile::SOFTWARE, 1),
         };
-        Tuning { large, medium, small, workgroups, cooperative: false }
+        Tuning { large, medium, small, workgroups, cooperative: false, unchecked: false }
     }
 
     /// The tile of an M × N × K product.
