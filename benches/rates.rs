@@ -1,11 +1,16 @@
 //! Kernels one by one, in shapes of the paper's network: compared with plain loops in f64, then timed.
 //!
 //! `cargo bench --bench rates [-- FILTER]`, on the device that GENELIFT_BENCH_DEVICE names (as `--device` does; the CPU if
-//! not given). An item is a floating-point operation, for the gather a byte; the plain product's rate is the ceiling
-//! that the others are measured by. `genelift bench` measures whole stages.
+//! not given). An item is a floating-point operation; kernels that have few of them are counted in bytes. At the end stands
+//! each kernel's share of the ceilings that `genelift bench` measures, too; that command measures whole stages.
+
+use std::sync::Mutex;
+use std::time::Instant;
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
+use genelift::bench::ceilings;
+use genelift::bench::work::Work;
 use genelift::device::random::Stream;
 use genelift::device::recording::{
     Activation, Call, Element, Epilogue, Fold, Layout, Loss, Matrix, Recording, Step, Update,
@@ -16,8 +21,29 @@ use genelift::progress::silent;
 /// M × N over K.
 type Shape = (usize, usize, usize);
 
+/// What was timed: the call, what it has to do, and its median in seconds.
+static TIMED: Mutex<Vec<(String, Work, f64)>> = Mutex::new(Vec::new());
+
 fn main() {
     divan::main();
+    let timed = TIMED.lock().expect("no benchmark panicked");
+    if timed.is_empty() {
+        return;
+    }
+    let ceilings = ceilings(&mut *device(), 3072).expect("measured");
+    let (matmul, copy) = (ceilings.matmul, ceilings.copy);
+    println!("ceilings: {:.0} GFLOP/s, {:.1} GB/s", matmul / 1e9, copy / 1e9);
+    println!("{:<54} {:>9} {:>8} {:>6}", "", "GFLOP/s", "GB/s", "share");
+    for (name, work, seconds) in &*timed {
+        let floor = (work.flop / matmul).max(work.bytes / copy);
+        let (flop, bytes) = (work.flop / seconds / 1e9, work.bytes / seconds / 1e9);
+        println!("{name:<54} {flop:>9.0} {bytes:>8.1} {:>5.0}%", 100.0 * floor / seconds);
+    }
+}
+
+fn device() -> Box<dyn Executor> {
+    let name = std::env::var("GENELIFT_BENCH_DEVICE").unwrap_or_else(|_| "cpu".to_owned());
+    open(&name, None, &silent).expect("the device can be opened")
 }
 
 /// A device and the values that were written to it.
@@ -28,9 +54,7 @@ struct Bed {
 
 impl Bed {
     fn new() -> Bed {
-        let name = std::env::var("GENELIFT_BENCH_DEVICE").unwrap_or_else(|_| "cpu".to_owned());
-        let device = open(&name, None, &silent).expect("the device can be opened");
-        Bed { device, stream: Stream::new(0, "benches", 0) }
+        Bed { device: device(), stream: Stream::new(0, "benches", 0) }
     }
 
     /// Values in [−1, 1).
@@ -45,10 +69,11 @@ impl Bed {
         self.device.matrix("bench", rows, cols, Element::F32).expect("room")
     }
 
-    /// Runs the call once, compares some elements with `want` (row, column), then times it.
+    /// Runs the call, which does `work`, once, compares some elements with `want` (row, column), then times it.
     fn bench(
         &mut self,
         bencher: Bencher,
+        work: Work,
         call: Call,
         step: Step,
         checked: Matrix,
@@ -66,10 +91,21 @@ impl Bed {
             let close = (value - want).abs() <= 1e-4 + 1e-4 * want.abs();
             assert!(close, "{call:?}: element {at} is {value}, expected {want}");
         }
-        bencher.bench_local(|| {
+        let mut seconds = Vec::new();
+        let run = || {
+            let start = Instant::now();
             self.device.run(program, &step).expect("run");
             self.device.wait().expect("finished");
-        });
+            seconds.push(start.elapsed().as_secs_f64());
+        };
+        if work.flop > work.bytes {
+            bencher.counter(ItemsCount::new(work.flop as u64)).bench_local(run);
+        } else {
+            bencher.counter(BytesCount::new(work.bytes as u64)).bench_local(run);
+        }
+        seconds.sort_by(f64::total_cmp);
+        let mut timed = TIMED.lock().expect("no benchmark panicked");
+        timed.push((call.describe(), work, seconds[seconds.len() / 2]));
     }
 
     /// Operands of a product, and what its elements are.
@@ -92,13 +128,19 @@ impl Bed {
     }
 }
 
-fn operations((m, n, k): Shape) -> ItemsCount {
-    ItemsCount::new(2 * m * n * k)
+/// Of a product whose epilogue reads and writes so many matrices of its size.
+fn work((m, n, k): Shape, matrices: usize) -> Work {
+    Work { flop: (2 * m * n * k) as f64, bytes: (4 * (m * k + n * k + matrices * m * n)) as f64 }
 }
 
-fn product(layout: Layout, [a, b]: [Matrix; 2], epilogue: Epilogue) -> Call {
+/// Of a kernel that reads and writes so many values in all.
+fn moved(values: usize) -> Work {
+    Work { flop: 0.0, bytes: 4.0 * values as f64 }
+}
+
+fn product(name: &'static str, layout: Layout, [a, b]: [Matrix; 2], epilogue: Epilogue) -> Call {
     let mut recording = Recording::new();
-    recording.product("bench", layout, a, b, false, epilogue);
+    recording.product(name, layout, a, b, false, epilogue);
     recording.calls[0]
 }
 
@@ -106,8 +148,13 @@ fn stored(bencher: Bencher, layout: Layout, shape: Shape) {
     let mut bed = Bed::new();
     let (operands, want) = bed.operands(layout, shape);
     let out = bed.zeros(shape.0, shape.1);
-    let call = product(layout, operands, Epilogue::Store { out });
-    bed.bench(bencher.counter(operations(shape)), call, Step::default(), out, want);
+    let name = match layout {
+        Layout::Nt => "A·Bᵀ",
+        Layout::Nn => "A·B",
+        Layout::Tn => "Aᵀ·B",
+    };
+    let call = product(name, layout, operands, Epilogue::Store { out });
+    bed.bench(bencher, work(shape, 1), call, Step::default(), out, want);
 }
 
 #[divan::bench(args = [(2048, 2048, 2048), (256, 500, 22_268), (256, 22_268, 500)])]
@@ -132,9 +179,11 @@ fn layer(bencher: Bencher, shape: Shape) {
     let (bias, biases) = bed.random(1, shape.1);
     let out = bed.zeros(shape.0, shape.1);
     let activation = Activation::Sigmoid;
-    let call = product(Layout::Nt, operands, Epilogue::Layer { bias, activation, dropout: None, out });
+    let call =
+        product("layer", Layout::Nt, operands, Epilogue::Layer { bias, activation, dropout: None, out });
     let want = |i, j| 1.0 / (1.0 + (-sum(i, j) - f64::from(biases[j])).exp());
-    bed.bench(bencher.counter(operations(shape)), call, Step::default(), out, want);
+    let step = Step { rows: shape.0, ..Step::default() };
+    bed.bench(bencher, work(shape, 1), call, step, out, want);
 }
 
 #[divan::bench(args = [(256, 22_268, 500), (1024, 22_268, 500)])]
@@ -158,27 +207,27 @@ fn loss(bencher: Bencher, shape: Shape) {
         2.0 * (y - f64::from(targets[i * n + j])) * y * (1.0 - y)
     };
     let step = Step { rows: m, ..Step::default() };
-    let call = product(Layout::Nt, operands, epilogue);
-    bed.bench(bencher.counter(operations(shape)), call, step, gradient, want);
+    let call = product("loss", Layout::Nt, operands, epilogue);
+    bed.bench(bencher, work(shape, 2), call, step, gradient, want);
 }
 
 #[divan::bench(args = [(500, 22_268, 256), (22_268, 500, 256), (500, 22_268, 1024)])]
 fn weight_gradient_adam(bencher: Bencher, shape: Shape) {
-    let (m, n, _) = shape;
+    let (m, n, k) = shape;
     let mut bed = Bed::new();
     let (operands, sum) = bed.operands(Layout::Tn, shape);
     let (value, before) = bed.random(m, n);
     let (first, second) = (bed.zeros(m, n), bed.zeros(m, n));
     let (beta1, beta2, epsilon) = (0.9, 0.999, 1e-7);
     let update = Update::Adam { value, first, second, l2: 0.0, beta1, beta2, epsilon };
-    let step = Step { learning_rate: 1e-3, correction1: 0.1, correction2: 1e-3, ..Step::default() };
+    let step = Step { rows: k, learning_rate: 1e-3, correction1: 0.1, correction2: 1e-3, ..Step::default() };
     // after one step from zero m̂ = g and √v̂ = |g|
     let want = |i, j| {
         let g = sum(i, j);
         f64::from(before[i * n + j]) - 1e-3 * g / (g.abs() + 1e-7)
     };
-    let call = product(Layout::Tn, operands, Epilogue::Update(update));
-    bed.bench(bencher.counter(operations(shape)), call, step, value, want);
+    let call = product("gradient and Adam", Layout::Tn, operands, Epilogue::Update(update));
+    bed.bench(bencher, work(shape, 6), call, step, value, want);
 }
 
 #[divan::bench(args = [(6400, 22_268, 500)])]
@@ -195,8 +244,8 @@ fn deeplift(bencher: Bencher, shape: Shape) {
         (0..SAMPLES).map(one).sum()
     };
     let step = Step { rows: SAMPLES, ..Step::default() };
-    let call = product(Layout::Nn, operands, epilogue);
-    bed.bench(bencher.counter(operations(shape)), call, step, scores, want);
+    let call = product("DeepLIFT", Layout::Nn, operands, epilogue);
+    bed.bench(bencher, work(shape, 0), call, step, scores, want);
 }
 
 #[divan::bench(args = [(256, 22_268), (1024, 22_268)])]
@@ -208,7 +257,7 @@ fn gather(bencher: Bencher, (rows, cols): (usize, usize)) {
     let call = Call::Gather { source, index: None, offset, scale, out };
     let want = |i, j| f64::from((values[i * cols + j] - offsets[j]) * scales[j]);
     let step = Step { rows, ..Step::default() };
-    bed.bench(bencher.counter(BytesCount::new(8 * rows * cols)), call, step, out, want);
+    bed.bench(bencher, moved(2 * rows * cols), call, step, out, want);
 }
 
 #[divan::bench(args = [(256, 500), (1024, 500)])]
@@ -218,5 +267,5 @@ fn multipliers(bencher: Bencher, (rows, cols): (usize, usize)) {
     let out = bed.zeros(rows, cols);
     let call = Call::Multipliers { input, reference, activation: Activation::Sigmoid, out };
     let want = |i, j| f64::from(math::secant(Activation::Sigmoid, z[i * cols + j], z0[j]));
-    bed.bench(bencher.counter(BytesCount::new(8 * rows * cols)), call, Step::default(), out, want);
+    bed.bench(bencher, moved(2 * rows * cols), call, Step::default(), out, want);
 }

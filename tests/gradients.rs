@@ -94,7 +94,7 @@ fn recorded(device: &mut dyn Executor, layers: &[Layer], batch: &[f64], loss: Lo
         let n = layer.biases.len();
         let weight = filled(n, layer.inputs, Some(&layer.weights));
         let bias = filled(1, n, Some(&layer.biases));
-        let out = filled(rows, n, None);
+        let out = filled(rows, n, Some(&vec![7.0; rows * n])); // what an earlier, larger batch left
         let activation = layer.activation;
         let epilogue = if i + 1 == layers.len() {
             Epilogue::Loss { bias, activation, target: input, loss, gradient: Some(out), unit, table }
@@ -125,7 +125,7 @@ fn recorded(device: &mut dyn Executor, layers: &[Layer], batch: &[f64], loss: Lo
         });
         if i > 0 {
             let (output, activation) = (outputs[i], layers[i - 1].activation);
-            let out = filled(rows, output.cols, None);
+            let out = filled(rows, output.cols, Some(&vec![7.0; rows * output.cols]));
             let epilogue = Epilogue::Derivative { output, activation, dropout: None, out };
             let product = Product {
                 name: "backward",

@@ -8,7 +8,8 @@
 //! * A step works on `Step::rows` samples, at most the number of rows that the batch matrices were made
 //!   with. [`Call::Gather`] and [`Call::Difference`] write zeros in the rows past `Step::rows`; the loss
 //!   epilogue writes zero gradients there. So weight gradients need no row count: those rows add nothing.
-//!   Layer outputs in such rows are finite and unused.
+//!   Layer outputs and derivatives in such rows are finite and unused; an executor may leave them as they were
+//!   ([`Product::dims_at`]).
 //! * Gradients travel without the factor 1/(B·G); [`Update`] applies `Step::gradient_scale`.
 //! * Sums have a fixed order that follows from shapes and settings.
 
@@ -279,6 +280,19 @@ impl Product {
             Layout::Nt => (self.a.rows, self.b.rows, self.a.cols),
             Layout::Nn => (self.a.rows, self.b.cols, self.a.cols),
             Layout::Tn => (self.a.cols, self.b.cols, self.a.rows),
+        }
+    }
+
+    /// (M, N, K) of what a step of fewer samples than the batch matrices hold needs: as many rows of a layer's output, its
+    /// loss or its derivative, and a parameter's gradient summed over as many.
+    pub fn dims_at(&self, step: &Step) -> (usize, usize, usize) {
+        let ((m, n, k), rows) = (self.dims(), step.rows.max(1));
+        match self.epilogue {
+            Epilogue::Layer { .. } | Epilogue::Loss { .. } | Epilogue::Derivative { .. } => {
+                (m.min(rows), n, k)
+            }
+            Epilogue::Update(_) if self.layout == Layout::Tn => (m, n, k.min(rows)),
+            _ => (m, n, k),
         }
     }
 }

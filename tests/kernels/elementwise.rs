@@ -49,7 +49,7 @@ fn bias_gradient() {
                 let gradient = fixture.random(rows, cols, element, -1.0, 1.0);
                 let value = fixture.random(1, cols, F32, -1.0, 1.0);
                 let out = fixture.zeros(1, cols, F32);
-                let step = Step { gradient_scale: 1.0 / rows as f32, ..Step::default() };
+                let step = Step { rows, gradient_scale: 1.0 / rows as f32, ..Step::default() };
                 let update = Update::Store { value, out, l2: 0.0 };
                 fixture.run(&[Call::BiasGradient { gradient, update }], &step);
                 fixture.check(&format!("bias gradient {rows} × {cols}"), out);

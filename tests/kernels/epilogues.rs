@@ -122,8 +122,8 @@ fn check_update(what: &str, make: impl Fn(&mut Fixture, usize, usize) -> (Update
                 Call::BiasGradient { gradient: a, update: bias_update },
             ];
             // twice: the moments carry over
-            fixture.run(&calls, &step(1));
-            fixture.run(&calls, &step(1));
+            fixture.run(&calls, &step(size.2));
+            fixture.run(&calls, &step(size.2));
             for (i, matrix) in matrices.into_iter().chain(bias_matrices).enumerate() {
                 // sums over 2100 rows reach 50
                 fixture.check_within(

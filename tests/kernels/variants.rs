@@ -55,7 +55,7 @@ fn layers_and_their_derivatives() {
                 call(Layout::Nt, operands, false, Epilogue::Layer { bias, activation, dropout, out: output }),
                 call(Layout::Nt, operands, false, Epilogue::Derivative { output, activation, dropout, out }),
             ];
-            fixture.run(&calls, &Step { seed: 0x1234_5678_9ABC, step: 3, ..Step::default() });
+            fixture.run(&calls, &Step { rows: size.0, seed: 0x1234_5678_9ABC, step: 3, ..Step::default() });
             fixture.check("output", output);
             // the output was rounded to f16 before its derivative was taken
             fixture.check_within("derivative", out, Tolerance { atol: 2e-3, rtol: 1e-3 });

@@ -12,7 +12,7 @@ const RUN: usize = 64;
 
 pub fn run(context: &Context, gradient: Matrix, rule: &Update) {
     let gradient = context.view(gradient);
-    let (rows, cols) = (gradient.matrix.rows, gradient.matrix.cols);
+    let (rows, cols) = (gradient.matrix.rows.min(context.step.rows), gradient.matrix.cols);
     // narrow blocks: a bias is one row, and its columns are the only tasks
     const BLOCK: usize = 128;
     const { assert!(BLOCK <= WIDTH) };

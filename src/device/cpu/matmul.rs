@@ -288,7 +288,7 @@ pub fn for_tiles<R: Send>(
     product: &Product,
     consume: impl Fn(&mut Tile) -> R + Sync,
 ) -> Vec<R> {
-    let (m, n, k) = product.dims();
+    let (m, n, k) = product.dims_at(context.step);
     let plan = Plan::new((m, n, k));
     let operands = Operands::new(context, product);
     let down = m.div_ceil(plan.rows);

@@ -1,5 +1,7 @@
 //! The last layer in training: its loss, summed, and the gradient of the loss at its input.
 
+use rayon::prelude::*;
+
 use super::row_block;
 use crate::device::cpu::matmul::{self, Tile};
 use crate::device::cpu::storage::{View, WIDTH};
@@ -46,6 +48,10 @@ impl Kernel {
         });
         let total = sums.iter().fold([0.0; 2], |a: [f64; 2], b| [a[0] + b[0], a[1] + b[1]]);
         context.view(table).store(context.step.slot, 0, &total.map(|sum| sum as f32));
+        if let Some(gradient) = self.gradient {
+            let past = self.samples..gradient.matrix.rows;
+            past.into_par_iter().for_each(|row| gradient.row_bytes(row).fill(0));
+        }
     }
 
     /// Consumes a tile; gives back Σ loss(e) and Σ |e|·unit.
@@ -60,20 +66,16 @@ impl Kernel {
         let (biases, units) = (row_block(self.bias, col, n), row_block(self.unit, col, n));
         let mut targets = [0.0; WIDTH];
         let mut total = [0.0; 2];
-        for i in 0..tile.rows {
+        for i in 0..tile.rows.min(self.samples.saturating_sub(tile.row)) {
             let row = tile.row + i;
             let values = tile.row_mut(i);
-            if row < self.samples {
-                self.target.load(row, col, &mut targets[..n]);
-                let sums = for_activation!(self.activation, F => vectorized(
-                    #[inline(always)]
-                    || row_loss(values, &biases, &units, &targets, |z| math::activate(F, z),
-                        |y| math::derivative(F, y), value, slope)
-                ));
-                total = [total[0] + sums[0], total[1] + sums[1]];
-            } else {
-                values.fill(0.0);
-            }
+            self.target.load(row, col, &mut targets[..n]);
+            let sums = for_activation!(self.activation, F => vectorized(
+                #[inline(always)]
+                || row_loss(values, &biases, &units, &targets, |z| math::activate(F, z),
+                    |y| math::derivative(F, y), value, slope)
+            ));
+            total = [total[0] + sums[0], total[1] + sums[1]];
             if let Some(gradient) = self.gradient {
                 gradient.store(row, col, values);
             }
