@@ -12,7 +12,7 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
-use super::storage::{Line, View, WIDTH, floats};
+use super::storage::{Line, View, WIDTH, floats, spread};
 use super::{Context, vectorized};
 use crate::device::recording::{Element, Layout, Product, padded};
 
@@ -105,14 +105,8 @@ impl Operands {
         let half = product.half;
         let (a, b) = (context.view(product.a), context.view(product.b));
         Operands {
-            a: Operand { view: a, depth_first: product.layout == Layout::Tn, transpose: false, half },
-            // gemm reads its left operand, which is Bᵀ here, along the columns of the result
-            b: Operand {
-                view: b,
-                depth_first: product.layout != Layout::Nt,
-                transpose: product.layout == Layout::Nt,
-                half,
-            },
+            a: Operand { view: a, depth_first: product.layout == Layout::Tn, half },
+            b: Operand { view: b, depth_first: product.layout != Layout::Nt, half },
         }
     }
 
@@ -193,9 +187,6 @@ struct Operand {
     view: View,
     /// Stored as depth × outer rather than outer × depth.
     depth_first: bool,
-    /// Turned to depth × outer in the panel: gemm's own packing of rows that are a power of two apart
-    /// took a quarter of the time.
-    transpose: bool,
     /// Rounded to f16 on the way.
     half: bool,
 }
@@ -203,7 +194,7 @@ struct Operand {
 impl Operand {
     /// Whether the stored values are multiplied as they are.
     fn direct(&self) -> bool {
-        self.view.matrix.element == Element::F32 && !self.half && !self.transpose
+        self.view.matrix.element == Element::F32 && !self.half
     }
 
     /// A block of the operand as f32: its address, outer stride and depth stride.
@@ -213,54 +204,21 @@ impl Operand {
         depth: Range<usize>,
         panel: &mut Vec<Line>,
     ) -> (*const f32, isize, isize) {
-        if self.transpose {
-            return self.transposed(outer, depth, panel);
-        }
         let (rows, cols) = if self.depth_first { (depth, outer) } else { (outer, depth) };
         let strides = |pitch: usize| if self.depth_first { (1, pitch as isize) } else { (pitch as isize, 1) };
         if self.direct() {
-            let pitch = self.view.matrix.pitch();
+            let pitch = self.view.pitch();
             let (outer, depth) = strides(pitch);
             self.view.address(rows.end - 1, cols.start, cols.len()); // asserts the last row's bounds
             return (self.view.address(rows.start, cols.start, cols.len()).cast(), outer, depth);
         }
-        let pitch = padded(cols.len());
+        let pitch = spread(cols.len());
         let values = floats(panel, rows.len() * pitch);
         for (row, out) in rows.clone().zip(values.chunks_exact_mut(pitch)) {
             self.load(row, cols.start, &mut out[..cols.len()]);
         }
         let (outer, depth) = strides(pitch);
         (values.as_ptr(), outer, depth)
-    }
-
-    /// As `panel`, of an operand stored as outer × depth, as depth × outer. `outer` is a multiple of 16 long.
-    fn transposed(
-        &self,
-        outer: Range<usize>,
-        depth: Range<usize>,
-        panel: &mut Vec<Line>,
-    ) -> (*const f32, isize, isize) {
-        let (pitch, n) = (outer.len(), depth.len());
-        let values = floats(panel, n * pitch);
-        // rows not a power of two apart, which would share few sets of the cache
-        let mut block = [[0.0f32; PANEL_DEPTH + 16]; 16];
-        for (strip, first) in outer.clone().step_by(16).enumerate() {
-            for (i, row) in block.iter_mut().enumerate() {
-                self.load(first + i, depth.start, &mut row[..n]);
-            }
-            let columns = values.chunks_exact_mut(pitch).map(|out| &mut out[16 * strip..16 * strip + 16]);
-            vectorized(
-                #[inline(always)]
-                || {
-                    for (d, out) in columns.enumerate() {
-                        for (out, row) in out.iter_mut().zip(&block) {
-                            *out = row[d];
-                        }
-                    }
-                },
-            );
-        }
-        (values.as_ptr(), 1, pitch as isize)
     }
 
     fn load(&self, row: usize, col: usize, out: &mut [f32]) {
