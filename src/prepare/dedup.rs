@@ -146,8 +146,8 @@ fn copies(
                 rows.read_all(|row| others[row], others.len(), &mut earlier)?;
             }
             let earlier = if i == j { &later } else { &earlier };
-            nearness.against(earlier, &shift)?;
-            let (squares, near) = nearness.of(&later, &shift)?;
+            nearness.against(earlier, Some(&shift))?;
+            let (squares, near) = nearness.of(&later, Some(&shift))?;
             found.par_iter_mut().enumerate().filter(|(_, found)| !**found).for_each(|(row, found)| {
                 let x = &later[row * width..][..width];
                 let candidates = if i == j { row } else { others.len() };

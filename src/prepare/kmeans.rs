@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::rows::Rows;
+use crate::device::cpu::vectorized;
 use crate::device::random::Stream;
 use crate::device::recording::{Activation, Call, Element, Epilogue, Layout, Matrix, Recording, Step};
 use crate::device::{Executor, Program};
@@ -24,7 +25,7 @@ pub(super) fn batch_rows(width: usize) -> usize {
 }
 
 /// x·y − ‖y‖²/2 of rows x against rows y, on the device: the larger, the nearer, for ‖x − y‖² = ‖x‖² − 2(x·y − ‖y‖²/2).
-/// Both are moved by one `shift` first, which changes no distance and keeps f32 from losing it in long vectors.
+/// Rows far from zero are moved by one `shift` first, which changes no distance and keeps f32 from losing it in long vectors.
 pub(super) struct Nearness<'a> {
     executor: &'a mut dyn Executor,
     x: Matrix,
@@ -62,15 +63,15 @@ impl<'a> Nearness<'a> {
     }
 
     /// Sets the rows y.
-    pub fn against(&mut self, y: &[f32], shift: &[f32]) -> Result<()> {
-        let moved = self.write(self.y, y, shift)?;
-        let mut bias: Vec<f32> = moved.iter().map(|squares| (-squares / 2.0) as f32).collect();
+    pub fn against(&mut self, y: &[f32], shift: Option<&[f32]>) -> Result<()> {
+        let squares = self.write(self.y, y, shift)?;
+        let mut bias: Vec<f32> = squares.iter().map(|squares| (-squares / 2.0) as f32).collect();
         bias.resize(self.y.rows, 0.0);
         self.executor.write(self.bias, 0, &bias)
     }
 
     /// Of every x its squared length and, a row an x, its nearness to every y that there is room for.
-    pub fn of(&mut self, x: &[f32], shift: &[f32]) -> Result<(Vec<f64>, Vec<f32>)> {
+    pub fn of(&mut self, x: &[f32], shift: Option<&[f32]>) -> Result<(Vec<f64>, Vec<f32>)> {
         let squares = self.write(self.x, x, shift)?;
         let rows = squares.len();
         self.executor.run(self.program, &Step { rows, ..Step::default() })?;
@@ -78,24 +79,29 @@ impl<'a> Nearness<'a> {
     }
 
     /// Of every x the nearest y, the first of equals. There must be as many y as there is room for.
-    pub fn nearest(&mut self, x: &[f32], shift: &[f32]) -> Result<Vec<usize>> {
-        let rows = self.write(self.x, x, shift)?.len();
+    pub fn nearest(&mut self, x: &[f32]) -> Result<Vec<usize>> {
+        let rows = x.len() / self.x.cols;
+        self.executor.write(self.x, 0, x)?;
         self.executor.run(self.search, &Step { rows, ..Step::default() })?;
         Ok(self.executor.read(self.nearest, 0, rows)?.into_iter().map(|y| y as usize).collect())
     }
 
     /// Writes rows less `shift`; returns their squared lengths.
-    fn write(&mut self, matrix: Matrix, values: &[f32], shift: &[f32]) -> Result<Vec<f64>> {
+    fn write(&mut self, matrix: Matrix, values: &[f32], shift: Option<&[f32]>) -> Result<Vec<f64>> {
         /// Rows that are moved at a time.
         const ROWS: usize = 64;
-        let (width, mut squares) = (matrix.cols, Vec::new());
+        let width = matrix.cols;
+        let lengths =
+            |values: &[f32]| -> Vec<f64> { values.par_chunks_exact(width).map(squared_length).collect() };
+        let Some(shift) = shift else {
+            self.executor.write(matrix, 0, values)?;
+            return Ok(lengths(values));
+        };
+        let mut squares = Vec::new();
         for (part, values) in values.chunks(ROWS * width).enumerate() {
             let mut moved = values.to_vec();
-            let lengths = moved.par_chunks_exact_mut(width).map(|row| {
-                row.iter_mut().zip(shift).for_each(|(x, shift)| *x -= shift);
-                row.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>()
-            });
-            squares.extend(lengths.collect::<Vec<_>>());
+            moved.par_chunks_exact_mut(width).for_each(|row| subtract(row, shift));
+            squares.extend(lengths(&moved));
             self.executor.write(matrix, part * ROWS, &moved)?;
         }
         Ok(squares)
@@ -123,7 +129,7 @@ pub(crate) fn batches(n: usize, width: usize, clusters: usize) -> (usize, usize)
 }
 
 /// The cluster of every row: k-means by mini-batches (Sculley 2010) from a k-means++ start (Arthur & Vassilvitskii
-/// 2007), as D-GEX's MiniBatchKMeans. Memory is that of two batches and the centres.
+/// 2007), as D-GEX's MiniBatchKMeans. Memory is that of three batches and the centres.
 ///
 /// # Errors
 /// Those of reading rows; [`crate::Error::Device`].
@@ -141,78 +147,132 @@ pub(super) fn kmeans(
 
     let mut values = Vec::new();
     rows.read_all(|i| order[i], batch, &mut values)?;
-    let mut centres = spread(&values, width, clusters.min(batch), seed);
+    // near zero f32 keeps distances in long vectors
+    let shift = mean(&values, width);
+    let read = |place: &(dyn Fn(usize) -> usize + Sync), n: usize, values: &mut Vec<f32>| -> Result<()> {
+        rows.read_all(place, n, values)?;
+        values.par_chunks_exact_mut(width).for_each(|row| subtract(row, &shift));
+        Ok(())
+    };
+    values.par_chunks_exact_mut(width).for_each(|row| subtract(row, &shift));
+    let mut centres = spread(&values, width, clusters.min(batch), seed, executor)?;
     let k = centres.len() / width;
-    let shift: Vec<f32> = mean(&centres, width);
     let mut counts = vec![0u64; k];
     let mut nearness = Nearness::new(executor, batch, k, width)?;
     report(Event::Started { task: "k-means".into(), total: Some(batches as u64), unit: "batches" });
     for done in 0..batches {
         let place = |i: usize| order[(done * batch + i) % n];
-        rows.read_all(place, batch, &mut values)?;
-        nearness.against(&centres, &shift)?;
-        let labels = nearness.nearest(&values, &shift)?;
+        read(&place, batch, &mut values)?;
+        nearness.against(&centres, None)?;
+        let labels = nearness.nearest(&values)?;
         let moves = centres.par_chunks_exact_mut(width).zip(&mut counts).enumerate();
         moves.for_each(|(cluster, (centre, count))| {
             for (_, row) in labels.iter().zip(values.chunks_exact(width)).filter(|(l, _)| **l == cluster) {
                 *count += 1;
-                let rate = 1.0 / *count as f32;
-                centre.iter_mut().zip(row).for_each(|(centre, x)| *centre += (x - *centre) * rate);
+                approach(centre, row, 1.0 / *count as f32);
             }
         });
         report(Event::Advanced { done: done as u64 + 1, note: String::new() });
     }
     report(Event::Finished);
 
-    nearness.against(&centres, &shift)?;
+    nearness.against(&centres, None)?;
     let mut labels = Vec::with_capacity(n);
     report(Event::Started { task: "clusters".into(), total: Some(n as u64), unit: "samples" });
     for first in (0..n).step_by(batch) {
-        rows.read_all(|i| first + i, batch.min(n - first), &mut values)?;
-        labels.extend(nearness.nearest(&values, &shift)?);
+        read(&|i| first + i, batch.min(n - first), &mut values)?;
+        labels.extend(nearness.nearest(&values)?);
         report(Event::Advanced { done: labels.len() as u64, note: String::new() });
     }
     report(Event::Finished);
     Ok(labels)
 }
 
+/// Two rows as far apart as this share of their squared lengths count as copies: f32 sums do not tell them apart.
+const COPIES: f64 = 1e-6;
+
 /// k rows, each drawn with a chance that grows with its squared distance from those before it (k-means++); fewer
-/// where all others are copies of them.
-fn spread(values: &[f32], width: usize, k: usize, seed: u64) -> Vec<f32> {
+/// where all others are copies of them. Distances of all pairs are one product.
+fn spread(
+    values: &[f32],
+    width: usize,
+    k: usize,
+    seed: u64,
+    executor: &mut dyn Executor,
+) -> Result<Vec<f32>> {
     let rows: Vec<&[f32]> = values.chunks_exact(width).collect();
+    let n = rows.len();
+    let mut pairs = Nearness::new(executor, n, n, width)?;
+    pairs.against(values, None)?;
+    let (squares, near) = pairs.of(values, None)?;
     let mut stream = Stream::new(seed, "k-means start", 0);
-    let mut chosen = rows[stream.below(rows.len() as u64) as usize].to_vec();
-    let mut nearest = vec![f64::INFINITY; rows.len()];
+    let mut last = stream.below(n as u64) as usize;
+    let mut chosen = rows[last].to_vec();
+    let mut nearest = vec![f64::INFINITY; n];
     while chosen.len() < k * width {
-        let last = &chosen[chosen.len() - width..];
-        let closer = nearest.par_iter_mut().zip(&rows);
-        closer.for_each(|(nearest, row)| *nearest = nearest.min(squared_distance(row, last)));
+        for (row, nearest) in nearest.iter_mut().enumerate() {
+            let squared = squares[row] - 2.0 * f64::from(near[row * n + last]);
+            let apart = row != last && squared > COPIES * (squares[row] + squares[last]);
+            *nearest = nearest.min(if apart { squared } else { 0.0 });
+        }
         let mut rest = stream.uniform() * nearest.iter().sum::<f64>();
-        let far = (0..rows.len()).filter(|row| nearest[*row] > 0.0);
+        let far = (0..n).filter(|row| nearest[*row] > 0.0);
         let next = far.reduce(|row, next| {
             rest -= nearest[row];
             if rest < 0.0 { row } else { next }
         });
         let Some(next) = next else { break };
         chosen.extend_from_slice(rows[next]);
+        last = next;
     }
-    chosen
+    Ok(chosen)
+}
+
+/// x ← x − y
+fn subtract(x: &mut [f32], y: &[f32]) {
+    vectorized(
+        #[inline(always)]
+        || x.iter_mut().zip(y).for_each(|(x, y)| *x -= y),
+    );
+}
+
+/// x ← x + (y − x)·rate
+fn approach(x: &mut [f32], y: &[f32], rate: f32) {
+    vectorized(
+        #[inline(always)]
+        || x.iter_mut().zip(y).for_each(|(x, y)| *x += (y - *x) * rate),
+    );
+}
+
+/// ‖x‖², in f64.
+fn squared_length(x: &[f32]) -> f64 {
+    sum_over(x, x, |x, _| x * x)
 }
 
 /// ‖x − y‖², in f64.
 pub(super) fn squared_distance(x: &[f32], y: &[f32]) -> f64 {
-    // eight sums, which the compiler keeps in vectors
-    let (mut sums, mut rest) = ([0.0f64; 8], 0.0);
-    let (x8, y8) = (x.chunks_exact(8), y.chunks_exact(8));
-    for (x, y) in x8.remainder().iter().zip(y8.remainder()) {
-        rest += (f64::from(*x) - f64::from(*y)).powi(2);
-    }
-    for (x, y) in x8.zip(y8) {
-        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
-            *sum += (f64::from(*x) - f64::from(*y)).powi(2);
-        }
-    }
-    sums.iter().sum::<f64>() + rest
+    sum_over(x, y, |x, y| (x - y) * (x - y))
+}
+
+/// Σ term(x, y), in f64: sixteen sums, which the compiler keeps in vectors.
+#[inline(always)]
+fn sum_over(x: &[f32], y: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
+    vectorized(
+        #[inline(always)]
+        || {
+            let mut sums = [0.0f64; 16];
+            let ((x, x_rest), (y, y_rest)) = (x.as_chunks::<16>(), y.as_chunks::<16>());
+            for (x, y) in x.iter().zip(y) {
+                for lane in 0..16 {
+                    sums[lane] += term(f64::from(x[lane]), f64::from(y[lane]));
+                }
+            }
+            for ((x, y), sum) in x_rest.iter().zip(y_rest).zip(&mut sums) {
+                *sum += term(f64::from(*x), f64::from(*y));
+            }
+            sums.iter().sum()
+        },
+    )
 }
 
 /// The mean of rows.

@@ -149,16 +149,8 @@ impl<'a> Rows<'a> {
     pub fn read(&self, row: usize, out: &mut Vec<f32>) -> Result<()> {
         let (source, sample) = self.samples[row];
         let Source { store, places } = &self.sources[source];
-        match places {
-            Some(places) => {
-                out.resize(places.len(), 0.0);
-                store.read_genes(sample, places, out);
-            }
-            None => {
-                out.resize(store.n_genes(), 0.0);
-                store.read_row(sample, out);
-            }
-        }
+        out.resize(places.as_ref().map_or(store.n_genes(), Vec::len), 0.0);
+        self.stored(row, out);
         self.maps.iter().try_for_each(|(map, ids)| {
             map.apply(out).map_err(|refused| {
                 Error::Data(format!(
@@ -173,6 +165,16 @@ impl<'a> Rows<'a> {
         })
     }
 
+    /// The values of a row before all maps.
+    fn stored(&self, row: usize, out: &mut [f32]) {
+        let (source, sample) = self.samples[row];
+        let Source { store, places } = &self.sources[source];
+        match places {
+            Some(places) => store.read_genes(sample, places, out),
+            None => store.read_row(sample, out),
+        }
+    }
+
     /// The values of several rows, one after another in `out`, which is replaced.
     ///
     /// # Errors
@@ -180,6 +182,10 @@ impl<'a> Rows<'a> {
     pub fn read_all(&self, rows: impl Fn(usize) -> usize + Sync, n: usize, out: &mut Vec<f32>) -> Result<()> {
         let width = self.genes.len();
         out.resize(n * width, 0.0);
+        if self.maps.is_empty() {
+            out.par_chunks_mut(width).enumerate().for_each(|(i, out)| self.stored(rows(i), out));
+            return Ok(());
+        }
         let refused = out
             .par_chunks_mut(width)
             .enumerate()

@@ -172,9 +172,11 @@ impl Executor for CpuExecutor {
     fn write(&mut self, matrix: Matrix, first_row: usize, data: &[f32]) -> Result<()> {
         let rows = self.whole_rows(matrix, data.len())?;
         let view = self.rows(matrix, first_row, rows)?;
-        for (i, row) in data.chunks_exact(matrix.cols).enumerate() {
-            view.store(first_row + i, 0, row);
-        }
+        self.pool.install(|| {
+            let rows = data.par_chunks_exact(matrix.cols.max(1)).enumerate();
+            rows.with_min_len((1 << 14) / matrix.cols.max(1) + 1)
+                .for_each(|(i, row)| view.store(first_row + i, 0, row));
+        });
         Ok(())
     }
 
