@@ -35,7 +35,7 @@ fn main() {
     println!("ceilings: {:.0} GFLOP/s, {:.1} GB/s", matmul / 1e9, copy / 1e9);
     println!("{:<54} {:>9} {:>8} {:>6}", "", "GFLOP/s", "GB/s", "share");
     for (name, work, seconds) in &*timed {
-        let floor = (work.flop / matmul).max(work.bytes / copy);
+        let floor = work.floor(matmul, copy);
         let (flop, bytes) = (work.flop / seconds / 1e9, work.bytes / seconds / 1e9);
         println!("{name:<54} {flop:>9.0} {bytes:>8.1} {:>5.0}%", 100.0 * floor / seconds);
     }
@@ -130,12 +130,16 @@ impl Bed {
 
 /// Of a product whose epilogue reads and writes so many matrices of its size.
 fn work((m, n, k): Shape, matrices: usize) -> Work {
-    Work { flop: (2 * m * n * k) as f64, bytes: (4 * (m * k + n * k + matrices * m * n)) as f64 }
+    Work {
+        flop: (2 * m * n * k) as f64,
+        bytes: (4 * (m * k + n * k + matrices * m * n)) as f64,
+        double: false,
+    }
 }
 
 /// Of a kernel that reads and writes so many values in all.
 fn moved(values: usize) -> Work {
-    Work { flop: 0.0, bytes: 4.0 * values as f64 }
+    Work { flop: 0.0, bytes: 4.0 * values as f64, double: false }
 }
 
 fn product(name: &'static str, layout: Layout, [a, b]: [Matrix; 2], epilogue: Epilogue) -> Call {

@@ -144,7 +144,7 @@ impl Rival {
                 name: format!("{name}: training, batch {batch}"),
                 unit: "samples",
                 items: n,
-                work: work::training(&widths, n, *batch, 3.0),
+                work: vec![work::training(&widths, n, *batch, 3.0)],
                 device_memory: 0,
                 seconds,
             });

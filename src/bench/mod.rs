@@ -3,7 +3,7 @@
 //! Two ceilings are measured on the executor itself: the rate of a large matrix product that is only stored, and the rate
 //! of a large copy. Each stage then does its real work, through the calls that the commands make, on a made-up matrix; its
 //! arithmetic and the bytes that it must move are counted ([`work`]), the longer of both at the ceilings' rates is the floor
-//! below which the stage cannot go, and the floor is reported as a share of the measured time.
+//! below which the stage cannot go (of parts that follow each other, the sum of theirs), and the floor is reported as a share of the measured time.
 
 #[cfg(feature = "burn")]
 mod burn;
@@ -74,8 +74,8 @@ pub struct Measured {
     pub unit: &'static str,
     /// How many a round.
     pub items: usize,
-    /// What a round has to do.
-    pub work: Work,
+    /// What a round has to do, one part after another.
+    pub work: Vec<Work>,
     /// What its matrices take of the device's memory, in bytes.
     pub device_memory: u64,
     /// Of each round, in the order they ran.
@@ -83,6 +83,16 @@ pub struct Measured {
 }
 
 impl Measured {
+    /// Floating-point operations of a round.
+    pub fn flop(&self) -> f64 {
+        self.work.iter().map(|part| part.flop).sum()
+    }
+
+    /// Bytes that a round moves.
+    pub fn bytes(&self) -> f64 {
+        self.work.iter().map(|part| part.bytes).sum()
+    }
+
     /// The median of the rounds.
     pub fn median(&self) -> f64 {
         let mut seconds = self.seconds.clone();

@@ -70,7 +70,7 @@ pub fn train(
             name: format!("training, batch {batch}{half}"),
             unit: "samples",
             items: n,
-            work: work::training(&widths(store, settings), n, *batch, 3.0),
+            work: vec![work::training(&widths(store, settings), n, *batch, 3.0)],
             device_memory: executor.allocated(),
             seconds: history[1..].iter().map(|epoch| epoch.seconds).collect(),
         });
@@ -107,7 +107,7 @@ pub fn deeplift(
         name: format!("DeepLIFT, all {} neurons", encoder[encoder.len() - 1]),
         unit: "samples",
         items: settings.attributed,
-        work: work::deeplift(&encoder, settings.attributed, settings.attributed),
+        work: vec![work::deeplift(&encoder, settings.attributed, settings.attributed)],
         device_memory: executor.allocated(),
         seconds,
     }])
@@ -133,12 +133,11 @@ pub fn predictor(
     let training = work::training(&widths, n, mlp.batch, 2.0);
     // after each epoch the training samples are looked at once more
     let look: f64 = widths.windows(2).map(|w| 2.0 * w[0] as f64 * w[1] as f64).sum::<f64>() * n as f64;
-    let epochs = EPOCHS as f64;
     Ok(vec![Measured {
         name: format!("D-GEX, {landmarks} landmarks, 1000 units"),
         unit: "samples",
         items: EPOCHS * n,
-        work: Work { flop: epochs * (training.flop + look), bytes: epochs * training.bytes },
+        work: vec![Work { flop: training.flop + look, ..training }.times(EPOCHS as f64)],
         device_memory: executor.allocated(),
         seconds,
     }])
@@ -157,7 +156,7 @@ pub fn select(store: &Store, settings: &BenchSettings, report: Reporter) -> Resu
         name: format!("diverse, {} samples", samples.len()),
         unit: "landmarks",
         items: settings.landmarks,
-        work: work::greedy(samples.len(), store.n_genes(), settings.landmarks),
+        work: work::greedy(samples.len(), store.n_genes(), settings.landmarks).to_vec(),
         device_memory: 0,
         seconds,
     }])
@@ -183,7 +182,7 @@ pub fn permutation(
         name: format!("permutation test, {n} samples"),
         unit: "genes",
         items: genes,
-        work: work::permutation(genes, n),
+        work: vec![work::permutation(genes, n)],
         device_memory: executor.allocated(),
         seconds,
     }])
@@ -204,7 +203,7 @@ pub fn kmeans(
         name: format!("k-means, {clusters} centres"),
         unit: "samples",
         items: batches * batch + n,
-        work: work::kmeans(batches * batch, n, batch, genes, clusters),
+        work: work::kmeans(batches * batch, n, batch, genes, clusters).to_vec(),
         device_memory: executor.allocated(),
         seconds,
     }])

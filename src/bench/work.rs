@@ -4,13 +4,28 @@
 
 use serde::Serialize;
 
-/// Of one round of a stage.
+/// Of one round of a stage, or of a part of it that nothing else overlaps.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Work {
     /// Floating-point operations.
     pub flop: f64,
     /// Bytes read and written.
     pub bytes: f64,
+    /// The arithmetic is in f64, of which a vector holds half as many.
+    pub double: bool,
+}
+
+impl Work {
+    /// As often.
+    pub fn times(self, n: f64) -> Work {
+        Work { flop: n * self.flop, bytes: n * self.bytes, ..self }
+    }
+
+    /// Seconds below which it cannot be done, where this many operations and bytes a second are the most.
+    pub fn floor(&self, operations: f64, bytes: f64) -> f64 {
+        let operations = if self.double { operations / 2.0 } else { operations };
+        (self.flop / operations).max(self.bytes / bytes)
+    }
 }
 
 /// Bytes of an f32.
@@ -34,6 +49,7 @@ pub fn training(widths: &[usize], samples: usize, batch: usize, state: f64) -> W
     Work {
         flop: 2.0 * n * (2.0 * all + upper),
         bytes: F32 * (steps * (all + upper + 2.0 * state * all) + n * (4.0 * first + 4.0 * last)),
+        double: false,
     }
 }
 
@@ -48,38 +64,41 @@ pub fn deeplift(encoder: &[usize], samples: usize, batch: usize) -> Work {
     Work {
         flop: 2.0 * n * (forward + neurons * chain),
         bytes: F32 * (n * encoder[0] as f64 * 6.0 + batches * 2.0 * forward),
+        double: false,
     }
 }
 
 /// The greedy selection of `k` of `genes` genes on `samples` samples: one pass over the data a gene (two products with a vector,
-/// 4·n·G), and each time λ is set (at 0, 10, 20, 40, …) two quadratic forms of every gene, 4·n²·G; before, T·Tᵀ of the data. On
-/// the CPU, in f64 sums of f32 data.
-pub fn greedy(samples: usize, genes: usize, k: usize) -> Work {
+/// 4·n·G); and, between passes, each time λ is set (at 0, 10, 20, 40, …) two quadratic forms of every gene with symmetric
+/// matrices, 2·n²·G, and before all T·Tᵀ of the data, n²·G. On the CPU, in f64 sums of f32 data.
+pub fn greedy(samples: usize, genes: usize, k: usize) -> [Work; 2] {
     let (n, g) = (samples as f64, genes as f64);
     let refreshes = 1.0 + (0..).map(|i| 10usize << i).take_while(|at| *at < k).count() as f64;
-    let passes = k as f64 + 2.0 * refreshes + 1.0;
-    Work {
-        flop: 4.0 * n * g * k as f64 + refreshes * 4.0 * n * n * g + n * n * g,
-        bytes: F32 * n * g * passes,
-    }
+    let pass = Work { flop: 4.0 * n * g, bytes: F32 * n * g, double: true };
+    let form = Work { flop: n * n * g, ..pass };
+    [pass.times(k as f64), form.times(2.0 * refreshes + 1.0)]
 }
 
 /// The permutation test of `genes` genes over `samples` samples: all correlations of inferred with measured genes, none stored.
 pub fn permutation(genes: usize, samples: usize) -> Work {
     let (g, n) = (genes as f64, samples as f64);
-    Work { flop: 2.0 * g * g * n, bytes: F32 * 2.0 * g * n }
+    Work { flop: 2.0 * g * g * n, bytes: F32 * 2.0 * g * n, double: false }
 }
 
 /// k-means of `samples` samples that learns from `learned` (with repeats), in batches of `batch`: of each a product with every
-/// centre and, where it moves its centre, 3·G; before, the start looks at one batch once a centre. Bytes: a sample is read, written
-/// to the device, its squared length taken, read by the product and once more for the centre; centres are read once a batch, and
-/// moved once a batch while they learn (read, written).
-pub fn kmeans(learned: usize, samples: usize, batch: usize, genes: usize, centres: usize) -> Work {
+/// centre, of the first batch one with itself for the start; and, between products, rows that are read, moved and written to the
+/// device, and the centres that they move, 3·G a sample, each read and written once a batch.
+pub fn kmeans(learned: usize, samples: usize, batch: usize, genes: usize, centres: usize) -> [Work; 2] {
     let (l, n, b, g, k) = (learned as f64, samples as f64, batch as f64, genes as f64, centres as f64);
-    Work {
-        flop: 2.0 * (l + n) * k * g + 3.0 * l * g + 3.0 * b * k * g,
-        bytes: F32 * g * (4.0 * (l + n) + l + b * k + (l + n) / b * k + 2.0 * l / b * k),
-    }
+    let batches = (l + n) / b;
+    let products = Work {
+        flop: 2.0 * (l + n) * k * g + 2.0 * b * b * g,
+        bytes: F32 * g * (l + n + batches * k),
+        double: false,
+    };
+    let rows =
+        Work { flop: 3.0 * l * g, bytes: F32 * g * (3.0 * (l + n) + l + 2.0 * (l / b) * k), double: false };
+    [products, rows]
 }
 
 #[cfg(test)]
@@ -93,8 +112,10 @@ mod tests {
         assert!((one - 111.9e6).abs() < 0.1e6, "{one}");
         let one = deeplift(&widths[..3], 1, 1).flop;
         assert!((one - 2.25e9).abs() < 0.01e9, "2·K·H·G and a forward pass: {one}");
-        assert_eq!(permutation(10, 3), Work { flop: 600.0, bytes: 240.0 });
-        assert_eq!(greedy(2, 5, 1).flop, 40.0 + 80.0 + 20.0);
+        assert_eq!(permutation(10, 3), Work { flop: 600.0, bytes: 240.0, double: false });
+        let [passes, forms] = greedy(2, 5, 1);
+        assert_eq!([passes.flop, forms.flop], [40.0, 20.0 * 3.0]);
+        assert_eq!(passes.floor(passes.flop, passes.bytes), 2.0, "f64 at half the rate");
         let half = training(&widths, 100, 50, 3.0);
         assert_eq!(half.flop, training(&widths, 100, 100, 3.0).flop);
         assert!(half.bytes > training(&widths, 100, 100, 3.0).bytes);

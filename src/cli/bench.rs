@@ -185,8 +185,8 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
             "{:<34}{:>12.1}{:>10.0}{:>9.1}{:>10.3}{:>7.0}%{:>7.0}%{:>10.0}\n",
             format!("{} ({})", stage.name, stage.unit),
             stage.items as f64 / seconds,
-            stage.work.flop / seconds / 1e9,
-            stage.work.bytes / seconds / 1e9,
+            stage.flop() / seconds / 1e9,
+            stage.bytes() / seconds / 1e9,
             seconds,
             100.0 * stage.spread(),
             100.0 * floor(stage, &best, args.precision) / seconds,
@@ -252,18 +252,18 @@ fn ratios(ours: &[Measured], beside: &[Measured]) -> Vec<(String, f64)> {
 fn floor(stage: &Measured, best: &Ceilings, precision: Precision) -> f64 {
     let half = precision == Precision::F16 && stage.name.ends_with("f16");
     let matmul = if half { best.matmul_half } else { best.matmul };
-    (stage.work.flop / matmul).max(stage.work.bytes / best.copy)
+    stage.work.iter().map(|part| part.floor(matmul, best.copy)).sum()
 }
 
 fn describe(stage: &Measured, best: &Ceilings, precision: Precision) -> Value {
     let seconds = stage.median();
     json!({
         "name": stage.name, "unit": stage.unit, "items": stage.items,
-        "flop": stage.work.flop, "bytes": stage.work.bytes,
+        "flop": stage.flop(), "bytes": stage.bytes(),
         "seconds": stage.seconds, "median": seconds, "spread": stage.spread(),
         "rate": stage.items as f64 / seconds,
-        "flop-per-second": stage.work.flop / seconds,
-        "bytes-per-second": stage.work.bytes / seconds,
+        "flop-per-second": stage.flop() / seconds,
+        "bytes-per-second": stage.bytes() / seconds,
         "floor": floor(stage, best, precision),
         "device-memory": stage.device_memory,
         "share-of-ceiling": floor(stage, best, precision) / seconds,

@@ -2,6 +2,8 @@
 //!
 //! Values are f32 as in the store; every product is summed in f64, in an order that follows from the shape alone.
 
+use std::cmp::Ordering;
+
 use nalgebra::{DMatrix, DMatrixView, Dyn};
 use rayon::prelude::*;
 
@@ -18,7 +20,7 @@ pub struct Columns {
 
 /// Genes that one task converts to f64 and multiplies: 256 × 613 × 8 bytes are 1.2 MiB.
 const GENES: usize = 256;
-/// Rows of a Gram matrix that one task makes.
+/// Rows of a Gram matrix, or of one that is symmetric, at a time.
 const PANEL: usize = 96;
 /// Partial sums of a dot product.
 const LANES: usize = 16;
@@ -133,11 +135,24 @@ impl Columns {
         gram
     }
 
-    /// xᵀ·M·x for every column x; M is [rows × rows].
+    /// xᵀ·M·x for every column x; M is [rows × rows] and symmetric: its lower triangle is what is looked at.
     pub fn quadratic(&self, m: &DMatrix<f64>) -> Vec<f64> {
+        let lower = DMatrix::from_fn(self.rows, self.rows, |i, j| match i.cmp(&j) {
+            Ordering::Greater => 2.0 * m[(i, j)],
+            Ordering::Equal => m[(i, j)],
+            Ordering::Less => 0.0,
+        });
         let product = |block: &DMatrix<f64>| {
-            let image = m * block;
-            image.column_iter().zip(block.column_iter()).map(|(a, b)| a.dot(&b)).collect::<Vec<_>>()
+            let mut sums = vec![0.0; block.ncols()];
+            for first in (0..self.rows).step_by(PANEL) {
+                let last = self.rows.min(first + PANEL);
+                let image = lower.view((first, 0), (last - first, last)) * block.rows(0, last);
+                let part = block.rows(first, last - first);
+                for ((sum, a), b) in sums.iter_mut().zip(image.column_iter()).zip(part.column_iter()) {
+                    *sum += a.dot(&b);
+                }
+            }
+            sums
         };
         self.by_block(product).concat()
     }
@@ -168,7 +183,7 @@ impl Columns {
                 #[inline(always)]
                 || {
                     for (x, out) in values.chunks_exact(self.rows).zip(out) {
-                        *out = dot_both(x, a, b);
+                        *out = [dot(x, a), dot(x, b)];
                     }
                 },
             );
@@ -177,23 +192,20 @@ impl Columns {
     }
 }
 
+/// x·a. One sum at a time: of a loop for two the compiler makes pairs of values instead of vectors.
 #[inline(always)]
-fn dot_both(x: &[f32], a: &[f64], b: &[f64]) -> [f64; 2] {
-    let (mut with_a, mut with_b) = ([0.0; LANES], [0.0; LANES]);
-    let ((x, x_rest), (a, a_rest), (b, b_rest)) =
-        (x.as_chunks::<LANES>(), a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    for ((x, a), b) in x.iter().zip(a).zip(b) {
+fn dot(x: &[f32], a: &[f64]) -> f64 {
+    let mut sums = [0.0; LANES];
+    let ((x, x_rest), (a, a_rest)) = (x.as_chunks::<LANES>(), a.as_chunks::<LANES>());
+    for (x, a) in x.iter().zip(a) {
         for lane in 0..LANES {
-            let x = f64::from(x[lane]);
-            with_a[lane] += x * a[lane];
-            with_b[lane] += x * b[lane];
+            sums[lane] += f64::from(x[lane]) * a[lane];
         }
     }
-    for (lane, ((x, a), b)) in x_rest.iter().zip(a_rest).zip(b_rest).enumerate() {
-        with_a[lane] += f64::from(*x) * a;
-        with_b[lane] += f64::from(*x) * b;
+    for ((sum, x), a) in sums.iter_mut().zip(x_rest).zip(a_rest) {
+        *sum += f64::from(*x) * a;
     }
-    [with_a.iter().sum(), with_b.iter().sum()]
+    sums.iter().sum()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@
 //! Cost: 4·n²·G at the start and each time λ is set, 4·n·G + 4·n² a step; memory X and n². Sums are in f64.
 
 use nalgebra::{DMatrix, DVector};
+use rayon::prelude::*;
 
 use super::columns::Columns;
 use super::constraints::{Constraints, Picks};
@@ -21,6 +22,8 @@ use crate::progress::{Event, Reporter};
 
 /// The first stretch of one λ, in genes; each later one ends at twice the genes of the one before.
 const STRETCH: usize = 10;
+/// Genes that a task looks at, at least.
+const GENES: usize = 1024;
 
 struct State<'a> {
     x: &'a Columns,
@@ -67,11 +70,12 @@ impl<'a> State<'a> {
         let image = self.gram * &y;
         let (f, scale) = (y.dot(&image), 1.0 / (x.dot(&y) + self.lambda));
         let dots = self.x.dots(y.as_slice(), (&self.a * image).as_slice());
-        for ((p, f_i), [c, e]) in self.p.iter_mut().zip(&mut self.f).zip(&dots) {
+        let genes = self.p.par_iter_mut().zip(&mut self.f).zip(&dots).with_min_len(GENES);
+        genes.for_each(|((p, f_i), [c, e])| {
             let u = c * scale;
             *p -= u * c;
             *f_i += u * (u * f - 2.0 * e);
-        }
+        });
         self.a.ger(-scale, &y, &y, 1.0);
     }
 }
@@ -100,7 +104,8 @@ pub fn ridge_greedy(
         if placed >= stretch_end {
             stretch_end = state.refresh(&picks.genes);
         }
-        let free = (0..x.len()).filter(|gene| !taken[*gene] && constraints.allows(*gene, placed));
+        let free = (0..x.len()).into_par_iter().with_min_len(GENES);
+        let free = free.filter(|gene| !taken[*gene] && constraints.allows(*gene, placed));
         let value = |gene: usize| if constant[gene] { -1.0 } else { state.gain(gene) };
         let better =
             |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1).then_with(|| ids[b.0].cmp(&ids[a.0]));
