@@ -43,20 +43,19 @@ pub fn run(
                 format!("gather of row {from} from {}; this is a bug of genelift", source.matrix.rows),
             ));
         }
-        let (mut offsets, mut scales) = ([0.0; WIDTH], [0.0; WIDTH]);
         column_blocks(out.matrix.cols, |col, n| {
-            source.load(from, col, &mut values[..n]);
-            offset.load(0, col, &mut offsets[..n]);
-            scale.load(0, col, &mut scales[..n]);
+            let values = &mut values[..n];
+            source.load(from, col, values);
+            let (offsets, scales) = (offset.loaded(0, col, n), scale.loaded(0, col, n));
             vectorized(
                 #[inline(always)]
                 || {
-                    for i in 0..WIDTH {
-                        values[i] = (values[i] - offsets[i]) * scales[i];
+                    for ((x, offset), scale) in values.iter_mut().zip(offsets).zip(scales) {
+                        *x = (*x - offset) * scale;
                     }
                 },
             );
-            out.store(row, col, &values[..n]);
+            out.store(row, col, values);
         });
         Ok(())
     })

@@ -164,6 +164,13 @@ impl View {
         }
     }
 
+    /// Elements of an f32 matrix that nobody stores to now.
+    #[inline]
+    pub fn loaded(&self, row: usize, col: usize, len: usize) -> &[f32] {
+        assert_eq!(self.matrix.element, Element::F32, "parameters are f32");
+        self.block(row, col, len)
+    }
+
     /// Elements of an f32 matrix in place, for one that is read and written by the same task.
     #[inline]
     #[allow(clippy::mut_from_ref)] // exclusive by the contract of `View`
