@@ -9,6 +9,8 @@
 mod reference;
 mod scores;
 
+use std::time::Instant;
+
 use serde::{Deserialize, Serialize};
 
 use crate::device::Executor;
@@ -131,6 +133,8 @@ pub struct Attribution {
     pub samples: usize,
     /// How exactly contributions add up.
     pub completeness: Completeness,
+    /// Of the passes over the samples; what is set up before them is not in it.
+    pub seconds: f64,
 }
 
 /// A batch's chain of multipliers takes at most this much device memory.
@@ -214,6 +218,7 @@ pub fn attribute(
 
     let mut completeness = Completeness::default();
     let order: Vec<u32> = (0..n as u32).collect();
+    let started = Instant::now();
     report(Event::Started { task: "attributing".into(), total: Some(n as u64), unit: "samples" });
     feed.pass(executor, &order, |executor, part| {
         executor.run(program, &Step { rows: part.rows, first: part.first, ..Step::default() })?;
@@ -234,6 +239,7 @@ pub fn attribute(
     report(Event::Finished);
 
     let folded = executor.read(scores, 0, seeds)?;
+    let seconds = started.elapsed().as_secs_f64();
     if let Some(gene) = folded.iter().position(|v| !v.is_finite()).map(|i| i % genes) {
         let message = format!(
             "the score of gene {} is not finite; the model's weights or the data are out of range",
@@ -242,7 +248,14 @@ pub fn attribute(
         return Err(Error::Data(message));
     }
     let (scores, nodes) = aggregate(&folded, genes, n, settings.aggregate);
-    Ok(Attribution { scores, per_node: per_node.then_some(nodes), neurons, samples: n, completeness })
+    Ok(Attribution {
+        scores,
+        per_node: per_node.then_some(nodes),
+        neurons,
+        samples: n,
+        completeness,
+        seconds,
+    })
 }
 
 /// Pre- and post-activation of one layer, samples × width.

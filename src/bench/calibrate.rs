@@ -78,10 +78,14 @@ fn products(widths: &[usize], batches: &[usize]) -> Vec<Shape> {
     let mut shapes = Vec::new();
     for batch in batches {
         for (layer, pair) in widths.windows(2).enumerate() {
-            shapes.push((Layout::Nt, [*batch, pair[1], pair[0]]));
-            shapes.push((Layout::Tn, [pair[1], pair[0], *batch]));
+            // as `Network::trainable` keeps weights
+            let turned = pair[0] > pair[1];
+            let (through, back) = if turned { (Layout::Nn, Layout::Nt) } else { (Layout::Nt, Layout::Nn) };
+            shapes.push((through, [*batch, pair[1], pair[0]]));
+            let gradient = if turned { [pair[0], pair[1], *batch] } else { [pair[1], pair[0], *batch] };
+            shapes.push((Layout::Tn, gradient));
             if layer > 0 {
-                shapes.push((Layout::Nn, [*batch, pair[0], pair[1]]));
+                shapes.push((back, [*batch, pair[0], pair[1]]));
             }
         }
     }

@@ -20,11 +20,8 @@ use crate::select::columns::Columns;
 use crate::select::{Constraints, DiverseSettings, diverse};
 use crate::store::Store;
 
-/// Times `rounds` calls of `run`, after one that is not counted where `warm`.
-fn timed(rounds: usize, warm: bool, mut run: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
-    if warm {
-        run()?;
-    }
+/// Times `rounds` calls of `run`.
+fn timed(rounds: usize, mut run: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
     (0..rounds)
         .map(|_| {
             let start = Instant::now();
@@ -98,10 +95,15 @@ pub fn deeplift(
     let model = Model::initial(&shape, store.genes().ids.clone(), input, 0, config);
     let attribution =
         AttributeSettings { samples: Some(settings.attributed), ..AttributeSettings::standard() };
-    let seconds = timed(settings.rounds, true, || {
+    let mut seconds = Vec::new();
+    for round in 0..=settings.rounds {
         executor.reset();
-        attribute(executor, &model, store, &attribution, false, report).map(drop)
-    })?;
+        let made = attribute(executor, &model, store, &attribution, false, report)?;
+        // the first warms up
+        if round > 0 {
+            seconds.push(made.seconds);
+        }
+    }
     let encoder = [&[store.n_genes()], &settings.hidden[..model.encoder_layers()]].concat();
     Ok(vec![Measured {
         name: format!("DeepLIFT, all {} neurons", encoder[encoder.len() - 1]),
@@ -126,7 +128,7 @@ pub fn predictor(
     let (measured, inferred): (Vec<usize>, Vec<usize>) = (0..genes).partition(|gene| *gene < landmarks);
     let mlp = MlpSettings { epochs: EPOCHS, validation: 0.0, ..MlpSettings::default() };
     let fit = FitSettings { method: Method::Mlp, mlp: mlp.clone(), ..FitSettings::default() };
-    let seconds = timed(settings.rounds, false, || {
+    let seconds = timed(settings.rounds, || {
         Predictor::fit(executor, store, &samples, &measured, &inferred, &fit, report).map(drop)
     })?;
     let widths = [&[landmarks], &mlp.hidden[..], &[genes - landmarks]].concat();
@@ -149,7 +151,7 @@ pub fn select(store: &Store, settings: &BenchSettings, report: Reporter) -> Resu
     let (x, _) = Columns::standardized(store, &samples);
     let constraints = Constraints::new(store.genes(), settings.landmarks, &[], &[])?;
     let ridge = DiverseSettings::default().ridge;
-    let seconds = timed(settings.rounds, false, || {
+    let seconds = timed(settings.rounds, || {
         diverse(&x, x.gram(), ridge, &store.genes().ids, &constraints, report).map(drop)
     })?;
     Ok(vec![Measured {
@@ -177,7 +179,7 @@ pub fn permutation(
         store.read_row((sample + 1) % n, &mut next);
         pairs.add(&row, &next)?;
     }
-    let seconds = timed(settings.rounds, false, || permutation_test(executor, &mut pairs, report).map(drop))?;
+    let seconds = timed(settings.rounds, || permutation_test(executor, &mut pairs, report).map(drop))?;
     Ok(vec![Measured {
         name: format!("permutation test, {n} samples"),
         unit: "genes",
@@ -197,8 +199,7 @@ pub fn kmeans(
 ) -> Result<Vec<Measured>> {
     let (n, genes, clusters) = (store.n_samples(), store.n_genes(), DedupSettings::default().clusters);
     let (batch, batches) = kmeans::batches(n, genes, clusters);
-    let seconds =
-        timed(settings.rounds, false, || kmeans::cluster(store, executor, clusters, 0, report).map(drop))?;
+    let seconds = timed(settings.rounds, || kmeans::cluster(store, executor, clusters, 0, report).map(drop))?;
     Ok(vec![Measured {
         name: format!("k-means, {clusters} centres"),
         unit: "samples",

@@ -7,7 +7,7 @@ use super::checkpoint::{Checkpoint, Moments};
 use super::feed::{Feed, Resident};
 use super::history::Epoch;
 use super::model::{Layer, Model, Shape};
-use super::network::{InputBuffers, LossBuffers, Network};
+use super::network::{InputBuffers, LayerBuffers, LossBuffers, Network};
 use super::scaling;
 use super::settings::{BETAS, Optimizer, Precision, TrainSettings, corrections};
 use crate::device::random::Stream;
@@ -219,7 +219,7 @@ impl<'a> Run<'a> {
         let genes = model.genes.len();
         let half = settings.precision == Precision::F16;
         let batch = settings.batch.min(training.samples.len());
-        let network = Network::new(executor, &model.layers, half)?;
+        let network = Network::trainable(executor, &model.layers, half)?;
         let input = InputBuffers::new(executor, model)?;
         let depth = network.layers.len();
         let outputs = network.batch_matrices(executor, "activations", batch, depth - 1)?;
@@ -301,7 +301,7 @@ impl<'a> Run<'a> {
         if settings.shuffle {
             Stream::new(settings.seed, "shuffle", epoch).shuffle(&mut order);
         }
-        let genes = self.network.layers[0].weight.cols as f64;
+        let genes = self.network.layers[self.network.layers.len() - 1].outputs() as f64;
         let first_step = *step;
         let before = (epoch - 1) * n as u64;
         let note = format!("epoch {epoch}/{}{}", settings.epochs, self.last_loss());
@@ -359,14 +359,15 @@ impl<'a> Run<'a> {
     }
 
     fn download_moments(&self, executor: &mut dyn Executor) -> Result<Vec<(Moments, Moments)>> {
-        let mut read = |matrices: &[Matrix]| -> Result<Moments> {
+        let mut read = |layer: &LayerBuffers, matrices: &[Matrix]| -> Result<Moments> {
             let mut get = |i: usize| match matrices.get(i) {
-                Some(matrix) => executor.read(*matrix, 0, matrix.rows),
+                Some(matrix) => layer.read(executor, *matrix),
                 None => Ok(Vec::new()),
             };
             Ok(Moments { first: get(0)?, second: get(1)? })
         };
-        self.moments.iter().map(|(weight, bias)| Ok((read(weight)?, read(bias)?))).collect()
+        let layers = self.network.layers.iter().zip(&self.moments);
+        layers.map(|(layer, (weight, bias))| Ok((read(layer, weight)?, read(layer, bias)?))).collect()
     }
 }
 
@@ -398,12 +399,17 @@ fn optimizer(
     network: &Network,
     saved: &[(Moments, Moments)],
 ) -> Result<OptimizerState> {
-    let mut parameter = |name: String, value: Matrix, l2: f32, saved: Option<&Moments>| -> Result<_> {
+    let mut parameter = |layer: &LayerBuffers,
+                         name: String,
+                         value: Matrix,
+                         l2: f32,
+                         saved: Option<&Moments>|
+     -> Result<_> {
         let mut make = |which: &str, saved: Option<&Vec<f32>>| -> Result<Matrix> {
             let name = format!("{name}.{which}");
             let matrix = executor.matrix(&name, value.rows, value.cols, Element::F32)?;
             if let Some(values) = saved.filter(|v| !v.is_empty()) {
-                executor.write(matrix, 0, values)?;
+                layer.write(executor, matrix, values)?;
             }
             Ok(matrix)
         };
@@ -427,12 +433,13 @@ fn optimizer(
     for (i, layer) in network.layers.iter().enumerate() {
         let saved = saved.get(i);
         let (wm, wu) = parameter(
+            layer,
             format!("optimizer.{i}.weight"),
             layer.weight,
             settings.l2 as f32,
             saved.map(|s| &s.0),
         )?;
-        let (bm, bu) = parameter(format!("optimizer.{i}.bias"), layer.bias, 0.0, saved.map(|s| &s.1))?;
+        let (bm, bu) = parameter(layer, format!("optimizer.{i}.bias"), layer.bias, 0.0, saved.map(|s| &s.1))?;
         moments.push((wm, bm));
         updates.push((wu, bu));
     }

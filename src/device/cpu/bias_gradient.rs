@@ -13,15 +13,13 @@ const RUN: usize = 64;
 pub fn run(context: &Context, gradient: Matrix, rule: &Update) {
     let gradient = context.view(gradient);
     let (rows, cols) = (gradient.matrix.rows.min(context.step.rows), gradient.matrix.cols);
-    // narrow blocks: a bias is one row, and its columns are the only tasks
-    const BLOCK: usize = 128;
-    const { assert!(BLOCK <= WIDTH) };
-    (0..cols.div_ceil(BLOCK)).into_par_iter().for_each(|block| {
-        let col = block * BLOCK;
-        let n = BLOCK.min(cols - col);
-        let (mut total, mut values) = ([0.0f32; BLOCK], [0.0f32; BLOCK]);
+    // a bias is one row, and its columns are the only tasks
+    (0..cols.div_ceil(WIDTH)).into_par_iter().for_each(|block| {
+        let col = block * WIDTH;
+        let n = WIDTH.min(cols - col);
+        let (mut total, mut values) = ([0.0f32; WIDTH], [0.0f32; WIDTH]);
         for first in (0..rows).step_by(RUN) {
-            let mut sum = [0.0f32; BLOCK];
+            let mut sum = [0.0f32; WIDTH];
             for row in first..rows.min(first + RUN) {
                 gradient.load(row, col, &mut values[..n]);
                 vectorized(
