@@ -20,10 +20,13 @@ pub struct Ceilings {
     pub copy: f64,
 }
 
+/// Bytes that are copied at least: more than a last-level cache holds.
+const COPIED: usize = 128 << 20;
+
 /// How often each is tried; the best counts.
 const TRIES: usize = 5;
 
-/// Measures on square matrices of `side` rows and columns. Frees what was on the device before.
+/// Measures on square matrices of `side` rows and columns, for the copy on larger ones where these fit a cache. Frees what was on the device before.
 ///
 /// # Errors
 /// [`crate::Error::Device`].
@@ -48,13 +51,14 @@ pub fn ceilings(executor: &mut dyn Executor, side: usize) -> Result<Ceilings> {
     let (matmul, matmul_half) = (product(executor, false)?, product(executor, true)?);
 
     executor.reset();
-    let source = executor.matrix("source", side, side, Element::F32)?;
-    let out = executor.matrix("copy", side, side, Element::F32)?;
+    let rows = side.max(COPIED / (4 * side));
+    let source = executor.matrix("source", rows, side, Element::F32)?;
+    let out = executor.matrix("copy", rows, side, Element::F32)?;
     let offset = executor.matrix("offset", 1, side, Element::F32)?;
     let scale = executor.matrix("scale", 1, side, Element::F32)?;
     let mut recording = Recording::new();
     recording.push(Call::Gather { source, index: None, offset, scale, out });
-    let copy = best(executor, &recording, side, 8.0 * n * n)?;
+    let copy = best(executor, &recording, rows, 8.0 * rows as f64 * n)?;
     executor.reset();
     Ok(Ceilings { matmul, matmul_half, copy })
 }
