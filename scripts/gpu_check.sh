@@ -109,7 +109,7 @@ run() { # NAME COMMAND...
 }
 bench() { # NAME
     for precision in f32 f16; do
-        stages=train
+        stages=train,deeplift
         [ $precision = f32 ] && stages=train,deeplift,predictor,permutation,k-means
         # shellcheck disable=SC2086 # a list of options
         run "genelift-$precision$1" "$binary" -q bench --json --device "$device" --precision $precision --stage $stages \

@@ -10,6 +10,7 @@ use genelift::attribution::{Aggregate, AttributeSettings, Reference, Target, att
 use genelift::device::recording::Activation;
 use genelift::nn::model::{Layer, Model};
 use genelift::nn::scaling::{self, Scale};
+use genelift::nn::settings::Precision;
 use genelift::nn::tensors::TensorFile;
 use genelift::progress::silent;
 use genelift::store::Store;
@@ -76,8 +77,7 @@ fn scores_equal_captums() {
                             reference: Reference::from(reference.to_string()),
                             target,
                             aggregate,
-                            samples: None,
-                            seed: 0,
+                            ..AttributeSettings::standard()
                         };
                         let per_node = aggregate == Aggregate::AbsMean;
                         executor.reset();
@@ -105,6 +105,31 @@ fn scores_equal_captums() {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Half precision beside single: three digits of the largest score, and contributions add up as far.
+#[test]
+fn half_precision_gives_the_same_scores() {
+    let manifest = manifest();
+    let case = &manifest["cases"]["sigmoid"];
+    let dir = tempfile::tempdir().unwrap();
+    let store = example_store(dir.path(), SAMPLES, of(&case["genes"]));
+    let model = case_model(&store, case);
+    for aggregate in [Aggregate::MeanAbs, Aggregate::Mean] {
+        for mut executor in executors() {
+            let mut scores = |precision| {
+                let settings = AttributeSettings { precision, aggregate, ..AttributeSettings::standard() };
+                executor.reset();
+                attribute(&mut *executor, &model, &store, &settings, false, &silent).unwrap()
+            };
+            let (single, half) = (scores(Precision::F32), scores(Precision::F16));
+            let largest = single.scores.iter().fold(0.0f64, |m, s| m.max(s.abs()));
+            let apart = single.scores.iter().zip(&half.scores).map(|(a, b)| (a - b).abs() / largest);
+            let worst = apart.fold(0.0, f64::max);
+            assert!(worst > 0.0 && worst < 2e-3, "{aggregate:?} on {}: {worst:e}", executor.name());
+            assert!(half.completeness.relative() < 2e-3, "{:?}", half.completeness);
         }
     }
 }

@@ -19,7 +19,8 @@ use crate::device::recording::{Activation, Call, Element, Epilogue, Fold, Layout
 use crate::error::{Error, Result};
 use crate::nn::feed::{Feed, Resident, match_genes};
 use crate::nn::model::Model;
-use crate::nn::network::{InputBuffers, LayerBuffers, Network, vector};
+use crate::nn::network::{InputBuffers, Network, vector};
+use crate::nn::settings::Precision;
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
 
@@ -74,6 +75,9 @@ pub struct AttributeSettings {
     pub samples: Option<usize>,
     /// Of that draw.
     pub seed: u64,
+    /// Of the multipliers' way from the neurons back to the genes; samples go forward in single precision.
+    #[serde(default)]
+    pub precision: Precision,
 }
 
 impl AttributeSettings {
@@ -85,6 +89,7 @@ impl AttributeSettings {
             aggregate: Aggregate::MeanAbs,
             samples: None,
             seed: 0,
+            precision: Precision::F32,
         }
     }
 
@@ -168,6 +173,7 @@ pub fn attribute(
     let seeds = if average { 1 } else { neurons };
     let widest = encoder.iter().map(|layer| layer.outputs).max().unwrap_or(1);
     let most = if average { BATCH_ROWS } else { BATCH };
+    let half = settings.precision == Precision::F16;
     let batch = (CHAIN_BYTES / (4 * seeds * widest)).clamp(1, most).min(samples.len());
 
     let network = Network::new(executor, encoder, false)?;
@@ -208,7 +214,7 @@ pub fn attribute(
     chain(
         executor,
         &mut recording,
-        &network.layers,
+        &Network { half, ..network.clone() },
         &multipliers,
         settings.target,
         average,
@@ -292,27 +298,28 @@ fn activations(
 fn chain(
     executor: &mut dyn Executor,
     recording: &mut Recording,
-    layers: &[LayerBuffers],
+    network: &Network,
     multipliers: &[Matrix],
     target: Target,
     average: bool,
     last: Epilogue,
 ) -> Result<()> {
+    let (layers, element) = (&network.layers, network.element());
     let deepest = layers.len() - 1;
     let samples = multipliers[deepest].rows;
     let neurons = layers[deepest].weight.rows;
     let rows = if average { samples } else { samples * neurons };
-    let mut above = executor.matrix("seeds", rows, neurons, Element::F32)?;
+    let mut above = executor.matrix("seeds", rows, neurons, element)?;
     let seed = (target == Target::Post).then_some(multipliers[deepest]);
     recording.push(Call::Seeds { multipliers: seed, average, out: above, samples });
     for l in (1..layers.len()).rev() {
         let weight = layers[l].weight;
-        let out = executor.matrix("chained multipliers", rows, weight.cols, Element::F32)?;
+        let out = executor.matrix("chained multipliers", rows, weight.cols, element)?;
         let epilogue = Epilogue::Multiply { by: multipliers[l - 1], out };
-        recording.product("chain", Layout::Nn, above, weight, false, epilogue);
+        recording.product("chain", Layout::Nn, above, weight, network.half, epilogue);
         above = out;
     }
-    recording.product("contributions", Layout::Nn, above, layers[0].weight, false, last);
+    recording.product("contributions", Layout::Nn, above, layers[0].weight, network.half, last);
     Ok(())
 }
 

@@ -31,6 +31,11 @@ fn timed(rounds: usize, mut run: impl FnMut() -> Result<()>) -> Result<Vec<f64>>
         .collect()
 }
 
+/// What the names of stages in half precision end with.
+fn half(settings: &BenchSettings) -> &'static str {
+    if settings.precision == Precision::F16 { ", f16" } else { "" }
+}
+
 fn widths(store: &Store, settings: &BenchSettings) -> Vec<usize> {
     [&[store.n_genes()], &settings.hidden[..], &[store.n_genes()]].concat()
 }
@@ -62,9 +67,8 @@ pub fn train(
             checkpoint: None,
         };
         let history = train_network(executor, &training, report)?.history;
-        let half = if settings.precision == Precision::F16 { ", f16" } else { "" };
         all.push(Measured {
-            name: format!("training, batch {batch}{half}"),
+            name: format!("training, batch {batch}{}", half(settings)),
             unit: "samples",
             items: n,
             work: vec![work::training(&widths(store, settings), n, *batch, 3.0)],
@@ -93,8 +97,11 @@ pub fn deeplift(
     let input = scaling::fit(store, &samples, standard.scale);
     let config = serde_json::Value::Null;
     let model = Model::initial(&shape, store.genes().ids.clone(), input, 0, config);
-    let attribution =
-        AttributeSettings { samples: Some(settings.attributed), ..AttributeSettings::standard() };
+    let attribution = AttributeSettings {
+        samples: Some(settings.attributed),
+        precision: settings.precision,
+        ..AttributeSettings::standard()
+    };
     let mut seconds = Vec::new();
     for round in 0..=settings.rounds {
         executor.reset();
@@ -106,7 +113,7 @@ pub fn deeplift(
     }
     let encoder = [&[store.n_genes()], &settings.hidden[..model.encoder_layers()]].concat();
     Ok(vec![Measured {
-        name: format!("DeepLIFT, all {} neurons", encoder[encoder.len() - 1]),
+        name: format!("DeepLIFT, all {} neurons{}", encoder[encoder.len() - 1], half(settings)),
         unit: "samples",
         items: settings.attributed,
         work: vec![work::deeplift(&encoder, settings.attributed, settings.attributed)],

@@ -11,6 +11,7 @@ use crate::attribution::{
 use crate::device::{self, Executor};
 use crate::error::{Error, Result};
 use crate::nn::model::Model;
+use crate::nn::settings::Precision;
 use crate::progress::Reporter;
 use crate::store::{Store, atomic, npy};
 
@@ -53,6 +54,10 @@ pub struct Options {
     /// How many samples, drawn by the seed [all]
     #[arg(long, value_name = "N")]
     pub samples: Option<usize>,
+    /// Of the multipliers' way from the neurons back to the genes: f32, or f16 with f32 accumulation, good to about 3
+    /// digits [f32]
+    #[arg(long, value_enum)]
+    pub precision: Option<Precision>,
 }
 
 impl Options {
@@ -68,6 +73,7 @@ impl Options {
             aggregate: self.aggregate.unwrap_or(preset.aggregate),
             samples: self.samples.or(preset.samples),
             seed,
+            precision: self.precision.unwrap_or(preset.precision),
         }
     }
 }

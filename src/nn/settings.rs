@@ -17,10 +17,11 @@ pub enum Optimizer {
 }
 
 /// The type of stored activations and of the products' operands; sums, weights and moments are always f32.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Single precision
+    #[default]
     F32,
     /// Half precision inputs and activations, f32 accumulation
     F16,
