@@ -176,7 +176,7 @@ pub fn attribute(
     let half = settings.precision == Precision::F16;
     let batch = (CHAIN_BYTES / (4 * seeds * widest)).clamp(1, most).min(samples.len());
 
-    let network = Network::new(executor, encoder, false)?;
+    let network = Network::new(executor, encoder, half)?;
     let input = InputBuffers::new(executor, model)?;
     let reference = vector(executor, "reference", genes, &reference)?;
     let matrix =
@@ -214,7 +214,7 @@ pub fn attribute(
     chain(
         executor,
         &mut recording,
-        &Network { half, ..network.clone() },
+        &network,
         &multipliers,
         settings.target,
         average,
