@@ -56,6 +56,7 @@ pub mod device;
 pub mod error;
 pub mod evaluate;
 pub mod formats;
+pub mod genes;
 pub mod infer;
 pub mod nn;
 pub mod prepare;

@@ -1,0 +1,1 @@
+//! Gene identity: which gene of one list, store or model is which of another; and the one reader and writer of tables.
