@@ -4,12 +4,13 @@
 //! at the whole gene, its values are set aside in a [`Spool`], in memory or on disk, and turned afterwards, so memory
 //! never grows with the data.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::missing::Tally;
 use super::orientation::{self, Rows};
 use super::parts::{Part, Parts};
-use super::{MatrixFile, Missing, Orientation, ReadSettings, names};
+use super::{MatrixFile, Missing, Orientation, ReadSettings, names, sides, triples};
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
@@ -75,11 +76,14 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
     atomic::check_free(out, settings.force)?;
     atomic::sweep(out, "tmp");
     let labels = settings.labels.as_deref().map(Table::read).transpose()?;
+    let (inputs, prefixes) = expanded(inputs, report)?;
+    let inputs = inputs.as_slice();
     let mut import = Import {
         out,
         settings,
         report,
         joins: inputs.len() > 1,
+        prefixes,
         writer: None,
         samples: Table::default(),
         parts: Parts::default(),
@@ -121,6 +125,30 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
     writer.finish(genes, samples, origin)
 }
 
+/// The inputs, with the matrices of a directory that holds several samples in its place; and the prefix of each.
+fn expanded(inputs: &[PathBuf], report: Reporter) -> Result<(Vec<PathBuf>, HashMap<PathBuf, String>)> {
+    let (mut files, mut prefixes) = (Vec::new(), HashMap::new());
+    for input in inputs {
+        match if input.is_dir() { triples::samples(input)? } else { None } {
+            None => files.push(input.clone()),
+            Some(samples) => {
+                let names: Vec<&str> = samples.iter().take(6).map(|(_, prefix)| prefix.as_str()).collect();
+                let more = if samples.len() > names.len() { ", …" } else { "" };
+                report(Event::Note(format!(
+                    "{}: {} samples are joined ({}{more}); their names stand before the ids of their cells and in the column \
+                     sample",
+                    input.display(),
+                    samples.len(),
+                    names.join(", ")
+                )));
+                files.extend(samples.iter().map(|(path, _)| path.clone()));
+                prefixes.extend(samples);
+            }
+        }
+    }
+    Ok((files, prefixes))
+}
+
 fn replaced_how(missing: Missing) -> &'static str {
     match missing {
         Missing::Refuse => "refused",
@@ -150,6 +178,8 @@ struct Import<'a> {
     report: Reporter<'a>,
     /// Whether there are several files: then which genes stay is known after the last one only.
     joins: bool,
+    /// Of matrices from a directory of several samples.
+    prefixes: HashMap<PathBuf, String>,
     writer: Option<StoreWriter>,
     samples: Table,
     parts: Parts,
@@ -166,10 +196,17 @@ impl Import<'_> {
 
     /// Reads one file into the store, or into a part where it has to wait.
     fn read(&mut self, path: &Path) -> Result<Rows> {
-        let file = super::open(path, &self.settings.read)?;
+        let mut file = super::open(path, &self.settings.read)?;
+        if let Some(prefix) = self.prefixes.get(path) {
+            triples::mark(&mut file, prefix);
+        }
+        for note in &file.notes {
+            (self.report)(Event::Note(note.clone()));
+        }
         for warning in &file.warnings {
             (self.report)(Event::Warning(warning.clone()));
         }
+        let beside = std::mem::take(&mut file.beside);
         let format = file.format.clone();
         // The checksum of the file is taken on a thread of its own while the values are read.
         let (rows, input) = std::thread::scope(|scope| {
@@ -180,6 +217,9 @@ impl Import<'_> {
         let rows = rows?;
         let input = input.map_err(|_| Error::input(path, "the checksum could not be taken"))??;
         self.origin.inputs.push(input);
+        for (path, role) in beside {
+            self.origin.inputs.push(InputFile::of(&path, role)?);
+        }
         Ok(rows)
     }
 
@@ -202,7 +242,7 @@ impl Import<'_> {
             let direct = spool.is_none() && self.at_once() && matches!(decision, Some((Rows::Samples, _)));
             if direct {
                 if !agreed {
-                    let genes = self.named(path, file.columns.clone(), Rows::Genes, file.unnamed)?;
+                    let genes = self.named(path, file.columns.clone(), Rows::Genes, file.unnamed || file.nameable)?;
                     self.spread = vec![UNSEEN; genes.len()];
                     agreed = true;
                 }
@@ -241,8 +281,8 @@ impl Import<'_> {
             Rows::Samples => (file.columns, table),
             Rows::Genes => (table, file.columns),
         };
-        let genes = self.named(path, genes, Rows::Genes, file.unnamed)?;
-        let samples = self.named(path, samples, Rows::Samples, file.unnamed)?;
+        let genes = self.named(path, genes, Rows::Genes, file.unnamed || file.nameable)?;
+        let samples = self.named(path, samples, Rows::Samples, file.unnamed || file.nameable)?;
         let n_samples = samples.len();
         self.samples.append(samples);
         let place = self.parts.add_genes(path, genes)?;
@@ -292,7 +332,7 @@ impl Import<'_> {
             Rows::Samples => (&self.settings.samples, "sample"),
         };
         let mut table = match option {
-            None if unnamed => Table::numbered(key, key, table.len()),
+            None if table.is_numbered() => Table::numbered(key, key, table.len()), // by the side that it turned out to be
             None => table,
             Some(_) if !unnamed => {
                 let message = format!(
@@ -302,13 +342,7 @@ impl Import<'_> {
                 return Err(Error::Usage(message));
             }
             Some(names) => {
-                let given = Table::read(names)?;
-                if given.len() != table.len() {
-                    let (rows, n) = (given.len(), table.len());
-                    let message = format!("has {rows} rows for the {n} {key}s of {}", path.display());
-                    return Err(Error::input(names, message));
-                }
-                given
+                sides::given(names, side, table.len(), path)?
             }
         };
         if let Some(at) = table.ids.iter().position(String::is_empty) {

@@ -26,12 +26,14 @@ mod orientation;
 mod parquet;
 mod parts;
 mod series_matrix;
+mod sides;
 mod tenx;
 mod text;
+mod triples;
 mod zip;
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::store::Table;
@@ -125,7 +127,7 @@ pub const FORMATS: &[Format] = &[
         extensions: &["mtx"],
         magic: mtx::magic,
         begins: "%%MatrixMarket",
-        open: mtx::open,
+        open: triples::open,
     },
     Format { name: "csv", extensions: &["csv"], magic: text::magic, begins: "text", open: text::open_csv },
     Format {
@@ -177,8 +179,16 @@ pub struct MatrixFile {
     pub transposed: bool,
     /// Whether the names are made up ("gene_1").
     pub unnamed: bool,
+    /// Whether other names may be given although some are known, from files beside the matrix.
+    pub nameable: bool,
     /// A number that stands for a missing value.
     pub sentinel: Option<f32>,
+    /// Why it lies as [`MatrixFile::natural`] says, where it is not the format that tells.
+    pub reason: Option<&'static str>,
+    /// Further files that were read: their path and what they are.
+    pub beside: Vec<(PathBuf, &'static str)>,
+    /// Things worth a word.
+    pub notes: Vec<String>,
     /// Things worth a warning.
     pub warnings: Vec<String>,
     /// The values.
@@ -196,7 +206,11 @@ impl MatrixFile {
             natural: None,
             transposed: false,
             unnamed: false,
+            nameable: false,
             sentinel: None,
+            reason: None,
+            beside: Vec::new(),
+            notes: Vec::new(),
             warnings: Vec::new(),
             blocks,
         }
@@ -229,7 +243,7 @@ pub trait Blocks {
 pub fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let names = || FORMATS.iter().map(|f| f.name).collect::<Vec<_>>().join(", ");
     if path.is_dir() {
-        return open_directory(path, settings);
+        return triples::open_directory(path, settings);
     }
     let (start, compression) = compressed::start(path)?;
     let start = start.strip_prefix(b"\xEF\xBB\xBF").map_or(start.clone(), <[u8]>::to_vec);
@@ -273,18 +287,7 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
 
 /// Whether `path` is a directory that holds a matrix file in parts, as 10x Genomics writes it.
 pub fn is_directory(path: &Path) -> bool {
-    path.is_dir() && mtx::is_directory(path)
-}
-
-/// Opens one of the formats that are a directory.
-fn open_directory(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
-    if is_directory(path) {
-        return mtx::open_directory(path, settings);
-    }
-    Err(Error::input(
-        path,
-        "is a directory; a matrix file is needed, or a 10x directory (matrix.mtx, features.tsv, barcodes.tsv)",
-    ))
+    path.is_dir() && triples::is_directory(path)
 }
 
 /// The format by content where that is telling, else by the file's ending.
