@@ -1,1 +1,5 @@
 //! Gene identity: which gene of one list, store or model is which of another; and the one reader and writer of tables.
+
+pub mod kind;
+
+pub use kind::Kind;
