@@ -13,6 +13,7 @@ use super::parts::{Part, Parts};
 use super::{MatrixFile, Missing, Orientation, ReadSettings, names, sides, triples};
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
+use crate::genes::Column;
 use crate::progress::{Event, Reporter};
 use crate::store::spool::Spool;
 use crate::store::{InputFile, Origin, Store, StoreWriter, Table, atomic};
@@ -75,9 +76,10 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
     }
     atomic::check_free(out, settings.force)?;
     atomic::sweep(out, "tmp");
-    let labels = settings.labels.as_deref().map(Table::read).transpose()?;
     let (inputs, prefixes) = expanded(inputs, report)?;
     let inputs = inputs.as_slice();
+    let read = |path| Table::read(path, Column::names_samples, report);
+    let labels = settings.labels.as_deref().map(read).transpose()?;
     let mut import = Import {
         out,
         settings,
@@ -342,7 +344,7 @@ impl Import<'_> {
                 return Err(Error::Usage(message));
             }
             Some(names) => {
-                sides::given(names, side, table.len(), path)?
+                sides::given(names, side, table.len(), path, self.report)?
             }
         };
         if let Some(at) = table.ids.iter().position(String::is_empty) {

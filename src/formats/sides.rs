@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::orientation::Rows;
 use crate::error::{Error, Result};
-use crate::genes::reader::{Column, Sheet, Untold};
+use crate::genes::{Column, Sheet, Untold};
+use crate::progress::{Event, Reporter};
 use crate::store::Table;
 
 /// A table beside a matrix.
@@ -84,8 +85,9 @@ impl Side {
 ///
 /// # Errors
 /// A table of another length; everything that the reader refuses.
-pub(super) fn given(path: &Path, side: Rows, n: usize, matrix: &Path) -> Result<Table> {
+pub(super) fn given(path: &Path, side: Rows, n: usize, matrix: &Path, report: Reporter) -> Result<Table> {
     let given = Side::read(path)?;
+    given.notes().iter().for_each(|note| report(Event::Note(note.clone())));
     given.table(side, n).ok_or_else(|| {
         let (rows, key) = (given.len(), if side == Rows::Genes { "genes" } else { "samples" });
         Error::input(path, format!("has {rows} rows for the {n} {key} of {}", matrix.display()))
