@@ -25,8 +25,10 @@ mod orientation;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod parts;
+mod picking;
 mod series_matrix;
 mod sides;
+mod slice;
 mod tenx;
 mod text;
 mod triples;
@@ -41,6 +43,8 @@ pub use export::export;
 pub use import::{ImportSettings, import};
 pub use missing::Missing;
 pub use orientation::Orientation;
+pub use picking::Picking;
+pub use slice::Slice;
 
 /// One format that can be read.
 pub struct Format {
@@ -217,6 +221,13 @@ impl MatrixFile {
     }
 }
 
+impl MatrixFile {
+    /// Whether names may be given for what it holds.
+    fn may_be_named(&self) -> bool {
+        self.unnamed || self.nameable
+    }
+}
+
 /// Yields a matrix a block of rows at a time.
 pub trait Blocks {
     /// Appends the next rows to `values` and, where [`MatrixFile::rows`] is `None`, their names to `ids`. False
@@ -228,6 +239,16 @@ pub trait Blocks {
 
     /// Share of the file that is read, 0 to 1.
     fn done(&self) -> f64;
+
+    /// Before the first block: hands out only these rows and columns from now on (ascending places; all where `None`), if
+    /// the reader can do so at less cost than by reading everything.
+    ///
+    /// # Errors
+    /// As [`Blocks::next`].
+    fn pick(&mut self, rows: Option<&[usize]>, columns: Option<&[usize]>) -> Result<Picking> {
+        let _ = (rows, columns);
+        Ok(Picking::Not)
+    }
 
     /// After the last block, further columns about the rows, where text tells them row by row.
     fn row_columns(&mut self) -> Vec<(String, Vec<String>)> {

@@ -149,6 +149,11 @@ impl Store {
         &self.path
     }
 
+    /// The store under another name in messages and records: that of the file which it was made of for one command.
+    pub(crate) fn called(self, path: &Path) -> Store {
+        Store { path: path.to_path_buf(), ..self }
+    }
+
     /// One row a sample.
     pub fn samples(&self) -> &Table {
         &self.samples
