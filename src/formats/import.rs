@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::missing::Tally;
 use super::orientation::{self, Rows};
 use super::parts::{Part, Parts};
+use super::pipe::Held;
 use super::slice::Wanted;
 use super::{MatrixFile, Missing, Orientation, Picking, ReadSettings, Slice, names, picking, sides, triples};
 use crate::device::recording::Element;
@@ -80,6 +81,21 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
     }
     atomic::check_free(out, settings.force)?;
     atomic::sweep(out, "tmp");
+    let mut held = Held::default();
+    let inputs = inputs.iter().map(|input| held.path(input, out)).collect::<Result<Vec<_>>>()?;
+    let settings = held.settings(settings, out)?;
+    let told = |event: Event| report(held.event(event));
+    import_files(&inputs, out, &settings, &held, &told).map_err(|error| held.error(error))
+}
+
+/// [`import()`] of files that can be read as often as it takes.
+fn import_files(
+    inputs: &[PathBuf],
+    out: &Path,
+    settings: &ImportSettings,
+    held: &Held,
+    report: Reporter,
+) -> Result<Store> {
     let (inputs, prefixes) = expanded(inputs, report)?;
     let inputs = inputs.as_slice();
     let read = |path| Table::read(path, Column::names_samples, report);
@@ -137,6 +153,7 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
         record["slice"] = slice;
     }
     origin.transforms.push(serde_json::json!({ "import": record }));
+    held.origin(&mut origin);
     writer.finish(genes, samples, origin)
 }
 
@@ -446,9 +463,7 @@ impl Import<'_> {
                 );
                 return Err(Error::Usage(message));
             }
-            Some(names) => {
-                sides::given(names, side, table.len(), path, self.report)?
-            }
+            Some(names) => sides::given(names, side, table.len(), path, self.report)?,
         };
         if let Some(at) = table.ids.iter().position(String::is_empty) {
             return Err(Error::input(path, format!("{key} {} has no name; give every {key} one", at + 1)));

@@ -26,6 +26,7 @@ mod orientation;
 mod parquet;
 mod parts;
 mod picking;
+mod pipe;
 mod series_matrix;
 mod sides;
 mod slice;
@@ -373,6 +374,14 @@ pub struct FileInfo {
 /// # Errors
 /// As [`open`], and a first block that cannot be read.
 pub fn describe(path: &Path, settings: &ReadSettings) -> Result<FileInfo> {
+    let mut held = pipe::Held::default();
+    let copy = held.path(path, &std::env::temp_dir().join("genelift"))?;
+    let info = describe_file(&copy, settings).map_err(|error| held.error(error))?;
+    Ok(FileInfo { path: held.text(&info.path), ..info })
+}
+
+/// [`describe`] of a file that can be read more than once.
+fn describe_file(path: &Path, settings: &ReadSettings) -> Result<FileInfo> {
     let mut file = open(path, settings)?;
     let (mut ids, mut values) = (Vec::new(), Vec::new());
     file.blocks.next(&mut ids, &mut values)?;

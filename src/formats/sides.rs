@@ -56,11 +56,13 @@ impl Side {
     /// The names of `n` genes or samples: the ids, and what describes them.
     pub fn table(&self, side: Rows, n: usize) -> Option<Table> {
         let mut columns = self.columns(n)?;
+        let header = columns.iter().any(|column| !column.name.is_empty());
         columns.iter_mut().enumerate().filter(|(_, c)| c.name.is_empty()).for_each(|(at, column)| {
             let feature = at.checked_sub(1).and_then(|at| FEATURES.get(at)).filter(|_| side == Rows::Genes);
             column.name = feature.map_or_else(|| format!("column_{}", at + 1), |name| name.to_string());
         });
         let known = |column: &Column| match side {
+            _ if !header => !column.counts(), // ids come first
             Rows::Genes => column.names_genes(),
             Rows::Samples => column.names_samples(),
         };

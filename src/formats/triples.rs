@@ -179,7 +179,10 @@ fn several_samples(members: &[Member]) -> Option<Vec<&Member>> {
     let matrices = of_role(members, Role::Matrix);
     let own = |matrix: &&Member| {
         let cells = |table: &&Member| matches!(table.role, Role::Samples | Role::Rows | Role::Columns);
-        members.iter().filter(cells).any(|table| matrix.owns(table).is_some_and(|how| how < 2) && !table.key.is_empty())
+        members
+            .iter()
+            .filter(cells)
+            .any(|table| matrix.owns(table).is_some_and(|how| how < 2) && !table.key.is_empty())
     };
     (matrices.len() > 1 && twice(&matrices).is_none() && matrices.iter().all(own)).then_some(matrices)
 }
@@ -209,7 +212,8 @@ fn listed(members: &[&Member]) -> String {
 
 /// What is said of a directory without a matrix.
 fn nothing_here(path: &Path) -> String {
-    let inner: Vec<PathBuf> = path.read_dir().into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let inner: Vec<PathBuf> =
+        path.read_dir().into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     let mut inner: Vec<String> =
         inner.iter().filter(|inner| inner.is_dir() && is_directory(inner)).map(|inner| name(inner)).collect();
     inner.sort();
@@ -244,8 +248,10 @@ impl Triple {
     fn of(matrix: &Member, members: &[Member]) -> Triple {
         let roles = [Role::Genes, Role::Symbols, Role::Samples, Role::Rows, Role::Columns];
         let closest = |role: Role| {
-            let mut owned: Vec<(u8, &Member)> =
-                of_role(members, role).into_iter().filter_map(|table| Some((matrix.owns(table)?, table))).collect();
+            let mut owned: Vec<(u8, &Member)> = of_role(members, role)
+                .into_iter()
+                .filter_map(|table| Some((matrix.owns(table)?, table)))
+                .collect();
             owned.sort_by_key(|(how, _)| *how);
             let best = owned.first().map_or(0, |(how, _)| *how);
             owned.into_iter().filter(move |(how, _)| *how == best).map(|(_, table)| table.clone())
@@ -278,14 +284,20 @@ impl Triple {
         if !named {
             notes.push(made_up(&self.matrix, genes.is_none(), samples.is_none()));
         }
-        let beside = vec![&genes, &samples].into_iter().flatten().map(|(_, path, role)| (path.clone(), *role));
+        let beside =
+            vec![&genes, &samples].into_iter().flatten().map(|(_, path, role)| (path.clone(), *role));
         let beside: Vec<(PathBuf, &'static str)> = beside.collect();
         if !needed && !beside.is_empty() {
             let names: Vec<String> = beside.iter().map(|(path, _)| name(path)).collect();
-            notes.push(format!("{}: names come from {} beside it", self.matrix.display(), names.join(" and ")));
+            notes.push(format!(
+                "{}: names come from {} beside it",
+                self.matrix.display(),
+                names.join(" and ")
+            ));
         }
         let genes = genes.map_or_else(|| Table::numbered("gene_id", "gene", n_genes), |(table, ..)| table);
-        let samples = samples.map_or_else(|| Table::numbered("sample_id", "sample", n_samples), |(table, ..)| table);
+        let samples =
+            samples.map_or_else(|| Table::numbered("sample_id", "sample", n_samples), |(table, ..)| table);
         let warnings = types(&self.matrix, &genes).into_iter().collect();
         // Nothing is made up by what a header claims.
         let matrix = mtx::open(&self.matrix, settings)?;
@@ -350,7 +362,8 @@ impl Sides {
         n: usize,
         first: bool,
     ) -> Result<Option<(Table, PathBuf, &'static str)>> {
-        let (role, word) = if side == Rows::Genes { (Role::Genes, "genes") } else { (Role::Samples, "samples") };
+        let (role, word) =
+            if side == Rows::Genes { (Role::Genes, "genes") } else { (Role::Samples, "samples") };
         let axis = if first { Role::Rows } else { Role::Columns };
         let of = |role: Role| {
             let fitting = self.sides.iter().filter(move |(member, side)| member.role == role && side.fits(n));
@@ -362,7 +375,10 @@ impl Sides {
         }
         if let [first, second, ..] = found.as_slice() {
             let (first, second) = (name(&first.0.path), name(&second.0.path));
-            return Err(Error::input(matrix, format!("{first} and {second} both name its {word}; leave one")));
+            return Err(Error::input(
+                matrix,
+                format!("{first} and {second} both name its {word}; leave one"),
+            ));
         }
         let Some((member, table)) = found.pop() else { return Ok(None) };
         let Some(mut table) = table.table(side, n) else { return Ok(None) };
@@ -393,7 +409,10 @@ impl Sides {
         for (found, names) in [(&features, "features.tsv or genes.tsv"), (&barcodes, "barcodes.tsv")] {
             if found.is_empty() {
                 let matrix = name(matrix);
-                return Err(Error::input(folder, format!("holds no {names} (nor one packed) beside its {matrix}")));
+                return Err(Error::input(
+                    folder,
+                    format!("holds no {names} (nor one packed) beside its {matrix}"),
+                ));
             }
         }
         if !genes && !samples {
