@@ -21,11 +21,13 @@ mod mtx;
 mod names;
 mod npy;
 mod npz;
+mod npz_names;
 mod orientation;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod parts;
 mod picking;
+mod pickle;
 mod pipe;
 mod series_matrix;
 mod sides;
