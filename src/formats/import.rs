@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::missing::Tally;
-use super::orientation::{self, Rows};
+use super::orientation::{self, Rows, Verdict};
 use super::parts::{Part, Parts};
 use super::{MatrixFile, Missing, Orientation, ReadSettings, names};
 use crate::device::recording::Element;
@@ -199,7 +199,9 @@ impl Import<'_> {
                 let known = file.rows.as_ref().map_or(ids.as_slice(), |table| &table.ids);
                 decision = orientation::decide(&file, known, told);
             }
-            let direct = spool.is_none() && self.at_once() && matches!(decision, Some((Rows::Samples, _)));
+            let direct = spool.is_none()
+                && self.at_once()
+                && decision.as_ref().is_some_and(|verdict: &Verdict| verdict.rows == Rows::Samples);
             if direct {
                 if !agreed {
                     let genes = self.named(path, file.columns.clone(), Rows::Genes, file.unnamed)?;
@@ -225,17 +227,15 @@ impl Import<'_> {
         if table.is_empty() {
             return Err(Error::input(path, "the matrix is empty: there is no row of values"));
         }
-        let (rows, reason) = decision
-            .unwrap_or_else(|| (Rows::longer_side(table.len(), file.columns.len()), orientation::LONGER));
-        let shape = format!("{} × {}", table.len(), file.columns.len());
-        (self.report)(Event::Note(format!(
-            "{}: {}, {shape}, rows are {}: {reason}",
-            path.display(),
-            file.format,
-            rows.word()
-        )));
+        let verdict = decision.unwrap_or_else(|| orientation::fallback(&file, table.len()));
+        self.tell(path, &file, table.len(), &verdict);
+        let rows = verdict.rows;
         if self.settings.missing == Missing::Refuse && tally.count > 0 && !self.joins {
-            return Err(refused(path, &tally, &table, &file.columns));
+            return Err(refused(path, &tally, &table, &file.columns, file.transposed));
+        }
+        if file.unnamed_rows && verdict.rows_of_file() == Rows::Genes {
+            let rows = if file.transposed { &mut file.columns } else { &mut table };
+            *rows = Table::numbered("gene_id", "gene", rows.len());
         }
         let (genes, samples) = match rows {
             Rows::Samples => (file.columns, table),
@@ -250,7 +250,19 @@ impl Import<'_> {
             Some(spool) => self.parts.waiting.push(Part { spool, rows, tally, n_samples, place }),
             None => self.parts.missing += tally.count,
         }
-        Ok(rows)
+        Ok(verdict.rows_of_file())
+    }
+
+    /// Tells how a file lies, by its own axes, and what is doubtful about it.
+    fn tell(&self, path: &Path, file: &MatrixFile, rows: usize, verdict: &Verdict) {
+        let (rows, columns) = (rows, file.columns.len());
+        let (rows, columns) = if file.transposed { (columns, rows) } else { (rows, columns) };
+        let (path, format, are) = (path.display(), &file.format, verdict.rows_of_file().word());
+        let reason = &verdict.reason;
+        (self.report)(Event::Note(format!("{path}: {format}, {rows} × {columns}, rows are {are}: {reason}")));
+        if let Some(doubt) = &verdict.doubt {
+            (self.report)(Event::Warning(format!("{path}: {doubt}")));
+        }
     }
 
     /// A place for values that wait; half of the memory serves all of them.
@@ -391,9 +403,10 @@ impl Import<'_> {
 const UNSEEN: (f32, f32) = (f32::INFINITY, f32::NEG_INFINITY);
 
 /// The message of [`Missing::Refuse`].
-fn refused(path: &Path, tally: &Tally, rows: &Table, columns: &Table) -> Error {
+fn refused(path: &Path, tally: &Tally, rows: &Table, columns: &Table, transposed: bool) -> Error {
     let (row, column) = tally.first.expect("there is a first one where there are any");
-    let (row, column) = (&rows.ids[row], &columns.ids[column]);
+    let names = (&rows.ids[row], &columns.ids[column]);
+    let (row, column) = if transposed { (names.1, names.0) } else { names };
     let all = rows.len() * columns.len();
     Error::input(
         path,

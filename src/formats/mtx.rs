@@ -33,7 +33,7 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     }
     let (genes, samples) = (Table::numbered("gene_id", "gene", matrix.rows), matrix.columns);
     let samples = Table::numbered("sample_id", "sample", samples);
-    Ok(MatrixFile { unnamed: true, ..matrix.into_file("mtx", genes, samples, settings) })
+    Ok(MatrixFile { unnamed: true, habit: true, ..matrix.into_file("mtx", genes, samples, settings) })
 }
 
 /// Whether a directory holds a 10x matrix.
