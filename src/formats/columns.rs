@@ -1,5 +1,5 @@
-//! What formats that lie by column share: one row a sample, columns of numbers are genes; the first column of text (or the
-//! index that pandas wrote) holds the sample ids, further ones describe samples. Values are read gene by gene.
+//! What formats that lie by column share: columns of numbers are one side of the matrix, mostly genes; the first column of text
+//! (or the index that pandas wrote) names the rows, further ones describe them. Values are read column by column.
 
 use std::path::{Path, PathBuf};
 
@@ -53,7 +53,7 @@ pub(super) fn file(
     }
     let names = columns.iter().map(|(name, _)| name.clone()).collect();
     let mut reader = Reader { path: path.to_path_buf(), source, names, rows };
-    let mut samples = match id {
+    let mut named = match id {
         Some(id) if columns[id].1 == Kind::Text => Table::new(name(id), reader.texts(id)?),
         Some(id) => {
             let mut ids = Vec::new();
@@ -64,22 +64,26 @@ pub(super) fn file(
             // Names are made for as many rows as there are values, not for as many as a header claims.
             reader.numbers(numbers[0], &mut Vec::new())?;
             let path = path.display();
-            warnings.push(format!("{path}: no column of text holds sample ids; samples are numbered"));
+            warnings.push(format!("{path}: no column of text names the rows; they are numbered"));
             Table::numbered("sample_id", "sample", rows)
         }
     };
     for column in texts.into_iter().filter(|c| Some(*c) != id) {
         let fields = reader.texts(column)?;
-        samples.columns.push((name(column).to_string(), fields));
+        named.columns.push((name(column).to_string(), fields));
     }
-    let genes = Table::new("gene_id", numbers.iter().map(|c| name(*c).to_string()).collect());
+    let corner = id.map_or(String::new(), |id| name(id).to_string());
+    let headed = Table::new("gene_id", numbers.iter().map(|c| name(*c).to_string()).collect());
     let step = (settings.memory / 16 / size_of::<f32>() / rows).max(1);
-    let blocks = Genes { reader, columns: numbers, places: None, next: 0, step };
+    let blocks = Headed { reader, columns: numbers, places: None, next: 0, step };
     Ok(MatrixFile {
         natural: Some(Orientation::SamplesByGenes),
+        habit: true,
         transposed: true,
+        corner,
+        unnamed_rows: id.is_none(),
         warnings,
-        ..MatrixFile::new(format, samples, Some(genes), Box::new(blocks))
+        ..MatrixFile::new(format, named, Some(headed), Box::new(blocks))
     })
 }
 
@@ -111,8 +115,8 @@ impl<S: Columnar> Reader<S> {
     }
 }
 
-/// The columns that are genes.
-struct Genes<S> {
+/// The columns of numbers.
+struct Headed<S> {
     reader: Reader<S>,
     columns: Vec<usize>,
     /// The values of a column that are wanted, where not all are.
@@ -121,7 +125,7 @@ struct Genes<S> {
     step: usize,
 }
 
-impl<S: Columnar> Blocks for Genes<S> {
+impl<S: Columnar> Blocks for Headed<S> {
     fn next(&mut self, _ids: &mut Vec<String>, values: &mut Vec<f32>) -> Result<bool> {
         let last = (self.next + self.step).min(self.columns.len());
         for column in &self.columns[self.next..last] {

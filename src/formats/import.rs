@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::missing::Tally;
-use super::orientation::{self, Rows};
+use super::orientation::{self, Rows, Verdict};
 use super::parts::{Part, Parts};
 use super::pipe::Held;
 use super::slice::Wanted;
@@ -268,22 +268,18 @@ impl Import<'_> {
     }
 
     /// Cuts the file to what is wanted of it; what its rows are and why, and how it is read.
-    fn slice(
-        &mut self,
-        path: &Path,
-        file: &mut MatrixFile,
-    ) -> Result<Option<((Rows, &'static str), Picking)>> {
+    fn slice(&mut self, path: &Path, file: &mut MatrixFile) -> Result<Option<(Verdict, Picking)>> {
         let Some(mut wanted) = self.wanted.take() else { return Ok(None) };
         let rows = match &file.rows {
             Some(rows) => rows.clone(),
             None => picking::row_names(path, &self.settings.read)?,
         };
-        let longer = || (Rows::longer_side(rows.len(), file.columns.len()), orientation::LONGER);
-        let decision = orientation::decide(file, &rows.ids, self.settings.orientation).unwrap_or_else(longer);
-        let side = if decision.0 == Rows::Samples { Rows::Genes } else { Rows::Samples };
-        let rows = self.named(path, rows, decision.0, file.may_be_named())?;
+        let decided = orientation::decide(file, &rows.ids, self.settings.orientation);
+        let decision = decided.unwrap_or_else(|| orientation::fallback(file, rows.len()));
+        let side = if decision.rows == Rows::Samples { Rows::Genes } else { Rows::Samples };
+        let rows = self.named(path, rows, decision.rows, file.may_be_named())?;
         file.columns = self.named(path, file.columns.clone(), side, file.may_be_named())?;
-        let (genes, samples) = match decision.0 {
+        let (genes, samples) = match decision.rows {
             Rows::Samples => (&file.columns, &rows),
             Rows::Genes => (&rows, &file.columns),
         };
@@ -299,7 +295,7 @@ impl Import<'_> {
             "samples": count(&taken.samples, samples.len()), "genes": count(&taken.genes, genes.len()),
         }));
         (self.report)(Event::Note(format!("{}: a slice is read: {}", path.display(), taken.words)));
-        let (some, columns) = match decision.0 {
+        let (some, columns) = match decision.rows {
             Rows::Samples => (taken.samples, taken.genes),
             Rows::Genes => (taken.genes, taken.samples),
         };
@@ -328,12 +324,7 @@ impl Import<'_> {
     }
 
     /// Reads the values; what the rows are is known already where a slice was cut.
-    fn read_values(
-        &mut self,
-        path: &Path,
-        mut file: MatrixFile,
-        told_rows: Option<(Rows, &'static str)>,
-    ) -> Result<Rows> {
+    fn read_values(&mut self, path: &Path, mut file: MatrixFile, told_rows: Option<Verdict>) -> Result<Rows> {
         let megabytes = super::bytes_of(path)?.div_ceil(1 << 20);
         let task = format!("reading {}", path.display());
         (self.report)(Event::Started { task, total: Some(megabytes), unit: "MB" });
@@ -350,7 +341,9 @@ impl Import<'_> {
                 let known = file.rows.as_ref().map_or(ids.as_slice(), |table| &table.ids);
                 decision = orientation::decide(&file, known, told);
             }
-            let direct = spool.is_none() && self.at_once() && matches!(decision, Some((Rows::Samples, _)));
+            let direct = spool.is_none()
+                && self.at_once()
+                && decision.as_ref().is_some_and(|verdict: &Verdict| verdict.rows == Rows::Samples);
             if direct {
                 if !agreed {
                     let genes = match sliced {
@@ -381,17 +374,15 @@ impl Import<'_> {
         if table.is_empty() {
             return Err(Error::input(path, "the matrix is empty: there is no row of values"));
         }
-        let (rows, reason) = decision
-            .unwrap_or_else(|| (Rows::longer_side(table.len(), file.columns.len()), orientation::LONGER));
-        let shape = format!("{} × {}", table.len(), file.columns.len());
-        (self.report)(Event::Note(format!(
-            "{}: {}, {shape}, rows are {}: {reason}",
-            path.display(),
-            file.format,
-            rows.word()
-        )));
+        let verdict = decision.unwrap_or_else(|| orientation::fallback(&file, table.len()));
+        self.tell(path, &file, table.len(), &verdict);
+        let rows = verdict.rows;
         if self.settings.missing == Missing::Refuse && tally.count > 0 && !self.joins {
-            return Err(refused(path, &tally, &table, &file.columns));
+            return Err(refused(path, &tally, &table, &file.columns, file.transposed));
+        }
+        if file.unnamed_rows && verdict.rows_of_file() == Rows::Genes {
+            let rows = if file.transposed { &mut file.columns } else { &mut table };
+            *rows = Table::numbered("gene_id", "gene", rows.len());
         }
         let nameable = file.may_be_named();
         let (genes, samples) = match rows {
@@ -412,7 +403,19 @@ impl Import<'_> {
             Some(spool) => self.parts.waiting.push(Part { spool, rows, tally, n_samples, place }),
             None => self.parts.missing += tally.count,
         }
-        Ok(rows)
+        Ok(verdict.rows_of_file())
+    }
+
+    /// Tells how a file lies, by its own axes, and what is doubtful about it.
+    fn tell(&self, path: &Path, file: &MatrixFile, rows: usize, verdict: &Verdict) {
+        let (rows, columns) = (rows, file.columns.len());
+        let (rows, columns) = if file.transposed { (columns, rows) } else { (rows, columns) };
+        let (path, format, are) = (path.display(), &file.format, verdict.rows_of_file().word());
+        let reason = &verdict.reason;
+        (self.report)(Event::Note(format!("{path}: {format}, {rows} × {columns}, rows are {are}: {reason}")));
+        if let Some(doubt) = &verdict.doubt {
+            (self.report)(Event::Warning(format!("{path}: {doubt}")));
+        }
     }
 
     /// A place for values that wait; half of the memory serves all of them.
@@ -545,9 +548,10 @@ impl Import<'_> {
 const UNSEEN: (f32, f32) = (f32::INFINITY, f32::NEG_INFINITY);
 
 /// The message of [`Missing::Refuse`].
-fn refused(path: &Path, tally: &Tally, rows: &Table, columns: &Table) -> Error {
+fn refused(path: &Path, tally: &Tally, rows: &Table, columns: &Table, transposed: bool) -> Error {
     let (row, column) = tally.first.expect("there is a first one where there are any");
-    let (row, column) = (&rows.ids[row], &columns.ids[column]);
+    let names = (&rows.ids[row], &columns.ids[column]);
+    let (row, column) = if transposed { (names.1, names.0) } else { names };
     let all = rows.len() * columns.len();
     Error::input(
         path,

@@ -102,6 +102,7 @@ fn open_sparse(path: &Path, zip: &Zip, settings: &ReadSettings) -> Result<Matrix
     let blocks = SparseBlocks { path: path.to_path_buf(), ends, indices, data, width, step, next: 0 };
     Ok(MatrixFile {
         natural: Some(Orientation::SamplesByGenes),
+        habit: true,
         transposed: !by_rows,
         unnamed: true,
         ..MatrixFile::new("npz", columns, Some(rows), Box::new(blocks))

@@ -120,6 +120,7 @@ fn place(path: &Path, all: Vec<Names>, mut file: MatrixFile) -> MatrixFile {
     MatrixFile {
         natural: Some(if genes_first { Orientation::GenesBySamples } else { Orientation::SamplesByGenes }),
         reason: told.then_some("by the lengths of the names beside it").or(file.reason),
+        habit: !told, // then names of rows and columns may tell
         unnamed: !has_rows && !has_columns,
         nameable: true,
         rows: Some(rows),

@@ -305,6 +305,7 @@ impl Triple {
         let (first, second) = if genes_first { (genes, samples) } else { (samples, genes) };
         let reason = (!unnamed).then_some("by the lengths of the tables beside it");
         Ok(MatrixFile {
+            habit: unnamed,
             unnamed,
             nameable: !needed,
             reason: reason.filter(|_| !genes_first),
