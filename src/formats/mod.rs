@@ -15,6 +15,7 @@ mod gctx;
 mod h5ad;
 mod hdf5;
 mod import;
+mod index;
 mod lines;
 mod loom;
 mod missing;
