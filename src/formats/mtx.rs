@@ -34,11 +34,6 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<Matrix> {
     Ok(matrix)
 }
 
-/// Rows and columns, as the header tells them; no entry is read.
-pub(super) fn shape(path: &Path, settings: &ReadSettings) -> Result<(usize, usize)> {
-    header(path, settings).map(|(matrix, _)| (matrix.rows, matrix.columns))
-}
-
 /// How the values lie in the file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {

@@ -265,7 +265,8 @@ impl Triple {
 
     /// Opens the matrix with its tables; where both are `needed`, they must be there and fit.
     fn open(self, needed: bool, settings: &ReadSettings) -> Result<MatrixFile> {
-        let (rows, columns) = mtx::shape(&self.matrix, settings)?;
+        let matrix = mtx::open(&self.matrix, settings)?;
+        let (rows, columns) = (matrix.rows, matrix.columns);
         let mut sides = Sides { sides: Vec::new(), rows, columns };
         for table in self.tables {
             let side = Side::read(&table.path)?;
@@ -299,8 +300,6 @@ impl Triple {
         let samples =
             samples.map_or_else(|| Table::numbered("sample_id", "sample", n_samples), |(table, ..)| table);
         let warnings = types(&self.matrix, &genes).into_iter().collect();
-        // Nothing is made up by what a header claims.
-        let matrix = mtx::open(&self.matrix, settings)?;
         let format = if needed || named { "10x-mtx" } else { "mtx" };
         let (first, second) = if genes_first { (genes, samples) } else { (samples, genes) };
         let reason = (!unnamed).then_some("by the lengths of the tables beside it");
