@@ -9,6 +9,7 @@ pub mod sidecar;
 pub mod table;
 pub mod writer;
 
+pub(crate) use headers::unique;
 pub use kind::Kind;
 pub use reader::{Column, Sheet, Untold};
 pub use sidecar::Checked;
