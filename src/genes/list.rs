@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::join::join;
 use super::kind::{self, Kind};
+use super::reader::{Column, Sheet, Untold};
 use super::report::{Ambiguous, Missing, Reasons, Report, refuse_several};
 use super::ways::{Index, Side, WAYS, Way};
 use crate::error::{Error, Result};
@@ -21,17 +22,11 @@ const WRITTEN: [&str; 3] = ["rank", "gene_id", "score"];
 pub struct GeneList {
     /// For messages: the file or the panel.
     pub name: String,
+    /// What its reader concluded.
+    pub notes: Vec<String>,
     columns: Vec<Column>,
     /// The whole table, where this program wrote it.
     written: Option<Table>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-struct Column {
-    /// Empty where the file has no header.
-    header: String,
-    /// One name a row, which may be blank.
-    names: Vec<String>,
 }
 
 /// What a list means in a table of genes.
@@ -66,48 +61,28 @@ impl Found {
 type Hit = Option<(Way, Vec<usize>)>;
 
 impl GeneList {
-    /// The bundled panel `l1000`, or else a file.
+    /// The bundled panel `l1000`, or else a file in any form that [`Sheet::read`] takes.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Input`] for a file without names.
+    /// Those of [`Sheet::read`]; [`Error::Input`] for a file without names.
     pub fn open(name: &str) -> Result<Self> {
         let path = Path::new(name);
-        if name == "l1000" && !path.exists() {
-            return Self::parse(name, L1000);
+        match name == "l1000" && !path.exists() {
+            true => Self::of_sheet(name, Sheet::parse(path, L1000.as_bytes(), Untold::Row)?),
+            false => Self::of_sheet(name, Sheet::read(path, Untold::Row)?),
         }
-        let text = std::fs::read_to_string(path).map_err(Error::io(path, "reading the gene list"))?;
-        Self::parse(name, &text)
     }
 
-    fn parse(name: &str, text: &str) -> Result<Self> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let lines = text.lines().filter(|l| !l.starts_with('#') && !l.trim().is_empty());
-        let mut rows: Vec<Vec<&str>> = lines.map(|line| line.split('\t').map(str::trim).collect()).collect();
-        let known = rows.first().is_some_and(|row| row.iter().any(|field| Kind::of_header(field).is_some()));
-        let width = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let header = if known { rows.remove(0) } else { vec![""; width] };
-        let field = |row: &Vec<&str>, c: usize| row.get(c).copied().unwrap_or_default().to_string();
-        let names = |c: usize| rows.iter().map(|row| field(row, c)).collect();
-        let columns = header.iter().enumerate().map(|(c, h)| (h.to_string(), names(c))).collect();
-        Self::of_columns(name, columns)
-    }
-
-    /// A list of the columns of a file, each with its header.
-    ///
-    /// # Errors
-    /// [`Error::Input`] where none holds a name.
-    fn of_columns(name: &str, columns: Vec<(String, Vec<String>)>) -> Result<Self> {
-        let written = written(&columns);
-        let columns: Vec<Column> =
-            columns.into_iter().map(|(header, names)| Column { header, names }).collect();
-        let columns = of_names(columns);
-        if columns.iter().all(|column| column.names.iter().all(|name| kind::is_blank(name))) {
+    fn of_sheet(name: &str, sheet: Sheet) -> Result<Self> {
+        let written = written(&sheet);
+        let columns = of_names(sheet.columns);
+        if columns.iter().all(|column| column.fields.iter().all(|name| kind::is_blank(name))) {
             return Err(Error::input(
                 name,
                 "no gene names; expected one name a line, or a table with a header such as gene_id, entrez, symbol or probe",
             ));
         }
-        Ok(GeneList { name: name.to_string(), columns, written })
+        Ok(GeneList { name: name.to_string(), notes: sheet.notes, columns, written })
     }
 
     /// Finds the list's genes: name by name, by the exact id, else as what the name looks like; `asked` forces a way. A table
@@ -139,7 +114,7 @@ impl GeneList {
         let best = (0..looked.len()).rev().max_by_key(|c| (sure(&looked[*c]), any(&looked[*c])));
         let best = best.expect("a list has a column");
         let column = &self.columns[best];
-        let title = match column.header.as_str() {
+        let title = match column.name.as_str() {
             "" => self.name.clone(),
             header => format!("{} (column {header})", self.name),
         };
@@ -152,7 +127,7 @@ impl GeneList {
         if !found.ranked.is_empty() {
             return Ok(found);
         }
-        let ranks = self.columns.iter().any(|column| are_ranks(&column.names));
+        let ranks = self.columns.iter().any(|column| are_ranks(&column.fields));
         let why = match ranks {
             true => {
                 "; its numbers count up as ranks or row numbers do, and are not taken for Entrez ids (--match-on entrez)"
@@ -178,15 +153,14 @@ impl GeneList {
                 ways.filter_map(|way| Some((way.clone(), Index::new(side, &way)?))).collect()
             }
         };
-        let said =
-            asked.is_some() || matches!(Kind::of_header(&column.header), Some(kind) if kind != Kind::Id);
+        let said = asked.is_some() || matches!(Kind::of_header(&column.name), Some(kind) if kind != Kind::Id);
         let hit = |name: &String| {
             let tried = |way: &Way| said || *way == Way::Id || way.kind().has_form(name);
             let mut hits =
                 indexes.iter().filter(|(way, _)| tried(way)).map(|(way, index)| (way, index.rows(way, name)));
             hits.find(|(_, rows)| !rows.is_empty()).map(|(way, rows)| (way.clone(), rows.to_vec()))
         };
-        Ok(column.names.iter().map(hit).collect())
+        Ok(column.fields.iter().map(hit).collect())
     }
 
     /// Each name once, with what it is called in the list's own column of ids, if it has one.
@@ -198,11 +172,11 @@ impl GeneList {
         rule: Ambiguous,
         report: &mut Report,
     ) -> Result<Found> {
-        let ids = self.columns.iter().find(|column| column.header == "gene_id").unwrap_or(column);
+        let ids = self.columns.iter().find(|column| column.name == "gene_id").unwrap_or(column);
         let (reasons, mut seen) = (Reasons::new(*side), HashSet::new());
         let (mut genes, mut several) = (Vec::new(), Vec::new());
         let mut repeated = Vec::new();
-        for ((name, id), hit) in column.names.iter().zip(&ids.names).zip(hits) {
+        for ((name, id), hit) in column.fields.iter().zip(&ids.fields).zip(hits) {
             let called = if id.is_empty() { name } else { id };
             if called.is_empty() {
                 continue;
@@ -257,8 +231,8 @@ fn settle(
 
 /// The ways that are tried for a column's names.
 fn ways(column: &Column, side: &Side) -> Vec<Way> {
-    let said = Kind::of_header(&column.header).filter(|kind| *kind != Kind::Id);
-    let ranks = are_ranks(&column.names);
+    let said = Kind::of_header(&column.name).filter(|kind| *kind != Kind::Id);
+    let ranks = are_ranks(&column.fields);
     // Equal numbers are one gene only where both are numbers of one kind.
     let other = said == Some(Kind::Entrez) && side.kind != Kind::Entrez && side.names(Kind::Entrez).is_some();
     let fits = |way: &Way| match (way, said) {
@@ -284,11 +258,11 @@ fn are_ranks(names: &[String]) -> bool {
 /// Keeps the columns that may hold names: those of known headers, else those of text, else all. Ranks beside text never do.
 fn of_names(columns: Vec<Column>) -> Vec<Column> {
     let is_number = |name: &String| kind::is_blank(name) || name.parse::<f64>().is_ok();
-    let numeric = |column: &Column| column.names.iter().all(is_number);
+    let numeric = |column: &Column| column.fields.iter().all(is_number);
     let text = columns.iter().any(|column| !numeric(column));
-    let known = |column: &Column| match Kind::of_header(&column.header) {
+    let known = |column: &Column| match Kind::of_header(&column.name) {
         None => false,
-        Some(Kind::Id) => !(text && are_ranks(&column.names)),
+        Some(Kind::Id) => !(text && are_ranks(&column.fields)),
         Some(_) => true,
     };
     let any_known = columns.iter().any(known);
@@ -296,16 +270,15 @@ fn of_names(columns: Vec<Column>) -> Vec<Column> {
     columns.into_iter().filter(keep).collect()
 }
 
-/// The table, where its header is that of a table that this program wrote and its ids are all different.
-fn written(columns: &[(String, Vec<String>)]) -> Option<Table> {
-    let is_there = |name: &&str| columns.iter().any(|(header, _)| header == *name);
-    if !WRITTEN.iter().all(|name| is_there(&name)) {
+/// The table, where it or its header says that this program wrote it, and its ids are all different.
+fn written(sheet: &Sheet) -> Option<Table> {
+    let ids = sheet.column("gene_id")?;
+    if !sheet.checked.is_whole() && !WRITTEN.iter().all(|name| sheet.column(name).is_some()) {
         return None;
     }
-    let (_, ids) = columns.iter().find(|(header, _)| header == "gene_id")?;
-    let mut table = Table::new("gene_id", ids.clone());
-    table.columns =
-        columns.iter().filter(|(header, _)| !WRITTEN.contains(&header.as_str())).cloned().collect();
+    let mut table = Table::new("gene_id", ids.fields.clone());
+    let others = sheet.columns.iter().filter(|column| !WRITTEN.contains(&column.name.as_str()));
+    table.columns = others.map(|column| (column.name.clone(), column.fields.clone())).collect();
     let whole = table.duplicate().is_none() && !table.ids.iter().any(String::is_empty);
     whole.then_some(table)
 }

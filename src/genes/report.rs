@@ -229,7 +229,9 @@ impl<'a> Finder<'a> {
     /// Those of [`GeneList::open`] and [`GeneList::find`].
     pub fn list(&self, name: &str, side: &Side, rule: Option<Ambiguous>) -> Result<Found> {
         let rule = self.matching.ambiguous.or(rule).unwrap_or_default();
-        let (found, report) = GeneList::open(name)?.find(side, self.matching.way().as_ref(), rule);
+        let list = GeneList::open(name)?;
+        list.notes.iter().for_each(|note| (self.report)(Event::Note(note.clone())));
+        let (found, report) = list.find(side, self.matching.way().as_ref(), rule);
         self.tell(&report, None)?;
         found
     }
