@@ -132,7 +132,8 @@ pub fn attribute_files(
             "relative": result.completeness.relative(),
         },
     });
-    let made = Made { made_from: vec![Input::file(file, "model")?, Input::store(&store)], about };
+    let made_from = Input::regular(file, "model")?.into_iter().chain([Input::store(&store)]).collect();
+    let made = Made { made_from, about };
     ScoreTable::rank(&known.select(&rows), &result.scores).write(out, force, made)?;
     Ok(result)
 }

@@ -243,6 +243,7 @@ impl Import<'_> {
             Rows::Samples => (file.columns, table),
             Rows::Genes => (table, file.columns),
         };
+        self.origin.made_up_genes |= file.unnamed && self.settings.genes.is_none();
         let genes = self.named(path, genes, Rows::Genes, file.unnamed)?;
         let samples = self.named(path, samples, Rows::Samples, file.unnamed)?;
         let n_samples = samples.len();

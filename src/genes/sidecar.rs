@@ -61,12 +61,13 @@ impl Input {
         Input::of(InputFile::of_store(store), store.path())
     }
 
-    /// A file; a pass over it.
+    /// A file; a pass over it. `None` for what can be read once only, such as a pipe, and for what is no file.
     ///
     /// # Errors
     /// A file that cannot be read.
-    pub fn file(path: &Path, kind: &str) -> Result<Input> {
-        Ok(Input::of(InputFile::of(path, kind)?, path))
+    pub fn regular(path: &Path, kind: &str) -> Result<Option<Input>> {
+        let regular = path.is_file();
+        regular.then(|| Ok(Input::of(InputFile::of(path, kind)?, path))).transpose()
     }
 
     fn of(input: InputFile, path: &Path) -> Input {

@@ -99,6 +99,12 @@ fn one_list_in_every_spelling() {
         b"Hugo_Symbol\nTP53\nMYC\nHLA-A\n".to_vec(),
         b"#Gene Symbol\tscore\nTP53\t1\nMYC\t2\nHLA-A\t3\n".to_vec(),
         b"TP53,\nMYC,\nHLA-A,\n".to_vec(),
+        b"TP53, MYC, HLA-A\n".to_vec(),
+        b"TP53;MYC;HLA-A".to_vec(),
+        b"TP53\tMYC\tHLA-A\r\n".to_vec(),
+        b"id,gene\n1,TP53\n2,MYC\n3,HLA-A\n".to_vec(),
+        b"# old\rgene\nTP53\nMYC\nHLA-A\n".to_vec(),
+        b"no,score,Gene.symbol\n1,0.5,TP53\n2,0.4,MYC\n3,0.1,HLA-A\n".to_vec(),
         b"\"TP53\"\n\"MYC\"\n\"HLA-A\"\n".to_vec(),
         b"  TP53\nMYC  \n\tHLA-A\n".to_vec().iter().map(|b| if *b == b'\t' { b' ' } else { *b }).collect(),
     ];
@@ -120,6 +126,13 @@ fn what_could_be_two_things_stays_one() {
     assert_eq!(list("1\t7157\n2\t4609\n3\t672\n"), ["7157", "4609", "672"]);
     assert_eq!(list("5\" end\nTP53\n"), ["5\" end", "TP53"]);
     assert_eq!(list("1007_s_at\n1053_at\n117_at\n"), ["1007_s_at", "1053_at", "117_at"]);
+    assert_eq!(list("run\ncid\nrpr\n"), ["run", "cid", "rpr"]);
+    let sheet = read(dir.path(), b"TP53\n#MYC\nESR1\n# end\n", Untold::Row).unwrap();
+    assert!(
+        sheet.notes[0].contains("1 line that begins with # among the rows left out"),
+        "{:?}",
+        sheet.notes
+    );
     // maps and labels: the first line is a row where it looks like one
     let map = |text: &str| read(dir.path(), text.as_bytes(), Untold::Header).unwrap();
     let headerless = map("1007_s_at\tDDR1\n1053_at\tRFC2\n1294_at\tUBA7\n1316_at\tTHRA\n");
@@ -360,4 +373,34 @@ fn labels_are_read_in_every_spelling() {
         let store = Store::open(&dir.join(out)).unwrap();
         assert_eq!(store.samples().column("tissue").unwrap(), ["liver", "lung"], "{text:?}");
     }
+}
+
+#[test]
+fn columns_called_score_and_rank_do_not_break_repeats() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let samples: Vec<String> = (0..40).map(|s| format!("s{s}")).collect();
+    let mut text = format!("#1.3\n20\t40\t3\t0\nid\tscore\trank\tsymbol\t{}\n", samples.join("\t"));
+    for g in 0..20 {
+        let values: Vec<String> =
+            (0..40).map(|s| (((s * 7 + g * 13) % 17) as f64 / 3.0).to_string()).collect();
+        text += &format!("p{g}\thigh\t{}\tS{g}\t{}\n", 20 - g, values.join("\t"));
+    }
+    std::fs::write(dir.join("x.gct"), text).unwrap();
+    let config = "output = \"out\"\ndevice = \"cpu\"\n[import]\nfiles = [\"x.gct\"]\n[train]\nhidden = [4, 2]\nepochs = 1\n\
+                  validation = \"0\"\n[select]\nn = 5\nstrategy = \"top\"\n[stability]\nrepeats = 2\n";
+    std::fs::write(dir.join("c.toml"), config).unwrap();
+    let (text, _) = succeed(dir, &["run", "c.toml"]);
+    assert!(text.contains("2 repeats over seeds"), "{text}");
+    let scores = ScoreTable::read(&dir.join("out/scores.tsv"), &silent).unwrap();
+    assert_eq!(scores.genes.column("score.1").unwrap(), vec!["high"; 20]);
+    assert!(dir.join("out/scores.tsv.json").exists() && !dir.join("out/scores.json").exists());
+    let record = std::fs::read(dir.join("out/repeats/1/landmarks.tsv.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&record).unwrap()["rows"], 5);
+    // a cut list of the run's own is refused too, by name
+    let path = dir.join("out/repeats/1/landmarks.tsv");
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    let message = refuse(dir, &["run", "c.toml"]);
+    assert!(message.contains("landmarks.tsv: does not fit"), "{message}");
 }
