@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Common, fit, print};
 use crate::compare::{
-    Identity, LandmarkSet, Named, Plan, PlanSettings, compare, describe, pair_tests, write,
+    Identity, LandmarkSet, Named, Plan, PlanSettings, compare, describe, pair_tests, places, write,
 };
 use crate::device;
 use crate::error::{Error, Result};
@@ -135,15 +135,6 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Where each of the training store's genes stands in every test store.
-fn places(finder: &Finder, train: &Side, tests: &[Store]) -> Result<Vec<Vec<Option<usize>>>> {
-    let of = |test: &Store| {
-        let name = test.path().display().to_string();
-        Ok(finder.stores_beside_lists(train, &Side::of_store(&name, test))?.places())
-    };
-    tests.iter().map(of).collect()
 }
 
 /// What the figures come from: settings, stores, sets.

@@ -8,7 +8,7 @@ mod tables;
 
 pub use leaks::{Identity, Leaks};
 pub use paired::{Measure, PairTest, pair_tests};
-pub use sets::{LandmarkSet, Named, Plan, PlanSettings};
+pub use sets::{LandmarkSet, Named, Plan, PlanSettings, places};
 pub use tables::{describe, write};
 
 use crate::device::Executor;

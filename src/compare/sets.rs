@@ -65,6 +65,18 @@ impl LandmarkSet {
     }
 }
 
+/// Where each of the training store's genes stands in every test store.
+///
+/// # Errors
+/// Those of [`Finder::stores_beside_lists`].
+pub fn places(finder: &Finder, train: &Side, tests: &[Store]) -> Result<Vec<Vec<Option<usize>>>> {
+    let of = |test: &Store| {
+        let name = test.path().display().to_string();
+        Ok(finder.stores_beside_lists(train, &Side::of_store(&name, test))?.places())
+    };
+    tests.iter().map(of).collect()
+}
+
 /// The sets that a user names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Named {

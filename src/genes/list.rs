@@ -199,8 +199,9 @@ impl GeneList {
         }
         report.repeated = repeated;
         settle(&mut genes, several, (&self.name, side), rule, report)?;
-        report.genes = genes.iter().map(|(_, rows)| rows.len()).sum();
-        Ok(Found::of(genes, report))
+        let found = Found::of(genes, report);
+        report.genes = found.ranked.len();
+        Ok(found)
     }
 }
 
