@@ -8,16 +8,24 @@ use std::sync::Mutex;
 
 use common::example_store;
 use genelift::compare::{
-    Identity, LandmarkSet, Measure, Named, Plan, PlanSettings, Tested, compare, pair_tests,
+    Identity, LandmarkSet, Measure, Named, Plan, PlanSettings, Tested, compare, pair_tests, places,
 };
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::recording::Element;
+use genelift::genes::{Finder, Matching, Side};
 use genelift::infer::{FitSettings, LinearSettings, Method, MissingLandmarks, Predictor};
 use genelift::progress::{Event, silent};
 use genelift::store::{Origin, Store, StoreWriter, Table};
 
 const GENES: usize = 90;
 const NO_DRAWS: PlanSettings = PlanSettings { size: None, random_draws: 0, drop_leaks: false, seed: 1 };
+
+/// Where the training store's genes are in the others.
+fn at(train: &Store, tests: &[Store]) -> Vec<Vec<Option<usize>>> {
+    let matching = Matching::default();
+    let finder = Finder::new(&matching, false, &silent).unwrap();
+    places(&finder, &Side::of_store("train", train), tests).unwrap()
+}
 
 /// Samples and genes of a store as a store of their own, each value through `change` (gene of the source, value).
 fn part(
@@ -61,7 +69,7 @@ fn plan(
     settings: &PlanSettings,
 ) -> genelift::Result<Plan> {
     let identity = Identity::new(train.genes(), None).unwrap();
-    Plan::new(train, tests, sets.into(), None, &identity, settings, &silent)
+    Plan::new(train, tests, at(train, tests), sets.into(), None, &identity, settings, &silent)
 }
 
 fn compared(train: &Store, tests: &[Store], plan: &Plan) -> Vec<Tested> {
@@ -191,7 +199,7 @@ fn subsets_of_a_list_are_drawn_and_averaged() {
     let plan = |size| {
         let named = Named { ranked: vec![set("a", &[2, 1, 3, 5])], unranked: vec![set("panel", &pool)] };
         let settings = PlanSettings { random_draws: 3, size, ..NO_DRAWS };
-        Plan::new(&train, &tests, named, None, &identity, &settings, &silent)
+        Plan::new(&train, &tests, at(&train, &tests), named, None, &identity, &settings, &silent)
     };
     let four = plan(Some(4)).unwrap();
     let names: Vec<_> = four.draws().into_iter().map(|(name, draws)| (name.to_string(), draws)).collect();
@@ -275,7 +283,8 @@ fn impossible_comparisons_say_why() {
     let identity = Identity::new(train.genes(), None).unwrap();
     let itself = [Store::open(train.path()).unwrap()];
     let most = vec![set("a", &(0..85).collect::<Vec<_>>())];
-    Plan::new(&train, &itself, most.into(), None, &identity, &NO_DRAWS, &listen).unwrap();
+    Plan::new(&train, &itself, at(&train, &itself), most.into(), None, &identity, &NO_DRAWS, &listen)
+        .unwrap();
     let warned = warned.into_inner().unwrap();
     assert!(
         warned[0].contains("60 of the 60 samples") && warned[1].contains("only 5 of 90 genes"),
@@ -296,7 +305,9 @@ fn leaking_targets_are_counted_and_dropped() {
     for (drop_leaks, targets) in [(false, 86), (true, 84)] {
         let sets = vec![set("a", &[0, 1]), set("b", &[2, 3])];
         let settings = PlanSettings { drop_leaks, ..NO_DRAWS };
-        let plan = Plan::new(&train, &tests, sets.into(), None, &identity, &settings, &silent).unwrap();
+        let plan =
+            Plan::new(&train, &tests, at(&train, &tests), sets.into(), None, &identity, &settings, &silent)
+                .unwrap();
         assert_eq!(
             (plan.targets.len(), plan.leaks.found, plan.leaks.by_set.as_slice()),
             (targets, 2, &[2, 0][..])

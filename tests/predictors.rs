@@ -11,6 +11,7 @@ use genelift::Error;
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::recording::{Activation, Element};
 use genelift::evaluate::Agreement;
+use genelift::genes::{Finder, Matching};
 use genelift::infer::linear::{cross_validate, penalties};
 use genelift::infer::mlp::{self, Slice};
 use genelift::infer::{
@@ -24,6 +25,7 @@ use genelift::progress::silent;
 use genelift::store::{Origin, Store, StoreWriter, Table};
 use serde_json::Value;
 use std::path::Path;
+use std::sync::OnceLock;
 
 fn manifest() -> Value {
     let text = std::fs::read_to_string(package("tests/data/predictors/manifest.json")).unwrap();
@@ -32,6 +34,25 @@ fn manifest() -> Value {
 
 fn of<T: serde::de::DeserializeOwned>(value: &Value) -> T {
     serde_json::from_value(value.clone()).unwrap()
+}
+
+/// By ids, refusing what is several genes.
+fn matching() -> &'static Matching {
+    static MATCHING: OnceLock<Matching> = OnceLock::new();
+    MATCHING.get_or_init(Matching::default)
+}
+
+fn finder() -> Finder<'static> {
+    Finder::new(matching(), false, &silent).unwrap()
+}
+
+/// Where the landmarks stand.
+fn places(
+    predictor: &Predictor,
+    store: &Store,
+    missing: MissingLandmarks,
+) -> genelift::Result<Vec<Option<usize>>> {
+    Ok(predictor.places(store, missing, &finder(), &silent)?.landmarks)
 }
 
 fn cpu() -> CpuExecutor {
@@ -303,14 +324,17 @@ fn completed_profiles_agree_with_the_truth_as_predictions_do() {
             predicted.extend_from_slice(rows);
             Ok(())
         };
-        predictor.predict(&mut cpu(), truth, MissingLandmarks::Refuse, &silent, visit).unwrap();
+        let at = places(&predictor, truth, MissingLandmarks::Refuse).unwrap();
+        predictor.predict(&mut cpu(), truth, &at, &silent, visit).unwrap();
         let width = data.targets.len();
         let direct =
             mae(truth, &data.targets, |s, y| y.copy_from_slice(&predicted[s * width..(s + 1) * width]));
 
         let out = dir.join("completed.gex");
         let (refuse, missing) = (false, MissingLandmarks::Refuse);
-        let done = complete(&mut cpu(), &predictor, &measured, &out, missing, refuse, true, &silent).unwrap();
+        let done =
+            complete(&mut cpu(), &predictor, &measured, &out, missing, refuse, true, &finder(), &silent)
+                .unwrap();
         assert_eq!((done.measured, done.inferred), (data.landmarks.len(), width));
         let position = done.store.genes().positions();
         let at: Vec<usize> = predictor.targets().iter().map(|id| position[id.as_str()]).collect();
@@ -340,7 +364,17 @@ fn targets_that_are_measured_stay_unless_replaced() {
     let predictor = data.fit(&linear(Some(10.0)));
     let out = data.dir.path().join("out.gex");
     let run = |replace| {
-        complete(&mut cpu(), &predictor, &data.store, &out, MissingLandmarks::Refuse, replace, true, &silent)
+        complete(
+            &mut cpu(),
+            &predictor,
+            &data.store,
+            &out,
+            MissingLandmarks::Refuse,
+            replace,
+            true,
+            &finder(),
+            &silent,
+        )
     };
     let message = run(false).unwrap_err().to_string();
     assert!(message.contains("--replace"), "{message}");
@@ -359,7 +393,8 @@ fn missing_landmarks_are_named_and_refused_or_take_their_mean() {
             rows.extend_from_slice(batch);
             Ok(())
         };
-        predictor.predict(&mut cpu(), store, missing, &silent, visit).map(|()| rows)
+        let at = places(&predictor, store, missing)?;
+        predictor.predict(&mut cpu(), store, &at, &silent, visit).map(|()| rows)
     };
     let [kept, dropped] = [&data.landmarks[2..], &data.landmarks[..2]];
     let fewer = rewrite(&data.store, kept, &data.dir.path().join("fewer.gex"), false);
@@ -411,7 +446,7 @@ fn landmarks_are_found_by_other_names() {
     let ids = named.genes().column("entrez").unwrap().to_vec();
     let other =
         writer.finish(Table::new("gene_id", ids), named.samples().clone(), Origin::default()).unwrap();
-    let places = predictor.places(&other, MissingLandmarks::Refuse, &silent).unwrap();
+    let places = places(&predictor, &other, MissingLandmarks::Refuse).unwrap();
     assert_eq!(places, data.landmarks.iter().map(|g| Some(*g)).collect::<Vec<_>>());
 }
 
@@ -445,7 +480,8 @@ fn what_cannot_be_fitted_is_refused() {
         rows.extend_from_slice(batch);
         Ok(())
     };
-    predictor.predict(&mut cpu(), &data.store, MissingLandmarks::Refuse, &silent, visit).unwrap();
+    let at = places(&predictor, &data.store, MissingLandmarks::Refuse).unwrap();
+    predictor.predict(&mut cpu(), &data.store, &at, &silent, visit).unwrap();
     let mut first = [0.0; 2];
     data.store.read_genes(0, &[2, 5], &mut first);
     assert!(rows.chunks(2).all(|row| row == first));

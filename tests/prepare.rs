@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use common::{example_store, package};
 use genelift::device::recording::Element;
 use genelift::formats::{ImportSettings, Orientation, ReadSettings, export, import};
+use genelift::genes::Matching;
 use genelift::prepare::{
     CollapseBy, DedupSettings, GeneType, QuantileRule, Step, prepare, prepare_like, prepare_together,
 };
@@ -97,7 +98,7 @@ fn collapse(by: CollapseBy) -> Step {
 }
 
 fn match_to(reference: impl Into<PathBuf>, drop_missing: bool) -> Step {
-    Step::MatchGenes { reference: reference.into(), drop_missing }
+    Step::MatchGenes { reference: reference.into(), drop_missing, matching: Matching::default() }
 }
 
 #[test]
@@ -204,18 +205,15 @@ fn genes_are_matched_in_the_references_order_and_named_by_it() {
     assert_eq!((out.genes().ids.join(" "), values(&out)), ("C|3 B|2".into(), vec![2.0, 1.0, 12.0, 11.0]));
     assert!(out.genes().column("source_id").is_none());
 
-    std::fs::write(&list, "1\n3\n").unwrap();
+    std::fs::write(&list, "entrez\n1\n3\n").unwrap();
     assert_eq!(run(&store, &[match_to(&list, false)]).unwrap().genes().ids, ["1", "3"]);
     std::fs::write(&list, "B|2\nC|3\nB|2\n").unwrap();
-    assert!(refused(&store, match_to(&list, false)).contains("B|2 and B|2 are both B|2"));
+    assert_eq!(run(&store, &[match_to(&list, false)]).unwrap().genes().ids, ["B|2", "C|3"]);
     std::fs::write(&list, "no\nnone\n").unwrap();
     assert!(refused(&store, match_to(&list, true)).contains("none of its names"));
     let twice = small(dir.path(), "c.gex", 2, &[("p1", "1"), ("p2", "1"), ("p3", "3")]);
     let message = refused(&twice, match_to(reference.path(), true));
-    assert!(
-        message.contains("2 of its genes (p1, p2) are 1 of") && message.contains("collapse"),
-        "{message}"
-    );
+    assert!(message.contains("1 is 2 genes (p1, p2)") && message.contains("--ambiguous first"), "{message}");
 }
 
 #[test]

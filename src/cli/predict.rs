@@ -6,6 +6,7 @@ use super::{Common, print, raw};
 use crate::device;
 use crate::error::Result;
 use crate::formats::Orientation;
+use crate::genes::{Finder, Matching};
 use crate::infer::{MissingLandmarks, Predictor, complete};
 use crate::progress::Reporter;
 use crate::store::atomic;
@@ -31,6 +32,8 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t)]
     orientation: Orientation,
     #[command(flatten)]
+    matching: Matching,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -45,8 +48,10 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let mut executor = device::open(&args.common.device, args.common.threads, report)?;
     let profiles = raw::open(&args.profiles, &args.output, args.orientation, report)?;
     let store = &profiles.store;
+    let finder = Finder::new(&args.matching, force, report)?;
     let (missing, replace) = (args.missing, args.replace);
-    let done = complete(&mut *executor, &predictor, store, &args.output, missing, replace, force, report)?;
+    let done =
+        complete(&mut *executor, &predictor, store, &args.output, missing, replace, force, &finder, report)?;
     print(&format!(
         "store\t{}\nsamples\t{}\nmeasured\t{}\ninferred\t{}\n",
         args.output.display(),
