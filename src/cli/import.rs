@@ -53,9 +53,14 @@ pub struct Options {
     /// Type of the store's values
     #[arg(long, value_enum, default_value_t)]
     pub dtype: Dtype,
-    /// A table (.tsv, .csv) whose columns are joined to the samples by its first column, the sample id
+    /// A table about the samples (tabs, commas, semicolons, .gz), joined by the column that holds their ids
     #[arg(long, value_name = "TSV")]
     pub labels: Option<PathBuf>,
+    /// A table about the genes (an annotation table as GEO has it, or any with a column of the gene ids): fills the columns
+    /// symbol and entrez, and adds the others
+    #[arg(long, value_name = "TSV")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gene_labels: Option<PathBuf>,
     /// What becomes of missing values: blank, NA, NaN, infinite, −666 in GCTX
     #[arg(long, value_enum, default_value_t)]
     pub missing: Missing,
@@ -100,6 +105,7 @@ impl Options {
                 Dtype::F16 => Element::F16,
             },
             labels: self.labels.clone(),
+            gene_labels: self.gene_labels.clone(),
             missing: self.missing,
             genes: self.genes.clone(),
             samples: self.samples.clone(),

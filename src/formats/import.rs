@@ -13,7 +13,8 @@ use super::slice::Wanted;
 use super::{MatrixFile, Missing, Orientation, Picking, ReadSettings, Slice, names, picking};
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
-use crate::progress::{Event, Reporter};
+use crate::genes::{Column, Labels};
+use crate::progress::{Event, Reporter, silent};
 use crate::store::spool::Spool;
 use crate::store::{InputFile, Origin, Store, StoreWriter, Table, atomic};
 
@@ -26,8 +27,10 @@ pub struct ImportSettings {
     pub orientation: Orientation,
     /// F32 or F16.
     pub element: Element,
-    /// A table whose columns are joined to the samples by its first column.
+    /// A table whose columns are joined to the samples by the column that holds their ids.
     pub labels: Option<PathBuf>,
+    /// A table whose columns are joined to the genes by the column that holds their ids; it fills `symbol` and `entrez`.
+    pub gene_labels: Option<PathBuf>,
     /// What becomes of missing values.
     pub missing: Missing,
     /// Names for the genes of a file without names (`.npy`, `.npz`, `.mtx`).
@@ -49,6 +52,7 @@ impl Default for ImportSettings {
             orientation: Orientation::Auto,
             element: Element::F32,
             labels: None,
+            gene_labels: None,
             missing: Missing::Refuse,
             genes: None,
             samples: None,
@@ -78,8 +82,9 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
     }
     atomic::check_free(out, settings.force)?;
     atomic::sweep(out, "tmp");
-    let labels = settings.labels.as_deref().map(Table::read).transpose()?;
-    let wanted = (!settings.slice.is_whole()).then(|| Wanted::read(&settings.slice)).transpose()?;
+    let labels = settings.labels.as_deref().map(|path| Labels::read(path, report)).transpose()?;
+    let gene_labels = settings.gene_labels.as_deref().map(|path| Labels::read(path, report)).transpose()?;
+    let wanted = (!settings.slice.is_whole()).then(|| Wanted::read(&settings.slice, report)).transpose()?;
     let mut import = Import {
         out,
         settings,
@@ -91,6 +96,7 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
         spread: Vec::new(),
         origin: Origin::default(),
         labels,
+        gene_labels,
         wanted,
         sliced: Vec::new(),
     };
@@ -105,13 +111,13 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
     let missing = import.place()?;
     let slice = import.tell_slice();
 
-    let Import { writer, parts, mut samples, spread, mut origin, labels, .. } = import;
-    let (Some(writer), Some(genes)) = (writer, parts.genes) else {
+    let Import { writer, parts, mut samples, spread, mut origin, labels, gene_labels, .. } = import;
+    let (Some(writer), Some(mut genes)) = (writer, parts.genes) else {
         return Err(Error::Data(format!("{}: no sample is left", out.display())));
     };
     names::settle_columns(&mut samples, "sample_id");
     if let Some((labels, path)) = labels.as_ref().zip(settings.labels.as_ref()) {
-        let matched = names::add_labels(&mut samples, labels, path)?;
+        let matched = labels.join_samples(&mut samples, report)?;
         let of = format!("{matched} of {} samples have labels from {}", samples.len(), path.display());
         report(if matched < samples.len() {
             Event::Warning(format!("{of}; the others get empty fields"))
@@ -119,6 +125,12 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
             Event::Note(of)
         });
         origin.inputs.push(InputFile::of(path, "labels")?);
+    }
+    if let Some((labels, path)) = gene_labels.zip(settings.gene_labels.as_ref()) {
+        let matched = labels.join_genes(&mut genes, report)?;
+        let of = format!("{matched} of {} genes have labels from {}", genes.len(), path.display());
+        report(Event::Note(of));
+        origin.inputs.push(InputFile::of(path, "gene labels")?);
     }
     if missing > 0 {
         report(Event::Warning(format!("{missing} missing values: {}", replaced_how(settings.missing))));
@@ -169,7 +181,8 @@ struct Import<'a> {
     /// Smallest and largest value of every gene of the store.
     spread: Vec<(f32, f32)>,
     origin: Origin,
-    labels: Option<Table>,
+    labels: Option<Labels>,
+    gene_labels: Option<Labels>,
     /// What is wanted of the files, where not all is.
     wanted: Option<Wanted>,
     /// What was taken of each file, for the record.
@@ -230,11 +243,11 @@ impl Import<'_> {
         };
         let mut labelled = samples.clone();
         names::settle_columns(&mut labelled, "sample_id");
-        if let Some((labels, source)) = self.labels.as_ref().zip(self.settings.labels.as_ref()) {
-            // A file of which no sample has labels is no error as long as another has some.
-            let _ = names::add_labels(&mut labelled, labels, source);
-        }
-        let taken = wanted.of(path, &labelled, genes)?;
+        let mut named = genes.clone();
+        // A file of which no name has labels is no error as long as another has some; that is seen, and said, in the end.
+        let _ = self.labels.as_ref().map(|labels| labels.join_samples(&mut labelled, &silent));
+        let _ = self.gene_labels.as_ref().map(|labels| labels.join_genes(&mut named, &silent));
+        let taken = wanted.of(path, &labelled, &named)?;
         let count = |some: &Option<Vec<usize>>, all: usize| [some.as_ref().map_or(all, Vec::len), all];
         self.sliced.push(serde_json::json!({
             "samples": count(&taken.samples, samples.len()), "genes": count(&taken.genes, genes.len()),
@@ -404,7 +417,11 @@ impl Import<'_> {
                 return Err(Error::Usage(message));
             }
             Some(names) => {
-                let given = Table::read(names)?;
+                let known: fn(&Column) -> bool = match side {
+                    Rows::Genes => Column::names_genes,
+                    Rows::Samples => Column::names_samples,
+                };
+                let given = Table::read(names, known, self.report)?;
                 if given.len() != table.len() {
                     let (rows, n) = (given.len(), table.len());
                     let message = format!("has {rows} rows for the {n} {key}s of {}", path.display());
