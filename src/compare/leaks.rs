@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::LandmarkSet;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::genes::map::parts;
 use crate::genes::{MapSettings, ProbeMap, shown};
 use crate::progress::{Event, Reporter};
