@@ -12,6 +12,7 @@ pub mod sidecar;
 pub mod table;
 pub mod writer;
 
+pub(crate) use headers::unique;
 pub use kind::Kind;
 pub use labels::Labels;
 pub use map::{MapSettings, Multi, ProbeMap};
