@@ -222,6 +222,9 @@ impl Import<'_> {
 
         let mut table = file.rows.take().unwrap_or_else(|| Table::new("", std::mem::take(&mut ids)));
         table.columns.extend(file.blocks.row_columns());
+        for note in file.blocks.notes()? {
+            (self.report)(Event::Warning(format!("{}: {note}", path.display())));
+        }
         if table.is_empty() {
             return Err(Error::input(path, "the matrix is empty: there is no row of values"));
         }
@@ -291,6 +294,7 @@ impl Import<'_> {
             Rows::Genes => (&self.settings.genes, "gene"),
             Rows::Samples => (&self.settings.samples, "sample"),
         };
+        let unnamed = unnamed || table.key == super::MADE_UP;
         let mut table = match option {
             None if unnamed => Table::numbered(key, key, table.len()),
             None => table,
