@@ -12,6 +12,7 @@ use genelift::compare::{
 };
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::recording::Element;
+use genelift::genes::MapSettings;
 use genelift::infer::{FitSettings, LinearSettings, Method, MissingLandmarks, Predictor};
 use genelift::progress::{Event, silent};
 use genelift::store::{Origin, Store, StoreWriter, Table};

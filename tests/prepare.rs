@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use common::{example_store, package};
 use genelift::device::recording::Element;
 use genelift::formats::{ImportSettings, Orientation, ReadSettings, export, import};
+use genelift::genes::MapSettings;
 use genelift::prepare::{
     CollapseBy, DedupSettings, GeneType, QuantileRule, Step, prepare, prepare_like, prepare_together,
 };
@@ -232,7 +233,7 @@ fn what_cannot_be_prepared_is_refused_by_name() {
     let map = dir.path().join("map.tsv");
     std::fs::write(&map, "probe_id\tgene_id\nx_at\t1\n").unwrap();
     let step = Step::CollapseProbes { map: MapSettings::of(&map), by: CollapseBy::Mean };
-    assert!(refused(&store, step.clone()).contains("ids such as \"x_at\", the store"));
+    assert!(refused(&store, step.clone()).contains("none of the probes (such as"));
     std::fs::write(&map, "probe_id\nx_at\n").unwrap();
     assert!(refused(&store, step).contains("has one column"));
     assert!(refused(&store, match_to("/no/such/list", true)).contains("/no/such/list"));

@@ -4,17 +4,19 @@
 //! at the whole gene, its values are set aside in a [`Spool`], in memory or on disk, and turned afterwards, so memory
 //! never grows with the data.
 
+mod cut;
+
 use std::path::{Path, PathBuf};
 
 use super::missing::Tally;
 use super::orientation::{self, Rows};
 use super::parts::{Part, Parts};
 use super::slice::Wanted;
-use super::{MatrixFile, Missing, Orientation, Picking, ReadSettings, Slice, names, picking};
+use super::{MatrixFile, Missing, Orientation, Picking, ReadSettings, Slice, names};
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
-use crate::genes::{Column, Labels};
-use crate::progress::{Event, Reporter, silent};
+use crate::genes::{Column, Labels, shown};
+use crate::progress::{Event, Reporter};
 use crate::store::spool::Spool;
 use crate::store::{InputFile, Origin, Store, StoreWriter, Table, atomic};
 
@@ -159,12 +161,13 @@ fn replaced_how(missing: Missing) -> &'static str {
 
 /// A gene of one value everywhere is kept: other stores may measure the same genes. It teaches nothing, though.
 fn warn_constant(genes: &Table, spread: &[(f32, f32)], report: Reporter) {
-    let constant: Vec<_> = genes.ids.iter().zip(spread).filter(|(_, (min, max))| min >= max).collect();
-    if let Some((first, _)) = constant.first() {
+    let constant: Vec<usize> = (0..spread.len()).filter(|gene| spread[*gene].0 >= spread[*gene].1).collect();
+    if let Some(first) = constant.first() {
         report(Event::Warning(format!(
-            "{} of {} genes have one value in all samples (the first is {first:?}); they are kept",
+            "{} of {} genes have one value in all samples (the first is {:?}); they are kept",
             constant.len(),
-            genes.len()
+            genes.len(),
+            shown(genes, *first)
         )));
     }
 }
@@ -221,66 +224,6 @@ impl Import<'_> {
         Ok(rows)
     }
 
-    /// Cuts the file to what is wanted of it; what its rows are and why, and how it is read.
-    fn slice(
-        &mut self,
-        path: &Path,
-        file: &mut MatrixFile,
-    ) -> Result<Option<((Rows, &'static str), Picking)>> {
-        let Some(mut wanted) = self.wanted.take() else { return Ok(None) };
-        let rows = match &file.rows {
-            Some(rows) => rows.clone(),
-            None => picking::row_names(path, &self.settings.read)?,
-        };
-        let longer = || (Rows::longer_side(rows.len(), file.columns.len()), orientation::LONGER);
-        let decision = orientation::decide(file, &rows.ids, self.settings.orientation).unwrap_or_else(longer);
-        let side = if decision.0 == Rows::Samples { Rows::Genes } else { Rows::Samples };
-        let rows = self.named(path, rows, decision.0, file.unnamed)?;
-        file.columns = self.named(path, file.columns.clone(), side, file.unnamed)?;
-        let (genes, samples) = match decision.0 {
-            Rows::Samples => (&file.columns, &rows),
-            Rows::Genes => (&rows, &file.columns),
-        };
-        let mut labelled = samples.clone();
-        names::settle_columns(&mut labelled, "sample_id");
-        let mut named = genes.clone();
-        // A file of which no name has labels is no error as long as another has some; that is seen, and said, in the end.
-        let _ = self.labels.as_ref().map(|labels| labels.join_samples(&mut labelled, &silent));
-        let _ = self.gene_labels.as_ref().map(|labels| labels.join_genes(&mut named, &silent));
-        let taken = wanted.of(path, &labelled, &named)?;
-        let count = |some: &Option<Vec<usize>>, all: usize| [some.as_ref().map_or(all, Vec::len), all];
-        self.sliced.push(serde_json::json!({
-            "samples": count(&taken.samples, samples.len()), "genes": count(&taken.genes, genes.len()),
-        }));
-        (self.report)(Event::Note(format!("{}: a slice is read: {}", path.display(), taken.words)));
-        let (some, columns) = match decision.0 {
-            Rows::Samples => (taken.samples, taken.genes),
-            Rows::Genes => (taken.genes, taken.samples),
-        };
-        let picking = picking::pick(file, &rows, some.as_deref(), columns.as_deref())?;
-        self.wanted = Some(wanted);
-        Ok(Some((decision, picking)))
-    }
-
-    /// Names what no file has of the slice; the slice for the record.
-    fn tell_slice(&mut self) -> Option<serde_json::Value> {
-        let wanted = self.wanted.as_ref()?;
-        let missing = wanted.missing();
-        for (list, names) in missing.iter().filter(|(_, names)| !names.is_empty()) {
-            let first: Vec<&str> = names.iter().take(10).map(String::as_str).collect();
-            let more = if names.len() > first.len() { ", …" } else { "" };
-            let message = format!("{list}: {} names are in no file: {}{more}", names.len(), first.join(", "));
-            (self.report)(Event::Warning(message));
-        }
-        let not_found: Vec<&String> = missing.iter().flat_map(|(_, names)| names).collect();
-        let Slice { samples, genes, conditions } = &self.settings.slice;
-        self.origin.inputs.extend(wanted.inputs.iter().cloned());
-        Some(serde_json::json!({
-            "only_samples": samples, "only_genes": genes, "where": conditions, "of_files": self.sliced,
-            "not_found": not_found,
-        }))
-    }
-
     /// Reads the values; what the rows are is known already where a slice was cut.
     fn read_values(
         &mut self,
@@ -331,6 +274,9 @@ impl Import<'_> {
         let mut table = file.rows.take().unwrap_or_else(|| Table::new("", std::mem::take(&mut ids)));
         if !sliced {
             table.columns.extend(file.blocks.row_columns());
+        }
+        for note in file.blocks.notes()? {
+            (self.report)(Event::Warning(format!("{}: {note}", path.display())));
         }
         if table.is_empty() {
             return Err(Error::input(path, "the matrix is empty: there is no row of values"));
@@ -406,6 +352,7 @@ impl Import<'_> {
             Rows::Genes => (&self.settings.genes, "gene"),
             Rows::Samples => (&self.settings.samples, "sample"),
         };
+        let unnamed = unnamed || table.key == super::MADE_UP;
         let mut table = match option {
             None if unnamed => Table::numbered(key, key, table.len()),
             None => table,
