@@ -127,7 +127,10 @@ pub(super) fn all_numbers<'a>(fields: impl Iterator<Item = &'a str>) -> bool {
 pub(super) fn tell(rows: &[Row], comment: Option<&Vec<String>>) -> Verdict {
     let Some((first, rest)) = rows.split_first() else { return Verdict::Open };
     let width = rest.first().map_or(first.fields.len(), |row| row.fields.len());
-    if first.fields.iter().any(|field| is_known(field)) && first.fields.len() == width {
+    // a header says its word once
+    let once = |c: usize| rest.iter().all(|row| row.fields.get(c) != first.fields.get(c));
+    let known = |c: usize| is_known(&first.fields[c]) && once(c);
+    if first.fields.len() == width && (0..width).any(known) {
         return Verdict::Header;
     }
     if let Some(names) = comment

@@ -1,5 +1,6 @@
 //! How the text of a small table is cut: what is above it, its delimiter, its rows.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -37,6 +38,14 @@ pub(super) fn line_ends(text: &[u8]) -> u64 {
         _ => false,
     });
     ends.count() as u64
+}
+
+/// Text whose lines end in CR alone with LF instead: the parser ends comments there only.
+pub(super) fn line_feeds(text: Cow<str>) -> Cow<str> {
+    match text.contains('\r') && !text.contains('\n') {
+        true => Cow::Owned(text.replace('\r', "\n")),
+        false => text,
+    }
 }
 
 /// The text of the table itself, of a GEO platform what is between its marks; and how many lines are above it.
@@ -97,7 +106,9 @@ fn blanks_cut(lines: &[&str]) -> bool {
     if width < 2 || !even || !(short || cuts[0].len() == width) {
         return false;
     }
-    let known = cuts[0].iter().any(|field| super::headers::is_known(field)) && cuts.len() > 1;
+    let once = |c: usize| cuts[1..].iter().all(|row| row.get(c) != cuts[0].get(c));
+    let known =
+        (0..cuts[0].len()).any(|c| super::headers::is_known(&cuts[0][c]) && once(c)) && cuts.len() > 1;
     let wide = lines.iter().any(|line| line.trim().contains("  "));
     let quoted = lines.iter().all(|line| line.contains('"'));
     known || wide || quoted || short || numbers_beside_names(&cuts)
@@ -211,7 +222,7 @@ fn trim(field: &mut String, raw: &str) {
 }
 
 /// What follows the text for the parser: if it is not the last record, a quote was left open.
-const END: &[u8] = b"\n\x01end of the table\x01\n";
+const END: &[u8] = b"\n\x01\n";
 
 /// All records, each with its raw text; lines that begin with # are left out where there are `comments`.
 fn read<'a>(path: &Path, text: &'a str, delimiter: u8, comments: bool) -> Result<Vec<(Row, &'a str)>> {
@@ -235,7 +246,7 @@ fn read<'a>(path: &Path, text: &'a str, delimiter: u8, comments: bool) -> Result
             }
             Err(error) => return Err(Error::input(path, error.to_string())),
         }
-        if from >= text.len() && record.len() == 1 && record[0].starts_with('\u{1}') {
+        if from >= text.len() && record.len() == 1 && &record[0] == "\u{1}" {
             return Ok(rows);
         }
         let to = (reader.position().byte() as usize).min(text.len());

@@ -104,7 +104,7 @@ impl Sheet {
     /// # Errors
     /// As [`Sheet::read`].
     pub fn parse(path: &Path, text: &[u8], untold: Untold) -> Result<Sheet> {
-        let text = bytes::decoded(path, text)?;
+        let text = layout::line_feeds(bytes::decoded(path, text)?);
         let (text, skipped) = layout::body(&text);
         let (text, said) = layout::said_delimiter(text);
         let delimiter = said.unwrap_or_else(|| layout::delimiter(text));

@@ -12,3 +12,4 @@ mod naming;
 mod run;
 mod sides;
 mod slices;
+mod tables;
