@@ -80,7 +80,7 @@ fn store_text(s: &Summary) -> String {
 
 fn file_text(info: &FileInfo) -> String {
     let some = |names: &[String]| format!("{}, …", names.join(", "));
-    lines(&[
+    let mut facts = vec![
         ("file", info.path.clone()),
         ("format", format!("{}, {:.1} MB", info.format, info.bytes as f64 / 1e6)),
         ("rows", info.rows.map_or("not counted before an import".into(), |n| n.to_string())),
@@ -88,7 +88,9 @@ fn file_text(info: &FileInfo) -> String {
         ("rows are", format!("{} ({})", info.rows_are, info.reason)),
         ("row names", some(&info.first_rows)),
         ("column names", some(&info.first_columns)),
-    ])
+    ];
+    facts.extend(info.warnings.iter().map(|warning| ("warning", warning.clone())));
+    lines(&facts)
 }
 
 fn model(path: &Path) -> Result<(String, Value)> {

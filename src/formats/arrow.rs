@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::columns::{self, Columnar, Kind};
 use super::flat::Flat;
-use super::{MatrixFile, ReadSettings, compressed};
+use super::{MatrixFile, ReadSettings, compressed, index};
 use crate::error::{Error, Result};
 
 const MAGIC: &[u8] = b"ARROW1";
@@ -154,7 +154,10 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
         rows = rows.saturating_add(batch.rows);
         source.batches.push(batch);
     }
-    columns::file("arrow", path, &columns, rows, source, settings)
+    let notes = schema.tables(2);
+    let note = notes.iter().find(|note| note.text(0) == "pandas").map(|note| note.text(1));
+    let pandas = note.map_or(Vec::new(), |note| index::of_pandas(&note));
+    columns::file("arrow", path, &columns, &pandas, rows, source, settings)
 }
 
 struct Source {
@@ -330,6 +333,20 @@ impl Source {
 }
 
 impl Columnar for Source {
+    fn whole(&mut self, column: usize) -> Result<Option<Vec<i64>>> {
+        let Layout::Int { bytes, signed } = self.layouts[column] else { return Ok(None) };
+        let (mut out, mut all) = (Vec::new(), true);
+        self.each(column, |source, batch, first| {
+            let size =
+                batch.rows.checked_mul(bytes).ok_or_else(|| source.damaged("it claims too many rows"))?;
+            let values = source.buffer(batch, first + 1, size)?;
+            out.extend(values.chunks_exact(bytes).take(batch.rows).map(|item| whole(item, signed)));
+            all &= batch.missing[column] == 0;
+            Ok(())
+        })?;
+        Ok(Some(out).filter(|_| all))
+    }
+
     fn numbers(&mut self, column: usize, out: &mut Vec<f32>) -> Result<()> {
         let layout = self.layouts[column];
         self.each(column, |source, batch, first| {

@@ -1,9 +1,9 @@
-//! What formats that lie by column share: one row a sample, columns of numbers are genes; the first column of text (or the
-//! index that pandas wrote) holds the sample ids, further ones describe samples. Values are read gene by gene.
+//! What formats that lie by column share: columns of numbers are one side of the matrix, mostly genes; the first column of text
+//! (or the index that pandas wrote) names the rows, further ones describe them. Values are read column by column.
 
 use std::path::{Path, PathBuf};
 
-use super::{Blocks, MatrixFile, Orientation, Picking, ReadSettings};
+use super::{Blocks, MatrixFile, Orientation, Picking, ReadSettings, index};
 use crate::error::{Error, Result};
 use crate::store::Table;
 
@@ -21,15 +21,19 @@ pub(super) trait Columnar {
     /// Appends a column of [`Kind::Number`]; what is missing is NaN.
     fn numbers(&mut self, column: usize, out: &mut Vec<f32>) -> Result<()>;
 
+    /// A column of whole numbers, exactly; `None` for other numbers, and where one is missing.
+    fn whole(&mut self, column: usize) -> Result<Option<Vec<i64>>>;
+
     /// A column of [`Kind::Text`]; what is missing is empty.
     fn texts(&mut self, column: usize) -> Result<Vec<String>>;
 }
 
-/// The matrix in `source`, whose columns have these names and kinds, in `rows` rows.
+/// The matrix in `source`, whose columns have these names and kinds, in `rows` rows; pandas says that `pandas` are its index.
 pub(super) fn file(
     format: &str,
     path: &Path,
     columns: &[(String, Kind)],
+    pandas: &[String],
     rows: usize,
     source: impl Columnar + 'static,
     settings: &ReadSettings,
@@ -44,42 +48,59 @@ pub(super) fn file(
             "{path}: {n} columns are left out: neither numbers nor text (the first is {name:?})"
         ));
     }
-    let index = |c: &&usize| name(**c).starts_with("__index_level_");
-    let id =
-        texts.iter().find(index).or(texts.first()).copied().or_else(|| numbers.iter().find(index).copied());
-    numbers.retain(|c| Some(*c) != id);
+    let names = columns.iter().map(|(name, _)| name.clone()).collect();
+    let mut reader = Reader { path: path.to_path_buf(), source, names, rows };
+    let is_index =
+        |c: &usize| pandas.iter().any(|index| index == name(*c)) || name(*c).starts_with("__index_");
+    let mut notes = Vec::new();
+    let mut numbered = None;
+    for column in numbers.clone().into_iter().filter(|c| is_index(c) || index::is_usual(name(*c))) {
+        let whole = reader.source.whole(column)?.filter(|whole| whole.len() == rows && rows > 0);
+        let (counts, name) = (whole.as_ref().is_some_and(|whole| index::counts(whole)), name(column));
+        if counts && numbers.len() > 1 {
+            notes.push(format!("{}: column {name:?} only counts the rows and is left out", path.display()));
+        } else if !is_index(&column) {
+            continue;
+        } else if let Some(whole) = whole {
+            numbered = numbered.or(Some((column, whole.iter().map(i64::to_string).collect::<Vec<_>>())));
+        } else {
+            warnings.push(format!("{}: the index {name:?} holds no names and is left out", path.display()));
+        }
+        numbers.retain(|c| *c != column);
+    }
+    let told = texts.iter().find(|c| is_index(c)).copied();
+    let id = told.or(numbered.as_ref().map(|(column, _)| *column)).or(texts.first().copied());
     if numbers.is_empty() || rows == 0 {
         return Err(Error::input(path, "the matrix is empty: it has no rows or no columns of numbers"));
     }
-    let names = columns.iter().map(|(name, _)| name.clone()).collect();
-    let mut reader = Reader { path: path.to_path_buf(), source, names, rows };
-    let mut samples = match id {
-        Some(id) if columns[id].1 == Kind::Text => Table::new(name(id), reader.texts(id)?),
-        Some(id) => {
-            let mut ids = Vec::new();
-            reader.numbers(id, &mut ids)?;
-            Table::new(name(id), ids.iter().map(f32::to_string).collect())
-        }
-        None => {
+    let mut named = match (id, numbered) {
+        (Some(id), Some((column, ids))) if id == column => Table::new(name(id), ids),
+        (Some(id), _) => Table::new(name(id), reader.texts(id)?),
+        (None, _) => {
             // Names are made for as many rows as there are values, not for as many as a header claims.
             reader.numbers(numbers[0], &mut Vec::new())?;
             let path = path.display();
-            warnings.push(format!("{path}: no column of text holds sample ids; samples are numbered"));
+            warnings.push(format!("{path}: no column of text names the rows; they are numbered"));
             Table::numbered("sample_id", "sample", rows)
         }
     };
     for column in texts.into_iter().filter(|c| Some(*c) != id) {
         let fields = reader.texts(column)?;
-        samples.columns.push((name(column).to_string(), fields));
+        named.columns.push((name(column).to_string(), fields));
     }
-    let genes = Table::new("gene_id", numbers.iter().map(|c| name(*c).to_string()).collect());
+    let corner = id.map_or(String::new(), |id| name(id).to_string());
+    let headed = Table::new("gene_id", numbers.iter().map(|c| name(*c).to_string()).collect());
     let step = (settings.memory / 16 / size_of::<f32>() / rows).max(1);
-    let blocks = Genes { reader, columns: numbers, places: None, next: 0, step };
+    let blocks = Headed { reader, columns: numbers, places: None, next: 0, step };
     Ok(MatrixFile {
         natural: Some(Orientation::SamplesByGenes),
+        habit: true,
         transposed: true,
+        corner,
+        unnamed_rows: id.is_none(),
+        notes,
         warnings,
-        ..MatrixFile::new(format, samples, Some(genes), Box::new(blocks))
+        ..MatrixFile::new(format, named, Some(headed), Box::new(blocks))
     })
 }
 
@@ -111,8 +132,8 @@ impl<S: Columnar> Reader<S> {
     }
 }
 
-/// The columns that are genes.
-struct Genes<S> {
+/// The columns of numbers.
+struct Headed<S> {
     reader: Reader<S>,
     columns: Vec<usize>,
     /// The values of a column that are wanted, where not all are.
@@ -121,7 +142,7 @@ struct Genes<S> {
     step: usize,
 }
 
-impl<S: Columnar> Blocks for Genes<S> {
+impl<S: Columnar> Blocks for Headed<S> {
     fn next(&mut self, _ids: &mut Vec<String>, values: &mut Vec<f32>) -> Result<bool> {
         let last = (self.next + self.step).min(self.columns.len());
         for column in &self.columns[self.next..last] {

@@ -6,16 +6,18 @@
 
 mod cut;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::missing::Tally;
-use super::orientation::{self, Rows};
+use super::orientation::{self, Rows, Verdict};
 use super::parts::{Part, Parts};
+use super::pipe::Held;
 use super::slice::Wanted;
-use super::{MatrixFile, Missing, Orientation, Picking, ReadSettings, Slice, names};
+use super::{MatrixFile, Missing, Orientation, Picking, ReadSettings, Slice, names, sides, triples};
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
-use crate::genes::{Column, Labels, shown};
+use crate::genes::{Labels, shown};
 use crate::progress::{Event, Reporter};
 use crate::store::spool::Spool;
 use crate::store::{InputFile, Origin, Store, StoreWriter, Table, atomic};
@@ -84,6 +86,23 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
     }
     atomic::check_free(out, settings.force)?;
     atomic::sweep(out, "tmp");
+    let mut held = Held::default();
+    let inputs = inputs.iter().map(|input| held.path(input, out)).collect::<Result<Vec<_>>>()?;
+    let settings = held.settings(settings, out)?;
+    let told = |event: Event| report(held.event(event));
+    import_files(&inputs, out, &settings, &held, &told).map_err(|error| held.error(error))
+}
+
+/// [`import()`] of files that can be read as often as it takes.
+fn import_files(
+    inputs: &[PathBuf],
+    out: &Path,
+    settings: &ImportSettings,
+    held: &Held,
+    report: Reporter,
+) -> Result<Store> {
+    let (inputs, prefixes) = expanded(inputs, report)?;
+    let inputs = inputs.as_slice();
     let labels = settings.labels.as_deref().map(|path| Labels::read(path, report)).transpose()?;
     let gene_labels = settings.gene_labels.as_deref().map(|path| Labels::read(path, report)).transpose()?;
     let wanted = (!settings.slice.is_whole()).then(|| Wanted::read(&settings.slice, report)).transpose()?;
@@ -92,6 +111,7 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
         settings,
         report,
         joins: inputs.len() > 1,
+        prefixes,
         writer: None,
         samples: Table::default(),
         parts: Parts::default(),
@@ -145,7 +165,32 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
         record["slice"] = slice;
     }
     origin.transforms.push(serde_json::json!({ "import": record }));
+    held.origin(&mut origin);
     writer.finish(genes, samples, origin)
+}
+
+/// The inputs, with the matrices of a directory that holds several samples in its place; and the prefix of each.
+fn expanded(inputs: &[PathBuf], report: Reporter) -> Result<(Vec<PathBuf>, HashMap<PathBuf, String>)> {
+    let (mut files, mut prefixes) = (Vec::new(), HashMap::new());
+    for input in inputs {
+        match if input.is_dir() { triples::samples(input)? } else { None } {
+            None => files.push(input.clone()),
+            Some(samples) => {
+                let names: Vec<&str> = samples.iter().take(6).map(|(_, prefix)| prefix.as_str()).collect();
+                let more = if samples.len() > names.len() { ", …" } else { "" };
+                report(Event::Note(format!(
+                    "{}: {} samples are joined ({}{more}); their names stand before the ids of their cells and in the column \
+                     sample",
+                    input.display(),
+                    samples.len(),
+                    names.join(", ")
+                )));
+                files.extend(samples.iter().map(|(path, _)| path.clone()));
+                prefixes.extend(samples);
+            }
+        }
+    }
+    Ok((files, prefixes))
 }
 
 fn replaced_how(missing: Missing) -> &'static str {
@@ -178,6 +223,8 @@ struct Import<'a> {
     report: Reporter<'a>,
     /// Whether there are several files: then which genes stay is known after the last one only.
     joins: bool,
+    /// Of matrices from a directory of several samples.
+    prefixes: HashMap<PathBuf, String>,
     writer: Option<StoreWriter>,
     samples: Table,
     parts: Parts,
@@ -201,9 +248,16 @@ impl Import<'_> {
     /// Reads one file into the store, or into a part where it has to wait.
     fn read(&mut self, path: &Path) -> Result<Rows> {
         let mut file = super::open(path, &self.settings.read)?;
+        if let Some(prefix) = self.prefixes.get(path) {
+            triples::mark(&mut file, prefix);
+        }
+        for note in &file.notes {
+            (self.report)(Event::Note(note.clone()));
+        }
         for warning in &file.warnings {
             (self.report)(Event::Warning(warning.clone()));
         }
+        let beside = std::mem::take(&mut file.beside);
         let format = file.format.clone();
         let told = self.slice(path, &mut file)?;
         // A slice of which only the bytes are read: a checksum of all the others would cost more than the slice.
@@ -221,16 +275,14 @@ impl Import<'_> {
         let rows = rows?;
         let input = input.map_err(|_| Error::input(path, "the checksum could not be taken"))??;
         self.origin.inputs.push(input);
+        for (path, role) in beside {
+            self.origin.inputs.push(InputFile::of(&path, role)?);
+        }
         Ok(rows)
     }
 
     /// Reads the values; what the rows are is known already where a slice was cut.
-    fn read_values(
-        &mut self,
-        path: &Path,
-        mut file: MatrixFile,
-        told_rows: Option<(Rows, &'static str)>,
-    ) -> Result<Rows> {
+    fn read_values(&mut self, path: &Path, mut file: MatrixFile, told_rows: Option<Verdict>) -> Result<Rows> {
         let megabytes = super::bytes_of(path)?.div_ceil(1 << 20);
         let task = format!("reading {}", path.display());
         (self.report)(Event::Started { task, total: Some(megabytes), unit: "MB" });
@@ -247,12 +299,14 @@ impl Import<'_> {
                 let known = file.rows.as_ref().map_or(ids.as_slice(), |table| &table.ids);
                 decision = orientation::decide(&file, known, told);
             }
-            let direct = spool.is_none() && self.at_once() && matches!(decision, Some((Rows::Samples, _)));
+            let direct = spool.is_none()
+                && self.at_once()
+                && decision.as_ref().is_some_and(|verdict: &Verdict| verdict.rows == Rows::Samples);
             if direct {
                 if !agreed {
                     let genes = match sliced {
                         true => file.columns.clone(),
-                        false => self.named(path, file.columns.clone(), Rows::Genes, file.unnamed)?,
+                        false => self.named(path, file.columns.clone(), Rows::Genes, file.may_be_named())?,
                     };
                     self.spread = vec![UNSEEN; genes.len()];
                     agreed = true;
@@ -281,18 +335,17 @@ impl Import<'_> {
         if table.is_empty() {
             return Err(Error::input(path, "the matrix is empty: there is no row of values"));
         }
-        let (rows, reason) = decision
-            .unwrap_or_else(|| (Rows::longer_side(table.len(), file.columns.len()), orientation::LONGER));
-        let shape = format!("{} × {}", table.len(), file.columns.len());
-        (self.report)(Event::Note(format!(
-            "{}: {}, {shape}, rows are {}: {reason}",
-            path.display(),
-            file.format,
-            rows.word()
-        )));
+        let verdict = decision.unwrap_or_else(|| orientation::fallback(&file, table.len()));
+        self.tell(path, &file, table.len(), &verdict);
+        let rows = verdict.rows;
         if self.settings.missing == Missing::Refuse && tally.count > 0 && !self.joins {
-            return Err(refused(path, &tally, &table, &file.columns));
+            return Err(refused(path, &tally, &table, &file.columns, file.transposed));
         }
+        if file.unnamed_rows && verdict.rows_of_file() == Rows::Genes {
+            let rows = if file.transposed { &mut file.columns } else { &mut table };
+            *rows = Table::numbered("gene_id", "gene", rows.len());
+        }
+        let nameable = file.may_be_named();
         let (genes, samples) = match rows {
             Rows::Samples => (file.columns, table),
             Rows::Genes => (table, file.columns),
@@ -300,8 +353,8 @@ impl Import<'_> {
         let (genes, samples) = match sliced {
             true => (genes, samples), // named when the slice was cut
             false => (
-                self.named(path, genes, Rows::Genes, file.unnamed)?,
-                self.named(path, samples, Rows::Samples, file.unnamed)?,
+                self.named(path, genes, Rows::Genes, nameable)?,
+                self.named(path, samples, Rows::Samples, nameable)?,
             ),
         };
         let n_samples = samples.len();
@@ -311,7 +364,19 @@ impl Import<'_> {
             Some(spool) => self.parts.waiting.push(Part { spool, rows, tally, n_samples, place }),
             None => self.parts.missing += tally.count,
         }
-        Ok(rows)
+        Ok(verdict.rows_of_file())
+    }
+
+    /// Tells how a file lies, by its own axes, and what is doubtful about it.
+    fn tell(&self, path: &Path, file: &MatrixFile, rows: usize, verdict: &Verdict) {
+        let (rows, columns) = (rows, file.columns.len());
+        let (rows, columns) = if file.transposed { (columns, rows) } else { (rows, columns) };
+        let (path, format, are) = (path.display(), &file.format, verdict.rows_of_file().word());
+        let reason = &verdict.reason;
+        (self.report)(Event::Note(format!("{path}: {format}, {rows} × {columns}, rows are {are}: {reason}")));
+        if let Some(doubt) = &verdict.doubt {
+            (self.report)(Event::Warning(format!("{path}: {doubt}")));
+        }
     }
 
     /// A place for values that wait; half of the memory serves all of them.
@@ -347,35 +412,24 @@ impl Import<'_> {
     }
 
     /// The names of one side, checked; for a file without names those of `--genes` or `--samples`.
-    fn named(&self, path: &Path, table: Table, side: Rows, unnamed: bool) -> Result<Table> {
+    fn named(&self, path: &Path, table: Table, side: Rows, nameable: bool) -> Result<Table> {
         let (option, key) = match side {
             Rows::Genes => (&self.settings.genes, "gene"),
             Rows::Samples => (&self.settings.samples, "sample"),
         };
-        let unnamed = unnamed || table.key == super::MADE_UP;
+        let made_up = table.key == super::MADE_UP;
+        let nameable = nameable || made_up;
         let mut table = match option {
-            None if unnamed => Table::numbered(key, key, table.len()),
+            None if made_up || table.is_numbered() => Table::numbered(key, key, table.len()), // by the side that it turned out to be
             None => table,
-            Some(_) if !unnamed => {
+            Some(_) if !nameable => {
                 let message = format!(
                     "--{key}s is for files without names (.npy, .npz, .mtx); {} has its own",
                     path.display()
                 );
                 return Err(Error::Usage(message));
             }
-            Some(names) => {
-                let known: fn(&Column) -> bool = match side {
-                    Rows::Genes => Column::names_genes,
-                    Rows::Samples => Column::names_samples,
-                };
-                let given = Table::read(names, known, self.report)?;
-                if given.len() != table.len() {
-                    let (rows, n) = (given.len(), table.len());
-                    let message = format!("has {rows} rows for the {n} {key}s of {}", path.display());
-                    return Err(Error::input(names, message));
-                }
-                given
-            }
+            Some(names) => sides::given(names, side, table.len(), path, self.report)?,
         };
         if let Some(at) = table.ids.iter().position(String::is_empty) {
             return Err(Error::input(path, format!("{key} {} has no name; give every {key} one", at + 1)));
@@ -457,9 +511,10 @@ impl Import<'_> {
 const UNSEEN: (f32, f32) = (f32::INFINITY, f32::NEG_INFINITY);
 
 /// The message of [`Missing::Refuse`].
-fn refused(path: &Path, tally: &Tally, rows: &Table, columns: &Table) -> Error {
+fn refused(path: &Path, tally: &Tally, rows: &Table, columns: &Table, transposed: bool) -> Error {
     let (row, column) = tally.first.expect("there is a first one where there are any");
-    let (row, column) = (&rows.ids[row], &columns.ids[column]);
+    let names = (&rows.ids[row], &columns.ids[column]);
+    let (row, column) = if transposed { (names.1, names.0) } else { names };
     let all = rows.len() * columns.len();
     Error::input(
         path,

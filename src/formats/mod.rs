@@ -8,6 +8,7 @@ mod arrow;
 mod columns;
 pub(crate) mod compressed;
 mod encoding;
+mod evidence;
 mod export;
 mod fields;
 mod flat;
@@ -17,6 +18,7 @@ mod h5ad;
 mod hdf5;
 mod header;
 mod import;
+mod index;
 mod lines;
 mod loom;
 mod missing;
@@ -24,20 +26,25 @@ mod mtx;
 mod names;
 mod npy;
 mod npz;
+mod npz_names;
 mod orientation;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod parts;
 mod picking;
+mod pickle;
+mod pipe;
 mod quoting;
 mod series_matrix;
+mod sides;
 mod slice;
 mod tenx;
 mod text;
+mod triples;
 mod zip;
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::store::Table;
@@ -134,7 +141,7 @@ pub const FORMATS: &[Format] = &[
         extensions: &["mtx"],
         magic: mtx::magic,
         begins: "%%MatrixMarket",
-        open: mtx::open,
+        open: triples::open,
     },
     Format { name: "csv", extensions: &["csv"], magic: text::magic, begins: "text", open: text::open_csv },
     Format {
@@ -186,13 +193,25 @@ pub struct MatrixFile {
     pub corner: String,
     /// The orientation that the format defines for its matrix.
     pub natural: Option<Orientation>,
+    /// Whether that is no definition but what files of the format mostly do; then the names go before it.
+    pub habit: bool,
     /// Whether the matrix lies transposed in the file: blocks are then rows of its transpose, and
     /// [`MatrixFile::columns`] and [`MatrixFile::rows`] are named as they lie.
     pub transposed: bool,
     /// Whether the names are made up ("gene_1").
     pub unnamed: bool,
+    /// Whether other names may be given although some are known, from files beside the matrix.
+    pub nameable: bool,
+    /// Whether the file's own axes have names for the columns alone, and those of the rows are made up.
+    pub unnamed_rows: bool,
     /// A number that stands for a missing value.
     pub sentinel: Option<f32>,
+    /// Why it lies as [`MatrixFile::natural`] says, where it is not the format that tells.
+    pub reason: Option<&'static str>,
+    /// Further files that were read: their path and what they are.
+    pub beside: Vec<(PathBuf, &'static str)>,
+    /// Things worth a word.
+    pub notes: Vec<String>,
     /// Things worth a warning.
     pub warnings: Vec<String>,
     /// The values.
@@ -208,12 +227,25 @@ impl MatrixFile {
             rows,
             corner: String::new(),
             natural: None,
+            habit: false,
             transposed: false,
             unnamed: false,
+            nameable: false,
+            unnamed_rows: false,
             sentinel: None,
+            reason: None,
+            beside: Vec::new(),
+            notes: Vec::new(),
             warnings: Vec::new(),
             blocks,
         }
+    }
+}
+
+impl MatrixFile {
+    /// Whether names may be given for what it holds.
+    fn may_be_named(&self) -> bool {
+        self.unnamed || self.nameable
     }
 }
 
@@ -261,7 +293,7 @@ pub trait Blocks {
 pub fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let names = || FORMATS.iter().map(|f| f.name).collect::<Vec<_>>().join(", ");
     if path.is_dir() {
-        return open_directory(path, settings);
+        return triples::open_directory(path, settings);
     }
     let (start, compression) = compressed::start(path)?;
     let start = encoding::start(start);
@@ -311,18 +343,7 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
 
 /// Whether `path` is a directory that holds a matrix file in parts, as 10x Genomics writes it.
 pub fn is_directory(path: &Path) -> bool {
-    path.is_dir() && mtx::is_directory(path)
-}
-
-/// Opens one of the formats that are a directory.
-fn open_directory(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
-    if is_directory(path) {
-        return mtx::open_directory(path, settings);
-    }
-    Err(Error::input(
-        path,
-        "is a directory; a matrix file is needed, or a 10x directory (matrix.mtx, features.tsv, barcodes.tsv)",
-    ))
+    path.is_dir() && triples::is_directory(path)
 }
 
 /// The format by content where that is telling, else by the file's ending.
@@ -380,31 +401,52 @@ pub struct FileInfo {
     pub first_rows: Vec<String>,
     /// The first column names.
     pub first_columns: Vec<String>,
+    /// What an import would warn of.
+    pub warnings: Vec<String>,
 }
 
-/// Describes a matrix file from its header and first block.
+/// Describes a matrix file from its header and its first block; of a text whose names do not tell which side holds the genes
+/// the rows are counted.
 ///
 /// # Errors
-/// As [`open`], and a first block that cannot be read.
+/// As [`open`], and a block that cannot be read.
 pub fn describe(path: &Path, settings: &ReadSettings) -> Result<FileInfo> {
+    let mut held = pipe::Held::default();
+    let copy = held.path(path, &std::env::temp_dir().join("genelift"))?;
+    let info = describe_file(&copy, settings).map_err(|error| held.error(error))?;
+    Ok(FileInfo { path: held.text(&info.path), ..info })
+}
+
+/// [`describe`] of a file that can be read more than once.
+fn describe_file(path: &Path, settings: &ReadSettings) -> Result<FileInfo> {
     let mut file = open(path, settings)?;
     let (mut ids, mut values) = (Vec::new(), Vec::new());
-    file.blocks.next(&mut ids, &mut values)?;
+    let (mut decision, mut over) = (None, false);
+    while decision.is_none() && !over {
+        values.clear();
+        over = !file.blocks.next(&mut ids, &mut values)?;
+        let rows = file.rows.as_ref().map_or(ids.as_slice(), |table| &table.ids);
+        decision = orientation::decide(&file, rows, Orientation::Auto);
+        over |= file.rows.is_some();
+    }
+    let counted = file.rows.as_ref().map(Table::len).or(over.then_some(ids.len()));
+    let verdict = decision.unwrap_or_else(|| orientation::fallback(&file, counted.unwrap_or(0)));
     let rows = file.rows.as_ref().map_or(ids.as_slice(), |table| &table.ids);
-    let decision = orientation::decide(&file, rows, Orientation::Auto).map_or_else(
-        || (orientation::Rows::longer_side(rows.len(), file.columns.len()), orientation::LONGER.to_string()),
-        |(rows, reason)| (rows, reason.to_string()),
-    );
+    let sides = [(counted, rows), (Some(file.columns.len()), file.columns.ids.as_slice())];
+    let [(rows, row_names), (columns, column_names)] =
+        if file.transposed { [sides[1], sides[0]] } else { sides };
     let first = |ids: &[String]| ids.iter().take(3).cloned().collect();
+    let doubt = verdict.doubt.iter().map(|doubt| format!("{}: {doubt}", path.display()));
     Ok(FileInfo {
         path: path.display().to_string(),
         bytes: bytes_of(path)?,
-        rows: file.rows.as_ref().map(Table::len),
-        columns: file.columns.len(),
-        rows_are: decision.0.word(),
-        reason: decision.1,
-        first_rows: first(rows),
-        first_columns: first(&file.columns.ids),
+        rows,
+        columns: columns.unwrap_or(0),
+        rows_are: verdict.rows_of_file().word(),
+        first_rows: first(row_names),
+        first_columns: first(column_names),
+        warnings: file.warnings.iter().cloned().chain(doubt).collect(),
+        reason: verdict.reason,
         format: file.format,
     })
 }

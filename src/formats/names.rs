@@ -2,48 +2,88 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::genes::composite::{self, Parts};
+use crate::genes::kind::{Kind, are_made_up, is_blank};
+use crate::genes::known;
 use crate::store::Table;
 
-/// Headers under which files keep symbols, the surest first, in lower case.
-const SYMBOL: [&str; 6] =
-    ["pr_gene_symbol", "gene_symbol", "gene_symbols", "hgnc_symbol", "gene_name", "feature_name"];
-
-/// Headers under which files keep Entrez ids.
-const ENTREZ: [&str; 6] =
-    ["pr_gene_id", "entrez_id", "entrezid", "entrez_gene_id", "entrezgene", "ncbi_gene_id"];
-
-/// Adds the columns `symbol` and `entrez` where other columns or the ids tell them.
+/// Adds the columns `symbol`, `entrez` and `ensembl` where other columns or the ids tell them, and nowhere else: a column
+/// whose header says symbols holds them only where its fields look like symbols.
 pub(super) fn add_symbols(genes: &mut Table) {
-    for (name, candidates) in [("symbol", SYMBOL), ("entrez", ENTREZ)] {
-        if genes.column(name).is_some() {
-            continue;
-        }
-        let named = |wanted: &str| {
-            genes.columns.iter().find(|(n, _)| n.to_lowercase() == wanted).map(|(_, fields)| fields.clone())
-        };
-        let mut candidates = std::iter::once(name).chain(candidates);
-        if let Some(fields) = candidates.find_map(named) {
+    for (name, kind) in [("symbol", Kind::Symbol), ("entrez", Kind::Entrez)] {
+        if genes.column(name).is_none()
+            && let Some(fields) = of_header(genes, kind)
+        {
             genes.set_column(name, fields);
         }
     }
-    if genes.column("symbol").is_some() || genes.column("entrez").is_some() {
-        return;
+    if let Some(parts) = composite::split(&genes.ids) {
+        add_parts(genes, parts);
     }
-    let pairs: Vec<_> = genes.ids.iter().map(|id| symbol_and_entrez(id)).collect();
-    if pairs.iter().flatten().count() * 10 < genes.len() * 9 {
-        return;
+    if genes.column("symbol").is_none()
+        && let Some(fields) = of_description(genes)
+    {
+        genes.set_column("symbol", fields);
     }
-    let (symbols, entrez) = pairs.into_iter().map(Option::unwrap_or_default).unzip();
-    genes.set_column("symbol", symbols);
-    genes.set_column("entrez", entrez);
 }
 
-/// The parts of `SYMBOL_ENTREZ` or `SYMBOL|ENTREZ`; TCGA writes `?` where a gene has no symbol.
-fn symbol_and_entrez(id: &str) -> Option<(String, String)> {
-    let (symbol, entrez) = id.rsplit_once(['|', '_'])?;
-    let valid = !entrez.is_empty() && entrez.bytes().all(|b| b.is_ascii_digit()) && !symbol.is_empty();
-    let symbol = if symbol == "?" { "" } else { symbol };
-    valid.then(|| (symbol.to_string(), entrez.to_string()))
+/// What the ids tell, where no column tells it.
+fn add_parts(genes: &mut Table, parts: Vec<Parts>) {
+    let mut columns: [Vec<String>; 3] = Default::default();
+    for Parts { symbol, entrez, ensembl } in parts {
+        columns.iter_mut().zip([symbol, entrez, ensembl]).for_each(|(column, field)| column.push(field));
+    }
+    for (name, fields) in ["symbol", "entrez", "ensembl"].into_iter().zip(columns) {
+        if genes.column(name).is_none() && fields.iter().any(|field| !field.is_empty()) {
+            genes.set_column(name, fields);
+        }
+    }
+}
+
+/// The fields of the column with the surest header for this kind, if most of them are of it; others are left blank.
+fn of_header(genes: &Table, kind: Kind) -> Option<Vec<String>> {
+    let named = genes.columns.iter().filter(|(name, _)| Kind::of_header(name) == Some(kind));
+    let mut named: Vec<_> = named.collect();
+    named.sort_by_key(|(name, _)| Kind::rank_of_header(name));
+    named.into_iter().find_map(|(_, fields)| cleaned(fields, kind))
+}
+
+/// The fields that are of a kind, others blank; `None` unless most of those that are not blank are.
+fn cleaned(fields: &[String], kind: Kind) -> Option<Vec<String>> {
+    let written = fields.iter().filter(|field| !is_blank(field)).count();
+    let cleaned: Vec<String> = fields.iter().map(|field| of_kind(field, kind).unwrap_or_default()).collect();
+    let kept = cleaned.iter().filter(|field| !field.is_empty()).count();
+    (kept > 0 && kept * 2 > written).then_some(cleaned)
+}
+
+/// A field of a kind: each of the genes of a probe of several (`TP53 /// WRAP53`); pandas writes Entrez ids as `7157.0`.
+fn of_kind(field: &str, kind: Kind) -> Option<String> {
+    let field = field.trim();
+    // Under a header that says symbols, made-up names are symbols of a made-up file.
+    let made_up = |part: &str| kind == Kind::Symbol && Kind::MadeUp.has_form(part);
+    let one = |part: &str| !is_blank(part) && (kind.has_form(part) || made_up(part));
+    if field.split("///").all(|part| one(part.trim())) {
+        return Some(field.to_string());
+    }
+    let whole = field.strip_suffix(".0").filter(|whole| kind == Kind::Entrez && one(whole));
+    whole.map(str::to_string)
+}
+
+/// GCT's Description, which is free text, where it is the symbol, as GTEx and GenePattern write it: GTEx repeats the
+/// id of a gene without one. Words such as "kinase" are no symbols, nor is the name itself once more.
+fn of_description(genes: &Table) -> Option<Vec<String>> {
+    let (_, fields) = genes.columns.iter().find(|(name, _)| name.eq_ignore_ascii_case("description"))?;
+    let others = fields.iter().zip(&genes.ids).filter(|(field, id)| field != id && !is_blank(field));
+    let others: Vec<&String> = others.map(|(field, _)| field).collect();
+    let marked = |field: &str| {
+        field.contains(|c: char| c.is_ascii_digit()) || field.chars().skip(1).any(|c| c.is_ascii_uppercase())
+    };
+    let symbols =
+        others.iter().filter(|f| Kind::of(f) == Some(Kind::Symbol) && (marked(f) || known::is_known(f)));
+    let different: HashSet<&String> = others.iter().copied().collect();
+    let one = are_made_up(others.iter().map(|field| field.as_str()));
+    let sure = symbols.count() * 10 >= others.len() * 8 && different.len() * 2 > others.len() && !one;
+    (!others.is_empty() && sure).then(|| cleaned(fields, Kind::Symbol))?
 }
 
 /// Gives ids that occur again a number, -1, -2, …, as anndata does (`obs_names_make_unique`); how many got one.
@@ -96,9 +136,9 @@ mod tests {
         assert_eq!(genes.column("symbol").expect("found"), ["ESR1", "HLA-A", "NKX2_1"]);
         assert_eq!(genes.column("entrez").expect("found"), ["2099", "3105", "7080"]);
 
-        let mut genes = table(&["?|100130426", "A1BG|1"]);
+        let mut genes = table(&["?|100130426", "A1BG|1", "TP53|7157"]);
         add_symbols(&mut genes);
-        assert_eq!(genes.column("symbol").expect("found"), ["", "A1BG"]);
+        assert_eq!(genes.column("symbol").expect("found"), ["", "A1BG", "TP53"]);
 
         let mut genes = table(&["1007_s_at", "1053_at"]);
         add_symbols(&mut genes);

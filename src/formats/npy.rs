@@ -37,6 +37,7 @@ pub(super) fn file_of(format: &str, array: Array, settings: &ReadSettings) -> Re
     let blocks = NpyBlocks { array, columns: columns.len(), rows: rows.len(), step, next: 0 };
     Ok(MatrixFile {
         natural: Some(Orientation::SamplesByGenes),
+        habit: true,
         transposed,
         unnamed: true,
         ..MatrixFile::new(format, columns, Some(rows), Box::new(blocks))

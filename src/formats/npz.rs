@@ -1,10 +1,11 @@
 //! NumPy's `.npz`: the one array in it, or the one named X, matrix or data; or a matrix of `scipy.sparse.save_npz`,
-//! CSR or CSC, of which a block of rows (CSC: columns) is dense at a time. Samples × genes, without names.
+//! CSR or CSC, of which a block of rows (CSC: columns) is dense at a time. Samples × genes, with the names beside it.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::npy::{self, Array};
+use super::npz_names;
 use super::zip::{self, Member, Zip};
 use super::{Blocks, MatrixFile, Orientation, ReadSettings};
 use crate::error::{Error, Result};
@@ -17,17 +18,32 @@ pub(super) fn magic(start: &[u8]) -> bool {
 pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let zip = Zip::open(path)?;
     if zip.member("indptr.npy").is_some() || zip.member("format.npy").is_some() {
-        return open_sparse(path, &zip, settings);
+        let file = open_sparse(path, &zip, settings)?;
+        return npz_names::add(path, &zip, "data", file);
     }
     let arrays: Vec<&Member> = zip.members.iter().filter(|member| member.name.ends_with(".npy")).collect();
+    let matrices: Vec<&Member> = arrays.iter().copied().filter(|member| is_matrix(&zip, member)).collect();
     let named = ["X.npy", "matrix.npy", "data.npy"].into_iter().find_map(|name| zip.member(name));
-    let Some(member) = named.or(arrays.first().copied().filter(|_| arrays.len() == 1)) else {
+    let Some(member) = only(&matrices).or(named).or(only(&arrays)) else {
         let names: Vec<_> = arrays.iter().take(8).map(|m| m.name.trim_end_matches(".npy")).collect();
-        let message =
-            format!("holds the arrays {names:?}; one alone, or one named X, matrix or data is needed");
+        let message = format!(
+            "holds the arrays {names:?}; one matrix alone, or one named X, matrix or data is needed, and names beside it"
+        );
         return Err(Error::input(path, message));
     };
-    npy::file_of("npz", array(path, &zip, member)?, settings)
+    let file = npy::file_of("npz", array(path, &zip, member)?, settings)?;
+    npz_names::add(path, &zip, member.name.trim_end_matches(".npy"), file)
+}
+
+/// The only one of these.
+fn only<'a>(members: &[&'a Member]) -> Option<&'a Member> {
+    if let [one] = members { Some(one) } else { None }
+}
+
+/// Whether a member is an array of numbers in two dimensions.
+fn is_matrix(zip: &Zip, member: &Member) -> bool {
+    let header = zip.read(member).ok().and_then(|mut input| crate::store::npy::parse(&mut input).ok());
+    header.is_some_and(|header| header.shape.len() == 2 && npy::decoder(&header.descr).is_some())
 }
 
 fn array(path: &Path, zip: &Zip, member: &Member) -> Result<Array> {
@@ -86,6 +102,7 @@ fn open_sparse(path: &Path, zip: &Zip, settings: &ReadSettings) -> Result<Matrix
     let blocks = SparseBlocks { path: path.to_path_buf(), ends, indices, data, width, step, next: 0 };
     Ok(MatrixFile {
         natural: Some(Orientation::SamplesByGenes),
+        habit: true,
         transposed: !by_rows,
         unnamed: true,
         ..MatrixFile::new("npz", columns, Some(rows), Box::new(blocks))

@@ -1,10 +1,10 @@
-//! Which side of a file holds the genes.
-
-use std::collections::HashSet;
+//! Which side of a file holds the genes: as told, by the format's definition, by the names of both sides, and where those
+//! are silent by the format's habit or the longer side, which is worth a warning.
 
 use serde::{Deserialize, Serialize};
 
 use super::MatrixFile;
+use super::evidence::{self, Evidence, KNOWN, LOOK};
 
 /// How a matrix lies in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
@@ -19,22 +19,32 @@ pub enum Orientation {
     GenesBySamples,
 }
 
-/// What the rows of the blocks of a file are.
+impl Orientation {
+    /// As `--orientation` takes it.
+    fn word(self) -> &'static str {
+        match self {
+            Orientation::Auto => "auto",
+            Orientation::SamplesByGenes => "samples-by-genes",
+            Orientation::GenesBySamples => "genes-by-samples",
+        }
+    }
+
+    fn other(self) -> Orientation {
+        match self {
+            Orientation::GenesBySamples => Orientation::SamplesByGenes,
+            _ => Orientation::GenesBySamples,
+        }
+    }
+}
+
+/// What the rows of a matrix are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rows {
     Samples,
     Genes,
 }
 
-/// The last resort's reason.
-pub(super) const LONGER: &str = "nothing in the names tells, so the longer side is taken for the genes";
-
 impl Rows {
-    /// Genes are more than samples, mostly.
-    pub fn longer_side(rows: usize, columns: usize) -> Rows {
-        if rows > columns { Rows::Genes } else { Rows::Samples }
-    }
-
     /// `"samples"` or `"genes"`.
     pub fn word(self) -> &'static str {
         match self {
@@ -42,125 +52,239 @@ impl Rows {
             Rows::Genes => "genes",
         }
     }
+
+    /// The rows of a block of a file that lies so, or the other way round.
+    fn of(orientation: Orientation, transposed: bool) -> Rows {
+        if (orientation == Orientation::SamplesByGenes) != transposed { Rows::Samples } else { Rows::Genes }
+    }
 }
 
-/// What the rows are and why, from the row names known so far; `None` where only the lengths could tell.
-pub(super) fn decide(file: &MatrixFile, rows: &[String], told: Orientation) -> Option<(Rows, &'static str)> {
-    let (orientation, reason) = match (told, file.natural) {
-        (Orientation::Auto, None) => return by_names(rows, &file.columns.ids, &file.corner),
-        (Orientation::Auto, Some(natural)) => (natural, "by the format's definition"),
-        (told, _) => (told, "as told"),
+/// How a file lies, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// The orientation of the file's own axes.
+    pub orientation: Orientation,
+    /// What the rows of its blocks are.
+    pub rows: Rows,
+    /// Why.
+    pub reason: String,
+    /// What speaks against it, or that little speaks for it.
+    pub doubt: Option<String>,
+}
+
+impl Verdict {
+    /// What the rows of the file itself are, whichever way its blocks come.
+    pub fn rows_of_file(&self) -> Rows {
+        Rows::of(self.orientation, false)
+    }
+}
+
+/// How a file lies, from the row names known so far; `None` where only the lengths could tell.
+pub(super) fn decide(file: &MatrixFile, rows: &[String], told: Orientation) -> Option<Verdict> {
+    let verdict = |orientation, reason: &str, doubt| Verdict {
+        orientation,
+        rows: Rows::of(orientation, file.transposed),
+        reason: reason.to_string(),
+        doubt,
     };
-    let by_rows = (orientation == Orientation::SamplesByGenes) != file.transposed;
-    Some((if by_rows { Rows::Samples } else { Rows::Genes }, reason))
+    if told != Orientation::Auto {
+        return Some(verdict(told, "as told", None));
+    }
+    let votes = votes(file, rows);
+    let definition = file.natural.filter(|_| !file.habit);
+    if let Some(natural) = definition {
+        let doubt = votes.outvote(natural).map(|reason| {
+            let (what, other) = (Rows::of(natural, false).word(), natural.other().word());
+            format!("the format has {what} in rows, but the names say otherwise ({reason}); if they are right, pass --orientation {other}")
+        });
+        return Some(verdict(natural, file.reason.unwrap_or("by the format's definition"), doubt));
+    }
+    let (orientation, reason) = votes.winner()?;
+    Some(verdict(orientation, reason, votes.doubt(orientation)))
 }
 
-fn by_names(rows: &[String], columns: &[String], corner: &str) -> Option<(Rows, &'static str)> {
-    match (gene_names(rows), gene_names(columns)) {
-        (Some(reason), None) => return Some((Rows::Genes, reason)),
-        (None, Some(reason)) => return Some((Rows::Samples, reason)),
-        _ => {}
-    }
-    match (sample_names(rows), sample_names(columns)) {
-        (Some(reason), None) => return Some((Rows::Samples, reason)),
-        (None, Some(reason)) => return Some((Rows::Genes, reason)),
-        _ => {}
-    }
-    let corner = corner.to_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| corner.contains(word));
-    if says(&["gene", "probe", "symbol", "ensembl", "entrez", "hugo", "transcript", "id_ref"]) {
-        return Some((Rows::Genes, "by the header above the row names"));
-    }
-    if says(&["sample", "patient", "case", "barcode", "cell", "subject", "donor", "individual"]) {
-        return Some((Rows::Samples, "by the header above the row names"));
-    }
-    None
-}
-
-/// The most telling symbols: expressed everywhere, or in every panel.
-const SYMBOLS: [&str; 32] = [
-    "ACTB", "GAPDH", "TP53", "EGFR", "MYC", "ESR1", "ERBB2", "BRCA1", "BRCA2", "PTEN", "KRAS", "MKI67",
-    "CDK4", "CCND1", "VIM", "CDH1", "FOXA1", "GATA3", "HPRT1", "TBP", "B2M", "RPLP0", "UBC", "PPIA", "STAT1",
-    "STAT3", "CD4", "CD8A", "PTPRC", "TOP2A", "AURKA", "NRAS",
-];
-
-/// Why these look like names of genes or probes.
-fn gene_names(ids: &[String]) -> Option<&'static str> {
-    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-    let ensembl = |id: &str| {
-        let id = id.split('.').next().unwrap_or_default();
-        let number = id.trim_start_matches(|c: char| c.is_ascii_uppercase());
-        id.starts_with("ENS") && number.len() == 11 && digits(number)
+/// What is taken where [`decide`] found nothing in all of the names: the format's habit, else that genes are the longer side.
+pub(super) fn fallback(file: &MatrixFile, rows: usize) -> Verdict {
+    let (rows, columns) =
+        if file.transposed { (file.columns.len(), rows) } else { (rows, file.columns.len()) };
+    let longer = if rows > columns { Orientation::GenesBySamples } else { Orientation::SamplesByGenes };
+    let orientation = file.natural.unwrap_or(longer);
+    let how = match file.natural {
+        Some(_) => format!("as {} files mostly lie", file.format),
+        None => "so the longer side is taken for the genes".to_string(),
     };
-    if most(ids, ensembl) {
-        return Some("by Ensembl ids");
-    }
-    if most(ids, |id| id.ends_with("_at") || id.strip_prefix("ILMN_").is_some_and(digits)) {
-        return Some("by probe ids");
-    }
-    if most(ids, |id| id.rsplit_once('|').is_some_and(|(_, entrez)| digits(entrez))) {
-        return Some("by names of the form SYMBOL|ENTREZ");
-    }
-    // "sample_1", "sample_2", … have the form too, but one prefix.
-    let prefixes: HashSet<_> =
-        picked(ids).filter_map(|id| id.rsplit_once('_')).map(|(symbol, _)| symbol).collect();
-    let distinct = prefixes.len() * 10 >= picked(ids).count() * 8;
-    if distinct && prefixes.len() > 2 && most(ids, |id| id.rsplit_once('_').is_some_and(|(_, n)| digits(n))) {
-        return Some("by names of the form SYMBOL_ENTREZ");
-    }
-    let known = |id: &&String| SYMBOLS.contains(&id.split(['|', '_', '.']).next().unwrap_or_default());
-    (ids.iter().filter(known).count() >= 3).then_some("by gene symbols")
+    let reason = if file.unnamed { how } else { format!("nothing in the names tells, {how}") };
+    let (what, other) = (Rows::of(orientation, false).word(), orientation.other().word());
+    let doubt = format!(
+        "that its rows are {what} is a guess ({reason}); if they are not, pass --orientation {other}"
+    );
+    // A habit that the lengths agree with is good enough.
+    let doubt = (file.natural != Some(longer)).then_some(doubt);
+    Verdict { orientation, rows: Rows::of(orientation, file.transposed), reason, doubt }
 }
 
-/// Why these look like names of samples.
-fn sample_names(ids: &[String]) -> Option<&'static str> {
-    if most(ids, |id| id.starts_with("TCGA-") || id.starts_with("TCGA.")) {
-        return Some("by TCGA barcodes");
+/// What speaks for each of both orientations of a file's own axes.
+#[derive(Debug, Default)]
+struct Votes {
+    genes_by_samples: Vec<Evidence>,
+    samples_by_genes: Vec<Evidence>,
+}
+
+fn votes(file: &MatrixFile, rows: &[String]) -> Votes {
+    if file.unnamed {
+        return Votes::default();
     }
-    let accession = |id: &str| {
-        let number =
-            ["GSM", "SRR", "ERR", "DRR", "SAMN", "SAMEA", "GTEX-"].iter().find_map(|p| id.strip_prefix(p));
-        number.is_some_and(|n| n.starts_with(|c: char| c.is_ascii_alphanumeric()))
+    let columns = file.columns.ids.as_slice();
+    let (rows, columns) = if file.transposed { (columns, rows) } else { (rows, columns) };
+    let rows: &[String] = if file.unnamed_rows { &[] } else { rows };
+    by_names(rows, columns, &file.corner)
+}
+
+fn by_names(rows: &[String], columns: &[String], corner: &str) -> Votes {
+    let both = |a: Option<Evidence>, b: Option<Evidence>| [a, b].into_iter().flatten().collect();
+    let mut votes = Votes {
+        genes_by_samples: both(evidence::of_genes(rows), evidence::of_samples(columns)),
+        samples_by_genes: both(evidence::of_genes(columns), evidence::of_samples(rows)),
     };
-    most(ids, accession).then_some("by sample accessions")
+    if let Some((genes, evidence)) = evidence::of_corner(corner) {
+        votes
+            .of_mut(if genes { Orientation::GenesBySamples } else { Orientation::SamplesByGenes })
+            .push(evidence);
+    }
+    votes
 }
 
-/// At most about a thousand ids, spread evenly.
-fn picked(ids: &[String]) -> impl Iterator<Item = &String> {
-    ids.iter().step_by(ids.len() / 1000 + 1)
-}
+impl Votes {
+    fn of(&self, orientation: Orientation) -> &[Evidence] {
+        if orientation == Orientation::GenesBySamples {
+            &self.genes_by_samples
+        } else {
+            &self.samples_by_genes
+        }
+    }
 
-fn most(ids: &[String], matches: impl Fn(&str) -> bool) -> bool {
-    let total = picked(ids).count();
-    total > 0 && picked(ids).filter(|id| matches(id)).count() * 2 > total
+    fn of_mut(&mut self, orientation: Orientation) -> &mut Vec<Evidence> {
+        if orientation == Orientation::GenesBySamples {
+            &mut self.genes_by_samples
+        } else {
+            &mut self.samples_by_genes
+        }
+    }
+
+    fn weight(&self, orientation: Orientation) -> u32 {
+        self.of(orientation).iter().map(|evidence| evidence.weight).sum()
+    }
+
+    fn reason(&self, orientation: Orientation) -> &'static str {
+        self.of(orientation).iter().max_by_key(|e| e.weight).map_or("", |evidence| evidence.reason)
+    }
+
+    /// The orientation that more speaks for, and the loudest reason.
+    fn winner(&self) -> Option<(Orientation, &'static str)> {
+        let [rows, columns] =
+            [Orientation::GenesBySamples, Orientation::SamplesByGenes].map(|o| self.weight(o));
+        let winner = match rows.cmp(&columns) {
+            std::cmp::Ordering::Less => Orientation::SamplesByGenes,
+            std::cmp::Ordering::Greater => Orientation::GenesBySamples,
+            std::cmp::Ordering::Equal => return None,
+        };
+        Some((winner, self.reason(winner)))
+    }
+
+    /// Why the names speak against an orientation loudly, if they do.
+    fn outvote(&self, orientation: Orientation) -> Option<&'static str> {
+        let other = orientation.other();
+        (self.weight(other) >= self.weight(orientation) + KNOWN).then(|| self.reason(other))
+    }
+
+    /// Whether the names are weak or speak for both.
+    fn doubt(&self, winner: Orientation) -> Option<String> {
+        let other = winner.other();
+        let against = self.of(other).iter().find(|evidence| evidence.weight >= KNOWN);
+        let (what, otherwise) = (Rows::of(winner, false).word(), other.word());
+        if let Some(against) = against {
+            let (why, but) = (self.reason(winner), against.reason);
+            return Some(format!(
+                "the names contradict each other: its rows are taken for {what} {why}, but {but} they are not; if so, pass --orientation \
+                 {otherwise}"
+            ));
+        }
+        (self.weight(winner) <= LOOK).then(|| {
+            format!("only the look of the names tells that its rows are {what}; if they are not, pass --orientation {otherwise}")
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::Orientation::{GenesBySamples, SamplesByGenes};
     use super::*;
+
+    fn ids(text: &str) -> Vec<String> {
+        text.split(' ').map(str::to_string).collect()
+    }
+
+    fn winner(rows: &str, columns: &str, corner: &str) -> Option<Orientation> {
+        by_names(&ids(rows), &ids(columns), corner).winner().map(|(orientation, _)| orientation)
+    }
 
     #[test]
     fn names_tell_genes_from_samples() {
-        let ids = |text: &str| text.split(' ').map(str::to_string).collect::<Vec<_>>();
-        let samples = ids("sample_1 sample_2 sample_3 sample_4");
-        for genes in [
-            "ENSG00000141510 ENSG00000146648.12 ENSMUSG00000059552",
-            "1007_s_at 1053_at 117_at AFFX-BioB-3_at",
-            "A1BG|1 ?|100130426 TP53|7157",
-            "ESR1_2099 FOXA1_3169 MLPH_79083",
-            "ACTB GAPDH TP53 XYZ",
+        for samples in [
+            "sample_1 sample_2 sample_3 sample_4",
+            "a b c",
+            "MCF7 A549 K562 HT29",
+            "AAACCTGAGAAACCAT-1 AAACCTGAGAAACCGC-1",
         ] {
-            let (rows, reason) = by_names(&ids(genes), &samples, "").expect(genes);
-            assert_eq!(rows, Rows::Genes, "{reason}");
-            let (rows, reason) = by_names(&samples, &ids(genes), "Gene").expect(genes);
-            assert_eq!(rows, Rows::Samples, "{reason}");
+            for genes in [
+                "ENSG00000141510 ENSG00000146648.12 ENSMUSG00000059552",
+                "1007_s_at 1053_at 117_at AFFX-BioB-3_at",
+                "A1BG|1 ?|100130426 TP53|7157",
+                "ESR1_2099 FOXA1_3169 MLPH_79083",
+                "ACTB GAPDH TP53 XYZ",
+                "Actb Gapdh Trp53 Xyz",
+                "gene_1 gene_2 gene_3",
+            ] {
+                assert_eq!(winner(genes, samples, ""), Some(GenesBySamples), "{genes}, {samples}");
+                assert_eq!(winner(samples, genes, "Gene"), Some(SamplesByGenes), "{genes}, {samples}");
+                assert_eq!(by_names(&ids(genes), &ids(samples), "sample").doubt(GenesBySamples), None);
+            }
         }
-        let barcodes = ids("TCGA-3C-AAAU TCGA-3C-AALI");
-        assert_eq!(by_names(&barcodes, &ids("a b c"), "").expect("told").0, Rows::Samples);
-        assert_eq!(by_names(&ids("a b c"), &barcodes, "").expect("told").0, Rows::Genes);
-        assert_eq!(by_names(&ids("a b"), &ids("c d"), "Patient ID").expect("told").0, Rows::Samples);
-        assert_eq!(by_names(&ids("a b"), &ids("c d"), "gene_name").expect("told").0, Rows::Genes);
-        assert_eq!(by_names(&ids("a b"), &ids("c d"), "id"), None);
-        assert_eq!(by_names(&[], &[], ""), None);
+    }
+
+    #[test]
+    fn samples_or_the_header_tell_where_genes_do_not() {
+        for samples in [
+            "TCGA-3C-AAAU TCGA-3C-AALI",
+            "GSM1 GSM2",
+            "S1 S2 S3",
+            "x_ACGTACGTACGTACGT-1 y_ACGTACGTACGTACGA-1",
+        ] {
+            assert_eq!(winner(samples, "a b c", ""), Some(SamplesByGenes), "{samples}");
+            assert_eq!(winner("a b c", samples, ""), Some(GenesBySamples), "{samples}");
+        }
+        assert_eq!(winner("a b", "c d", "Patient ID"), Some(SamplesByGenes));
+        assert_eq!(winner("a b", "c d", "gene_name"), Some(GenesBySamples));
+        assert_eq!(winner("a b", "c d", "id"), None);
+        assert_eq!(by_names(&[], &[], "").winner(), None);
+    }
+
+    #[test]
+    fn contradictions_and_weak_signs_are_told() {
+        let genes = "TP53 MYC EGFR GAPDH";
+        assert_eq!(winner(genes, genes, ""), None, "genes on both sides");
+        let votes = by_names(&ids("ENSG00000141510 ENSG00000146648"), &ids(genes), "");
+        assert_eq!(votes.winner().map(|(o, _)| o), Some(GenesBySamples));
+        let doubt = votes.doubt(GenesBySamples).expect("both sides look like genes");
+        assert!(
+            doubt.contains("by Ensembl ids, but by gene symbols")
+                && doubt.contains("--orientation samples-by-genes"),
+            "{doubt}"
+        );
+        let votes = by_names(&ids("a b c"), &ids("Rp1 Sox17 Mrpl15 Lypla1"), "");
+        assert!(votes.doubt(SamplesByGenes).expect("weak").contains("only the look"));
+        assert_eq!(votes.outvote(GenesBySamples), None, "a look is not enough against a definition");
+        let votes = by_names(&ids(genes), &ids("ACGTACGTACGT-1 ACGTACGTACGA-1"), "");
+        assert_eq!(votes.outvote(SamplesByGenes), Some("by cell barcodes"));
     }
 }

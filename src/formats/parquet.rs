@@ -13,7 +13,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnDescPtr, Type};
 
 use super::columns::{self, Columnar, Kind};
-use super::{MatrixFile, ReadSettings};
+use super::{MatrixFile, ReadSettings, index};
 use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
 use crate::store::{Store, atomic};
@@ -64,7 +64,11 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
 
     let columns: Vec<_> = columns.iter().map(|c| (c.name().to_string(), kind(c))).collect();
     let n = source.n;
-    columns::file("parquet", path, &columns, n, source, settings)
+    let notes = source.reader.metadata().file_metadata().key_value_metadata();
+    let note =
+        notes.into_iter().flatten().find(|note| note.key == "pandas").and_then(|note| note.value.clone());
+    let pandas = note.map_or(Vec::new(), |note| index::of_pandas(&note));
+    columns::file("parquet", path, &columns, &pandas, n, source, settings)
 }
 
 /// Runs a call into the library, which may panic on a damaged file.
@@ -108,6 +112,22 @@ impl Source {
 }
 
 impl Columnar for Source {
+    fn whole(&mut self, column: usize) -> Result<Option<Vec<i64>>> {
+        let unsigned = unsigned(&self.reader.metadata().file_metadata().schema_descr().column(column));
+        let (mut out, mut all) = (Vec::new(), true);
+        self.column(column, |values, there| {
+            all &= there.iter().all(|there| *there > 0);
+            match values {
+                Values::I32(v) if unsigned => out.extend(v.iter().map(|x| i64::from(*x as u32))),
+                Values::I32(v) => out.extend(v.iter().map(|x| i64::from(*x))),
+                Values::I64(v) => out.extend_from_slice(v),
+                _ => all = false,
+            }
+            Ok(())
+        })?;
+        Ok(Some(out).filter(|_| all))
+    }
+
     fn texts(&mut self, column: usize) -> Result<Vec<String>> {
         let mut out = Vec::new();
         self.column(column, |values, there| {

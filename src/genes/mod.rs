@@ -1,8 +1,10 @@
 //! Gene identity: which gene of one list, store or model is which of another; and the one reader and writer of tables.
 
 mod bytes;
+pub mod composite;
 mod headers;
 pub mod kind;
+pub mod known;
 pub mod labels;
 mod layout;
 pub mod map;

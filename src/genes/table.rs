@@ -31,6 +31,15 @@ impl Table {
         Table::new(key, (1..=n).map(|i| format!("{prefix}_{i}")).collect())
     }
 
+    /// Whether the names are made up as [`Table::numbered`] makes them.
+    pub(crate) fn is_numbered(&self) -> bool {
+        let numbered = |prefix: &str| {
+            let number = |id: &String| id.strip_prefix(prefix)?.strip_prefix('_')?.parse().ok();
+            self.columns.is_empty() && self.ids.iter().zip(1..).all(|(id, i)| number(id) == Some(i))
+        };
+        numbered("gene") || numbered("sample")
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.ids.len()

@@ -92,6 +92,12 @@ impl InputFile {
     pub fn of(path: &Path, format: &str) -> Result<InputFile> {
         let (mut hasher, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 17], 0);
         for path in files_of(path)? {
+            if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+                return Err(Error::input(
+                    path,
+                    "can be read once only, and has to be read again for its checksum; save it in a file first",
+                ));
+            }
             let mut file = File::open(&path).map_err(Error::io(&path, "opening"))?;
             loop {
                 match file.read(&mut buffer).map_err(Error::io(&path, "reading"))? {

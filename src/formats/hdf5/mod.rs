@@ -6,6 +6,7 @@ mod columns;
 mod dense;
 mod filters;
 mod gather;
+mod heap;
 mod source;
 mod sparse;
 mod tables;
@@ -61,8 +62,9 @@ pub(super) fn open(path: &Path) -> Result<File> {
     File::from_source(source::Cached::new(file, length)).map_err(|e| damaged(path, &e))
 }
 
-/// The end of the file by its superblock (HDF5 File Format Specification 3.0, II.A): base address + end address.
-fn told_length(start: &[u8]) -> Option<u64> {
+/// Where the superblock (HDF5 File Format Specification 3.0, II.A) tells the base address and the end of the file; `None`
+/// where its addresses are no words of 8 bytes.
+fn superblock(start: &[u8]) -> Option<(u64, u64)> {
     let (offset_size, base, end) = match *start.get(8)? {
         0 => (*start.get(13)?, 24, 40),
         1 => (*start.get(13)?, 28, 44),
@@ -70,7 +72,17 @@ fn told_length(start: &[u8]) -> Option<u64> {
         _ => return None,
     };
     let word = |at: usize| Some(u64::from_le_bytes(start.get(at..at + 8)?.try_into().ok()?));
-    if offset_size == 8 { word(base)?.checked_add(word(end)?) } else { None }
+    if offset_size == 8 { word(base).zip(word(end)) } else { None }
+}
+
+/// From where the file's addresses count.
+fn base_address(start: &[u8]) -> Option<u64> {
+    superblock(start).map(|(base, _)| base)
+}
+
+/// The end of the file by its superblock: base address + end address.
+fn told_length(start: &[u8]) -> Option<u64> {
+    superblock(start).and_then(|(base, end)| base.checked_add(end))
 }
 
 /// What an error of the library means to the user.

@@ -4,28 +4,24 @@ use std::path::Path;
 
 use super::Import;
 use crate::error::Result;
-use crate::formats::orientation::{self, Rows};
+use crate::formats::orientation::{self, Rows, Verdict};
 use crate::formats::{MatrixFile, Picking, Slice, names, picking};
 use crate::progress::{Event, silent};
 
 impl Import<'_> {
     /// Cuts the file to what is wanted of it; what its rows are and why, and how it is read.
-    pub(super) fn slice(
-        &mut self,
-        path: &Path,
-        file: &mut MatrixFile,
-    ) -> Result<Option<((Rows, &'static str), Picking)>> {
+    pub(super) fn slice(&mut self, path: &Path, file: &mut MatrixFile) -> Result<Option<(Verdict, Picking)>> {
         let Some(mut wanted) = self.wanted.take() else { return Ok(None) };
         let rows = match &file.rows {
             Some(rows) => rows.clone(),
             None => picking::row_names(path, &self.settings.read)?,
         };
-        let longer = || (Rows::longer_side(rows.len(), file.columns.len()), orientation::LONGER);
-        let decision = orientation::decide(file, &rows.ids, self.settings.orientation).unwrap_or_else(longer);
-        let side = if decision.0 == Rows::Samples { Rows::Genes } else { Rows::Samples };
-        let rows = self.named(path, rows, decision.0, file.unnamed)?;
-        file.columns = self.named(path, file.columns.clone(), side, file.unnamed)?;
-        let (genes, samples) = match decision.0 {
+        let decided = orientation::decide(file, &rows.ids, self.settings.orientation);
+        let decision = decided.unwrap_or_else(|| orientation::fallback(file, rows.len()));
+        let side = if decision.rows == Rows::Samples { Rows::Genes } else { Rows::Samples };
+        let rows = self.named(path, rows, decision.rows, file.may_be_named())?;
+        file.columns = self.named(path, file.columns.clone(), side, file.may_be_named())?;
+        let (genes, samples) = match decision.rows {
             Rows::Samples => (&file.columns, &rows),
             Rows::Genes => (&rows, &file.columns),
         };
@@ -41,7 +37,7 @@ impl Import<'_> {
             "samples": count(&taken.samples, samples.len()), "genes": count(&taken.genes, genes.len()),
         }));
         (self.report)(Event::Note(format!("{}: a slice is read: {}", path.display(), taken.words)));
-        let (some, columns) = match decision.0 {
+        let (some, columns) = match decision.rows {
             Rows::Samples => (taken.samples, taken.genes),
             Rows::Genes => (taken.genes, taken.samples),
         };
