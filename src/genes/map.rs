@@ -258,7 +258,7 @@ mod tests {
             ("NA", ""),
             ("--- /// TP53", "TP53"),
             ("NM_000546 // TP53 // tumor protein p53 // 17p13.1 // 7157", "TP53"),
-            ("NM_000546 // TP53 // x // 1 // 2 /// NM_001 // TP53 // x // 1 // 2", "TP53+TP53"),
+            ("NM_000546 // TP53 // x // 1 // 2 /// NM_001126112 // TP53 // x // 1 // 2", "TP53+TP53"),
             ("tumor protein, p53", "tumor protein, p53"),
             ("HLA-A", "HLA-A"),
         ] {
