@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::print;
 use crate::device::recording::Element;
 use crate::error::Result;
-use crate::formats::{ImportSettings, Missing, Orientation, ReadSettings, Slice, import};
+use crate::formats::{ImportSettings, Missing, Orientation, ReadSettings, Slice, Told, import};
 use crate::progress::Reporter;
+use crate::store::InputFile;
 
 /// Arguments of `import`.
 #[derive(clap::Args, Debug)]
@@ -53,9 +54,14 @@ pub struct Options {
     /// Type of the store's values
     #[arg(long, value_enum, default_value_t)]
     pub dtype: Dtype,
-    /// A table (.tsv, .csv) whose columns are joined to the samples by its first column, the sample id
+    /// A table about the samples (tabs, commas, semicolons, .gz), joined by the column that holds their ids
     #[arg(long, value_name = "TSV")]
     pub labels: Option<PathBuf>,
+    /// A table about the genes (an annotation table as GEO has it, or any with a column of the gene ids): fills the columns
+    /// symbol and entrez, and adds the others
+    #[arg(long, value_name = "TSV")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gene_labels: Option<PathBuf>,
     /// What becomes of missing values: blank, NA, NaN, infinite, −666 in GCTX
     #[arg(long, value_enum, default_value_t)]
     pub missing: Missing,
@@ -79,6 +85,29 @@ pub struct Options {
     #[arg(long = "where", value_name = "COLUMN=VALUE")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub r#where: Vec<String>,
+    /// Text: the first line is a row, not the names of the columns; these are made up, or come with --samples or --genes
+    #[arg(long, conflicts_with = "header")]
+    pub no_header: bool,
+    /// Text: the first line names the columns, though it holds numbers as a row does
+    #[arg(long)]
+    pub header: bool,
+    /// Text: columns that describe the rows and are no values, beside columns of words and those known by their names
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub annotation_columns: Vec<String>,
+    /// Text: columns that are values although their names say otherwise (Length, age); of a table of one sample (salmon,
+    /// RSEM, STAR) the one to read
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub value_columns: Vec<String>,
+    /// Text: columns to leave out
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drop_columns: Vec<String>,
+    /// Text: rows to leave out, by name
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drop_rows: Vec<String>,
     /// Give ids that occur again a number (x, x-1, x-2, as anndata does) in place of refusing them
     #[arg(long)]
     pub unique_names: bool,
@@ -88,18 +117,30 @@ pub struct Options {
 }
 
 impl Options {
+    /// What is said about the columns and rows of text.
+    fn told(&self) -> Told {
+        Told {
+            header: self.header.then_some(true).or(self.no_header.then_some(false)),
+            annotation_columns: self.annotation_columns.clone(),
+            value_columns: self.value_columns.clone(),
+            drop_columns: self.drop_columns.clone(),
+            drop_rows: self.drop_rows.clone(),
+        }
+    }
+
     /// The library's settings.
     pub fn settings(&self, force: bool) -> ImportSettings {
         let format = self.format.clone().filter(|format| format != "auto");
         let memory = self.memory.map_or(ReadSettings::default().memory, |mib| mib.saturating_mul(1 << 20));
         ImportSettings {
-            read: ReadSettings { format, layer: self.layer.clone(), memory },
+            read: ReadSettings { format, layer: self.layer.clone(), memory, told: self.told() },
             orientation: self.orientation,
             element: match self.dtype {
                 Dtype::F32 => Element::F32,
                 Dtype::F16 => Element::F16,
             },
             labels: self.labels.clone(),
+            gene_labels: self.gene_labels.clone(),
             missing: self.missing,
             genes: self.genes.clone(),
             samples: self.samples.clone(),
@@ -111,6 +152,19 @@ impl Options {
             unique_names: self.unique_names,
             force,
         }
+    }
+}
+
+impl Options {
+    /// The tables beside the matrix and its labels, by content.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn lists(&self) -> Result<Vec<InputFile>> {
+        let tables = [&self.genes, &self.samples, &self.gene_labels, &self.only_samples, &self.only_genes];
+        // The bundled panel is no file.
+        let files = tables.into_iter().flatten().filter(|path| path.exists());
+        files.map(|path| InputFile::of(path, "table")).collect()
     }
 }
 

@@ -9,6 +9,7 @@ use super::{Common, limit_threads, print};
 use crate::attribution::ScoreTable;
 use crate::device::{self, Executor};
 use crate::error::{Error, Result};
+use crate::genes::shown;
 use crate::genes::sidecar::{self, Input, Made};
 use crate::genes::{Ambiguous, Finder, Matching, Side};
 use crate::nn::model::Model;
@@ -18,6 +19,9 @@ use crate::select::{
     ConcreteSettings, Constraints, DiverseSettings, Inputs, Needs, PeelOffSettings, Strategy, from_store, top,
 };
 use crate::store::Store;
+
+/// How many of the landmarks the result names.
+const SHOWN: usize = 10;
 
 /// Arguments of `select`.
 #[derive(clap::Args, Debug)]
@@ -295,5 +299,8 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         || Ok(&mut **opened.insert(device::open(device, *threads, report)?)),
         report,
     )?;
-    print(&format!("landmarks\t{}\ngenes\t{}\n", args.output.display(), landmarks.genes.len()))
+    let n = landmarks.genes.len();
+    let first: Vec<String> = (0..n.min(SHOWN)).map(|gene| shown(&landmarks.genes, gene)).collect();
+    let more = if n > SHOWN { ", …" } else { "" };
+    print(&format!("landmarks\t{}\ngenes\t{n}\nfirst\t{}{more}\n", args.output.display(), first.join(", ")))
 }

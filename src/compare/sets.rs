@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::leaks::{Identity, Leaks};
 use crate::device::random::Stream;
 use crate::error::{Error, Result};
-use crate::genes::{Finder, Side};
+use crate::genes::{Finder, Side, shown};
 use crate::progress::{Event, Reporter};
 use crate::store::{Store, Table};
 
@@ -258,8 +258,8 @@ fn landmarks_are_there(
     test: &Store,
     places: &[Option<usize>],
 ) -> Result<()> {
-    let absent: Vec<&str> =
-        set.genes.iter().filter(|g| places[**g].is_none()).map(|g| genes.ids[*g].as_str()).collect();
+    let absent: Vec<String> =
+        set.genes.iter().filter(|g| places[**g].is_none()).map(|g| shown(genes, *g)).collect();
     if absent.is_empty() {
         return Ok(());
     }

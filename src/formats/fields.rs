@@ -2,6 +2,7 @@
 //! beyond its first field goes through the CSV parser.
 
 use super::lines::memchr;
+use super::quoting::{Misfit, Order, ranges, unquote};
 
 /// How the lines of a table of numbers are made.
 #[derive(Debug, Clone)]
@@ -14,6 +15,8 @@ pub(super) struct Layout {
     pub columns: Vec<String>,
     /// Whether lines may end with delimiters that no column belongs to.
     pub trailing: bool,
+    /// How lines are put in the order of name, words, numbers, where they are not.
+    pub order: Option<Order>,
 }
 
 /// The words of one row: its name, then the fields that are no numbers.
@@ -32,19 +35,8 @@ pub(super) enum RowError {
 
 /// The fields of one line, unquoted.
 pub(super) fn split(line: &[u8], delimiter: u8) -> Result<Words, String> {
-    if delimiter == b' ' {
-        let line = std::str::from_utf8(line).map_err(|_| NOT_UTF8.to_string())?;
-        return Ok(line.split_ascii_whitespace().map(str::to_string).collect());
-    }
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).from_reader(line);
-    let mut record = csv::StringRecord::new();
-    match reader.read_record(&mut record) {
-        Ok(_) if line.iter().filter(|b| **b == b'"').count() % 2 == 1 => {
-            Err("a quoted field does not end on its line".into())
-        }
-        Ok(_) => Ok(record.iter().map(|field| field.trim().to_string()).collect()),
-        Err(_) => Err(NOT_UTF8.into()),
-    }
+    let text = std::str::from_utf8(line).map_err(|_| NOT_UTF8.to_string())?;
+    Ok(ranges(line, delimiter)?.into_iter().map(|field| unquote(&text[field])).collect())
 }
 
 const NOT_UTF8: &str = "the line is not UTF-8 text; save the file as UTF-8";
@@ -52,7 +44,16 @@ const NOT_UTF8: &str = "the line is not UTF-8 text; save the file as UTF-8";
 impl Layout {
     /// Parses the numbers of a line into `out`, as long as there are columns, and returns its words.
     pub fn parse(&self, line: &[u8], out: &mut [f32]) -> Result<Words, RowError> {
+        let Some(order) = &self.order else { return self.parse_ordered(line, out) };
+        let line = order.arrange(line, self.delimiter, self.trailing)?;
+        self.parse_ordered(&line, out)
+    }
+
+    fn parse_ordered(&self, line: &[u8], out: &mut [f32]) -> Result<Words, RowError> {
         if self.delimiter == b' ' {
+            if memchr(b'"', line).is_some() {
+                return self.parse_quoted(line, out);
+            }
             let fields: Vec<_> =
                 line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty()).collect();
             return self.parse_plain(&fields.join(&b' '), None, out);
@@ -71,6 +72,14 @@ impl Layout {
     /// As [`Layout::parse`], of the columns `wanted` alone (ascending): the fields of the others are passed over unread.
     pub fn parse_some(&self, line: &[u8], wanted: &[usize], out: &mut [f32]) -> Result<Words, RowError> {
         let delimiter = self.delimiter;
+        let arranged;
+        let line = match &self.order {
+            None => line,
+            Some(order) => {
+                arranged = order.arrange(line, delimiter, self.trailing)?;
+                &arranged
+            }
+        };
         let unquoted = match quoted_name(line, delimiter) {
             Some((name, rest)) => Some((Some(name), rest)),
             None if delimiter != b' ' && memchr(b'"', line).is_none() => Some((None, line)),
@@ -88,6 +97,16 @@ impl Layout {
             field
         });
         self.pick(fields, name, wanted, out)
+    }
+
+    /// The name of a row; nothing where the line is broken.
+    pub fn name(&self, line: &[u8]) -> String {
+        if self.order.is_none() && self.delimiter != b' ' && memchr(b'"', line).is_none() {
+            let end = memchr(self.delimiter, line).unwrap_or(line.len());
+            return String::from_utf8_lossy(&line[..end]).trim().to_string();
+        }
+        let words = self.parse_some(line, &[], &mut []).unwrap_or_default();
+        words.into_iter().next().unwrap_or_default()
     }
 
     /// The words and the wanted numbers among the fields of a row, whose name may have been cut off.
@@ -193,6 +212,15 @@ impl Layout {
     }
 }
 
+impl From<Misfit> for RowError {
+    fn from(misfit: Misfit) -> RowError {
+        match misfit {
+            Misfit::Ragged(found) => RowError::Ragged(found),
+            Misfit::Broken(message) => RowError::Broken(message),
+        }
+    }
+}
+
 impl RowError {
     /// The message for row `row` (from 1) of the name `id`.
     pub fn message(self, row: usize, id: &str, layout: &Layout) -> String {
@@ -203,31 +231,56 @@ impl RowError {
                     0 => "the row's name".to_string(),
                     n => format!("the row's name, {n} descriptions"),
                 };
+                let fields = layout.order.as_ref().map_or(columns.len() + words, |order| order.fields);
+                let left = match fields - columns.len() - words {
+                    0 => String::new(),
+                    n => format!(" (and {n} that are left out)"),
+                };
                 format!(
-                    "row {row} ({id:?}) has {found} fields where the header calls for {}: {name} and {} numbers; the \
+                    "row {row} ({id:?}) has {found} fields where the header calls for {fields}: {name} and {} numbers{left}; the \
                      file may be truncated or a field may be missing",
-                    columns.len() + words,
                     columns.len()
                 )
             }
             RowError::Word(column, word) => {
-                let comma = word.split_once(',').is_some_and(|(a, b)| {
-                    let digits = |s: &str| s.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit());
-                    digits(a) && !b.is_empty() && digits(b)
-                });
-                let remedy = if comma {
-                    "write numbers with a decimal point instead of a comma"
-                } else {
-                    "only the first line and the first column may hold words; missing values are NA, NaN, null or \
-                     empty"
-                };
+                let remedy = remedy(&word);
                 let word: String = word.chars().take(40).collect();
                 let name = &columns[column];
-                let place = column + 1 + words;
+                let place =
+                    layout.order.as_ref().map_or(column + words, |order| order.picked[column + words]) + 1;
                 format!("row {row} ({id:?}), column {place} ({name:?}): {word:?} is not a number; {remedy}")
             }
             RowError::Broken(message) => format!("row {row}: {message}"),
         }
+    }
+}
+
+/// A number with commas in it, as thousands or decimals.
+pub(super) fn with_commas(field: &str) -> bool {
+    let field = field.trim().trim_start_matches(['-', '+']);
+    let plain = field.bytes().all(|b| b.is_ascii_digit() || b == b',' || b == b'.');
+    plain && field.contains(',') && field.bytes().any(|b| b.is_ascii_digit())
+}
+
+/// What to do about a field that is no number.
+fn remedy(word: &str) -> &'static str {
+    if !with_commas(word) {
+        return "only the first line and the first column may hold words, and columns of them (--annotation-columns, \
+                --drop-columns); missing values are NA, NaN, null or empty";
+    }
+    let digits = word.trim().trim_start_matches(['-', '+']);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let mut groups = whole.split(',');
+    let first = groups.next().is_some_and(|group| (1..=3).contains(&group.len()));
+    let thousands = first && groups.all(|group| group.len() == 3) && !fraction.contains(',');
+    match thousands {
+        true if whole.matches(',').count() > 1 || digits.contains('.') => {
+            "write numbers without commas between the thousands"
+        }
+        true if !whole.starts_with('0') => {
+            "write numbers without commas between the thousands; if the comma stands for a decimal point, with a point"
+        }
+        _ => "write numbers with a decimal point instead of a comma",
     }
 }
 
@@ -241,10 +294,17 @@ fn quoted_name(line: &[u8], delimiter: u8) -> Option<(&str, &[u8])> {
 }
 
 /// The spellings of a missing value that `pandas.read_csv` knows, in any case, beside the empty field.
-const MISSING: [&str; 15] = [
+/// What spreadsheets write for an error is a missing value too.
+const MISSING: [&str; 21] = [
     "na", "nan", "n/a", "#n/a", "null", "none", "<na>", "-nan", "#na", "#n/a n/a", "1.#ind", "1.#qnan",
-    "-1.#ind", "-1.#qnan", "+nan",
+    "-1.#ind", "-1.#qnan", "+nan", "#value!", "#div/0!", "#ref!", "#name?", "#num!", "#null!",
 ];
+
+/// Whether a field is empty or one of the spellings of a missing value.
+pub(super) fn missing(field: &[u8]) -> bool {
+    let field = field.trim_ascii();
+    field.is_empty() || MISSING.iter().any(|m| field.eq_ignore_ascii_case(m.as_bytes()))
+}
 
 /// A number, with spaces around it, a leading plus, or one of the spellings of a missing value (NaN).
 pub(super) fn number(field: &[u8]) -> Option<f32> {
@@ -298,7 +358,7 @@ mod tests {
 
     fn layout(delimiter: u8, columns: usize) -> Layout {
         let columns = (0..columns).map(|i| format!("c{i}")).collect();
-        Layout { delimiter, skip: 0, columns, trailing: false }
+        Layout { delimiter, skip: 0, columns, trailing: false, order: None }
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     if columns.is_empty() {
         return refuse("the matrix is empty: it has no columns".into());
     }
-    let layout = Layout { delimiter: b'\t', skip: words, columns, trailing: true };
+    let layout = Layout { delimiter: b'\t', skip: words, columns, trailing: true, order: None };
     let blocks = TextBlocks::new(lines, layout, Ending::Rows(rows)).with_headers(headers);
     let mut file = blocks.into_file("gct", header.remove(0));
     file.columns.columns = about;

@@ -4,6 +4,8 @@
 //! at the whole gene, its values are set aside in a [`Spool`], in memory or on disk, and turned afterwards, so memory
 //! never grows with the data.
 
+mod cut;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -12,10 +14,10 @@ use super::orientation::{self, Rows, Verdict};
 use super::parts::{Part, Parts};
 use super::pipe::Held;
 use super::slice::Wanted;
-use super::{MatrixFile, Missing, Orientation, Picking, ReadSettings, Slice, names, picking, sides, triples};
+use super::{MatrixFile, Missing, Orientation, Picking, ReadSettings, Slice, names, sides, triples};
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
-use crate::genes::Column;
+use crate::genes::{Labels, shown};
 use crate::progress::{Event, Reporter};
 use crate::store::spool::Spool;
 use crate::store::{InputFile, Origin, Store, StoreWriter, Table, atomic};
@@ -29,8 +31,10 @@ pub struct ImportSettings {
     pub orientation: Orientation,
     /// F32 or F16.
     pub element: Element,
-    /// A table whose columns are joined to the samples by its first column.
+    /// A table whose columns are joined to the samples by the column that holds their ids.
     pub labels: Option<PathBuf>,
+    /// A table whose columns are joined to the genes by the column that holds their ids; it fills `symbol` and `entrez`.
+    pub gene_labels: Option<PathBuf>,
     /// What becomes of missing values.
     pub missing: Missing,
     /// Names for the genes of a file without names (`.npy`, `.npz`, `.mtx`).
@@ -52,6 +56,7 @@ impl Default for ImportSettings {
             orientation: Orientation::Auto,
             element: Element::F32,
             labels: None,
+            gene_labels: None,
             missing: Missing::Refuse,
             genes: None,
             samples: None,
@@ -98,9 +103,9 @@ fn import_files(
 ) -> Result<Store> {
     let (inputs, prefixes) = expanded(inputs, report)?;
     let inputs = inputs.as_slice();
-    let read = |path| Table::read(path, Column::names_samples, report);
-    let labels = settings.labels.as_deref().map(read).transpose()?;
-    let wanted = (!settings.slice.is_whole()).then(|| Wanted::read(&settings.slice)).transpose()?;
+    let labels = settings.labels.as_deref().map(|path| Labels::read(path, report)).transpose()?;
+    let gene_labels = settings.gene_labels.as_deref().map(|path| Labels::read(path, report)).transpose()?;
+    let wanted = (!settings.slice.is_whole()).then(|| Wanted::read(&settings.slice, report)).transpose()?;
     let mut import = Import {
         out,
         settings,
@@ -113,6 +118,7 @@ fn import_files(
         spread: Vec::new(),
         origin: Origin::default(),
         labels,
+        gene_labels,
         wanted,
         sliced: Vec::new(),
     };
@@ -127,13 +133,13 @@ fn import_files(
     let missing = import.place()?;
     let slice = import.tell_slice();
 
-    let Import { writer, parts, mut samples, spread, mut origin, labels, .. } = import;
-    let (Some(writer), Some(genes)) = (writer, parts.genes) else {
+    let Import { writer, parts, mut samples, spread, mut origin, labels, gene_labels, .. } = import;
+    let (Some(writer), Some(mut genes)) = (writer, parts.genes) else {
         return Err(Error::Data(format!("{}: no sample is left", out.display())));
     };
     names::settle_columns(&mut samples, "sample_id");
     if let Some((labels, path)) = labels.as_ref().zip(settings.labels.as_ref()) {
-        let matched = names::add_labels(&mut samples, labels, path)?;
+        let matched = labels.join_samples(&mut samples, report)?;
         let of = format!("{matched} of {} samples have labels from {}", samples.len(), path.display());
         report(if matched < samples.len() {
             Event::Warning(format!("{of}; the others get empty fields"))
@@ -141,6 +147,12 @@ fn import_files(
             Event::Note(of)
         });
         origin.inputs.push(InputFile::of(path, "labels")?);
+    }
+    if let Some((labels, path)) = gene_labels.zip(settings.gene_labels.as_ref()) {
+        let matched = labels.join_genes(&mut genes, report)?;
+        let of = format!("{matched} of {} genes have labels from {}", genes.len(), path.display());
+        report(Event::Note(of));
+        origin.inputs.push(InputFile::of(path, "gene labels")?);
     }
     if missing > 0 {
         report(Event::Warning(format!("{missing} missing values: {}", replaced_how(settings.missing))));
@@ -194,12 +206,13 @@ fn replaced_how(missing: Missing) -> &'static str {
 
 /// A gene of one value everywhere is kept: other stores may measure the same genes. It teaches nothing, though.
 fn warn_constant(genes: &Table, spread: &[(f32, f32)], report: Reporter) {
-    let constant: Vec<_> = genes.ids.iter().zip(spread).filter(|(_, (min, max))| min >= max).collect();
-    if let Some((first, _)) = constant.first() {
+    let constant: Vec<usize> = (0..spread.len()).filter(|gene| spread[*gene].0 >= spread[*gene].1).collect();
+    if let Some(first) = constant.first() {
         report(Event::Warning(format!(
-            "{} of {} genes have one value in all samples (the first is {first:?}); they are kept",
+            "{} of {} genes have one value in all samples (the first is {:?}); they are kept",
             constant.len(),
-            genes.len()
+            genes.len(),
+            shown(genes, *first)
         )));
     }
 }
@@ -218,7 +231,8 @@ struct Import<'a> {
     /// Smallest and largest value of every gene of the store.
     spread: Vec<(f32, f32)>,
     origin: Origin,
-    labels: Option<Table>,
+    labels: Option<Labels>,
+    gene_labels: Option<Labels>,
     /// What is wanted of the files, where not all is.
     wanted: Option<Wanted>,
     /// What was taken of each file, for the record.
@@ -265,62 +279,6 @@ impl Import<'_> {
             self.origin.inputs.push(InputFile::of(&path, role)?);
         }
         Ok(rows)
-    }
-
-    /// Cuts the file to what is wanted of it; what its rows are and why, and how it is read.
-    fn slice(&mut self, path: &Path, file: &mut MatrixFile) -> Result<Option<(Verdict, Picking)>> {
-        let Some(mut wanted) = self.wanted.take() else { return Ok(None) };
-        let rows = match &file.rows {
-            Some(rows) => rows.clone(),
-            None => picking::row_names(path, &self.settings.read)?,
-        };
-        let decided = orientation::decide(file, &rows.ids, self.settings.orientation);
-        let decision = decided.unwrap_or_else(|| orientation::fallback(file, rows.len()));
-        let side = if decision.rows == Rows::Samples { Rows::Genes } else { Rows::Samples };
-        let rows = self.named(path, rows, decision.rows, file.may_be_named())?;
-        file.columns = self.named(path, file.columns.clone(), side, file.may_be_named())?;
-        let (genes, samples) = match decision.rows {
-            Rows::Samples => (&file.columns, &rows),
-            Rows::Genes => (&rows, &file.columns),
-        };
-        let mut labelled = samples.clone();
-        names::settle_columns(&mut labelled, "sample_id");
-        if let Some((labels, source)) = self.labels.as_ref().zip(self.settings.labels.as_ref()) {
-            // A file of which no sample has labels is no error as long as another has some.
-            let _ = names::add_labels(&mut labelled, labels, source);
-        }
-        let taken = wanted.of(path, &labelled, genes)?;
-        let count = |some: &Option<Vec<usize>>, all: usize| [some.as_ref().map_or(all, Vec::len), all];
-        self.sliced.push(serde_json::json!({
-            "samples": count(&taken.samples, samples.len()), "genes": count(&taken.genes, genes.len()),
-        }));
-        (self.report)(Event::Note(format!("{}: a slice is read: {}", path.display(), taken.words)));
-        let (some, columns) = match decision.rows {
-            Rows::Samples => (taken.samples, taken.genes),
-            Rows::Genes => (taken.genes, taken.samples),
-        };
-        let picking = picking::pick(file, &rows, some.as_deref(), columns.as_deref())?;
-        self.wanted = Some(wanted);
-        Ok(Some((decision, picking)))
-    }
-
-    /// Names what no file has of the slice; the slice for the record.
-    fn tell_slice(&mut self) -> Option<serde_json::Value> {
-        let wanted = self.wanted.as_ref()?;
-        let missing = wanted.missing();
-        for (list, names) in missing.iter().filter(|(_, names)| !names.is_empty()) {
-            let first: Vec<&str> = names.iter().take(10).map(String::as_str).collect();
-            let more = if names.len() > first.len() { ", …" } else { "" };
-            let message = format!("{list}: {} names are in no file: {}{more}", names.len(), first.join(", "));
-            (self.report)(Event::Warning(message));
-        }
-        let not_found: Vec<&String> = missing.iter().flat_map(|(_, names)| names).collect();
-        let Slice { samples, genes, conditions } = &self.settings.slice;
-        self.origin.inputs.extend(wanted.inputs.iter().cloned());
-        Some(serde_json::json!({
-            "only_samples": samples, "only_genes": genes, "where": conditions, "of_files": self.sliced,
-            "not_found": not_found,
-        }))
     }
 
     /// Reads the values; what the rows are is known already where a slice was cut.
@@ -370,6 +328,9 @@ impl Import<'_> {
         let mut table = file.rows.take().unwrap_or_else(|| Table::new("", std::mem::take(&mut ids)));
         if !sliced {
             table.columns.extend(file.blocks.row_columns());
+        }
+        for note in file.blocks.notes()? {
+            (self.report)(Event::Warning(format!("{}: {note}", path.display())));
         }
         if table.is_empty() {
             return Err(Error::input(path, "the matrix is empty: there is no row of values"));
@@ -457,8 +418,10 @@ impl Import<'_> {
             Rows::Genes => (&self.settings.genes, "gene"),
             Rows::Samples => (&self.settings.samples, "sample"),
         };
+        let made_up = table.key == super::MADE_UP;
+        let nameable = nameable || made_up;
         let mut table = match option {
-            None if table.is_numbered() => Table::numbered(key, key, table.len()), // by the side that it turned out to be
+            None if made_up || table.is_numbered() => Table::numbered(key, key, table.len()), // by the side that it turned out to be
             None => table,
             Some(_) if !nameable => {
                 let message = format!(

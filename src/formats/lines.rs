@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 
-use super::{ReadSettings, compressed};
+use super::{ReadSettings, compressed, encoding};
 use crate::error::{Error, Result};
 
 /// Share of the memory that a piece of text takes: two wait, one is being read, one or two are worked on, and the
@@ -31,16 +31,19 @@ pub(super) struct Lines {
     rest: Vec<u8>,
     longest: usize,
     ended: bool,
+    /// Lines handed out one at a time.
+    number: usize,
     consumed: Arc<AtomicU64>,
     bytes: u64,
 }
 
 impl Lines {
-    /// Opens a file; a byte-order mark is skipped.
+    /// Opens a file, whatever its encoding.
     pub fn open(path: &Path, settings: &ReadSettings) -> Result<Lines> {
         let consumed = Arc::new(AtomicU64::new(0));
         let bytes = path.metadata().map_err(Error::io(path, "reading"))?.len();
-        let (mut input, _) = compressed::open(path, consumed.clone())?;
+        let (input, _) = compressed::open(path, consumed.clone())?;
+        let mut input = encoding::text(input).map_err(|e| compressed::failed(path, &e))?;
         let size = (settings.memory / PIECES).clamp(1 << 12, PIECE);
         let size = size.min(usize::try_from(bytes).unwrap_or(size).max(1 << 12)); // a small file needs no more
         let mut over = false;
@@ -69,13 +72,11 @@ impl Lines {
             rest: Vec::new(),
             longest: LONGEST_LINE.min(settings.memory / 2),
             ended: false,
+            number: 0,
             consumed,
             bytes,
         };
         lines.more()?;
-        if lines.text.starts_with(b"\xEF\xBB\xBF") {
-            lines.at = 3;
-        }
         Ok(lines)
     }
 
@@ -98,7 +99,29 @@ impl Lines {
         let Some(line) = self.peek()?.map(<[u8]>::to_vec) else { return Ok(None) };
         let text = &self.text[self.at..];
         self.at += memchr(b'\n', text).map_or(text.len(), |end| end + 1);
+        self.number += 1;
         Ok(Some(line))
+    }
+
+    /// How many lines were handed out one at a time.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// The next lines that are not blank, left in place: as many as are in memory, but up to `least` where the file has them.
+    pub fn ahead(&mut self, least: usize) -> Result<Vec<&[u8]>> {
+        while filled(&self.text[self.at..]).len() < least {
+            let mut before = std::mem::take(&mut self.text).split_off(std::mem::take(&mut self.at));
+            let more = self.more()?;
+            before.append(&mut self.text);
+            self.text = before;
+            if !more {
+                break;
+            }
+        }
+        let mut lines = filled(&self.text[self.at..]);
+        lines.retain(|line| !line.trim_ascii().is_empty());
+        Ok(lines)
     }
 
     /// The next line that is not blank, left in place.
@@ -174,9 +197,20 @@ pub(super) fn trim_line(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
+/// The number of the line, from 1, that `line` is in its block `text`.
+pub(super) fn number_in(text: &[u8], line: &[u8]) -> usize {
+    let before = (line.as_ptr() as usize).saturating_sub(text.as_ptr() as usize).min(text.len());
+    memchr::memchr_iter(b'\n', &text[..before]).count() + 1
+}
+
 /// The lines of a block that are not blank.
 pub(super) fn filled(text: &[u8]) -> Vec<&[u8]> {
-    let mut lines = Vec::new();
+    filled_of_all(text).0
+}
+
+/// The lines of a block that are not blank, and how many line breaks there are in all.
+pub(super) fn filled_of_all(text: &[u8]) -> (Vec<&[u8]>, usize) {
+    let (mut lines, mut breaks) = (Vec::new(), 0);
     let mut start = 0;
     for end in memchr::memchr_iter(b'\n', text).chain([text.len()]) {
         let line = trim_line(&text[start.min(end)..end]);
@@ -184,6 +218,7 @@ pub(super) fn filled(text: &[u8]) -> Vec<&[u8]> {
             lines.push(line);
         }
         start = end + 1;
+        breaks += 1;
     }
-    lines
+    (lines, breaks - 1)
 }

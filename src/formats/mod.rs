@@ -3,9 +3,11 @@
 //!
 //! A new format is a file with `open`, and a row in [`FORMATS`].
 
+mod annotations;
 mod arrow;
 mod columns;
 pub(crate) mod compressed;
+mod encoding;
 mod evidence;
 mod export;
 mod fields;
@@ -14,6 +16,7 @@ mod gct;
 mod gctx;
 mod h5ad;
 mod hdf5;
+mod header;
 mod import;
 mod index;
 mod lines;
@@ -31,6 +34,7 @@ mod parts;
 mod picking;
 mod pickle;
 mod pipe;
+mod quoting;
 mod series_matrix;
 mod sides;
 mod slice;
@@ -44,6 +48,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::store::Table;
+pub use annotations::Told;
 pub use export::export;
 pub use import::{ImportSettings, import};
 pub use missing::Missing;
@@ -154,6 +159,9 @@ const PACKED: [&str; 3] = [".gz", ".bz2", ".zst"];
 /// A matrix that comes without names may have so many empty columns; more of them need values to be believed.
 const FREE_NAMES: usize = 1 << 16;
 
+/// Header of names that a reader made up for one side of a file that has none there.
+const MADE_UP: &str = "made up";
+
 /// What a reader may be told.
 #[derive(Debug, Clone)]
 pub struct ReadSettings {
@@ -163,11 +171,13 @@ pub struct ReadSettings {
     pub layer: Option<String>,
     /// Bytes that an import may hold at a time, roughly, beside names; 512 MiB unless told.
     pub memory: usize,
+    /// What the columns and rows of a text file are.
+    pub told: Told,
 }
 
 impl Default for ReadSettings {
     fn default() -> Self {
-        ReadSettings { format: None, layer: None, memory: 512 << 20 }
+        ReadSettings { format: None, layer: None, memory: 512 << 20, told: Told::default() }
     }
 }
 
@@ -265,6 +275,14 @@ pub trait Blocks {
     fn row_columns(&mut self) -> Vec<(String, Vec<String>)> {
         Vec::new()
     }
+
+    /// After the last block, what of the rows should be said.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a row that was to be left out and was not there.
+    fn notes(&mut self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
 }
 
 /// Recognises the format of `path`, by content first, then by the ending, and opens it.
@@ -278,7 +296,7 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
         return triples::open_directory(path, settings);
     }
     let (start, compression) = compressed::start(path)?;
-    let start = start.strip_prefix(b"\xEF\xBB\xBF").map_or(start.clone(), <[u8]>::to_vec);
+    let start = encoding::start(start);
     if start.is_empty() {
         return Err(Error::input(path, "the file is empty"));
     }
@@ -291,9 +309,6 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     };
     if !(format.magic)(&start) {
         let (name, begins) = (format.name, format.begins);
-        if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
-            return Err(Error::input(path, "is UTF-16 text; save it as UTF-8"));
-        }
         return Err(Error::input(
             path,
             format!("is not a {name} file: it does not begin with {begins}; is it damaged or misnamed?"),
@@ -307,6 +322,15 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     }
     if settings.layer.is_some() && !["h5ad", "loom", "10x"].contains(&format.name) {
         let message = format!("--layer is for h5ad, loom and 10x; {} is {}", path.display(), format.name);
+        return Err(Error::Usage(message));
+    }
+    if settings.told.is_any() && !["csv", "tsv"].contains(&format.name) {
+        let message = format!(
+            "--header, --no-header, --annotation-columns, --value-columns, --drop-columns and --drop-rows are for delimited \
+             text; {} is {}",
+            path.display(),
+            format.name
+        );
         return Err(Error::Usage(message));
     }
     let mut file = (format.open)(path, settings)?;

@@ -108,4 +108,8 @@ impl Blocks for Thinned {
     fn done(&self) -> f64 {
         self.all.done()
     }
+
+    fn notes(&mut self) -> Result<Vec<String>> {
+        self.all.notes()
+    }
 }

@@ -71,8 +71,9 @@ impl Held {
     /// As [`Held::path`].
     pub fn settings(&mut self, settings: &ImportSettings, out: &Path) -> Result<ImportSettings> {
         let mut settings = settings.clone();
-        let ImportSettings { labels, genes, samples, slice, .. } = &mut settings;
-        for path in [labels, genes, samples, &mut slice.samples, &mut slice.genes].into_iter().flatten() {
+        let ImportSettings { labels, gene_labels, genes, samples, slice, .. } = &mut settings;
+        let lists = [labels, gene_labels, genes, samples, &mut slice.samples, &mut slice.genes];
+        for path in lists.into_iter().flatten() {
             *path = self.path(path, out)?;
         }
         Ok(settings)

@@ -44,7 +44,7 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
                        supplementary files; import one of those";
         return Err(Error::input(path, message));
     }
-    let layout = Layout { delimiter: b'\t', skip: 0, columns, trailing: true };
+    let layout = Layout { delimiter: b'\t', skip: 0, columns, trailing: true, order: None };
     let mut file = TextBlocks::new(lines, layout, Ending::Marker(END)).into_file("series-matrix", corner);
     fit(path, &file.columns, &mut about, &mut warnings)?;
     describe(&mut file.columns, about);

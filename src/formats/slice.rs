@@ -1,11 +1,17 @@
 //! A slice of a matrix file: samples and genes by name, samples by what their columns say. Which rows and columns of the
 //! file that is, and what of it was not found.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::genes::kind::{is_blank, without_version};
+use crate::genes::{Column, L1000, Sheet, Untold};
+use crate::progress::{Event, Reporter};
 use crate::store::{InputFile, Table};
+
+/// The option of the list of genes.
+const GENES: &str = "--only-genes";
 
 /// What to import of a file that holds more. Nothing named is everything.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -38,9 +44,11 @@ pub(super) struct Wanted {
 struct List {
     option: &'static str,
     name: String,
-    names: Vec<String>,
-    /// Names that were found in some file.
-    found: HashSet<String>,
+    sheet: Sheet,
+    /// Columns that may hold the names.
+    columns: Vec<usize>,
+    /// Which of its rows were found in some file.
+    found: Vec<bool>,
 }
 
 /// What a slice takes of one file.
@@ -57,13 +65,14 @@ impl Wanted {
     ///
     /// # Errors
     /// A list that cannot be read or names nothing; [`Error::Usage`] for a condition that is none.
-    pub fn read(slice: &Slice) -> Result<Wanted> {
+    pub fn read(slice: &Slice, report: Reporter) -> Result<Wanted> {
         if let Some(text) = slice.conditions.iter().find(|text| split(text).is_none()) {
             let message =
                 format!("--where {text}: a column, = or !=, and a value are needed, such as tissue=liver");
             return Err(Error::Usage(message));
         }
-        let list = |path: &Option<PathBuf>, option| path.as_deref().map(|path| List::read(path, option));
+        let list =
+            |path: &Option<PathBuf>, option| path.as_deref().map(|path| List::read(path, option, report));
         let mut inputs = Vec::new();
         for (path, format) in [(&slice.samples, "sample list"), (&slice.genes, "gene list")] {
             // The bundled panel is no file.
@@ -73,7 +82,7 @@ impl Wanted {
         }
         Ok(Wanted {
             samples: list(&slice.samples, "--only-samples").transpose()?,
-            genes: list(&slice.genes, "--only-genes").transpose()?,
+            genes: list(&slice.genes, GENES).transpose()?,
             conditions: slice.conditions.clone(),
             inputs,
         })
@@ -109,80 +118,120 @@ impl Wanted {
 }
 
 impl List {
-    fn read(path: &Path, option: &'static str) -> Result<List> {
-        let names = read_names(path)?;
-        let name = path.display().to_string();
-        Ok(List { option, name, names, found: HashSet::new() })
+    fn read(path: &Path, option: &'static str, report: Reporter) -> Result<List> {
+        let panel = path.as_os_str() == "l1000" && !path.exists() && option == GENES;
+        let sheet = match panel {
+            true => Sheet::parse(path, L1000.as_bytes(), Untold::Row)?,
+            false => Sheet::read(path, Untold::Row)?,
+        };
+        sheet.notes.iter().for_each(|note| report(Event::Note(note.clone())));
+        let known = |column: &Column| match option {
+            GENES => column.names_genes(),
+            _ => column.names_samples(),
+        };
+        let mut columns: Vec<usize> =
+            (0..sheet.columns.len()).filter(|c| known(&sheet.columns[*c])).collect();
+        if columns.is_empty() {
+            columns.extend(sheet.names_column(known));
+        }
+        if columns.iter().all(|c| sheet.columns[*c].fields.iter().all(|field| is_blank(field))) {
+            return Err(Error::input(
+                path,
+                "names nothing; one name a line is needed, or a table with a header",
+            ));
+        }
+        let found = vec![false; sheet.len()];
+        Ok(List { option, name: path.display().to_string(), sheet, columns, found })
     }
 
+    /// What was not found, as the list calls it.
     fn missing(&self) -> Vec<String> {
-        self.names.iter().filter(|name| !self.found.contains(*name)).cloned().collect()
+        let rows = (0..self.sheet.len()).filter(|row| !self.found[*row]);
+        let name = |row: usize| {
+            let fields = self.columns.iter().map(|c| &self.sheet.columns[*c].fields[row]);
+            fields.clone().find(|field| !is_blank(field)).cloned()
+        };
+        rows.filter_map(name).collect()
     }
 
-    /// The rows of `table` that the list names: by the exact id, and what is left by other names.
+    /// The rows of `table` that the list names, by the column of the list of which most is found.
     fn find(&mut self, path: &Path, table: &Table, words: &mut Vec<String>) -> Result<Vec<usize>> {
-        let what = if self.option == "--only-genes" { "genes" } else { "samples" };
-        let mut keep = vec![false; table.len()];
-        let mut by = Vec::new();
-        for (kind, names) in kinds(table, what == "genes") {
-            let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
-            names.iter().enumerate().filter(|(_, name)| !name.is_empty()).for_each(|(row, name)| {
-                places.entry(name).or_default().push(row);
-            });
-            let here: Vec<&String> =
-                self.names.iter().filter(|name| places.contains_key(name.as_str())).collect();
-            let here: Vec<&String> = match kind {
-                "id" => here,
-                // A name that is an id of this file is that row and no other.
-                _ => here.into_iter().filter(|name| !table_has(&by, name)).collect(),
-            };
-            here.iter().flat_map(|name| &places[name.as_str()]).for_each(|row| keep[*row] = true);
-            by.push((kind, here.into_iter().cloned().collect::<HashSet<String>>()));
-        }
-        let rows: Vec<usize> = (0..table.len()).filter(|row| keep[*row]).collect();
-        let found: usize = by.iter().map(|(_, names)| names.len()).sum();
-        let how: Vec<String> = by
-            .iter()
-            .filter(|(_, names)| !names.is_empty())
-            .map(|(kind, names)| format!("{} by {kind}", names.len()))
-            .collect();
-        if rows.is_empty() {
-            let first = |ids: &[String]| ids.first().cloned().unwrap_or_default();
-            let message = format!(
-                "none of the {} names of {} {} (such as {:?}) is among its {} {what} (such as {:?})",
-                self.names.len(),
-                self.option,
-                self.name,
-                first(&self.names),
-                table.len(),
-                first(&table.ids)
-            );
-            return Err(Error::input(path, message));
-        }
+        let kinds = kinds(table, self.option == GENES);
+        let best =
+            self.columns.iter().map(|c| Found::of(&self.sheet.columns[*c].fields, &kinds, table.len()));
+        let best = best.reduce(|best, next| if next.listed.len() > best.listed.len() { next } else { best });
+        let best = best.filter(|found| !found.listed.is_empty()).ok_or_else(|| self.nothing(path, table))?;
+        best.listed.iter().for_each(|row| self.found[*row] = true);
+        let what = if self.option == GENES { "genes" } else { "samples" };
+        let how: Vec<String> = best.by.iter().map(|(kind, n)| format!("{n} by {kind}")).collect();
         words.push(format!(
-            "{} of {} {what} ({found} of {} names of {} found: {})",
-            rows.len(),
+            "{} of {} {what} ({} of {} names of {} found: {})",
+            best.rows.len(),
             table.len(),
-            self.names.len(),
+            best.listed.len(),
+            self.sheet.len(),
             self.name,
             how.join(", ")
         ));
-        self.found.extend(by.into_iter().flat_map(|(_, names)| names));
-        Ok(rows)
+        Ok(best.rows)
+    }
+
+    fn nothing(&self, path: &Path, table: &Table) -> Error {
+        let what = if self.option == GENES { "genes" } else { "samples" };
+        let message = format!(
+            "none of the {} names of {} {} (such as {:?}) is among its {} {what} (such as {:?})",
+            self.sheet.len(),
+            self.option,
+            self.name,
+            self.missing().first().map_or("", String::as_str),
+            table.len(),
+            table.ids.first().map_or("", String::as_str)
+        );
+        Error::input(path, message)
     }
 }
 
-fn table_has(by: &[(&str, HashSet<String>)], name: &str) -> bool {
-    by.iter().any(|(_, names)| names.contains(name))
+/// What of a column of names is in a table.
+struct Found {
+    /// Places of the names that were found.
+    listed: Vec<usize>,
+    /// Rows of the table, ascending.
+    rows: Vec<usize>,
+    /// How many names were found by each kind.
+    by: Vec<(&'static str, usize)>,
+}
+
+impl Found {
+    /// By the exact id; of what is left by the next kind, and so on.
+    fn of(names: &[String], kinds: &[(&'static str, Vec<String>)], n: usize) -> Found {
+        let (mut keep, mut listed, mut by) = (vec![false; n], Vec::new(), Vec::new());
+        let mut left: Vec<usize> = (0..names.len()).filter(|name| !is_blank(&names[*name])).collect();
+        for (kind, own) in kinds {
+            let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
+            let filled = own.iter().enumerate().filter(|(_, name)| !is_blank(name));
+            filled.for_each(|(row, name)| places.entry(name).or_default().push(row));
+            let before = listed.len();
+            left.retain(|name| {
+                let rows = places.get(names[*name].as_str());
+                rows.into_iter().flatten().for_each(|row| keep[*row] = true);
+                listed.extend(rows.map(|_| *name));
+                rows.is_none()
+            });
+            if listed.len() > before {
+                by.push((*kind, listed.len() - before));
+            }
+        }
+        Found { listed, rows: (0..n).filter(|row| keep[*row]).collect(), by }
+    }
 }
 
 /// What rows are called, the surest first.
 fn kinds(table: &Table, genes: bool) -> Vec<(&'static str, Vec<String>)> {
     let mut kinds = vec![("id", table.ids.clone())];
     if genes {
-        if table.ids.iter().any(|id| id.starts_with("ENS") && id.contains('.')) {
-            let plain = |id: &String| id.split('.').next().unwrap_or_default().to_string();
-            kinds.push(("id without version", table.ids.iter().map(plain).collect()));
+        let plain: Vec<String> = table.ids.iter().map(|id| without_version(id)).collect();
+        if plain != table.ids {
+            kinds.push(("id without version", plain));
         }
         for kind in ["entrez", "symbol"] {
             kinds.extend(table.column(kind).map(|names| (kind, names.to_vec())));
@@ -229,11 +278,4 @@ fn none(condition: &str, samples: &Table) -> String {
     let most: Vec<String> = counts.iter().take(8).map(|(value, n)| format!("{value:?} ({n})")).collect();
     let more = if counts.len() > 8 { ", …" } else { "" };
     format!("no sample is left; the column {column} holds {}{more}", most.join(", "))
-}
-
-/// The names of a list.
-fn read_names(path: &Path) -> Result<Vec<String>> {
-    let text = std::fs::read_to_string(path).map_err(Error::io(path, "reading"))?;
-    let names = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_string).collect();
-    Ok(names)
 }

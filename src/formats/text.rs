@@ -1,12 +1,16 @@
 //! Delimited text: a header line of column names, then one line a row, its name first. Lines are parsed in
 //! parallel, block by block.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use rayon::prelude::*;
 
+use super::annotations::{Roles, is_counter, listed, sample_name};
 use super::fields::{Layout, RowError, Words, split};
-use super::lines::{Lines, filled};
+use super::header::{Head, is_blank};
+use super::lines::{Lines, filled_of_all, number_in};
+use super::quoting::Order;
 use super::{Blocks, MatrixFile, Picking, ReadSettings};
 use crate::error::{Error, Result};
 use crate::store::Table;
@@ -24,67 +28,36 @@ pub(super) fn open_tsv(path: &Path, settings: &ReadSettings) -> Result<MatrixFil
     open(path, settings, settings.format.as_ref().map(|_| b'\t'))
 }
 
-fn open(path: &Path, settings: &ReadSettings, told: Option<u8>) -> Result<MatrixFile> {
+fn open(path: &Path, settings: &ReadSettings, delimiter: Option<u8>) -> Result<MatrixFile> {
     let mut lines = Lines::open(path, settings)?;
-    let mut comment = None;
-    while lines.peek_filled()?.is_some_and(|line| line.starts_with(b"#")) {
-        comment = lines.line()?;
+    let head = Head::read(&mut lines, delimiter, settings.told.header)?;
+    let roles = Roles::decide(path, &head, &settings.told)?;
+    let fields: Vec<&String> = std::iter::once(&head.corner).chain(&head.columns).collect();
+    let named = |columns: &[usize]| columns.iter().map(|c| fields[*c].clone()).collect::<Vec<_>>();
+    let (mut columns, headers, corner) =
+        (named(&roles.numbers), named(&roles.words), fields[roles.id].clone());
+    let mut made_up = head.made_up;
+    if let Some(sample) = roles.sample {
+        columns = vec![sample];
+    } else if made_up && columns.len() == 1 {
+        (columns, made_up) = (vec![sample_name(path)], false); // so that several such files can be joined
     }
-    // The last comment is the header where the numbers begin right below it.
-    let header = match (comment, lines.peek()?) {
-        (Some(comment), Some(first)) if heads(&comment, first) => comment[1..].to_vec(),
-        _ => lines.line()?.unwrap_or_default(),
-    };
-    let delimiter = told.unwrap_or_else(|| sniff(&header));
-    let mut header = split(&header, delimiter).map_err(|e| Error::input(path, format!("line 1: {e}")))?;
-    let trailing = trim_empty(&mut header);
-    if header.len() < 2 {
-        return Err(Error::input(
-            path,
-            "the header line has no tab, comma, semicolon or space: a matrix needs row names and at least one column",
-        ));
+    let picked: Vec<usize> = [roles.id].iter().chain(&roles.words).chain(&roles.numbers).copied().collect();
+    let total = fields.len();
+    let order = (!picked.iter().copied().eq(0..total)).then_some(Order { fields: total, picked });
+    let layout =
+        Layout { delimiter: head.delimiter, skip: headers.len(), columns, trailing: head.trailing, order };
+    let format = if head.delimiter == b'\t' || head.delimiter == b' ' { "tsv" } else { "csv" };
+    let blocks = TextBlocks::new(lines, layout, Ending::File)
+        .with_headers(headers)
+        .leaving_out(&settings.told.drop_rows);
+    let mut file = blocks.into_file(format, corner);
+    if made_up {
+        file.columns.key = super::MADE_UP.into();
     }
-
-    // R leaves out the header of the row names, so the first row decides what the header's first field is.
-    let Some(first) = lines.peek_filled()? else {
-        return Err(Error::input(path, "the matrix is empty: there is no row below the header"));
-    };
-    let mut first = split(first, delimiter).map_err(|e| Error::input(path, format!("row 1: {e}")))?;
-    let padded = trim_empty(&mut first);
-    let trailing = trailing || padded && first.len() == header.len();
-    let (corner, columns) = if first.len() == header.len() + 1 {
-        (String::new(), header)
-    } else {
-        let mut header = header.into_iter();
-        (header.next().unwrap_or_default(), header.collect())
-    };
-    let layout = Layout { delimiter, skip: 0, columns, trailing };
-    let format = if delimiter == b'\t' || delimiter == b' ' { "tsv" } else { "csv" };
-    Ok(TextBlocks::new(lines, layout, Ending::File).into_file(format, corner))
-}
-
-/// Whether a comment names the columns of the numbers in `first`: as many fields, and only numbers below.
-fn heads(comment: &[u8], first: &[u8]) -> bool {
-    let delimiter = sniff(&comment[1..]);
-    let Some((names, fields)) = split(&comment[1..], delimiter).ok().zip(split(first, delimiter).ok()) else {
-        return false;
-    };
-    names.len() == fields.len() && fields[1..].iter().all(|f| super::fields::number(f.as_bytes()).is_some())
-}
-
-/// Removes empty fields from the end; whether there were any.
-fn trim_empty(fields: &mut Words) -> bool {
-    let n = fields.iter().rposition(|field| !field.is_empty()).map_or(0, |last| last + 1);
-    let any = n < fields.len();
-    fields.truncate(n);
-    any
-}
-
-/// The delimiter that occurs most often in the header; runs of spaces where there is none.
-fn sniff(header: &[u8]) -> u8 {
-    let count = |d: u8| header.iter().filter(|b| **b == d).count();
-    let best = *b",;\t".iter().max_by_key(|d| count(**d)).expect("three candidates");
-    if count(best) == 0 && count(b' ') > 0 { b' ' } else { best }
+    let said = |note| format!("{}: {note}", path.display());
+    file.warnings = head.notes.into_iter().chain(roles.notes).map(said).collect();
+    Ok(file)
 }
 
 /// What ends the rows of a table.
@@ -105,26 +78,111 @@ pub(super) struct TextBlocks {
     ending: Ending,
     /// Rows read so far.
     row: usize,
+    /// Lines read so far.
+    line: usize,
     /// Of every row the words between its name and its numbers.
     words: Vec<Vec<String>>,
     /// Headers of these words.
     headers: Vec<String>,
-    /// The rows and columns that are wanted, ascending, where not all are.
+    /// Rows to leave out, and whether each was there.
+    unwanted: HashMap<String, bool>,
+    /// Names of counters that were left out.
+    counters: Vec<String>,
+    /// Rows (of those that are handed out) and columns that are wanted, ascending, where not all are.
     some_rows: Option<Vec<usize>>,
     some_columns: Option<Vec<usize>>,
+    /// Rows seen that would be handed out.
+    seen: usize,
     over: bool,
 }
 
 impl TextBlocks {
     pub fn new(lines: Lines, layout: Layout, ending: Ending) -> TextBlocks {
         let words = vec![Vec::new(); layout.skip];
-        let (headers, some_rows, some_columns) = (Vec::new(), None, None);
-        TextBlocks { lines, layout, ending, row: 0, words, headers, some_rows, some_columns, over: false }
+        let (headers, unwanted, counters) = (Vec::new(), HashMap::new(), Vec::new());
+        let line = lines.number();
+        TextBlocks {
+            lines,
+            layout,
+            ending,
+            row: 0,
+            line,
+            words,
+            headers,
+            unwanted,
+            counters,
+            some_rows: None,
+            some_columns: None,
+            seen: 0,
+            over: false,
+        }
     }
 
     /// Names for the words between a row's name and its numbers.
     pub fn with_headers(self, headers: Vec<String>) -> TextBlocks {
         TextBlocks { headers, ..self }
+    }
+
+    /// Leaves out the rows of these names.
+    fn leaving_out(self, names: &[String]) -> TextBlocks {
+        TextBlocks { unwanted: names.iter().map(|name| (name.clone(), false)).collect(), ..self }
+    }
+
+    /// Whether the row of this name is left out.
+    fn leaves_out(&mut self, id: &str) -> bool {
+        if let Some(there) = self.unwanted.get_mut(id) {
+            *there = true;
+            return true;
+        }
+        let counter = matches!(self.ending, Ending::File) && is_counter(id);
+        if counter {
+            self.counters.push(id.to_string());
+        }
+        counter
+    }
+
+    /// Takes the rows `left` (of those that begin at `start`) out of the values.
+    fn close_up(&self, values: &mut Vec<f32>, start: usize, left: &[usize]) {
+        let n = self.width();
+        for row in left.iter().rev() {
+            values.drain(start + row * n..start + (row + 1) * n);
+        }
+    }
+
+    /// Columns that are handed out.
+    fn width(&self) -> usize {
+        self.some_columns.as_ref().map_or(self.layout.columns.len(), Vec::len)
+    }
+
+    /// The lines of the rows that are wanted, where not all are.
+    fn wanted(&mut self, lines: &[&[u8]]) -> Option<Vec<usize>> {
+        let rows = self.some_rows.take()?;
+        let mut places = Vec::new();
+        for (i, line) in lines.iter().enumerate() {
+            let name = self.layout.name(line);
+            if self.leaves_out(&name) {
+                continue;
+            }
+            if rows.binary_search(&self.seen).is_ok() {
+                places.push(i);
+            }
+            self.seen += 1;
+        }
+        self.some_rows = Some(rows);
+        Some(places)
+    }
+
+    /// The words of lines, and the numbers into `out`.
+    fn parse(&self, lines: &[&[u8]], out: &mut [f32]) -> Vec<std::result::Result<Words, RowError>> {
+        let (layout, n) = (&self.layout, self.width());
+        match self.some_columns.as_deref() {
+            Some([]) => lines.par_iter().map(|line| layout.parse_some(line, &[], &mut [])).collect(),
+            Some(some) => {
+                let lines = out.par_chunks_mut(n).zip(lines);
+                lines.map(|(out, line)| layout.parse_some(line, some, out)).collect()
+            }
+            None => out.par_chunks_mut(n).zip(lines).map(|(out, line)| layout.parse(line, out)).collect(),
+        }
     }
 
     /// The file, its columns named by the layout.
@@ -133,12 +191,13 @@ impl TextBlocks {
         MatrixFile { corner, ..MatrixFile::new(format, columns, None, Box::new(self)) }
     }
 
-    /// Which of the next `n` rows are wanted, from 0, where not all are.
-    fn wanted_lines(&self, n: usize) -> Option<Vec<usize>> {
-        let rows = self.some_rows.as_ref()?;
-        let first = rows.partition_point(|row| *row < self.row);
-        let here = rows[first..].iter().take_while(|row| **row < self.row + n);
-        Some(here.map(|row| row - self.row).collect())
+    /// The message about line `line` of the block `text`, its row `i`.
+    fn refused(&self, error: RowError, i: usize, line: &[u8], text: &[u8]) -> Error {
+        let arranged = self.layout.order.as_ref().map_or(0, |order| order.picked[0]);
+        let words = split(line, self.layout.delimiter).unwrap_or_default();
+        let id = words.get(arranged).map_or("", String::as_str);
+        let message = error.message(self.row + i + 1, id, &self.layout);
+        Error::input(self.lines.path(), format!("line {}, {message}", self.line + number_in(text, line)))
     }
 
     fn end(&mut self) -> Result<bool> {
@@ -158,43 +217,37 @@ impl Blocks for TextBlocks {
             return Ok(false);
         }
         let Some(text) = self.lines.block()? else { return self.end() };
-        let n = self.some_columns.as_ref().map_or(self.layout.columns.len(), Vec::len);
-        let start = values.len();
-        let mut lines = filled(&text);
+        let (n, start) = (self.width(), values.len());
+        let (mut lines, breaks) = filled_of_all(&text);
         if let Ending::Marker(marker) = self.ending
             && let Some(at) = lines.iter().position(|line| line.starts_with(marker.as_bytes()))
         {
             lines.truncate(at);
             self.over = true;
         }
+        lines.retain(|line| !is_blank(line));
         let all = lines.len();
-        let places = self.wanted_lines(all);
+        let places = self.wanted(&lines);
         if let Some(places) = &places {
-            lines = places.iter().map(|at| lines[*at]).collect();
+            lines = places.iter().map(|place| lines[*place]).collect();
         }
         values.resize(start + lines.len() * n, 0.0);
-        let (layout, some) = (&self.layout, self.some_columns.as_deref());
-        let parse = |line: &[u8], out: &mut [f32]| match some {
-            Some(columns) => layout.parse_some(line, columns, out),
-            None => layout.parse(line, out),
-        };
-        let parsed: Vec<std::result::Result<Words, RowError>> = match n {
-            0 => lines.par_iter().map(|line| parse(line, &mut [])).collect(), // names alone
-            _ => values[start..].par_chunks_mut(n).zip(&lines).map(|(out, line)| parse(line, out)).collect(),
-        };
+        let parsed = self.parse(&lines, &mut values[start..]);
+        let mut left = Vec::new();
         for (i, (row, line)) in parsed.into_iter().zip(&lines).enumerate() {
-            let i = places.as_ref().map_or(i, |places| places[i]);
-            let mut words = row
-                .map_err(|error| {
-                    let words = split(line, layout.delimiter).unwrap_or_default();
-                    let id = words.first().map_or("", String::as_str);
-                    Error::input(self.lines.path(), error.message(self.row + i + 1, id, layout))
-                })?
-                .into_iter();
+            let place = places.as_ref().map_or(i, |places| places[i]);
+            let words = row.map_err(|error| self.refused(error, place, line, &text))?;
+            if self.leaves_out(&words[0]) {
+                left.push(i);
+                continue;
+            }
+            let mut words = words.into_iter();
             ids.extend(words.next());
             self.words.iter_mut().zip(words).for_each(|(column, word)| column.push(word));
         }
+        self.close_up(values, start, &left);
         self.row += all;
+        self.line += breaks;
         Ok(true)
     }
 
@@ -209,9 +262,19 @@ impl Blocks for TextBlocks {
     }
 
     fn row_columns(&mut self) -> Vec<(String, Vec<String>)> {
-        // Words before the numbers are GCT's, which writes −666 for what is not known.
-        let known = |word: String| if word == "-666" { String::new() } else { word };
+        // GCT writes −666 for what is not known.
+        let gct = matches!(self.ending, Ending::Rows(_));
+        let known = |word: String| if gct && word == "-666" { String::new() } else { word };
         let words = self.words.drain(..).map(|words| words.into_iter().map(known).collect());
         self.headers.drain(..).zip(words).collect()
+    }
+
+    fn notes(&mut self) -> Result<Vec<String>> {
+        if let Some((name, _)) = self.unwanted.iter().filter(|(_, there)| !**there).min() {
+            return Err(Error::input(self.lines.path(), format!("--drop-rows: it has no row {name:?}")));
+        }
+        let names: Vec<&str> = self.counters.iter().map(String::as_str).collect();
+        let note = || format!("rows left out because they count reads of no gene: {}", listed(&names));
+        Ok(if names.is_empty() { Vec::new() } else { vec![note()] })
     }
 }

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::store::Table;
 
 /// The 978 landmark genes of L1000, with their origin and licence in its comment lines.
-const L1000: &str = include_str!("panels/l1000.tsv");
+pub(crate) const L1000: &str = include_str!("panels/l1000.tsv");
 
 /// Headers by which a table that this program wrote is known: scores and landmarks.
 const WRITTEN: [&str; 3] = ["rank", "gene_id", "score"];

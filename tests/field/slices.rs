@@ -92,6 +92,49 @@ fn a_slice_of_any_format_is_that_part_of_the_whole() {
     }
 }
 
+/// Formats whose readers hand out everything, and names that come from elsewhere.
+#[test]
+fn a_slice_of_a_file_without_names_goes_by_the_names_that_it_is_given() {
+    let dir = folder();
+    let dir = dir.path();
+    succeed(dir, &["import", "all.csv", "-o", "all.gex"]);
+    succeed(dir, &["export", "all.gex", "-o", "all.npy"]);
+    let list = |name: &str, ids: Vec<String>| std::fs::write(dir.join(name), ids.join("\n") + "\n").unwrap();
+    list("g.tsv", std::iter::once("gene_id".into()).chain((0..53).map(gene)).collect());
+    list("s.tsv", std::iter::once("sample_id".into()).chain((0..37).map(sample)).collect());
+    let mut entries = format!("%%MatrixMarket matrix coordinate real general\n53 37 {}\n", 53 * 37);
+    for (s, g) in (0..37).flat_map(|s| (0..53).map(move |g| (s, g))) {
+        entries += &format!("{} {} {}\n", g + 1, s + 1, value(s, g));
+    }
+    std::fs::write(dir.join("all.mtx"), entries).unwrap();
+    for file in ["all.npy", "all.mtx"] {
+        let names = ["--genes", "g.tsv", "--samples", "s.tsv"];
+        let (part, _) = import(dir, file, &[&LISTS[..], &names].concat());
+        assert_eq!(content(&part), (vec![2, 3, 30], vec![0, 17, 52]), "{file}");
+    }
+    // Made-up names are names, too.
+    list("made.txt", vec!["gene_3".into(), "gene_1".into()]);
+    let (part, _) = import(dir, "all.npy", &["--only-genes", "made.txt"]);
+    let store = Store::open(&part).unwrap();
+    assert_eq!((store.genes().ids.join(" "), store.n_samples()), ("gene_1 gene_3".into(), 37));
+}
+
+#[test]
+fn counters_that_are_left_out_do_not_shift_a_slice() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let text = "gene\ts1\ts2\nN_unmapped\t90\t91\nTP53\t1\t2\nMYC\t3\t4\n__no_feature\t7\t8\nEGFR\t5\t6\n";
+    std::fs::write(dir.join("counts.tsv"), text).unwrap();
+    std::fs::write(dir.join("list.txt"), "EGFR\nTP53\n").unwrap();
+    let options = ["--only-genes", "list.txt", "--orientation", "genes-by-samples"];
+    let (part, _) = import(dir, "counts.tsv", &options);
+    let store = Store::open(&part).unwrap();
+    assert_eq!(store.genes().ids, ["TP53", "EGFR"]);
+    let mut row = vec![0.0; 2];
+    store.read_row(1, &mut row);
+    assert_eq!(row, [2.0, 6.0]);
+}
+
 #[test]
 fn samples_are_chosen_by_what_their_columns_say() {
     let dir = folder();
@@ -197,12 +240,12 @@ fn messages_about_a_raw_file_name_it_and_the_command_that_has_the_option() {
     raw("missing.csv", &format!("sample,{a},{b},{c}\ns1,1,NA,3\ns2,1,2,3\n"));
     raw("twice.csv", &format!("sample,{a},{b},{c}\ns1,1,2,3\ns1,1,2,3\n"));
     raw("lacks.csv", &format!("sample,{a},{b}\ns1,1,2\ns2,1,3\n"));
-    raw("words.csv", &format!("sample,{a},{b},{c}\ns1,1,x,3\n"));
+    raw("words.csv", &format!("sample,{a},{b},{c}\ns1,1,2,3\ns2,2,3,4\ns3,3,4,5\ns4,1,x,3\n"));
     for (file, word, of_import) in [
         ("missing.csv", "--missing", true),
         ("twice.csv", "--unique-names", true),
         ("lacks.csv", "ENSG", false),
-        ("words.csv", "\"x\" is not a number", false),
+        ("words.csv", "\"x\" is not a number", true),
     ] {
         let message = refuse(dir, &["predict", "p.safetensors", file, "-o", "o.gex", "--device", "cpu"]);
         assert!(message.contains(file) && message.contains(word), "{message}");

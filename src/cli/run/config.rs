@@ -94,6 +94,7 @@ impl Config {
             &mut import.labels,
             &mut import.genes,
             &mut import.samples,
+            &mut import.gene_labels,
             &mut import.only_samples,
             &mut import.only_genes,
         ] {

@@ -14,6 +14,7 @@ use crate::attribution::ScoreTable;
 use crate::device::{self, Executor};
 use crate::error::Result;
 use crate::formats::import;
+use crate::genes::shown;
 use crate::nn::apply::evaluate;
 use crate::nn::checkpoint;
 use crate::nn::model::Model;
@@ -99,7 +100,11 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         inputs.push(InputFile::of(file, "matrix")?);
     }
     let labels = config.import.labels.as_deref().map(|path| InputFile::of(path, "labels")).transpose()?;
-    let settings = json!({"files": inputs, "labels": labels, "options": config.import});
+    let mut settings = json!({"files": inputs, "labels": labels, "options": config.import});
+    let lists = config.import.lists()?;
+    if !lists.is_empty() {
+        settings["lists"] = json!(lists);
+    }
     let imported = directory.stage(settings, &["data.gex"], |run| {
         let store = import(&config.files, &run.file("data.gex"), &config.import.settings(true), report)?;
         Ok(json!({"inputs": inputs, "labels": labels, "samples": store.n_samples(), "genes": store.n_genes()}))
@@ -162,12 +167,8 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         let [scores, store, model, out] =
             ["scores.tsv", parts[0], "model.safetensors", "landmarks.tsv"].map(|name| run.file(name));
         let landmarks = choose(&config, &mut executor, run, seed, [&scores, &store, &model, &out], report)?;
-        let first: Vec<&String> = match landmarks.genes.column("symbol") {
-            Some(symbols) if symbols.iter().take(SHOWN).all(|s| !s.is_empty()) => {
-                symbols.iter().take(SHOWN).collect()
-            }
-            _ => landmarks.genes.ids.iter().take(SHOWN).collect(),
-        };
+        let n = landmarks.genes.len().min(SHOWN);
+        let first: Vec<String> = (0..n).map(|gene| shown(&landmarks.genes, gene)).collect();
         Ok(json!({"landmarks": landmarks.genes.len(), "first": first}))
     })?;
     repeats::run(&config, &mut directory, &mut executor, parts[0], report)?;

@@ -1,0 +1,529 @@
+//! Which columns of delimited text are the row names, which the numbers, and which describe the rows: by what stands in the first
+//! rows, and by the names that the field's programs give them.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::fields::{Words, missing, number, with_commas};
+use super::header::Head;
+use crate::error::{Error, Result};
+
+/// What the user says about the columns and rows of a text file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Told {
+    /// Whether the first line names the columns; by its content where `None`.
+    pub header: Option<bool>,
+    /// Columns that describe the rows.
+    pub annotation_columns: Vec<String>,
+    /// Columns of values, whatever they look like.
+    pub value_columns: Vec<String>,
+    /// Columns to leave out.
+    pub drop_columns: Vec<String>,
+    /// Rows to leave out, by name.
+    pub drop_rows: Vec<String>,
+}
+
+impl Told {
+    /// Whether anything is said.
+    pub fn is_any(&self) -> bool {
+        *self != Told::default()
+    }
+}
+
+/// Columns of a text file, by their place among its fields.
+pub(super) struct Roles {
+    /// The row names.
+    pub id: usize,
+    /// Words about the rows.
+    pub words: Vec<usize>,
+    /// The values.
+    pub numbers: Vec<usize>,
+    /// The sample's name where the file is a table of one sample.
+    pub sample: Option<String>,
+    /// What should be said.
+    pub notes: Vec<String>,
+}
+
+/// Names of columns about genes, and about samples, in small letters without what is no letter or digit.
+const ABOUT: [&str; 70] = [
+    "entrezgeneid",
+    "entrezid",
+    "entrez",
+    "entrezgene",
+    "ncbigeneid",
+    "geneid",
+    "ensemblid",
+    "ensemblgeneid",
+    "hgncid",
+    "hugosymbol",
+    "genesymbol",
+    "symbol",
+    "genename",
+    "genetype",
+    "genebiotype",
+    "biotype",
+    "description",
+    "chr",
+    "chrom",
+    "chromosome",
+    "seqname",
+    "seqnames",
+    "start",
+    "end",
+    "txstart",
+    "txend",
+    "genestart",
+    "geneend",
+    "startposition",
+    "endposition",
+    "strand",
+    "length",
+    "efflength",
+    "effectivelength",
+    "genelength",
+    "exonlength",
+    "bplength",
+    "translength",
+    "transcriptlength",
+    "width",
+    "gccontent",
+    "percentagegccontent",
+    "cytoband",
+    "locus",
+    "transcriptid",
+    "transcriptids",
+    "sequencingid",
+    "modelid",
+    "modelconditionid",
+    "profileid",
+    "depmapid",
+    "isdefaultentryformodel",
+    "isdefaultentryformc",
+    "age",
+    "sex",
+    "gender",
+    "batch",
+    "stage",
+    "grade",
+    "survivaltime",
+    "ostime",
+    "osmonths",
+    "osevent",
+    "osstatus",
+    "vitalstatus",
+    "futime",
+    "fustat",
+    "numexons",
+    "exoncount",
+    "nexons",
+];
+
+/// Names of columns that identify rows, the surest first.
+const IDS: [&str; 24] = [
+    "modelid",
+    "depmapid",
+    "geneid",
+    "geneids",
+    "ensemblgeneid",
+    "ensemblid",
+    "ensembl",
+    "probeid",
+    "probesetid",
+    "idref",
+    "targetid",
+    "featureid",
+    "sampleid",
+    "sample",
+    "samplename",
+    "patientid",
+    "cellid",
+    "barcode",
+    "caseid",
+    "hugosymbol",
+    "genesymbol",
+    "symbol",
+    "genename",
+    "gene",
+];
+
+/// Names of what programs measure in one sample, a column each.
+const MEASURES: [&str; 37] = [
+    "tpm",
+    "fpkm",
+    "rpkm",
+    "cpm",
+    "numreads",
+    "estcounts",
+    "expectedcount",
+    "count",
+    "counts",
+    "rawcount",
+    "rawcounts",
+    "readcount",
+    "readcounts",
+    "coverage",
+    "unstranded",
+    "strandedfirst",
+    "strandedsecond",
+    "tpmunstranded",
+    "fpkmunstranded",
+    "fpkmuqunstranded",
+    "scaledestimate",
+    "normalizedcount",
+    "medianlengthnormalized",
+    "fpkmconflo",
+    "fpkmconfhi",
+    "isopct",
+    "posteriormeancount",
+    "posteriorstandarddeviationofcount",
+    "pmetpm",
+    "pmefpkm",
+    "tpmcilowerbound",
+    "tpmciupperbound",
+    "fpkmcilowerbound",
+    "fpkmciupperbound",
+    "tpmcoefficientofquartilevariation",
+    "fpkmcoefficientofquartilevariation",
+    "readspermillionmirnamapped",
+];
+
+/// Names of what tests of differential expression yield.
+const STATISTICS: [&str; 22] = [
+    "basemean",
+    "log2foldchange",
+    "logfc",
+    "log2fc",
+    "foldchange",
+    "lfcse",
+    "stat",
+    "pvalue",
+    "pval",
+    "padj",
+    "pvaladj",
+    "adjpval",
+    "adjpvalue",
+    "qvalue",
+    "fdr",
+    "aveexpr",
+    "logcpm",
+    "t",
+    "b",
+    "f",
+    "lr",
+    "avglog2fc",
+];
+
+/// Counters among the genes: of HTSeq, new and old, and of STAR.
+const COUNTERS: [&str; 14] = [
+    "__no_feature",
+    "__ambiguous",
+    "__too_low_aQual",
+    "__not_aligned",
+    "__alignment_not_unique",
+    "no_feature",
+    "ambiguous",
+    "too_low_aQual",
+    "not_aligned",
+    "alignment_not_unique",
+    "N_unmapped",
+    "N_multimapping",
+    "N_noFeature",
+    "N_ambiguous",
+];
+
+/// Whether a row or column of this name counts reads that belong to no gene.
+pub(super) fn is_counter(name: &str) -> bool {
+    name.starts_with(['_', 'n', 'N', 'a', 't']) && COUNTERS.contains(&name)
+}
+
+/// A header without what its writers differ in.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// Whether a header is what programs write above row numbers, or nothing.
+fn is_unnamed(name: &str) -> bool {
+    let name = plain(name);
+    name.is_empty()
+        || name.starts_with("unnamed")
+        || ["index", "x", "1", "rownames", "rowname", "row", "level0"].contains(&name.as_str())
+}
+
+/// Whether a header is what pandas makes up for an index that it reads as a column.
+fn is_index(name: &str) -> bool {
+    let name = plain(name);
+    name.starts_with("unnamed") || ["index", "level0"].contains(&name.as_str())
+}
+
+/// What the first rows hold.
+struct Probe<'a> {
+    names: Vec<&'a str>,
+    rows: &'a [Words],
+}
+
+impl Probe<'_> {
+    fn fields(&self, column: usize) -> impl Iterator<Item = &str> {
+        self.rows.iter().filter_map(move |row| row.get(column)).map(String::as_str)
+    }
+
+    /// Whether most of the fields that hold anything are no numbers, however numbers are written.
+    fn is_text(&self, column: usize) -> bool {
+        let held = || self.fields(column).filter(|field| !missing(field.as_bytes()));
+        let words = held().filter(|field| number(field.as_bytes()).is_none() && !with_commas(field)).count();
+        words * 2 > held().count()
+    }
+
+    /// Whether the fields count the rows, from 0 or from 1.
+    fn counts(&self, column: usize) -> bool {
+        let first = self.fields(column).next().and_then(|field| field.parse::<usize>().ok());
+        let Some(first) = first.filter(|first| *first < 2) else { return false };
+        self.rows.len() > 1 && self.fields(column).enumerate().all(|(i, f)| f.parse() == Ok(first + i))
+    }
+
+    fn is_distinct(&self, column: usize) -> bool {
+        let mut seen = HashSet::new();
+        self.fields(column).all(|field| !field.is_empty() && seen.insert(field))
+    }
+
+    /// A column of words that can name the rows: one that is called so, or else any where `any`.
+    fn names_rows(&self, columns: &[usize], any: bool) -> Option<usize> {
+        let fits = |c: &usize| self.is_text(*c) && self.is_distinct(*c);
+        let called = |id: &&str| columns.iter().copied().filter(fits).find(|c| plain(self.names[*c]) == **id);
+        let known = IDS.iter().find_map(|id| called(&id));
+        known.or_else(|| columns.iter().copied().find(fits).filter(|_| any))
+    }
+
+    /// The row names: the first column, unless it numbers the rows or holds values and another one names them.
+    fn id(&self, told: &Told) -> Option<usize> {
+        let free = |c: &usize| {
+            let is = |names: &[String]| names.iter().any(|name| name == self.names[*c]);
+            !is(&told.drop_columns) && !is(&told.annotation_columns) && !is(&told.value_columns)
+        };
+        let text: Vec<usize> = (1..self.names.len()).filter(free).filter(|c| self.is_text(*c)).collect();
+        if !free(&0) {
+            return self.names_rows(&text, true);
+        }
+        let (unnamed, known) = (
+            is_unnamed(self.names[0]),
+            self.names[0].is_empty() || IDS.contains(&plain(self.names[0]).as_str()),
+        );
+        let other = match self.is_text(0) {
+            true if self.is_distinct(0) || known => None,
+            true => self.names_rows(&text, false),
+            false if unnamed && self.counts(0) => self.names_rows(&text, true),
+            false if known || plain(self.names[0]).contains("entrez") => None,
+            false => self.names_rows(&text, false),
+        };
+        other.or(Some(0))
+    }
+}
+
+impl Roles {
+    /// The roles of the columns below `head`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a name told that no column has, for a table without values, and for one whose columns are no
+    /// samples.
+    pub fn decide(path: &Path, head: &Head, told: &Told) -> Result<Roles> {
+        let names: Vec<&str> =
+            std::iter::once(&head.corner).chain(&head.columns).map(String::as_str).collect();
+        let probe = Probe { names, rows: &head.rows };
+        check_names(path, &probe.names, told)?;
+        let Some(id) = probe.id(told) else {
+            let message =
+                "no column is left to name the rows; leave one of words that differ from row to row";
+            return Err(Error::input(path, message));
+        };
+        let mut roles = Roles { id, words: Vec::new(), numbers: Vec::new(), sample: None, notes: Vec::new() };
+        roles.sort(&probe, told, head.made_up);
+        if !head.made_up {
+            roles.one_sample(path, &probe, told)?;
+        }
+        if roles.numbers.is_empty() {
+            return Err(Error::input(path, no_values(&probe, id)));
+        }
+        Ok(roles)
+    }
+
+    fn sort(&mut self, probe: &Probe, told: &Told, made_up: bool) {
+        let (mut known, mut left) = (Vec::new(), Vec::new());
+        let mut counters = Vec::new();
+        let sets = [&told.drop_columns, &told.value_columns, &told.annotation_columns]
+            .map(|names| names.iter().map(String::as_str).collect::<HashSet<&str>>());
+        for column in (0..probe.names.len()).filter(|c| *c != self.id) {
+            let name = probe.names[column];
+            let suspected = || !made_up && ABOUT.contains(&plain(name).as_str());
+            let unnamed = || !made_up && (column == 0 && is_unnamed(name) || is_index(name));
+            if sets[0].contains(name) {
+            } else if sets[1].contains(name) {
+                self.numbers.push(column);
+            } else if sets[2].contains(name) || probe.is_text(column) {
+                self.words.push(column);
+            } else if is_counter(name) {
+                counters.push(name);
+            } else if unnamed() && probe.counts(column) {
+                left.push(name);
+            } else if suspected() || unnamed() {
+                self.words.push(column);
+                known.push(name);
+            } else {
+                self.numbers.push(column);
+            }
+        }
+        self.tell(probe, &known, &left, &counters, told);
+    }
+
+    fn tell(&mut self, probe: &Probe, known: &[&str], left: &[&str], counters: &[&str], told: &Told) {
+        if self.id != 0 {
+            let (name, at) = (probe.names[self.id], self.id + 1);
+            self.notes.push(format!("the rows are named by column {at} ({name:?}), not by the first one"));
+        }
+        let is_told = |name: &str| told.annotation_columns.iter().any(|other| other == name);
+        let words: Vec<&str> = self
+            .words
+            .iter()
+            .map(|c| probe.names[*c])
+            .filter(|n| !known.contains(n) && !is_told(n))
+            .collect();
+        let parts = [
+            (&words[..], "of words, kept to describe the rows"),
+            (known, "kept to describe the rows, by their names (--value-columns reads them as values)"),
+            (left, "left out because they only number the rows"),
+            (counters, "left out because they count reads of no gene"),
+        ];
+        for (names, what) in parts.iter().filter(|(names, _)| !names.is_empty()) {
+            self.notes.push(format!("columns {what}: {}", listed(names)));
+        }
+    }
+
+    /// Settles tables of one sample, whose columns are what a program measured in it; refuses those of no sample.
+    fn one_sample(&mut self, path: &Path, probe: &Probe, told: &Told) -> Result<()> {
+        let names: Vec<String> = self.numbers.iter().map(|c| plain(probe.names[*c])).collect();
+        let all =
+            |known: &[&str]| !names.is_empty() && names.iter().all(|name| known.contains(&name.as_str()));
+        let headers = |columns: &[usize]| columns.iter().map(|c| probe.names[*c]).collect::<Vec<_>>();
+        if names.len() > 1 && all(&STATISTICS) && told.value_columns.is_empty() {
+            let message = format!(
+                "holds statistics of genes and no values of samples (columns {}); import the matrix that they were computed \
+                 from",
+                listed(&headers(&self.numbers))
+            );
+            return Err(Error::input(path, message));
+        }
+        if !all(&MEASURES) {
+            return Ok(());
+        }
+        let wanted = |c: &usize| told.value_columns.iter().any(|name| name == probe.names[*c]);
+        if self.numbers.iter().any(wanted) {
+            self.numbers.retain(wanted);
+        }
+        if self.numbers.len() > 1 {
+            let columns = headers(&self.numbers);
+            let message = format!(
+                "is a table of one sample whose columns {} measure it in several ways; tell which one to read, such as \
+                 --value-columns {}",
+                listed(&columns),
+                columns[0]
+            );
+            return Err(Error::input(path, message));
+        }
+        let (sample, column) = (sample_name(path), headers(&self.numbers)[0]);
+        self.notes.push(format!(
+            "column {column:?} is no sample's name; the sample is named {sample:?} after the file"
+        ));
+        self.sample = Some(sample);
+        Ok(())
+    }
+}
+
+/// Refuses names that no column has, and columns that are told to be two things.
+fn check_names(path: &Path, names: &[&str], told: &Told) -> Result<()> {
+    let there: HashSet<&str> = names.iter().copied().collect();
+    let lists = [
+        ("--annotation-columns", &told.annotation_columns),
+        ("--value-columns", &told.value_columns),
+        ("--drop-columns", &told.drop_columns),
+    ];
+    let mut seen = HashSet::new();
+    for (option, name) in lists.iter().flat_map(|(option, list)| list.iter().map(move |name| (option, name)))
+    {
+        if !there.contains(name.as_str()) {
+            let message = format!("{option}: it has no column {name:?}; its columns are {}", listed(names));
+            return Err(Error::input(path, message));
+        }
+        if !seen.insert(name) {
+            return Err(Error::Usage(format!(
+                "{option}: column {name:?} is named twice among the columns' options"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Why there are no values: the first word where one was expected.
+fn no_values(probe: &Probe, id: usize) -> String {
+    let column = (0..probe.names.len()).find(|c| *c != id && probe.is_text(*c));
+    let field =
+        column.and_then(|c| probe.fields(c).find(|field| number(field.as_bytes()).is_none()).map(|f| (c, f)));
+    match field {
+        Some((column, field)) => format!(
+            "no column holds numbers: row 1, column {} ({:?}): {field:?} is not a number",
+            column + 1,
+            probe.names[column]
+        ),
+        None => "no column of values is left".into(),
+    }
+}
+
+/// Some names for a message.
+pub(super) fn listed(names: &[&str]) -> String {
+    let more = if names.len() > 8 { ", …" } else { "" };
+    names.iter().take(8).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ") + more
+}
+
+/// Endings of files of one sample.
+const ENDINGS: [&str; 22] = [
+    ".gz",
+    ".bz2",
+    ".zst",
+    ".tsv",
+    ".txt",
+    ".csv",
+    ".tab",
+    ".sf",
+    ".out",
+    ".ReadsPerGene",
+    "ReadsPerGene",
+    ".genes",
+    ".isoforms",
+    ".results",
+    ".htseq",
+    ".counts",
+    ".count",
+    ".gene_counts",
+    ".augmented_star",
+    ".rna_seq",
+    ".abundance",
+    ".fpkm_tracking",
+];
+
+/// The name of a file's only sample: the file's, or its folder's where programs call every file the same.
+pub(super) fn sample_name(path: &Path) -> String {
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let cut = |name: &str| {
+        let mut name = name;
+        while let Some(rest) =
+            ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)).filter(|rest| !rest.is_empty())
+        {
+            name = rest;
+        }
+        name.trim_end_matches(['.', '_']).to_string()
+    };
+    let name =
+        |path: &Path| path.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
+    let stem = cut(&name(path));
+    match ["quant", "abundance", "rsem", "counts", ""].contains(&stem.as_str()) {
+        true => whole.parent().map(name).filter(|folder| !folder.is_empty()).unwrap_or(stem),
+        false => stem,
+    }
+}
