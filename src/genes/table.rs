@@ -166,7 +166,7 @@ impl Table {
         let table = Table { key, ids: fields, columns };
         if let Some(row) = table.ids.iter().position(String::is_empty) {
             let message =
-                format!("row {} (line {}) has an empty id in column {:?}", row + 1, lines[row], table.key);
+                format!("row {} has an empty id in column {:?} (line {})", row + 1, table.key, lines[row]);
             return Err(Error::input(path, message));
         }
         if let Some((id, first, second)) = table.duplicate() {
