@@ -117,6 +117,8 @@ fn fit(dir: &Path) -> String {
         "landmarks.txt",
         "-o",
         "p.safetensors",
+        "--method",
+        "linear",
         "--penalty",
         "2",
         "--device",
@@ -329,6 +331,8 @@ fn fit_takes_as_many_landmarks_as_are_listed() {
         "q.safetensors",
         "--device",
         "cpu",
+        "--method",
+        "linear",
         "--penalty",
         "1",
     ];
