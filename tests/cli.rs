@@ -148,8 +148,8 @@ fn the_commands_one_by_one() {
     assert!(refused.contains("m.safetensors already exists") && refused.contains("--force"), "{refused}");
     succeed(dir, &["attribute", "m.safetensors", "parts/train.gex", "-o", "s.tsv", "--per-node", "n.npy"]);
     let notes: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(dir.join("s.json")).unwrap()).unwrap();
-    assert!(notes["completeness"]["relative"].as_f64().unwrap() < 1e-4);
+        serde_json::from_slice(&std::fs::read(dir.join("s.tsv.json")).unwrap()).unwrap();
+    assert!(notes["about"]["completeness"]["relative"].as_f64().unwrap() < 1e-4);
     assert_eq!(std::fs::metadata(dir.join("n.npy")).unwrap().len() % (4 * 4 * 2000), 128);
     std::fs::write(dir.join("must.txt"), "ESR1\nGATA3\n").unwrap();
     let select =

@@ -15,6 +15,7 @@ use genelift::attribution::{AttributeSettings, Reference, ScoreTable, attribute}
 use genelift::device::profile::Span;
 use genelift::device::recording::{Activation, Element, Loss, Matrix, Recording, Step};
 use genelift::device::{Executor, Program, Staging};
+use genelift::genes::sidecar::Made;
 use genelift::nn::apply;
 use genelift::nn::checkpoint::Checkpoint;
 use genelift::nn::feed::Resident;
@@ -63,8 +64,8 @@ fn one_seed_gives_one_model_scores_and_landmarks_resident_or_streamed() {
             let result = attribute(&mut *executor, &run.model, &store, &settings, false, &silent).unwrap();
             let scores = ScoreTable::rank(store.genes(), &result.scores);
             let (a, b) = (dir.path().join("scores.tsv"), dir.path().join("landmarks.tsv"));
-            scores.write(&a, true).unwrap();
-            select::top(&scores, 50, &[], &[]).unwrap().write(&b, true).unwrap();
+            scores.write(&a, true, Made::default()).unwrap();
+            select::top(&scores, 50, &[], &[]).unwrap().write(&b, true, Made::default()).unwrap();
             let files = [std::fs::read(a).unwrap(), std::fs::read(b).unwrap()];
             outcomes.push((bytes(&run.model, dir.path()), files));
         }

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::formats::{self, FileInfo, ReadSettings, describe};
 use crate::nn::model::Model;
 use crate::store::{Store, Summary, summary};
+use crate::visible;
 
 /// Arguments of `info`.
 #[derive(clap::Args, Debug)]
@@ -47,7 +48,7 @@ pub fn run(args: &Args) -> Result<()> {
 fn lines(facts: &[(&str, String)]) -> String {
     let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     facts.iter().fold(String::new(), |mut text, (name, value)| {
-        let _ = writeln!(text, "{name:width$}  {value}");
+        let _ = writeln!(text, "{name:width$}  {}", visible::line(value));
         text
     })
 }

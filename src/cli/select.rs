@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{Common, limit_threads, print};
 use crate::attribution::ScoreTable;
 use crate::device::{self, Executor};
 use crate::error::{Error, Result};
+use crate::genes::sidecar::{self, Input, Made};
 use crate::genes::{Ambiguous, Finder, Matching, Side};
 use crate::nn::model::Model;
 use crate::progress::{Event, Reporter};
@@ -15,14 +17,14 @@ use crate::select::diverse::{Aim, Weights};
 use crate::select::{
     ConcreteSettings, Constraints, DiverseSettings, Inputs, Needs, PeelOffSettings, Strategy, from_store, top,
 };
-use crate::store::{Store, atomic};
+use crate::store::Store;
 
 /// Arguments of `select`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// A table written by `genelift attribute`; for the strategy top, which it means where no strategy is named
     scores: Option<PathBuf>,
-    /// The landmarks to write (.tsv)
+    /// The landmarks to write (.tsv); their checksum and what they were made from go beside them (LANDMARKS.json)
     #[arg(short, value_name = "LANDMARKS")]
     output: PathBuf,
     /// How many landmarks
@@ -215,16 +217,22 @@ pub fn select_files<'e>(
     let scores = file(files.scores, needs.scores, "SCORES, a table written by `genelift attribute`")?;
     let store = file(files.store, needs.store, "--store, the training samples")?;
     let model = file(files.model, needs.model, "--model, the model trained on them")?;
-    atomic::check_free(files.landmarks, force)?;
+    sidecar::check_free(files.landmarks, force)?;
 
+    let mut made_from = Vec::new();
     let landmarks = if let Some(scores) = scores {
-        let (name, scores) = (scores.display().to_string(), ScoreTable::read(&scores)?);
+        made_from.extend(Input::regular(&scores, "scores")?);
+        let (name, scores) = (scores.display().to_string(), ScoreTable::read(&scores, report)?);
         let (include, exclude) = lists(options, &Side::of(&name, &scores.genes), force, report)?;
         top(&scores, n, &include, &exclude)?
     } else {
         let store = Store::open(&store.expect("a strategy takes scores or a store"))?;
-        let (name, model) =
-            (store.path().display().to_string(), model.map(|path| Model::load(&path)).transpose()?);
+        made_from.push(Input::store(&store));
+        if let Some(path) = &model {
+            made_from.extend(Input::regular(path, "model")?);
+        }
+        let name = store.path().display().to_string();
+        let model = model.map(|path| Model::load(&path)).transpose()?;
         let (include, exclude) = lists(options, &Side::of_store(&name, &store), force, report)?;
         let constraints = Constraints::new(store.genes(), n, &include, &exclude)?;
         let samples = options.samples.unwrap_or(needs.samples);
@@ -235,7 +243,11 @@ pub fn select_files<'e>(
             Inputs { store: &store, model, samples, seed, diverse: &settings, concrete: &concrete, trials };
         from_store(strategy, &inputs, &constraints, executor, report)?.table(store.genes())
     };
-    landmarks.write(files.landmarks, force)?;
+    for list in options.include.iter().chain(&options.exclude) {
+        made_from.extend(Input::regular(Path::new(list), "list")?);
+    }
+    let about = json!({"strategy": name(strategy), "n": n, "seed": seed, "options": options});
+    landmarks.write(files.landmarks, force, Made { made_from, about })?;
     Ok(landmarks)
 }
 

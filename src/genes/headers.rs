@@ -72,6 +72,9 @@ const OTHERS: [&str; 34] = [
     "fdr",
 ];
 
+/// Words for samples that are genes too: `run`, `cid` of the fly.
+const GENES_TOO: [&str; 4] = ["run", "cid", "obs", "cell"];
+
 /// Spellings of a missing number.
 const MISSING: [&str; 8] = ["", "na", "n/a", "nan", "null", "none", "#n/a", "-"];
 
@@ -109,7 +112,7 @@ pub(super) fn is_known(name: &str) -> bool {
     names_genes(name) || names_samples(name)
 }
 
-fn is_number(field: &str) -> bool {
+pub(super) fn is_number(field: &str) -> bool {
     field.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
@@ -127,7 +130,12 @@ pub(super) fn all_numbers<'a>(fields: impl Iterator<Item = &'a str>) -> bool {
 pub(super) fn tell(rows: &[Row], comment: Option<&Vec<String>>) -> Verdict {
     let Some((first, rest)) = rows.split_first() else { return Verdict::Open };
     let width = rest.first().map_or(first.fields.len(), |row| row.fields.len());
-    if first.fields.iter().any(|field| is_known(field)) && first.fields.len() == width {
+    // a header says its word once
+    let once = |c: usize| rest.iter().all(|row| row.fields.get(c) != first.fields.get(c));
+    // some words for samples are genes of the fly: alone they tell nothing
+    let gene = |name: &str| width == 1 && GENES_TOO.contains(&plain(name).as_str());
+    let known = |c: usize| is_known(&first.fields[c]) && !gene(&first.fields[c]) && once(c);
+    if first.fields.len() == width && (0..width).any(known) {
         return Verdict::Header;
     }
     if let Some(names) = comment

@@ -1,5 +1,6 @@
 //! How the text of a small table is cut: what is above it, its delimiter, its rows.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -22,11 +23,12 @@ pub(super) struct Row {
     pub(super) fields: Vec<String>,
 }
 
-/// The rows, and the last comment line above them, cut as they are.
+/// The rows, the last comment line above them, cut as they are, and how many comments stand among them.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     pub(super) rows: Vec<Row>,
     pub(super) comment: Option<Vec<String>>,
+    pub(super) skipped: usize,
 }
 
 /// How many lines end in `text`: at LF, CRLF or CR.
@@ -37,6 +39,23 @@ pub(super) fn line_ends(text: &[u8]) -> u64 {
         _ => false,
     });
     ends.count() as u64
+}
+
+/// Text whose lines, or comments, end in CR alone, with LF instead: the parser ends a comment there only.
+pub(super) fn line_feeds(text: Cow<str>) -> Cow<str> {
+    let (bytes, mut comment, mut alone) = (text.as_bytes(), false, false);
+    for (i, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'\r' if comment && bytes.get(i + 1) != Some(&b'\n') => alone = true,
+            b'\r' | b'\n' => comment = false,
+            b'#' if i == 0 || matches!(bytes[i - 1], b'\r' | b'\n') => comment = true,
+            _ => {}
+        }
+    }
+    match alone || text.contains('\r') && !text.contains('\n') {
+        true => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")),
+        false => text,
+    }
 }
 
 /// The text of the table itself, of a GEO platform what is between its marks; and how many lines are above it.
@@ -97,7 +116,9 @@ fn blanks_cut(lines: &[&str]) -> bool {
     if width < 2 || !even || !(short || cuts[0].len() == width) {
         return false;
     }
-    let known = cuts[0].iter().any(|field| super::headers::is_known(field)) && cuts.len() > 1;
+    let once = |c: usize| cuts[1..].iter().all(|row| row.get(c) != cuts[0].get(c));
+    let known =
+        (0..cuts[0].len()).any(|c| super::headers::is_known(&cuts[0][c]) && once(c)) && cuts.len() > 1;
     let wide = lines.iter().any(|line| line.trim().contains("  "));
     let quoted = lines.iter().all(|line| line.contains('"'));
     known || wide || quoted || short || numbers_beside_names(&cuts)
@@ -171,7 +192,7 @@ pub(super) fn rows(path: &Path, text: &str, delimiter: Delimiter) -> Result<Rows
         // a byte that no UTF-8 text holds
         Delimiter::None => (text, 0xFF),
     };
-    let mut rows = read(path, text, byte, true)?;
+    let (mut rows, skipped) = read(path, text, byte, true)?;
     for (row, raw) in &mut rows {
         row.fields.iter_mut().for_each(|field| trim(field, raw));
     }
@@ -179,7 +200,7 @@ pub(super) fn rows(path: &Path, text: &str, delimiter: Delimiter) -> Result<Rows
     let comment = text[..first].lines().rfind(|line| line.starts_with('#'));
     let comment = comment.map(|line| cut(line.trim_start_matches('#'), byte));
     let rows = rows.into_iter().map(|(row, _)| row);
-    Ok(Rows { rows: rows.filter(|row| row.fields.iter().any(|f| !f.is_empty())).collect(), comment })
+    Ok(Rows { skipped, rows: rows.filter(|row| row.fields.iter().any(|f| !f.is_empty())).collect(), comment })
 }
 
 /// Where line `line` begins.
@@ -197,7 +218,7 @@ fn line_start(text: &str, line: u64) -> usize {
 
 /// The rows of a table in genelift's own form.
 pub(super) fn exact_rows(path: &Path, text: &str) -> Result<Vec<Row>> {
-    Ok(read(path, text, b'\t', false)?.into_iter().map(|(row, _)| row).collect())
+    Ok(read(path, text, b'\t', false)?.0.into_iter().map(|(row, _)| row).collect())
 }
 
 /// Takes blanks off a field, unless it stands in quotes in its raw line; and quotes that blanks kept from being seen.
@@ -211,17 +232,22 @@ fn trim(field: &mut String, raw: &str) {
 }
 
 /// What follows the text for the parser: if it is not the last record, a quote was left open.
-const END: &[u8] = b"\n\x01end of the table\x01\n";
+const END: &[u8] = b"\n\x01\n";
 
-/// All records, each with its raw text; lines that begin with # are left out where there are `comments`.
-fn read<'a>(path: &Path, text: &'a str, delimiter: u8, comments: bool) -> Result<Vec<(Row, &'a str)>> {
+/// A record and its raw text.
+type Raw<'a> = (Row, &'a str);
+
+/// All records; lines that begin with # are left out where there are `comments`, and those between records counted.
+fn read<'a>(path: &Path, text: &'a str, delimiter: u8, comments: bool) -> Result<(Vec<Raw<'a>>, usize)> {
     let input = std::io::Read::chain(text.as_bytes(), END);
     let mut reader = builder(delimiter).comment(comments.then_some(b'#')).from_reader(input);
     let mut rows: Vec<(Row, &str)> = Vec::new();
-    let (mut line, mut at) = (1, 0);
+    let (mut line, mut at, mut skipped) = (1, 0, 0);
     let mut record = csv::StringRecord::new();
     loop {
-        let from = start(text, reader.position().byte() as usize, comments);
+        let end = (reader.position().byte() as usize).min(text.len());
+        let from = start(text, end, comments);
+        let between = text.get(end..from).filter(|_| comments && !rows.is_empty()).unwrap_or_default();
         line += line_ends(&text.as_bytes()[at..from]);
         at = from;
         match reader.read_record(&mut record) {
@@ -235,9 +261,10 @@ fn read<'a>(path: &Path, text: &'a str, delimiter: u8, comments: bool) -> Result
             }
             Err(error) => return Err(Error::input(path, error.to_string())),
         }
-        if from >= text.len() && record.len() == 1 && record[0].starts_with('\u{1}') {
-            return Ok(rows);
+        if from >= text.len() && record.len() == 1 && &record[0] == "\u{1}" {
+            return Ok((rows, skipped));
         }
+        skipped += between.lines().filter(|line| line.starts_with('#')).count();
         let to = (reader.position().byte() as usize).min(text.len());
         let fields = record.iter().map(str::to_string).collect();
         rows.push((Row { line, fields }, text.get(from..to).unwrap_or_default()));
@@ -259,6 +286,18 @@ fn start(text: &str, at: usize, comments: bool) -> usize {
             at += 1;
         }
     }
+}
+
+/// A list on one line, `TP53, MYC, ESR1`, as a column. Returns whether it was one.
+pub(super) fn turn_line(rows: &mut Vec<Row>) -> bool {
+    let [row] = rows.as_slice() else { return false };
+    let names = row.fields.len() > 1 && !row.fields.iter().any(|field| super::headers::is_number(field));
+    if names && !row.fields.iter().any(|field| super::headers::is_known(field)) {
+        *rows = row.fields.iter().map(|field| Row { line: row.line, fields: vec![field.clone()] }).collect();
+        rows.retain(|row| !row.fields[0].is_empty());
+        return true;
+    }
+    false
 }
 
 /// Drops last columns that are blank in every row: lines that end in a delimiter.

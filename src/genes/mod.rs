@@ -13,6 +13,7 @@ pub mod table;
 mod ways;
 pub mod writer;
 
+pub(crate) use headers::unique;
 pub use join::{Joined, join};
 pub use kind::Kind;
 pub use list::{Found, GeneList};

@@ -104,7 +104,7 @@ impl Sheet {
     /// # Errors
     /// As [`Sheet::read`].
     pub fn parse(path: &Path, text: &[u8], untold: Untold) -> Result<Sheet> {
-        let text = bytes::decoded(path, text)?;
+        let text = layout::line_feeds(bytes::decoded(path, text)?);
         let (text, skipped) = layout::body(&text);
         let (text, said) = layout::said_delimiter(text);
         let delimiter = said.unwrap_or_else(|| layout::delimiter(text));
@@ -161,10 +161,12 @@ impl Sheet {
         let numbers: Vec<bool> = self.columns.iter().map(Column::is_numeric).collect();
         let filled = |c: &usize| self.columns[*c].fields.iter().any(|field| !field.is_empty());
         let places = || 0..self.columns.len();
+        let counts = |c: &usize| self.columns[*c].counts();
         places()
-            .find(|c| known(&self.columns[*c]))
+            .find(|c| known(&self.columns[*c]) && !counts(c))
+            .or_else(|| places().find(|c| known(&self.columns[*c])))
             .or_else(|| places().filter(filled).find(|c| !numbers[*c]))
-            .or_else(|| places().filter(filled).find(|c| !self.columns[*c].counts()))
+            .or_else(|| places().filter(filled).find(|c| !counts(c)))
             .or_else(|| places().next())
     }
 
@@ -201,9 +203,16 @@ fn fill(path: &Path, columns: &mut [Column], row: layout::Row, like: &str) -> Re
 
 /// Rows → columns: tells the header, and settles names that occur twice.
 fn assemble(path: &Path, rows: layout::Rows, untold: Untold) -> Result<Sheet> {
-    let layout::Rows { mut rows, comment } = rows;
+    let layout::Rows { mut rows, comment, skipped } = rows;
     let mut notes = Vec::new();
+    if skipped > 0 {
+        let lines = if skipped == 1 { "line that begins" } else { "lines that begin" };
+        notes.push(format!("{}: {skipped} {lines} with # among the rows left out", path.display()));
+    }
     layout::drop_trailing(&mut rows);
+    if untold == Untold::Row && layout::turn_line(&mut rows) {
+        notes.push(format!("{}: a single line: each of its fields is taken for a row", path.display()));
+    }
     let verdict = headers::tell(&rows, comment.as_ref());
     let header: Option<Vec<String>> = match verdict {
         headers::Verdict::Comment(names) => Some(names),
@@ -237,4 +246,56 @@ fn assemble(path: &Path, rows: layout::Rows, untold: Untold) -> Result<Sheet> {
         fill(path, &mut columns, row, like)?;
     }
     Ok(Sheet { path: path.to_path_buf(), columns, header: told, lines, notes, checked: Checked::Unknown })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pieces that make up tables, and what breaks them.
+    const PIECES: [&str; 22] = [
+        "TP53",
+        "gene",
+        "1",
+        "0.5",
+        "\t",
+        ",",
+        ";",
+        " ",
+        "\n",
+        "\r\n",
+        "\r",
+        "\"",
+        "\"\"",
+        "#",
+        "sep=;\n",
+        "µ",
+        "NA",
+        "\u{1}",
+        "!platform_table_begin",
+        "\u{feff}",
+        "'",
+        "\\",
+    ];
+
+    #[test]
+    fn no_text_panics_and_what_is_read_is_a_table() {
+        let mut state = 7_u64;
+        let mut draw = |n: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % n
+        };
+        let mut read = 0;
+        for _ in 0..1_500 {
+            let text: String = (0..draw(24)).map(|_| PIECES[draw(PIECES.len())]).collect();
+            for untold in [Untold::Row, Untold::Header] {
+                let Ok(sheet) = Sheet::parse(Path::new("x"), text.as_bytes(), untold) else { continue };
+                assert!(sheet.columns.iter().all(|column| column.fields.len() == sheet.len()), "{text:?}");
+                let _ = sheet.names_column(Column::names_genes);
+                read += 1;
+            }
+            let _ = Sheet::exact(Path::new("x"), text.as_bytes());
+        }
+        assert!(read > 500, "{read}");
+    }
 }

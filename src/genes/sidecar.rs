@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::store::{InputFile, atomic};
+use crate::store::{InputFile, Store, atomic};
 
 /// What the description says it is.
 const FORMAT: &str = "genelift table";
@@ -29,10 +29,52 @@ pub struct Sidecar {
     pub bytes: u64,
     /// XXH3 of it (64 bits, hexadecimal).
     pub xxh3: String,
-    /// What the table was made from.
-    pub made_from: Vec<InputFile>,
-    /// The settings that made it, and what there is to tell.
+    /// What the table was made from, and how.
+    #[serde(flatten)]
+    pub made: Made,
+}
+
+/// What a table was made from, and how.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Made {
+    /// The files and stores that went in.
+    pub made_from: Vec<Input>,
+    /// The settings, and what there is to tell.
     pub about: Value,
+}
+
+/// A file or a store that a table was made from: its name, without the folder, and its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// What it is called.
+    pub name: String,
+    /// What it is: a store, a model, scores, a list.
+    pub kind: String,
+    /// SHA-256 of the file; of a store, of its checksums.
+    pub sha256: String,
+}
+
+impl Input {
+    /// A store.
+    pub fn store(store: &Store) -> Input {
+        Input::of(InputFile::of_store(store), store.path())
+    }
+
+    /// A file; a pass over it. `None` for what can be read once only, such as a pipe, and for what is no file.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn regular(path: &Path, kind: &str) -> Result<Option<Input>> {
+        let regular = path.is_file();
+        regular.then(|| Ok(Input::of(InputFile::of(path, kind)?, path))).transpose()
+    }
+
+    fn of(input: InputFile, path: &Path) -> Input {
+        let name =
+            path.file_name().map_or_else(|| input.path.clone(), |name| name.to_string_lossy().into_owned());
+        Input { name, kind: input.format, sha256: input.sha256 }
+    }
 }
 
 /// Whether a table is known to be what was written.
@@ -157,13 +199,7 @@ pub fn check_free(path: &Path, force: bool) -> Result<()> {
 ///
 /// # Errors
 /// Those of [`check_free`]; what the system refuses.
-pub fn write(
-    path: &Path,
-    force: bool,
-    (table, rows): (&[u8], usize),
-    made_from: Vec<InputFile>,
-    about: Value,
-) -> Result<()> {
+pub fn write(path: &Path, force: bool, (table, rows): (&[u8], usize), made: Made) -> Result<()> {
     check_free(path, force)?;
     let sidecar = Sidecar {
         format: FORMAT.into(),
@@ -171,8 +207,7 @@ pub fn write(
         rows,
         bytes: table.len() as u64,
         xxh3: checksum(table),
-        made_from,
-        about,
+        made,
     };
     let file = name(path);
     let text = serde_json::to_string_pretty(&sidecar)

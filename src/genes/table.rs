@@ -242,7 +242,7 @@ mod tests {
     fn bad_tables_are_refused_by_place() {
         for (text, word) in [
             ("", "empty"),
-            ("id\ta\nx\t1\ny\n", "line 3 has 1 fields where the header has 2"),
+            ("id\ta\nx\t1\ny\n", "line 3 has 1 field where the header has 2"),
             ("id\ta\nx\t1\ny\t2\nx\t3\n", "\"x\" occurs in rows 1 and 3"),
             ("id\ta\ta\nx\t1\t2\n", "\"a\" occurs twice"),
             ("id\ta\n\t1\n", "row 1 has an empty id"),

@@ -11,3 +11,4 @@ mod naming;
 mod run;
 mod sides;
 mod slices;
+mod tables;

@@ -49,8 +49,11 @@ impl Config {
     /// [`Error::Io`]; [`Error::Input`] naming the key that is unknown, missing or of the wrong type.
     pub fn read(path: &Path, changes: &[String]) -> Result<Config> {
         let text = std::fs::read_to_string(path).map_err(Error::io(path, "reading the configuration"))?;
-        let mut table: Table =
-            text.parse().map_err(|e: toml::de::Error| Error::input(path, e.to_string()))?;
+        let mut table: Table = text.parse().map_err(|e: toml::de::Error| {
+            let at = e.span().map_or(0, |span| span.start).min(text.len());
+            let line = 1 + text.as_bytes()[..at].iter().filter(|b| **b == b'\n').count();
+            Error::input(path, format!("line {line}: {}", e.message()))
+        })?;
         changes.iter().try_for_each(|change| set(&mut table, change))?;
 
         let mut file = File { path, table };

@@ -20,6 +20,7 @@ use crate::nn::model::Model;
 use crate::prepare::split::split;
 use crate::progress::Reporter;
 use crate::store::{InputFile, Store};
+use crate::visible;
 use config::Config;
 use record::Directory;
 
@@ -143,7 +144,7 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     })?;
 
     let settings = json!({"attribute": attribute_settings, "device": config.device});
-    let attributed = directory.stage(settings, &["scores.tsv", "scores.json"], |run| {
+    let attributed = directory.stage(settings, &["scores.tsv", "scores.tsv.json"], |run| {
         let (model, store, out) = (run.file("model.safetensors"), run.file(parts[0]), run.file("scores.tsv"));
         let device = executor.get(run)?;
         let files = attribute::Files { model: &model, store: &store, scores: &out, per_node: None };
@@ -157,7 +158,7 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let settings = json!({
         "n": config.landmarks, "select": config.select, "seed": seed, "device": config.device,
     });
-    let selected = directory.stage(settings, &["landmarks.tsv"], |run| {
+    let selected = directory.stage(settings, &["landmarks.tsv", "landmarks.tsv.json"], |run| {
         let [scores, store, model, out] =
             ["scores.tsv", parts[0], "model.safetensors", "landmarks.tsv"].map(|name| run.file(name));
         let landmarks = choose(&config, &mut executor, run, seed, [&scores, &store, &model, &out], report)?;
@@ -234,8 +235,8 @@ impl Facts {
         let sizes: Vec<u64> =
             self.sizes["samples"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
         let (train, test) = (sizes.first().unwrap_or(&0), sizes.last().unwrap_or(&0));
-        let names: Vec<&str> =
-            self.selected["first"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let names = self.selected["first"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let names: Vec<_> = names.map(visible::line).collect();
         let number = |value: &Value| value.as_f64().map_or("undefined".into(), |x| format!("{x:.3}"));
         let out = config.output.display();
         let stability = match self.stability["repeats"].as_u64() {
