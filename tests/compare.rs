@@ -111,7 +111,11 @@ fn figures_equal_a_naive_recomputation() {
             Ok(())
         };
         let missing = MissingLandmarks::Refuse;
-        fitted.unwrap().predict(&mut executor, &tests[0], missing, &silent, &mut visit).unwrap();
+        let fitted = fitted.unwrap();
+        let matching = Matching::default();
+        let finder = Finder::new(&matching, false, &silent).unwrap();
+        let places = fitted.places(&tests[0], missing, &finder, &silent).unwrap().landmarks;
+        fitted.predict(&mut executor, &tests[0], &places, &silent, &mut visit).unwrap();
         let (mut columns, mut measured) = (Vec::new(), Vec::new());
         tests[0].read_columns(0, GENES, &mut columns);
         for target in &plan.targets {

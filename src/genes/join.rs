@@ -3,7 +3,7 @@
 //! Where the ids of both are of one kind only ids join, and what is left over is missing: no probe of the same symbol stands
 //! in for it. Where they are of different kinds one kind is taken for the whole join.
 
-use super::kind::Kind;
+use super::kind::{self, Kind};
 use super::report::{Ambiguous, Reasons, Report, refuse_several};
 use super::ways::{Index, Side, Way};
 use crate::error::{Error, Result};
@@ -102,7 +102,9 @@ fn choose(left: &Side, right: &Side) -> Way {
 /// is seen by many that share none.
 fn one_kind(left: &Side, right: &Side, shared: usize) -> bool {
     let one = left.kind == right.kind && !matches!(left.kind, Kind::Id | Kind::MadeUp);
-    one && (left.kind != Kind::Probe || shared > 0 || left.genes.len() < MANY)
+    let maker =
+        || left.genes.ids.first().zip(right.genes.ids.first()).is_some_and(|(a, b)| kind::same_maker(a, b));
+    one && (left.kind != Kind::Probe || shared > 0 || left.genes.len() < MANY && maker())
 }
 
 /// Whether equal ids are one gene: numbers that were made up are no Entrez ids.

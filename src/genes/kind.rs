@@ -349,6 +349,15 @@ pub fn is_probe(name: &str) -> bool {
     agilent || affymetrix || methylation || cluster || numbered
 }
 
+/// Whether two probes have the form of one maker's arrays.
+pub fn same_maker(a: &str, b: &str) -> bool {
+    let maker = |name: &str| match name.ends_with("_at") || name.ends_with("_st") {
+        true => "affymetrix".to_string(),
+        false => name.chars().take_while(|c| !c.is_ascii_digit()).collect(),
+    };
+    maker(a) == maker(b)
+}
+
 /// `NM_000546.6`, `NR_046018`, `XM_011523456`, `XR_…`.
 pub fn is_refseq(name: &str) -> bool {
     let number = prefixed(name, &["NM_", "NR_", "XM_", "XR_", "NP_", "XP_", "NG_"]);

@@ -280,6 +280,10 @@ impl<'a> Finder<'a> {
             (self.report)(if dropped { Event::Warning(text) } else { Event::Note(text) });
         }
         let mut told = self.told.borrow_mut();
+        // A list that is read again, for another size of the sets, is told once.
+        let others: Vec<usize> =
+            (0..told.len()).filter(|row| told.columns[0].1[*row] != report.list).collect();
+        *told = told.select(&others);
         for missing in report.missing.iter().chain(&report.repeated) {
             told.ids.push(missing.name.clone());
             told.columns[0].1.push(report.list.clone());

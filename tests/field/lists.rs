@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::common::package;
+use super::identity::reseal;
 use super::run::{refuse, succeed};
 
 /// Writes a matrix of four samples and imports it as `NAME.gex`; each gene is (id, its further columns in a GCT description).
@@ -21,15 +22,6 @@ fn store(dir: &Path, name: &str, genes: &[(&str, &str)]) {
         .chain(genes.iter().map(|(id, symbol)| format!("{id}\t{symbol}\n")))
         .collect();
     reseal(&dir.join(out), &table);
-}
-
-/// Puts another table of genes into a store, with its checksum.
-fn reseal(store: &Path, genes: &str) {
-    let info = store.join("store.json");
-    let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&info).unwrap()).unwrap();
-    json["checksums"]["genes"] = format!("{:016x}", xxhash_rust::xxh3::xxh3_64(genes.as_bytes())).into();
-    std::fs::write(store.join("genes.tsv"), genes).unwrap();
-    std::fs::write(info, serde_json::to_vec(&json).unwrap()).unwrap();
 }
 
 const PROBES: [(&str, &str); 8] = [
