@@ -482,7 +482,7 @@ pub(super) fn listed(names: &[&str]) -> String {
 }
 
 /// Endings of files of one sample.
-const ENDINGS: [&str; 22] = [
+const ENDINGS: [&str; 23] = [
     ".gz",
     ".bz2",
     ".zst",
@@ -501,6 +501,7 @@ const ENDINGS: [&str; 22] = [
     ".counts",
     ".count",
     ".gene_counts",
+    ".augmented_star_gene_counts",
     ".augmented_star",
     ".rna_seq",
     ".abundance",

@@ -49,6 +49,21 @@ impl Layout {
         self.parse_ordered(&line, out)
     }
 
+    /// The name of a line's row.
+    pub fn name(&self, line: &[u8]) -> Option<String> {
+        let at = self.order.as_ref().map_or(0, |order| order.picked[0]);
+        if at == 0
+            && let Some((name, _)) = quoted_name(line, self.delimiter)
+        {
+            return Some(name.trim().to_string());
+        }
+        let field = match at == 0 && self.delimiter != b' ' && !line.starts_with(b"\"") {
+            true => 0..memchr(self.delimiter, line).unwrap_or(line.len()),
+            false => ranges(line, self.delimiter).ok()?.get(at)?.clone(),
+        };
+        std::str::from_utf8(&line[field]).ok().map(unquote)
+    }
+
     fn parse_ordered(&self, line: &[u8], out: &mut [f32]) -> Result<Words, RowError> {
         if self.delimiter == b' ' {
             if memchr(b'"', line).is_some() {

@@ -7,7 +7,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::annotations::{Roles, is_counter, listed, sample_name};
-use super::fields::{Layout, RowError, Words, split};
+use super::fields::{Layout, RowError, Words};
 use super::header::{Head, is_blank};
 use super::lines::{Lines, filled_of_all, number_in};
 use super::quoting::Order;
@@ -109,25 +109,22 @@ impl TextBlocks {
         TextBlocks { unwanted: names.iter().map(|name| (name.clone(), false)).collect(), ..self }
     }
 
-    /// Whether the row of this name is left out.
-    fn leaves_out(&mut self, id: &str) -> bool {
-        if let Some(there) = self.unwanted.get_mut(id) {
+    /// Whether a line's row is left out.
+    fn leaves_out(&mut self, line: &[u8]) -> bool {
+        let rows = matches!(self.ending, Ending::File);
+        // Names of counters begin so; nothing else has to be looked at.
+        let may = matches!(line.first(), Some(b'_' | b'"' | b'N' | b'n' | b'a' | b't' | b' '));
+        if !rows || self.unwanted.is_empty() && self.layout.order.is_none() && !may {
+            return false;
+        }
+        let Some(id) = self.layout.name(line) else { return false };
+        if let Some(there) = self.unwanted.get_mut(&id) {
             *there = true;
             return true;
         }
-        let counter = matches!(self.ending, Ending::File) && is_counter(id);
-        if counter {
-            self.counters.push(id.to_string());
-        }
+        let counter = is_counter(&id);
+        self.counters.extend(counter.then_some(id));
         counter
-    }
-
-    /// Takes the rows `left` (of those that begin at `start`) out of the values.
-    fn close_up(&self, values: &mut Vec<f32>, start: usize, left: &[usize]) {
-        let n = self.layout.columns.len();
-        for row in left.iter().rev() {
-            values.drain(start + row * n..start + (row + 1) * n);
-        }
     }
 
     /// The file, its columns named by the layout.
@@ -138,10 +135,8 @@ impl TextBlocks {
 
     /// The message about line `line` of the block `text`, its row `i`.
     fn refused(&self, error: RowError, i: usize, line: &[u8], text: &[u8]) -> Error {
-        let arranged = self.layout.order.as_ref().map_or(0, |order| order.picked[0]);
-        let words = split(line, self.layout.delimiter).unwrap_or_default();
-        let id = words.get(arranged).map_or("", String::as_str);
-        let message = error.message(self.row + i + 1, id, &self.layout);
+        let id = self.layout.name(line).unwrap_or_default();
+        let message = error.message(self.row + i + 1, &id, &self.layout);
         Error::input(self.lines.path(), format!("line {}, {message}", self.line + number_in(text, line)))
     }
 
@@ -170,7 +165,7 @@ impl Blocks for TextBlocks {
             lines.truncate(at);
             self.over = true;
         }
-        lines.retain(|line| !is_blank(line));
+        lines.retain(|line| !is_blank(line) && !self.leaves_out(line));
         values.resize(start + lines.len() * n, 0.0);
         let layout = &self.layout;
         let parsed: Vec<std::result::Result<Words, RowError>> = values[start..]
@@ -178,18 +173,11 @@ impl Blocks for TextBlocks {
             .zip(&lines)
             .map(|(out, line)| layout.parse(line, out))
             .collect();
-        let mut left = Vec::new();
         for (i, (row, line)) in parsed.into_iter().zip(&lines).enumerate() {
-            let words = row.map_err(|error| self.refused(error, i, line, &text))?;
-            if self.leaves_out(&words[0]) {
-                left.push(i);
-                continue;
-            }
-            let mut words = words.into_iter();
+            let mut words = row.map_err(|error| self.refused(error, i, line, &text))?.into_iter();
             ids.extend(words.next());
             self.words.iter_mut().zip(words).for_each(|(column, word)| column.push(word));
         }
-        self.close_up(values, start, &left);
         self.row += lines.len();
         self.line += breaks;
         Ok(true)
