@@ -135,7 +135,7 @@ impl Head {
     /// Names for the columns of a file whose first line is a row.
     fn make_up(&mut self, first: Words, number: usize, seen: bool) {
         let n = first.len() - 1;
-        let star = n == 3 && first[0].starts_with("N_") && super::annotations::is_counter(&first[0]);
+        let star = n == 3 && first[0].starts_with("N_") && super::known::is_counter(&first[0]);
         self.made_up = !star;
         self.columns = match star {
             true => ["unstranded", "stranded_first", "stranded_second"].map(String::from).to_vec(),

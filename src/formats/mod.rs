@@ -17,6 +17,7 @@ mod h5ad;
 mod hdf5;
 mod header;
 mod import;
+mod known;
 mod lines;
 mod loom;
 mod missing;

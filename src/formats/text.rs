@@ -6,9 +6,10 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::annotations::{Roles, is_counter, listed, sample_name};
+use super::annotations::{Roles, listed};
 use super::fields::{Layout, RowError, Words};
 use super::header::{Head, is_blank};
+use super::known::{is_counter, sample_name};
 use super::lines::{Lines, filled_of_all, number_in};
 use super::quoting::Order;
 use super::{Blocks, MatrixFile, ReadSettings};
