@@ -64,5 +64,6 @@ pub mod progress;
 pub mod select;
 pub mod simulate;
 pub mod store;
+pub mod visible;
 
 pub use error::{Error, Result};

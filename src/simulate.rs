@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use crate::device::random::{Stream, pcg4d};
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
+use crate::genes::writer::Line;
 use crate::progress::{Event, Reporter};
 use crate::store::{InputFile, Origin, StoreWriter, Table, atomic};
 
@@ -258,30 +259,28 @@ impl Simulation<'_> {
 
     fn write_tsv(&self, file: &mut dyn Write, path: &Path, samples: &Table, report: Reporter) -> Result<()> {
         let genes = self.settings.genes;
-        let header = self.gene_table().ids.join("\t");
-        writeln!(file, "sample_id\t{header}").map_err(Error::io(path, "writing"))?;
+        let mut header = Line::new(b'\t');
+        header.field("sample_id");
+        self.gene_table().ids.iter().for_each(|id| header.field(id));
+        file.write_all(&header.end()).map_err(Error::io(path, "writing"))?;
         let missing = self.settings.missing * 4_294_967_296.0;
         self.blocks(report, |first, block| {
-            let line = |(i, row): (usize, &[f32])| {
-                let mut line = samples.ids[first + i].clone();
+            let line = |line: &mut Line, (i, row): (usize, &[f32])| {
+                line.field(&samples.ids[first + i]);
                 for (quad, values) in row.chunks(4).enumerate() {
                     let chances = self.words(Purpose::Missing, first + i, quad);
                     for (value, chance) in values.iter().zip(chances) {
-                        line.push('\t');
                         match f64::from(chance) < missing {
-                            true => line.push_str("NA"),
-                            false => line.push_str(&value.to_string()),
+                            true => line.field("NA"),
+                            false => line.number(value),
                         }
                     }
                 }
-                line.push('\n');
-                line
+                line.end()
             };
-            let lines: Vec<String> = block.par_chunks_exact(genes).enumerate().map(line).collect();
-            lines
-                .iter()
-                .try_for_each(|line| file.write_all(line.as_bytes()))
-                .map_err(Error::io(path, "writing"))
+            let rows = block.par_chunks_exact(genes).enumerate();
+            let lines: Vec<Vec<u8>> = rows.map_init(|| Line::new(b'\t'), line).collect();
+            lines.iter().try_for_each(|line| file.write_all(line)).map_err(Error::io(path, "writing"))
         })
     }
 }

@@ -12,6 +12,7 @@ use genelift::compare::{
 };
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::recording::Element;
+use genelift::genes::MapSettings;
 use genelift::infer::{FitSettings, LinearSettings, Method, MissingLandmarks, Predictor};
 use genelift::progress::{Event, silent};
 use genelift::store::{Origin, Store, StoreWriter, Table};
@@ -60,7 +61,7 @@ fn plan(
     sets: Vec<LandmarkSet>,
     settings: &PlanSettings,
 ) -> genelift::Result<Plan> {
-    let identity = Identity::new(train.genes(), None).unwrap();
+    let identity = Identity::new(train.genes(), None, &silent).unwrap();
     Plan::new(train, tests, sets.into(), None, &identity, settings, &silent)
 }
 
@@ -186,7 +187,7 @@ fn subsets_of_a_list_are_drawn_and_averaged() {
     let dir = tempfile::tempdir().unwrap();
     let (train, test) = stores(dir.path());
     let tests = [test];
-    let identity = Identity::new(train.genes(), None).unwrap();
+    let identity = Identity::new(train.genes(), None, &silent).unwrap();
     let pool: Vec<usize> = (10..20).collect();
     let plan = |size| {
         let named = Named { ranked: vec![set("a", &[2, 1, 3, 5])], unranked: vec![set("panel", &pool)] };
@@ -272,7 +273,7 @@ fn impossible_comparisons_say_why() {
             warned.lock().unwrap().push(text);
         }
     };
-    let identity = Identity::new(train.genes(), None).unwrap();
+    let identity = Identity::new(train.genes(), None, &silent).unwrap();
     let itself = [Store::open(train.path()).unwrap()];
     let most = vec![set("a", &(0..85).collect::<Vec<_>>())];
     Plan::new(&train, &itself, most.into(), None, &identity, &NO_DRAWS, &listen).unwrap();
@@ -292,7 +293,12 @@ fn leaking_targets_are_counted_and_dropped() {
     let lines = [(0, "X"), (30, "X"), (31, "Y"), (32, "X")]
         .map(|(g, name)| format!("{}\t{name}\n", train.genes().ids[g]));
     std::fs::write(&map, format!("probe\tgene\n{}", lines.concat())).unwrap();
-    let identity = Identity::new(&Table::new("gene_id", train.genes().ids.clone()), Some(&map)).unwrap();
+    let identity = Identity::new(
+        &Table::new("gene_id", train.genes().ids.clone()),
+        Some(&MapSettings::of(&map)),
+        &silent,
+    )
+    .unwrap();
     for (drop_leaks, targets) in [(false, 86), (true, 84)] {
         let sets = vec![set("a", &[0, 1]), set("b", &[2, 3])];
         let settings = PlanSettings { drop_leaks, ..NO_DRAWS };

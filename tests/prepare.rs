@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use common::{example_store, package};
 use genelift::device::recording::Element;
 use genelift::formats::{ImportSettings, Orientation, ReadSettings, export, import};
+use genelift::genes::MapSettings;
 use genelift::prepare::{
     CollapseBy, DedupSettings, GeneType, QuantileRule, Step, prepare, prepare_like, prepare_together,
 };
@@ -93,7 +94,7 @@ fn check(name: &str, store: &Store) {
 }
 
 fn collapse(by: CollapseBy) -> Step {
-    Step::CollapseProbes { map: package("tests/data/prepare/probes.tsv"), by }
+    Step::CollapseProbes { map: MapSettings::of(&package("tests/data/prepare/probes.tsv")), by }
 }
 
 fn match_to(reference: impl Into<PathBuf>, drop_missing: bool) -> Step {
@@ -173,7 +174,8 @@ fn collapsed_genes_keep_their_probes_and_columns() {
     let store = small(dir.path(), "p.gex", 3, &[("a_at", "x"), ("b_at", "y"), ("c_at", "x"), ("d_at", "z")]);
     let map = dir.path().join("map.tsv");
     std::fs::write(&map, "probe_id\tgene_id\nd_at\t7\nc_at\t5\na_at\t5\nb_at\t\n").unwrap();
-    let out = run(&store, &[Step::CollapseProbes { map, by: CollapseBy::Mean }]).unwrap();
+    let out =
+        run(&store, &[Step::CollapseProbes { map: MapSettings::of(&map), by: CollapseBy::Mean }]).unwrap();
     assert_eq!(out.genes().ids, ["5", "7"]);
     assert_eq!(out.genes().column("entrez").unwrap(), ["5", "7"]);
     assert_eq!(out.genes().column("probes").unwrap(), ["a_at,c_at", "d_at"]);
@@ -230,8 +232,8 @@ fn what_cannot_be_prepared_is_refused_by_name() {
     assert!(refused(&one, ZSCORE).contains("has one sample"));
     let map = dir.path().join("map.tsv");
     std::fs::write(&map, "probe_id\tgene_id\nx_at\t1\n").unwrap();
-    let step = Step::CollapseProbes { map: map.clone(), by: CollapseBy::Mean };
-    assert!(refused(&store, step.clone()).contains("ids such as \"x_at\", the store"));
+    let step = Step::CollapseProbes { map: MapSettings::of(&map), by: CollapseBy::Mean };
+    assert!(refused(&store, step.clone()).contains("none of the probes (such as"));
     std::fs::write(&map, "probe_id\nx_at\n").unwrap();
     assert!(refused(&store, step).contains("has one column"));
     assert!(refused(&store, match_to("/no/such/list", true)).contains("/no/such/list"));

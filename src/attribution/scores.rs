@@ -3,7 +3,14 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::store::{Table, atomic};
+use crate::genes::sidecar::{self, Made};
+use crate::genes::writer::Rows;
+use crate::genes::{Sheet, Untold, unique};
+use crate::progress::{Event, Reporter};
+use crate::store::Table;
+
+/// The columns that every such table has.
+const KEYS: [&str; 3] = ["rank", "gene_id", "score"];
 
 /// Genes ranked by the absolute value of their score; equal scores by gene id.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,66 +32,55 @@ impl ScoreTable {
         ScoreTable { genes: genes.select(&order), scores: order.iter().map(|i| scores[*i]).collect() }
     }
 
-    /// Writes `rank gene_id score …`, in full precision.
+    /// Writes `rank gene_id score …`, in full precision, and beside it what it was made from. A column of the genes that has
+    /// one of these names gets a number (`score.1`).
     ///
     /// # Errors
     /// [`Error::Exists`] without `force`; [`Error::Io`].
-    pub fn write(&self, path: &Path, force: bool) -> Result<()> {
-        atomic::write_file(path, force, |out| {
-            let names: String = self.genes.columns.iter().map(|(name, _)| format!("\t{name}")).collect();
-            let mut text = format!("rank\tgene_id\tscore{names}\n");
-            for (i, (id, score)) in self.genes.ids.iter().zip(&self.scores).enumerate() {
-                text += &format!("{}\t{id}\t{score}", i + 1);
-                self.genes.columns.iter().for_each(|(_, values)| text += &format!("\t{}", values[i]));
-                text.push('\n');
-            }
-            out.write_all(text.as_bytes()).map_err(Error::io(path, "writing"))
-        })
+    pub fn write(&self, path: &Path, force: bool, made: Made) -> Result<()> {
+        let mut header: Vec<String> = KEYS.map(String::from).to_vec();
+        for (name, _) in &self.genes.columns {
+            header.push(unique(name, |name| header.iter().any(|other| other == name)));
+        }
+        let mut text = Vec::new();
+        let mut rows = Rows::new(&mut text);
+        let genes = self.genes.ids.iter().zip(&self.scores).enumerate();
+        let written = rows.row(&header).and_then(|()| {
+            genes.into_iter().try_for_each(|(i, (id, score))| {
+                let own = [(i + 1).to_string(), id.clone(), score.to_string()];
+                rows.row(own.iter().chain(self.genes.columns.iter().map(|(_, fields)| &fields[i])))
+            })
+        });
+        written.map_err(Error::io(path, "writing"))?;
+        sidecar::write(path, force, (&text, self.scores.len()), made)
     }
 
-    /// Reads a table with the columns `gene_id` and `score`; others are kept (but `rank`, which is made anew).
+    /// Reads a table with the columns `gene_id` and `score`; others are kept (but `rank`, which is made anew). One that
+    /// genelift wrote must fit the description beside it; what is to be said of another is reported.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Input`] naming the column or the row.
-    pub fn read(path: &Path) -> Result<Self> {
+    /// Those of [`Sheet::read`]; [`Error::Input`] naming the column or the row.
+    pub fn read(path: &Path, report: Reporter) -> Result<Self> {
+        let sheet = Sheet::read(path, Untold::Header)?;
+        sheet.notes.iter().for_each(|note| report(Event::Note(note.clone())));
         let wrong = |message: String| Error::input(path, message);
-        let text = std::fs::read_to_string(path).map_err(Error::io(path, "reading"))?;
-        let mut lines = text.lines();
-        let header: Vec<&str> = lines.next().unwrap_or("").split('\t').collect();
         let column = |name: &str| {
-            header.iter().position(|h| *h == name).ok_or_else(|| {
+            sheet.columns.iter().position(|column| column.name == name).ok_or_else(|| {
                 wrong(format!(
                     "no column \"{name}\" in the header; expected a table written by `genelift attribute`"
                 ))
             })
         };
         let (id, score) = (column("gene_id")?, column("score")?);
-        let mut scores = Vec::new();
-        let mut ids = Vec::new();
-        let others: Vec<usize> =
-            (0..header.len()).filter(|c| *c != id && *c != score && header[*c] != "rank").collect();
-        let mut columns: Vec<(String, Vec<String>)> =
-            others.iter().map(|c| (header[*c].to_string(), Vec::new())).collect();
-        for (i, line) in lines.enumerate() {
-            let fields: Vec<&str> = line.split('\t').collect();
-            let row = i + 2;
-            if fields.len() != header.len() {
-                let (want, found) = (header.len(), fields.len());
-                return Err(wrong(format!("line {row}: expected {want} fields, found {found}")));
-            }
-            let value: f64 = fields[score].parse().ok().filter(|v: &f64| v.is_finite()).ok_or_else(|| {
-                wrong(format!("line {row}, column score: expected a number, found \"{}\"", fields[score]))
-            })?;
-            ids.push(fields[id].to_string());
-            scores.push(value);
-            columns.iter_mut().zip(&others).for_each(|((_, values), c)| values.push(fields[*c].to_string()));
-        }
-        let mut seen = std::collections::HashSet::new();
-        if let Some(twice) = ids.iter().find(|id| !seen.insert(id.as_str())) {
-            return Err(wrong(format!("gene {twice} is there twice; each gene may have one score")));
-        }
-        let mut genes = Table::new("gene_id", ids);
-        genes.columns = columns;
+        let number = |(field, line): (&String, &u64)| {
+            field.parse().ok().filter(|v: &f64| v.is_finite()).ok_or_else(|| {
+                wrong(format!("line {line}, column score: expected a number, found {field:?}"))
+            })
+        };
+        let scores =
+            sheet.columns[score].fields.iter().zip(&sheet.lines).map(number).collect::<Result<Vec<f64>>>()?;
+        let mut genes = Table::of_sheet(sheet, id)?;
+        genes.columns.retain(|(name, _)| !KEYS.contains(&name.as_str()));
         Ok(ScoreTable::rank(&genes, &scores))
     }
 }
@@ -92,6 +88,7 @@ impl ScoreTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::silent;
 
     #[test]
     fn signed_scores_rank_by_size_and_ties_by_id() {
@@ -108,16 +105,17 @@ mod tests {
         let mut genes = Table::new("gene_id", ["a", "b"].map(String::from).to_vec());
         genes.columns.push(("symbol".into(), ["TP53", "MYC"].map(String::from).to_vec()));
         let table = ScoreTable::rank(&genes, &[0.1 + 0.2, -1e-300]);
-        table.write(&path, false).unwrap();
-        assert_eq!(ScoreTable::read(&path).unwrap(), table);
+        table.write(&path, false, Made::default()).unwrap();
+        assert_eq!(ScoreTable::read(&path, &silent).unwrap(), table);
+        std::fs::remove_file(sidecar::name(&path)).unwrap();
         let message = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            ScoreTable::read(&path).unwrap_err().to_string()
+            ScoreTable::read(&path, &silent).unwrap_err().to_string()
         };
         assert!(message("gene\tscore\n").contains("no column \"gene_id\""));
         assert!(message("gene_id\tscore\na\tx\n").contains("line 2, column score"));
         assert!(message("gene_id\tscore\na\tNaN\n").contains("line 2, column score"));
-        assert!(message("gene_id\tscore\na\n").contains("expected 2 fields, found 1"));
-        assert!(message("gene_id\tscore\na\t1\na\t2\n").contains("gene a is there twice"));
+        assert!(message("gene_id\tscore\na\n").contains("line 2 has 1 field where the header has 2"));
+        assert!(message("gene_id\tscore\na\t1\na\t2\n").contains("id \"a\" occurs in rows 1 and 2"));
     }
 }

@@ -10,6 +10,7 @@ use crate::attribution::{
 };
 use crate::device::{self, Executor};
 use crate::error::{Error, Result};
+use crate::genes::sidecar::{self, Input, Made};
 use crate::nn::model::Model;
 use crate::nn::settings::Precision;
 use crate::progress::Reporter;
@@ -22,7 +23,7 @@ pub struct Args {
     model: PathBuf,
     /// The store whose samples are attributed
     store: PathBuf,
-    /// The scores to write (.tsv); settings and completeness go beside them (.json)
+    /// The scores to write (.tsv); their checksum, settings and completeness go beside them (SCORES.json)
     #[arg(short, value_name = "SCORES")]
     output: PathBuf,
     #[command(flatten)]
@@ -90,7 +91,7 @@ pub struct Files<'a> {
     pub per_node: Option<&'a Path>,
 }
 
-/// Attributes and writes the scores, and beside them (`.json`) the settings and the completeness.
+/// Attributes and writes the scores, and beside them (`.tsv.json`) the settings and the completeness.
 ///
 /// # Errors
 /// Those of [`attribute`] and of the files.
@@ -102,23 +103,20 @@ pub fn attribute_files(
     report: Reporter,
 ) -> Result<Attribution> {
     let Files { model, store, scores: out, per_node } = *files;
-    let notes = out.with_extension("json");
-    if notes == out {
+    if out.extension().is_some_and(|ending| ending == "json") {
         return Err(Error::Usage(format!(
             "{}: scores are a table; give it a name that ends in .tsv",
             out.display()
         )));
     }
-    for path in [Some(out), Some(&notes), per_node].into_iter().flatten() {
-        atomic::check_free(path, force)?;
-    }
-    let (model, store) = (Model::load(model)?, Store::open(store)?);
+    sidecar::check_free(out, force)?;
+    per_node.map_or(Ok(()), |path| atomic::check_free(path, force))?;
+    let (file, model, store) = (model, Model::load(model)?, Store::open(store)?);
     let result = attribute(executor, &model, &store, settings, per_node.is_some(), report)?;
     let known = store.genes();
     let position: std::collections::HashMap<&str, usize> =
         known.ids.iter().enumerate().map(|(i, id)| (id.as_str(), i)).collect();
     let rows: Vec<usize> = model.genes.iter().filter_map(|g| position.get(g.as_str()).copied()).collect();
-    ScoreTable::rank(&known.select(&rows), &result.scores).write(out, force)?;
     if let (Some(path), Some(values)) = (per_node, &result.per_node) {
         let header = npy::header("<f4", result.neurons, model.genes.len());
         atomic::write_file(path, force, |file| {
@@ -126,7 +124,7 @@ pub fn attribute_files(
             file.write_all(&header).and_then(|()| file.write_all(&bytes)).map_err(Error::io(path, "writing"))
         })?;
     }
-    let text = serde_json::json!({
+    let about = serde_json::json!({
         "settings": settings, "samples": result.samples, "neurons": result.neurons,
         "completeness": {
             "worst-error": result.completeness.worst_error,
@@ -134,9 +132,8 @@ pub fn attribute_files(
             "relative": result.completeness.relative(),
         },
     });
-    atomic::write_file(&notes, force, |file| {
-        writeln!(file, "{text:#}").map_err(Error::io(&notes, "writing"))
-    })?;
+    let made = Made { made_from: vec![Input::file(file, "model")?, Input::store(&store)], about };
+    ScoreTable::rank(&known.select(&rows), &result.scores).write(out, force, made)?;
     Ok(result)
 }
 

@@ -10,6 +10,7 @@ use crate::compare::{
 };
 use crate::device;
 use crate::error::{Error, Result};
+use crate::genes::{MapSettings, Multi};
 use crate::infer::{FitSettings, Method};
 use crate::progress::{Event, Reporter};
 use crate::select::GeneList;
@@ -52,6 +53,12 @@ pub struct Args {
     /// symbol and entrez columns of the genes are used too
     #[arg(long, value_name = "TSV")]
     map: Option<PathBuf>,
+    /// The map's column of genes, by name or number [gene_id, else symbol, Entrez id, Ensembl id, as the headers tell]
+    #[arg(long, value_name = "NAME", requires = "map")]
+    map_column: Option<String>,
+    /// What a probe of the map is that names several genes (A /// B, or several rows): all and average take it for each of them
+    #[arg(long, value_enum, default_value_t, requires = "map")]
+    multi: Multi,
     /// Leave such targets out
     #[arg(long)]
     drop_leaks: bool,
@@ -84,7 +91,9 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
             Some(matched.rows)
         }
     };
-    let identity = Identity::new(train.genes(), args.map.as_deref())?;
+    let map =
+        args.map.clone().map(|path| MapSettings { path, column: args.map_column.clone(), multi: args.multi });
+    let identity = Identity::new(train.genes(), map.as_ref(), report)?;
     let plan = |size: Option<usize>| -> Result<(PlanSettings, Plan)> {
         let read = |text: &String| {
             let text = size.map_or(text.clone(), |size| text.replace("{size}", &size.to_string()));

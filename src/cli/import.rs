@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::print;
 use crate::device::recording::Element;
 use crate::error::Result;
-use crate::formats::{ImportSettings, Missing, Orientation, ReadSettings, Told, import};
+use crate::formats::{ImportSettings, Missing, Orientation, ReadSettings, Slice, Told, import};
 use crate::progress::Reporter;
+use crate::store::InputFile;
 
 /// Arguments of `import`.
 #[derive(clap::Args, Debug)]
@@ -53,9 +54,14 @@ pub struct Options {
     /// Type of the store's values
     #[arg(long, value_enum, default_value_t)]
     pub dtype: Dtype,
-    /// A table (.tsv, .csv) whose columns are joined to the samples by its first column, the sample id
+    /// A table about the samples (tabs, commas, semicolons, .gz), joined by the column that holds their ids
     #[arg(long, value_name = "TSV")]
     pub labels: Option<PathBuf>,
+    /// A table about the genes (an annotation table as GEO has it, or any with a column of the gene ids): fills the columns
+    /// symbol and entrez, and adds the others
+    #[arg(long, value_name = "TSV")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gene_labels: Option<PathBuf>,
     /// What becomes of missing values: blank, NA, NaN, infinite, −666 in GCTX
     #[arg(long, value_enum, default_value_t)]
     pub missing: Missing,
@@ -65,6 +71,20 @@ pub struct Options {
     /// Names of the samples of a file without names: a table, the first column the id
     #[arg(long, value_name = "TSV")]
     pub samples: Option<PathBuf>,
+    /// Read only the samples of this list, by id, whatever their order in it; what the file does not have is named. Of GCTX,
+    /// h5ad and other HDF5, Parquet and Arrow only the parts of the file are read that hold the slice
+    #[arg(long, value_name = "LIST")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_samples: Option<PathBuf>,
+    /// Read only the genes of this list, by id, Entrez id or symbol (every probe of a symbol); l1000 is the bundled panel
+    #[arg(long, value_name = "LIST")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_genes: Option<PathBuf>,
+    /// Read only samples whose column (of the file or of --labels) has a value: tissue=liver, tissue='liver|kidney',
+    /// tissue!=blood, tissue!= (not blank). Given several times, all must hold
+    #[arg(long = "where", value_name = "COLUMN=VALUE")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub r#where: Vec<String>,
     /// Text: the first line is a row, not the names of the columns; these are made up, or come with --samples or --genes
     #[arg(long, conflicts_with = "header")]
     pub no_header: bool,
@@ -120,12 +140,31 @@ impl Options {
                 Dtype::F16 => Element::F16,
             },
             labels: self.labels.clone(),
+            gene_labels: self.gene_labels.clone(),
             missing: self.missing,
             genes: self.genes.clone(),
             samples: self.samples.clone(),
+            slice: Slice {
+                samples: self.only_samples.clone(),
+                genes: self.only_genes.clone(),
+                conditions: self.r#where.clone(),
+            },
             unique_names: self.unique_names,
             force,
         }
+    }
+}
+
+impl Options {
+    /// The tables beside the matrix and its labels, by content.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn lists(&self) -> Result<Vec<InputFile>> {
+        let tables = [&self.genes, &self.samples, &self.gene_labels, &self.only_samples, &self.only_genes];
+        // The bundled panel is no file.
+        let files = tables.into_iter().flatten().filter(|path| path.exists());
+        files.map(|path| InputFile::of(path, "table")).collect()
     }
 }
 

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::formats::{self, FileInfo, ReadSettings, describe};
 use crate::nn::model::Model;
 use crate::store::{Store, Summary, summary};
+use crate::visible;
 
 /// Arguments of `info`.
 #[derive(clap::Args, Debug)]
@@ -47,7 +48,7 @@ pub fn run(args: &Args) -> Result<()> {
 fn lines(facts: &[(&str, String)]) -> String {
     let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     facts.iter().fold(String::new(), |mut text, (name, value)| {
-        let _ = writeln!(text, "{name:width$}  {value}");
+        let _ = writeln!(text, "{name:width$}  {}", visible::line(value));
         text
     })
 }
@@ -66,13 +67,11 @@ fn store_text(s: &Summary) -> String {
         ("gene columns", listed(&s.gene_columns)),
     ];
     facts.extend(s.origin.inputs.iter().map(|input| {
-        (
-            "from",
-            format!(
-                "{} ({}, {} bytes, SHA-256 {:.12}…)",
-                input.path, input.format, input.bytes, input.sha256
-            ),
-        )
+        let sum = match input.sha256.as_str() {
+            "" => "a part of it was read".to_string(),
+            sum => format!("SHA-256 {sum:.12}…"),
+        };
+        ("from", format!("{} ({}, {} bytes, {sum})", input.path, input.format, input.bytes))
     }));
     facts.extend(s.origin.transforms.iter().map(|transform| ("transform", readable(transform))));
     facts.push(("fingerprint", s.fingerprint.clone()));

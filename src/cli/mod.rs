@@ -14,6 +14,7 @@ mod info;
 mod predict;
 mod prepare;
 mod progress;
+mod raw;
 mod run;
 mod select;
 mod simulate;
@@ -31,6 +32,7 @@ use crate::device::{Executor, profile};
 use crate::error::{Error, Result};
 use crate::progress::Reporter;
 use crate::store::atomic;
+use crate::visible;
 
 /// Finds landmark genes: trains a sigmoid autoencoder on an expression matrix, scores every gene by DeepLIFT,
 /// and picks the genes that say most about all the others.
@@ -172,7 +174,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {}", visible::line(&error.to_string()));
             ExitCode::from(error.exit_code())
         }
     }
@@ -212,7 +214,7 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
 /// Whatever else keeps standard output from being written.
 pub fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(visible::text(text).as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Error::io("standard output", "writing")(error))
         }

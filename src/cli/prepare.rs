@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{Common, limit_threads, print};
 use crate::error::{Error, Result};
+use crate::genes::{MapSettings, Multi};
 use crate::prepare::{
     CollapseBy, DedupSettings, GeneType, QuantileRule, Step, prepare, prepare_like, prepare_together,
 };
@@ -12,7 +13,7 @@ use crate::store::Store;
 
 /// The order of the steps, for `--help`.
 const ORDER: &str = "\
-Steps are taken in this order, whatever the order of the options: exclude, min-detected, library-size, log1p or log2p1, \
+Steps are taken in this order, whatever the order of the options: gene-labels, exclude, min-detected, library-size, log1p or log2p1, \
 quantile-normalize, range, dedup, collapse-probes, match-genes, map-quantiles-to, min-sd, min-max or zscore. Another order is \
 had by several calls. Each step is recorded in the store (see `genelift info`), and what it learned (profiles, means, \
 kept genes) is kept there for --like. A step that looks at all samples reads the store once more; memory does not \
@@ -54,6 +55,10 @@ pub enum MissingGenes {
 /// The steps.
 #[derive(clap::Args, Debug, Clone, Default)]
 pub struct Options {
+    /// A table about the genes (an annotation table as GEO has it, .gz, or any with a column of the gene ids): fills the columns
+    /// symbol and entrez, and adds the others
+    #[arg(long, value_name = "TSV")]
+    pub gene_labels: Option<PathBuf>,
     /// Drop genes of these types, by symbol (column symbol, else the ids)
     #[arg(long, value_enum, value_delimiter = ',', value_name = "TYPES")]
     pub exclude: Vec<GeneType>,
@@ -90,9 +95,16 @@ pub struct Options {
     /// Cluster labels (sample_id, label) in place of k-means
     #[arg(long, value_name = "TSV", requires = "dedup", conflicts_with = "dedup_clusters")]
     pub dedup_labels: Option<PathBuf>,
-    /// Make genes of probes by a table of probe and gene ids (probe_id, gene_id); other probes are left out
+    /// Make genes of probes by a table of probes and genes: two columns, or an annotation table as GEO has it. Probes
+    /// without a gene (---) are left out
     #[arg(long, value_name = "MAP")]
     pub collapse_probes: Option<PathBuf>,
+    /// The map's column of genes, by name or number [gene_id, else symbol, Entrez id, Ensembl id, as the headers tell]
+    #[arg(long, value_name = "NAME", requires = "collapse_probes")]
+    pub map_column: Option<String>,
+    /// What a probe counts for that names several genes (A /// B, or several rows of the map)
+    #[arg(long, value_enum, default_value_t, requires = "collapse_probes")]
+    pub multi: Multi,
     /// What stands for a gene of several probes
     #[arg(long, value_enum, default_value_t, requires = "collapse_probes")]
     pub collapse_by: CollapseBy,
@@ -142,6 +154,7 @@ impl Options {
             threads: common.threads,
         };
         let steps = [
+            self.gene_labels.clone().map(Step::LabelGenes),
             flag(!self.exclude.is_empty(), Step::Exclude(self.exclude.clone())),
             share.map(|share| Step::MinDetected { share, threshold }),
             self.library_size.map(Step::LibrarySize),
@@ -150,7 +163,10 @@ impl Options {
             self.quantile_normalize.map(Step::QuantileNormalize),
             range,
             flag(self.dedup, Step::Dedup(dedup)),
-            self.collapse_probes.clone().map(|map| Step::CollapseProbes { map, by: self.collapse_by }),
+            self.collapse_probes.clone().map(|path| Step::CollapseProbes {
+                map: MapSettings { path, column: self.map_column.clone(), multi: self.multi },
+                by: self.collapse_by,
+            }),
             self.match_genes.clone().map(|reference| Step::MatchGenes {
                 reference,
                 drop_missing: self.missing_genes == MissingGenes::Drop,

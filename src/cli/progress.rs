@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::progress::Event;
+use crate::visible;
 
 /// A log gets one line in this time at most, and none for tasks shorter than it.
 const LOG_EVERY: Duration = Duration::from_secs(10);
@@ -57,7 +58,7 @@ impl Screen {
             Event::Note(text) => state.line(&text),
             Event::Started { task, total, unit } => {
                 state.clear();
-                (state.task, state.unit, state.total) = (task, unit, total);
+                (state.task, state.unit, state.total) = (visible::line(&task).into_owned(), unit, total);
                 (state.started, state.before) = (Instant::now(), None);
                 state.logged = state.started;
                 if self.terminal {
@@ -78,8 +79,8 @@ impl Screen {
 impl State {
     fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| eprintln!("{}", visible::line(text))),
+            None => eprintln!("{}", visible::line(text)),
         }
     }
 
@@ -96,7 +97,7 @@ impl State {
             if before == done {
                 bar.reset_eta();
             }
-            bar.set_message(note.to_string());
+            bar.set_message(visible::line(note).into_owned());
         } else if self.logged.elapsed() >= LOG_EVERY {
             self.logged = Instant::now();
             let seconds = self.started.elapsed().as_secs_f64();
@@ -107,7 +108,7 @@ impl State {
                 }
                 _ => String::new(),
             };
-            let note = if note.is_empty() { String::new() } else { format!(", {note}") };
+            let note = if note.is_empty() { String::new() } else { format!(", {}", visible::line(note)) };
             eprintln!("{}: {done} {}{left}, {rate:.0} {}/s{note}", self.task, self.unit, self.unit);
         }
     }

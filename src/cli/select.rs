@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{Common, limit_threads, print};
 use crate::attribution::ScoreTable;
 use crate::device::{self, Executor};
 use crate::error::{Error, Result};
+use crate::genes::shown;
+use crate::genes::sidecar::{self, Input, Made};
 use crate::nn::model::Model;
 use crate::progress::{Event, Reporter};
 use crate::select::diverse::{Aim, Weights};
@@ -15,14 +18,17 @@ use crate::select::{
     ConcreteSettings, Constraints, DiverseSettings, GeneList, Inputs, Needs, PeelOffSettings, Strategy,
     from_store, top,
 };
-use crate::store::{Store, Table, atomic};
+use crate::store::{Store, Table};
+
+/// How many of the landmarks the result names.
+const SHOWN: usize = 10;
 
 /// Arguments of `select`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// A table written by `genelift attribute`; for the strategy top, which it means where no strategy is named
     scores: Option<PathBuf>,
-    /// The landmarks to write (.tsv)
+    /// The landmarks to write (.tsv); their checksum and what they were made from go beside them (LANDMARKS.json)
     #[arg(short, value_name = "LANDMARKS")]
     output: PathBuf,
     /// How many landmarks
@@ -217,14 +223,20 @@ pub fn select_files<'e>(
     let scores = file(files.scores, needs.scores, "SCORES, a table written by `genelift attribute`")?;
     let store = file(files.store, needs.store, "--store, the training samples")?;
     let model = file(files.model, needs.model, "--model, the model trained on them")?;
-    atomic::check_free(files.landmarks, force)?;
+    sidecar::check_free(files.landmarks, force)?;
 
+    let mut made_from = Vec::new();
     let landmarks = if let Some(scores) = scores {
-        let scores = ScoreTable::read(&scores)?;
+        made_from.push(Input::file(&scores, "scores")?);
+        let scores = ScoreTable::read(&scores, report)?;
         let (include, exclude) = lists(options, &scores.genes, report)?;
         top(&scores, n, &include, &exclude)?
     } else {
         let store = Store::open(&store.expect("a strategy takes scores or a store"))?;
+        made_from.push(Input::store(&store));
+        if let Some(path) = &model {
+            made_from.push(Input::file(path, "model")?);
+        }
         let model = model.map(|path| Model::load(&path)).transpose()?;
         let (include, exclude) = lists(options, store.genes(), report)?;
         let constraints = Constraints::new(store.genes(), n, &include, &exclude)?;
@@ -236,7 +248,12 @@ pub fn select_files<'e>(
             Inputs { store: &store, model, samples, seed, diverse: &settings, concrete: &concrete, trials };
         from_store(strategy, &inputs, &constraints, executor, report)?.table(store.genes())
     };
-    landmarks.write(files.landmarks, force)?;
+    let lists = options.include.iter().chain(&options.exclude).map(Path::new).filter(|list| list.is_file());
+    for list in lists {
+        made_from.push(Input::file(list, "list")?);
+    }
+    let about = json!({"strategy": name(strategy), "n": n, "seed": seed, "options": options});
+    landmarks.write(files.landmarks, force, Made { made_from, about })?;
     Ok(landmarks)
 }
 
@@ -295,5 +312,8 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         || Ok(&mut **opened.insert(device::open(device, *threads, report)?)),
         report,
     )?;
-    print(&format!("landmarks\t{}\ngenes\t{}\n", args.output.display(), landmarks.genes.len()))
+    let n = landmarks.genes.len();
+    let first: Vec<String> = (0..n.min(SHOWN)).map(|gene| shown(&landmarks.genes, gene)).collect();
+    let more = if n > SHOWN { ", …" } else { "" };
+    print(&format!("landmarks\t{}\ngenes\t{n}\nfirst\t{}{more}\n", args.output.display(), first.join(", ")))
 }

@@ -2,10 +2,11 @@
 //! by the symbol and Entrez columns of the genes, and by a map from probe to gene.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use super::LandmarkSet;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::genes::map::parts;
+use crate::genes::{MapSettings, ProbeMap, shown};
 use crate::progress::{Event, Reporter};
 use crate::store::Table;
 
@@ -20,42 +21,24 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// From the table's own columns, and from `map`, a TSV whose first column is a probe and whose second is its gene.
+    /// From the table's own columns, and from a map.
     ///
     /// # Errors
-    /// Those of the file; [`Error::Input`] for a map of one column or of other probes.
-    pub fn new(genes: &Table, map: Option<&Path>) -> Result<Identity> {
+    /// Those of [`ProbeMap::read`].
+    pub fn new(genes: &Table, map: Option<&MapSettings>, report: Reporter) -> Result<Identity> {
         let mut names = vec![Vec::new(); genes.len()];
         let mut add = |row: usize, scheme: &str, field: &str| {
-            let parts = field.split("///").map(str::trim);
-            let parts = parts.filter(|part| !matches!(*part, "" | "NA" | "---" | "?"));
-            names[row].extend(parts.map(|part| format!("{scheme} {part}")));
+            names[row].extend(parts(field).into_iter().map(|part| format!("{scheme} {part}")));
         };
         for scheme in COLUMNS {
             let fields = genes.column(scheme).unwrap_or_default();
             fields.iter().enumerate().for_each(|(row, field)| add(row, scheme, field));
         }
-        if let Some(path) = map {
-            let table = Table::read(path)?;
-            let Some((_, of)) = table.columns.first() else {
-                return Err(Error::input(
-                    path,
-                    "has one column; expected probe and gene, with a header line",
-                ));
-            };
-            let probes = table.positions();
-            let found =
-                genes.ids.iter().enumerate().filter_map(|(row, id)| Some((row, *probes.get(id.as_str())?)));
-            let found: Vec<(usize, usize)> = found.collect();
-            if found.is_empty() {
-                let message = format!(
-                    "none of its {} probes is among the {} genes; expected their ids in the first column",
-                    table.len(),
-                    genes.len()
-                );
-                return Err(Error::input(path, message));
+        if let Some(map) = map {
+            let mapped = ProbeMap::read(map, &genes.ids, report)?;
+            for (row, genes) in mapped.genes.iter().enumerate() {
+                genes.iter().for_each(|gene| add(row, "mapped", gene));
             }
-            found.iter().for_each(|(row, probe)| add(*row, "mapped", &of[*probe]));
         }
         Ok(Identity { names })
     }
@@ -116,8 +99,8 @@ impl Leaks {
             "{} of {} targets are a landmark's gene measured by another probe, e.g. {} and {} ({}, the rest of random draws)",
             self.found,
             self.leaking.len(),
-            genes.ids[target],
-            genes.ids[landmark],
+            shown(genes, target),
+            shown(genes, landmark),
             counts.join(", ")
         );
         report(match dropped {
@@ -130,6 +113,7 @@ impl Leaks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::silent;
 
     fn set(name: &str, genes: &[usize]) -> LandmarkSet {
         LandmarkSet { name: name.into(), source: String::new(), draw_of: None, genes: genes.to_vec() }
@@ -140,7 +124,7 @@ mod tests {
         let mut genes = Table::new("gene_id", ["p1", "p2", "p3", "p4", "p5"].map(String::from).to_vec());
         genes.set_column("symbol", ["TP53", "MYC", "", "TP53 /// WRAP53", "NA"].map(String::from).to_vec());
         genes.set_column("entrez", ["7157", "4609", "4609", "", ""].map(String::from).to_vec());
-        let identity = Identity::new(&genes, None).unwrap();
+        let identity = Identity::new(&genes, None, &silent).unwrap();
         let leaks = Leaks::find(&identity, &[set("a", &[0]), set("b", &[1])], &[2, 3, 4]);
         assert_eq!((leaks.leaking.as_slice(), leaks.found), (&[true, true, false][..], 2));
         assert_eq!(leaks.by_set, [1, 1]);
@@ -149,13 +133,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let map = dir.path().join("map.tsv");
         std::fs::write(&map, "probe\tgene\np5\tX\np1\tX\n").unwrap();
-        let identity = Identity::new(&genes, Some(&map)).unwrap();
+        let identity = Identity::new(&genes, Some(&MapSettings::of(&map)), &silent).unwrap();
         assert_eq!(Leaks::find(&identity, &[set("a", &[0])], &[2, 3, 4]).leaking, [false, true, true]);
-        for (text, message) in
-            [("probe\np1\n", "has one column"), ("probe\tgene\nx\tX\n", "none of its 1 probes")]
-        {
+        for (text, message) in [
+            ("probe\np1\n", "has one column"),
+            ("probe\tgene\nx\tX\n", "none of the probes (such as \"p1\")"),
+        ] {
             std::fs::write(&map, text).unwrap();
-            assert!(Identity::new(&genes, Some(&map)).unwrap_err().to_string().contains(message));
+            assert!(
+                Identity::new(&genes, Some(&MapSettings::of(&map)), &silent)
+                    .unwrap_err()
+                    .to_string()
+                    .contains(message)
+            );
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::leaks::{Identity, Leaks};
 use crate::device::random::Stream;
 use crate::error::{Error, Result};
+use crate::genes::shown;
 use crate::progress::{Event, Reporter};
 use crate::select::GeneList;
 use crate::store::{Store, Table};
@@ -251,8 +252,8 @@ fn landmarks_are_there(
     test: &Store,
     places: &[Option<usize>],
 ) -> Result<()> {
-    let absent: Vec<&str> =
-        set.genes.iter().filter(|g| places[**g].is_none()).map(|g| genes.ids[*g].as_str()).collect();
+    let absent: Vec<String> =
+        set.genes.iter().filter(|g| places[**g].is_none()).map(|g| shown(genes, *g)).collect();
     if absent.is_empty() {
         return Ok(());
     }

@@ -7,7 +7,9 @@ use super::{Outcome, PairTest, Plan, Tested};
 use crate::error::{Error, Result};
 use crate::evaluate::statistics::{mean, quantile, sd, sorted};
 use crate::evaluate::{Figures, optional};
+use crate::genes::writer::write_rows;
 use crate::store::{Table, atomic};
+use crate::visible;
 
 /// Columns of `summary.tsv` that are averaged over draws.
 const FIGURES: [&str; 25] = [
@@ -98,41 +100,73 @@ fn rows(plan: &Plan, tested: &Tested) -> Vec<Row> {
     rows
 }
 
-fn summary(plan: &Plan, tested: &[Tested]) -> String {
-    let mut text = format!("set\tkind\ttest\tn_landmarks\tn_targets\tn_samples\t{}\n", FIGURES.join("\t"));
+/// A table: its header, then its rows.
+type Lines = Vec<Vec<String>>;
+
+fn header(names: &[&str]) -> Lines {
+    vec![names.iter().map(|name| name.to_string()).collect()]
+}
+
+fn summary(plan: &Plan, tested: &[Tested]) -> Lines {
+    let own = ["set", "kind", "test", "n_landmarks", "n_targets", "n_samples"];
+    let mut lines = header(&[own.as_slice(), &FIGURES].concat());
     for tested in tested {
         let (targets, samples) = (tested.targets.len(), tested.outcomes[0].by_sample.len());
         for Row { name, kind, landmarks, figures } in rows(plan, tested) {
-            text += &format!("{name}\t{kind}\t{}\t{landmarks}\t{targets}\t{samples}", tested.store);
-            figures.into_iter().for_each(|x| text += &format!("\t{}", optional(x)));
-            text.push('\n');
+            let counts = [landmarks, targets, samples].map(|n| n.to_string());
+            let mut line = vec![name, kind.to_string(), tested.store.clone()];
+            line.extend(counts.into_iter().chain(figures.into_iter().map(optional)));
+            lines.push(line);
         }
     }
-    text
+    lines
 }
 
-fn genes(plan: &Plan, tested: &[Tested], genes: &Table) -> String {
-    let mut text = format!("set\ttest\tgene_id\t{}\tpermutation_rank\tpasses\n", Figures::HEADER);
+fn genes(plan: &Plan, tested: &[Tested], genes: &Table) -> Lines {
+    let own = [&["set", "test", "gene_id"], Figures::HEADER.as_slice(), &["permutation_rank", "passes"]];
+    let mut lines = header(&own.concat());
     for tested in tested {
         for (set, outcome) in plan.sets.iter().zip(&tested.outcomes) {
             for (i, (gene, f)) in tested.targets.iter().zip(&outcome.by_gene).enumerate() {
                 let permutation = &outcome.permutation;
-                let (rank, passes) = (optional(permutation.rank(i)), optional(permutation.passes(i)));
-                let id = &genes.ids[*gene];
-                text += &format!("{}\t{}\t{id}\t{}\t{rank}\t{passes}\n", set.name, tested.store, f.fields());
+                let mut line = vec![set.name.clone(), tested.store.clone(), genes.ids[*gene].clone()];
+                line.extend(f.fields());
+                line.extend([optional(permutation.rank(i)), optional(permutation.passes(i))]);
+                lines.push(line);
             }
         }
     }
-    text
+    lines
 }
 
-fn tests(tested: &[Tested], tests: &[PairTest]) -> String {
-    let mut text = String::from(
-        "test\tmeasure\ta\tb\tgenes\tmean_a\tmean_b\tmean_difference\tinterval_low\tinterval_high\tt\tt_p\tcohens_d\twilcoxon\twilcoxon_p\trank_biserial\tshare_won\tshare_lost\n",
-    );
+const TESTS: [&str; 18] = [
+    "test",
+    "measure",
+    "a",
+    "b",
+    "genes",
+    "mean_a",
+    "mean_b",
+    "mean_difference",
+    "interval_low",
+    "interval_high",
+    "t",
+    "t_p",
+    "cohens_d",
+    "wilcoxon",
+    "wilcoxon_p",
+    "rank_biserial",
+    "share_won",
+    "share_lost",
+];
+
+fn tests(tested: &[Tested], tests: &[PairTest]) -> Lines {
+    let mut lines = header(&TESTS);
     for test in tests {
         let PairTest { measure, a, b, genes, .. } = test;
-        text += &format!("{}\t{}\t{a}\t{b}\t{genes}", tested[test.test].store, measure.name());
+        let store = &tested[test.test].store;
+        let mut line =
+            vec![store.clone(), measure.name().to_string(), a.clone(), b.clone(), genes.to_string()];
         let fields = [
             test.means.map(|m| m.0),
             test.means.map(|m| m.1),
@@ -149,34 +183,38 @@ fn tests(tested: &[Tested], tests: &[PairTest]) -> String {
             test.lost,
         ];
         // with an exponent where a p-value needs one
-        fields.into_iter().for_each(|x| text += &format!("\t{}", optional(x.map(|x| format!("{x:?}")))));
-        text.push('\n');
+        line.extend(fields.into_iter().map(|x| optional(x.map(|x| format!("{x:?}")))));
+        lines.push(line);
     }
-    text
+    lines
 }
 
-fn overlap(plan: &Plan) -> String {
-    let mut text = String::from("a\tb\tn_a\tn_b\tshared\tjaccard\n");
+fn overlap(plan: &Plan) -> Lines {
+    let mut lines = header(&["a", "b", "n_a", "n_b", "shared", "jaccard"]);
     for (i, a) in plan.sets.iter().enumerate() {
         let genes: HashSet<usize> = a.genes.iter().copied().collect();
         for b in &plan.sets[i + 1..] {
             let shared = b.genes.iter().filter(|gene| genes.contains(gene)).count();
             let (n, m) = (a.genes.len(), b.genes.len());
             let jaccard = shared as f64 / (n + m - shared) as f64;
-            text += &format!("{}\t{}\t{n}\t{m}\t{shared}\t{jaccard}\n", a.name, b.name);
+            let mut line = vec![a.name.clone(), b.name.clone()];
+            line.extend([n, m, shared].map(|n| n.to_string()));
+            line.push(jaccard.to_string());
+            lines.push(line);
         }
     }
-    text
+    lines
 }
 
-fn sets(plan: &Plan, genes: &Table) -> String {
-    let mut text = String::from("set\trank\tgene_id\n");
+fn sets(plan: &Plan, genes: &Table) -> Lines {
+    let mut lines = header(&["set", "rank", "gene_id"]);
     for set in &plan.sets {
-        for (i, gene) in set.genes.iter().enumerate() {
-            text += &format!("{}\t{}\t{}\n", set.name, i + 1, genes.ids[*gene]);
-        }
+        let rows = set.genes.iter().enumerate();
+        lines.extend(
+            rows.map(|(i, gene)| vec![set.name.clone(), (i + 1).to_string(), genes.ids[*gene].clone()]),
+        );
     }
-    text
+    lines
 }
 
 /// Writes `summary.tsv`, `genes.tsv`, `tests.tsv`, `overlap.tsv`, `sets.tsv` and `compare.json` into `dir`; what is not
@@ -201,9 +239,12 @@ pub fn write(
         ("tests.tsv", tests(tested, pairs)),
         ("overlap.tsv", overlap(plan)),
         ("sets.tsv", sets(plan, names)),
-        ("compare.json", format!("{notes:#}\n")),
     ];
-    files.iter().try_for_each(|(name, text)| atomic::write_text(&dir.join(name), text))
+    for (name, mut lines) in files {
+        let rows = lines.split_off(1);
+        write_rows(&dir.join(name), true, lines.remove(0), rows)?;
+    }
+    atomic::write_text(&dir.join("compare.json"), &format!("{notes:#}\n"))
 }
 
 /// The comparison for a reader: of each test store the sets by MAE, best first, among them the random draws.
@@ -211,7 +252,11 @@ pub fn describe(plan: &Plan, tested: &[Tested]) -> String {
     let mut text = String::new();
     for tested in tested {
         let samples = tested.outcomes[0].by_sample.len();
-        text += &format!("{}: {samples} samples, {} targets\n", tested.store, tested.targets.len());
+        text += &format!(
+            "{}: {samples} samples, {} targets\n",
+            visible::line(&tested.store),
+            tested.targets.len()
+        );
         let rows = rows(plan, tested);
         let mut shown: Vec<&Row> =
             rows.iter().filter(|row| matches!(row.kind, "set" | "draws mean")).collect();
@@ -223,7 +268,7 @@ pub fn describe(plan: &Plan, tested: &[Tested]) -> String {
         for row in shown {
             let spread =
                 rows.iter().find(|r| row.kind == "draws mean" && r.kind == "draws sd" && r.name == row.name);
-            let mut line = vec![row.name.clone(), row.landmarks.to_string()];
+            let mut line = vec![visible::line(&row.name).into_owned(), row.landmarks.to_string()];
             line.extend(SHOWN.iter().map(|c| {
                 let percent = FIGURES[*c] == "permutation_share";
                 let number = |x: f64| if percent { format!("{:.1}%", 100.0 * x) } else { format!("{x:.4}") };

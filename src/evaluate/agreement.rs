@@ -89,12 +89,12 @@ pub struct Figures {
 
 impl Figures {
     /// The columns of [`Figures::fields`].
-    pub const HEADER: &str = "mae\tbaseline_mae\tpcc\tmse\tr2";
+    pub const HEADER: [&str; 5] = ["mae", "baseline_mae", "pcc", "mse", "r2"];
 
     /// The figures as fields of a table; what is not defined is `NA`.
-    pub fn fields(&self) -> String {
+    pub fn fields(&self) -> [String; 5] {
         let Figures { mae, baseline_mae, pcc, mse, r2 } = *self;
-        format!("{mae}\t{baseline_mae}\t{}\t{mse}\t{}", optional(pcc), optional(r2))
+        [mae.to_string(), baseline_mae.to_string(), optional(pcc), mse.to_string(), optional(r2)]
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::statistics::{mean, quantile, sorted};
 use super::{Figures, Permutation, optional};
 use crate::error::{Error, Result};
+use crate::genes::writer::write_rows;
 use crate::store::{Table, atomic};
 
 /// An autoencoder's agreement with a store.
@@ -88,7 +89,6 @@ impl Evaluation {
         atomic::check_free(dir, force)?;
         std::fs::create_dir_all(dir).map_err(Error::io(dir, "creating"))?;
         let summary = self.summary();
-        let mut text = String::from("figure\tvalue\n");
         let rows = [
             ("samples", summary.samples.to_string()),
             ("genes", summary.genes.to_string()),
@@ -104,18 +104,16 @@ impl Evaluation {
             ("permutation_passed", summary.permutation_passed.to_string()),
             ("permutation_share", summary.permutation_share.to_string()),
         ];
-        rows.iter().for_each(|(name, value)| text += &format!("{name}\t{value}\n"));
-        atomic::write_text(&dir.join("summary.tsv"), &text)?;
-        let mut text = format!("gene_id\t{}\tpermutation_rank\tpasses\n", Figures::HEADER);
-        for (i, (id, f)) in self.genes.ids.iter().zip(&self.by_gene).enumerate() {
-            let (rank, passes) = (optional(self.permutation.rank(i)), self.permutation.passes(i));
-            text += &format!("{id}\t{}\t{rank}\t{}\n", f.fields(), optional(passes));
-        }
-        atomic::write_text(&dir.join("genes.tsv"), &text)?;
-        let mut text = format!("sample_id\t{}\n", Figures::HEADER);
-        for (id, f) in self.samples.ids.iter().zip(&self.by_sample) {
-            text += &format!("{id}\t{}\n", f.fields());
-        }
-        atomic::write_text(&dir.join("samples.tsv"), &text)
+        let rows = rows.into_iter().map(|(name, value)| [name.to_string(), value]);
+        write_rows(&dir.join("summary.tsv"), true, ["figure", "value"], rows)?;
+        let genes = self.genes.ids.iter().zip(&self.by_gene).enumerate().map(|(i, (id, f))| {
+            let (rank, passes) = (optional(self.permutation.rank(i)), optional(self.permutation.passes(i)));
+            std::iter::once(id.clone()).chain(f.fields()).chain([rank, passes])
+        });
+        let header = ["gene_id"].into_iter().chain(Figures::HEADER).chain(["permutation_rank", "passes"]);
+        write_rows(&dir.join("genes.tsv"), true, header, genes)?;
+        let samples = self.samples.ids.iter().zip(&self.by_sample);
+        let samples = samples.map(|(id, f)| std::iter::once(id.clone()).chain(f.fields()));
+        write_rows(&dir.join("samples.tsv"), true, ["sample_id"].into_iter().chain(Figures::HEADER), samples)
     }
 }

@@ -4,14 +4,18 @@
 //! at the whole gene, its values are set aside in a [`Spool`], in memory or on disk, and turned afterwards, so memory
 //! never grows with the data.
 
+mod cut;
+
 use std::path::{Path, PathBuf};
 
 use super::missing::Tally;
 use super::orientation::{self, Rows};
 use super::parts::{Part, Parts};
-use super::{MatrixFile, Missing, Orientation, ReadSettings, names};
+use super::slice::Wanted;
+use super::{MatrixFile, Missing, Orientation, Picking, ReadSettings, Slice, names};
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
+use crate::genes::{Column, Labels, shown};
 use crate::progress::{Event, Reporter};
 use crate::store::spool::Spool;
 use crate::store::{InputFile, Origin, Store, StoreWriter, Table, atomic};
@@ -25,14 +29,18 @@ pub struct ImportSettings {
     pub orientation: Orientation,
     /// F32 or F16.
     pub element: Element,
-    /// A table whose columns are joined to the samples by its first column.
+    /// A table whose columns are joined to the samples by the column that holds their ids.
     pub labels: Option<PathBuf>,
+    /// A table whose columns are joined to the genes by the column that holds their ids; it fills `symbol` and `entrez`.
+    pub gene_labels: Option<PathBuf>,
     /// What becomes of missing values.
     pub missing: Missing,
     /// Names for the genes of a file without names (`.npy`, `.npz`, `.mtx`).
     pub genes: Option<PathBuf>,
     /// Names for the samples of a file without names.
     pub samples: Option<PathBuf>,
+    /// Which samples and genes to read, where not all.
+    pub slice: Slice,
     /// Ids that occur again get -1, -2, … as anndata makes them unique; otherwise they are refused.
     pub unique_names: bool,
     /// Replace an existing store.
@@ -46,9 +54,11 @@ impl Default for ImportSettings {
             orientation: Orientation::Auto,
             element: Element::F32,
             labels: None,
+            gene_labels: None,
             missing: Missing::Refuse,
             genes: None,
             samples: None,
+            slice: Slice::default(),
             unique_names: false,
             force: false,
         }
@@ -74,7 +84,9 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
     }
     atomic::check_free(out, settings.force)?;
     atomic::sweep(out, "tmp");
-    let labels = settings.labels.as_deref().map(Table::read).transpose()?;
+    let labels = settings.labels.as_deref().map(|path| Labels::read(path, report)).transpose()?;
+    let gene_labels = settings.gene_labels.as_deref().map(|path| Labels::read(path, report)).transpose()?;
+    let wanted = (!settings.slice.is_whole()).then(|| Wanted::read(&settings.slice, report)).transpose()?;
     let mut import = Import {
         out,
         settings,
@@ -85,6 +97,10 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
         parts: Parts::default(),
         spread: Vec::new(),
         origin: Origin::default(),
+        labels,
+        gene_labels,
+        wanted,
+        sliced: Vec::new(),
     };
     let (mut rows_are, mut counts) = (Vec::new(), Vec::new());
     for path in inputs {
@@ -95,14 +111,15 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
     import.settle_samples(inputs, &counts)?;
     let left_out = import.parts.report(inputs, report);
     let missing = import.place()?;
+    let slice = import.tell_slice();
 
-    let Import { writer, parts, mut samples, spread, mut origin, .. } = import;
-    let (Some(writer), Some(genes)) = (writer, parts.genes) else {
+    let Import { writer, parts, mut samples, spread, mut origin, labels, gene_labels, .. } = import;
+    let (Some(writer), Some(mut genes)) = (writer, parts.genes) else {
         return Err(Error::Data(format!("{}: no sample is left", out.display())));
     };
     names::settle_columns(&mut samples, "sample_id");
     if let Some((labels, path)) = labels.as_ref().zip(settings.labels.as_ref()) {
-        let matched = names::add_labels(&mut samples, labels, path)?;
+        let matched = labels.join_samples(&mut samples, report)?;
         let of = format!("{matched} of {} samples have labels from {}", samples.len(), path.display());
         report(if matched < samples.len() {
             Event::Warning(format!("{of}; the others get empty fields"))
@@ -111,13 +128,23 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
         });
         origin.inputs.push(InputFile::of(path, "labels")?);
     }
+    if let Some((labels, path)) = gene_labels.zip(settings.gene_labels.as_ref()) {
+        let matched = labels.join_genes(&mut genes, report)?;
+        let of = format!("{matched} of {} genes have labels from {}", genes.len(), path.display());
+        report(Event::Note(of));
+        origin.inputs.push(InputFile::of(path, "gene labels")?);
+    }
     if missing > 0 {
         report(Event::Warning(format!("{missing} missing values: {}", replaced_how(settings.missing))));
     }
     warn_constant(&genes, &spread, report);
-    origin.transforms.push(serde_json::json!({ "import": {
+    let mut record = serde_json::json!({
         "rows": rows_are, "missing": settings.missing, "missing_values": missing, "genes_left_out": left_out,
-    }}));
+    });
+    if let Some(slice) = slice {
+        record["slice"] = slice;
+    }
+    origin.transforms.push(serde_json::json!({ "import": record }));
     writer.finish(genes, samples, origin)
 }
 
@@ -134,12 +161,13 @@ fn replaced_how(missing: Missing) -> &'static str {
 
 /// A gene of one value everywhere is kept: other stores may measure the same genes. It teaches nothing, though.
 fn warn_constant(genes: &Table, spread: &[(f32, f32)], report: Reporter) {
-    let constant: Vec<_> = genes.ids.iter().zip(spread).filter(|(_, (min, max))| min >= max).collect();
-    if let Some((first, _)) = constant.first() {
+    let constant: Vec<usize> = (0..spread.len()).filter(|gene| spread[*gene].0 >= spread[*gene].1).collect();
+    if let Some(first) = constant.first() {
         report(Event::Warning(format!(
-            "{} of {} genes have one value in all samples (the first is {first:?}); they are kept",
+            "{} of {} genes have one value in all samples (the first is {:?}); they are kept",
             constant.len(),
-            genes.len()
+            genes.len(),
+            shown(genes, *first)
         )));
     }
 }
@@ -156,6 +184,12 @@ struct Import<'a> {
     /// Smallest and largest value of every gene of the store.
     spread: Vec<(f32, f32)>,
     origin: Origin,
+    labels: Option<Labels>,
+    gene_labels: Option<Labels>,
+    /// What is wanted of the files, where not all is.
+    wanted: Option<Wanted>,
+    /// What was taken of each file, for the record.
+    sliced: Vec<serde_json::Value>,
 }
 
 impl Import<'_> {
@@ -166,15 +200,22 @@ impl Import<'_> {
 
     /// Reads one file into the store, or into a part where it has to wait.
     fn read(&mut self, path: &Path) -> Result<Rows> {
-        let file = super::open(path, &self.settings.read)?;
+        let mut file = super::open(path, &self.settings.read)?;
         for warning in &file.warnings {
             (self.report)(Event::Warning(warning.clone()));
         }
         let format = file.format.clone();
+        let told = self.slice(path, &mut file)?;
+        // A slice of which only the bytes are read: a checksum of all the others would cost more than the slice.
+        let seeking = matches!(told, Some((_, Picking::Seeking)));
+        let decision = told.map(|(decision, _)| decision);
         // The checksum of the file is taken on a thread of its own while the values are read.
         let (rows, input) = std::thread::scope(|scope| {
-            let input = scope.spawn(|| InputFile::of(path, &format));
-            let rows = self.read_values(path, file);
+            let input = scope.spawn(|| match seeking {
+                true => InputFile::unread(path, &format),
+                false => InputFile::of(path, &format),
+            });
+            let rows = self.read_values(path, file, decision);
             (rows, input.join())
         });
         let rows = rows?;
@@ -183,7 +224,13 @@ impl Import<'_> {
         Ok(rows)
     }
 
-    fn read_values(&mut self, path: &Path, mut file: MatrixFile) -> Result<Rows> {
+    /// Reads the values; what the rows are is known already where a slice was cut.
+    fn read_values(
+        &mut self,
+        path: &Path,
+        mut file: MatrixFile,
+        told_rows: Option<(Rows, &'static str)>,
+    ) -> Result<Rows> {
         let megabytes = super::bytes_of(path)?.div_ceil(1 << 20);
         let task = format!("reading {}", path.display());
         (self.report)(Event::Started { task, total: Some(megabytes), unit: "MB" });
@@ -191,7 +238,8 @@ impl Import<'_> {
         let told = self.settings.orientation;
         let mut tally = Tally::new(file.columns.len());
         let (mut ids, mut values) = (Vec::new(), Vec::new());
-        let (mut decision, mut agreed) = (None, false);
+        let sliced = told_rows.is_some();
+        let (mut decision, mut agreed) = (told_rows, false);
         let mut spool: Option<Spool> = None;
         while file.blocks.next(&mut ids, &mut values)? {
             tally.mark(&mut values, file.sentinel);
@@ -202,7 +250,10 @@ impl Import<'_> {
             let direct = spool.is_none() && self.at_once() && matches!(decision, Some((Rows::Samples, _)));
             if direct {
                 if !agreed {
-                    let genes = self.named(path, file.columns.clone(), Rows::Genes, file.unnamed)?;
+                    let genes = match sliced {
+                        true => file.columns.clone(),
+                        false => self.named(path, file.columns.clone(), Rows::Genes, file.unnamed)?,
+                    };
                     self.spread = vec![UNSEEN; genes.len()];
                     agreed = true;
                 }
@@ -221,7 +272,9 @@ impl Import<'_> {
         (self.report)(Event::Finished);
 
         let mut table = file.rows.take().unwrap_or_else(|| Table::new("", std::mem::take(&mut ids)));
-        table.columns.extend(file.blocks.row_columns());
+        if !sliced {
+            table.columns.extend(file.blocks.row_columns());
+        }
         for note in file.blocks.notes()? {
             (self.report)(Event::Warning(format!("{}: {note}", path.display())));
         }
@@ -244,8 +297,13 @@ impl Import<'_> {
             Rows::Samples => (file.columns, table),
             Rows::Genes => (table, file.columns),
         };
-        let genes = self.named(path, genes, Rows::Genes, file.unnamed)?;
-        let samples = self.named(path, samples, Rows::Samples, file.unnamed)?;
+        let (genes, samples) = match sliced {
+            true => (genes, samples), // named when the slice was cut
+            false => (
+                self.named(path, genes, Rows::Genes, file.unnamed)?,
+                self.named(path, samples, Rows::Samples, file.unnamed)?,
+            ),
+        };
         let n_samples = samples.len();
         self.samples.append(samples);
         let place = self.parts.add_genes(path, genes)?;
@@ -306,7 +364,11 @@ impl Import<'_> {
                 return Err(Error::Usage(message));
             }
             Some(names) => {
-                let given = Table::read(names)?;
+                let known: fn(&Column) -> bool = match side {
+                    Rows::Genes => Column::names_genes,
+                    Rows::Samples => Column::names_samples,
+                };
+                let given = Table::read(names, known, self.report)?;
                 if given.len() != table.len() {
                     let (rows, n) = (given.len(), table.len());
                     let message = format!("has {rows} rows for the {n} {key}s of {}", path.display());

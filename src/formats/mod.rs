@@ -6,7 +6,7 @@
 mod annotations;
 mod arrow;
 mod columns;
-mod compressed;
+pub(crate) mod compressed;
 mod encoding;
 mod export;
 mod fields;
@@ -29,8 +29,10 @@ mod orientation;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod parts;
+mod picking;
 mod quoting;
 mod series_matrix;
+mod slice;
 mod tenx;
 mod text;
 mod zip;
@@ -45,6 +47,8 @@ pub use export::export;
 pub use import::{ImportSettings, import};
 pub use missing::Missing;
 pub use orientation::Orientation;
+pub use picking::Picking;
+pub use slice::Slice;
 
 /// One format that can be read.
 pub struct Format {
@@ -225,6 +229,16 @@ pub trait Blocks {
 
     /// Share of the file that is read, 0 to 1.
     fn done(&self) -> f64;
+
+    /// Before the first block: hands out only these rows and columns from now on (ascending places; all where `None`), if
+    /// the reader can do so at less cost than by reading everything.
+    ///
+    /// # Errors
+    /// As [`Blocks::next`].
+    fn pick(&mut self, rows: Option<&[usize]>, columns: Option<&[usize]>) -> Result<Picking> {
+        let _ = (rows, columns);
+        Ok(Picking::Not)
+    }
 
     /// After the last block, further columns about the rows, where text tells them row by row.
     fn row_columns(&mut self) -> Vec<(String, Vec<String>)> {

@@ -1,9 +1,7 @@
-//! What the names of a file tell: symbols and Entrez ids of genes, labels of samples.
+//! What the names of a file tell: symbols and Entrez ids of genes.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 
-use crate::error::{Error, Result};
 use crate::store::Table;
 
 /// Headers under which files keep symbols, the surest first, in lower case.
@@ -46,39 +44,6 @@ fn symbol_and_entrez(id: &str) -> Option<(String, String)> {
     let valid = !entrez.is_empty() && entrez.bytes().all(|b| b.is_ascii_digit()) && !symbol.is_empty();
     let symbol = if symbol == "?" { "" } else { symbol };
     valid.then(|| (symbol.to_string(), entrez.to_string()))
-}
-
-/// Joins the columns of `labels` (read from `path`) to the samples of the same id; others get empty fields.
-/// Returns how many samples matched.
-///
-/// # Errors
-/// [`Error::Input`] when none does.
-pub(super) fn add_labels(samples: &mut Table, labels: &Table, path: &Path) -> Result<usize> {
-    let positions = labels.positions();
-    let rows: Vec<Option<usize>> = samples.ids.iter().map(|id| positions.get(id.as_str()).copied()).collect();
-    let matched = rows.iter().flatten().count();
-    if matched == 0 {
-        let example = |table: &Table| table.ids.first().cloned().unwrap_or_default();
-        let (theirs, ours) = (example(labels), example(samples));
-        let same = if labels.len() == samples.len() {
-            "; it has as many rows as there are samples, but rows are joined by id and not by order"
-        } else {
-            ""
-        };
-        return Err(Error::input(
-            path,
-            format!(
-                "no id of its first column {:?} (such as {theirs:?}) is a sample id (such as {ours:?}){same}; put \
-                 the sample ids in the first column",
-                labels.key
-            ),
-        ));
-    }
-    for (name, fields) in &labels.columns {
-        let fields = rows.iter().map(|row| row.map_or(String::new(), |r| fields[r].clone())).collect();
-        samples.set_column(name, fields);
-    }
-    Ok(matched)
 }
 
 /// Gives ids that occur again a number, -1, -2, …, as anndata does (`obs_names_make_unique`); how many got one.
@@ -142,18 +107,6 @@ mod tests {
         add_symbols(&mut genes);
         assert_eq!(genes.column("symbol").expect("found"), ["DDR1", "RFC2"]);
         assert!(genes.column("entrez").is_none());
-    }
-
-    #[test]
-    fn labels_join_by_id_in_any_order() {
-        let mut samples = table(&["a", "b", "c"]);
-        let mut labels = table(&["c", "x", "a"]);
-        labels.set_column("kind", vec!["3".into(), "9".into(), "1".into()]);
-        let path = Path::new("labels.tsv");
-        assert_eq!(add_labels(&mut samples, &labels, path).expect("joined"), 2);
-        assert_eq!(samples.column("kind").expect("joined"), ["1", "", "3"]);
-        let message = add_labels(&mut table(&["p", "q", "r"]), &labels, path).expect_err("none").to_string();
-        assert!(message.contains("as many rows as there are samples"), "{message}");
     }
 
     #[test]

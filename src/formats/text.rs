@@ -12,7 +12,7 @@ use super::header::{Head, is_blank};
 use super::known::{is_counter, sample_name};
 use super::lines::{Lines, filled_of_all, number_in};
 use super::quoting::Order;
-use super::{Blocks, MatrixFile, ReadSettings};
+use super::{Blocks, MatrixFile, Picking, ReadSettings};
 use crate::error::{Error, Result};
 use crate::store::Table;
 
@@ -89,6 +89,9 @@ pub(super) struct TextBlocks {
     unwanted: HashMap<String, bool>,
     /// Names of counters that were left out.
     counters: Vec<String>,
+    /// Rows (of those that are handed out) and columns that are wanted, ascending, where not all are.
+    some_rows: Option<Vec<usize>>,
+    some_columns: Option<Vec<usize>>,
     over: bool,
 }
 
@@ -97,7 +100,20 @@ impl TextBlocks {
         let words = vec![Vec::new(); layout.skip];
         let (headers, unwanted, counters) = (Vec::new(), HashMap::new(), Vec::new());
         let line = lines.number();
-        TextBlocks { lines, layout, ending, row: 0, line, words, headers, unwanted, counters, over: false }
+        TextBlocks {
+            lines,
+            layout,
+            ending,
+            row: 0,
+            line,
+            words,
+            headers,
+            unwanted,
+            counters,
+            some_rows: None,
+            some_columns: None,
+            over: false,
+        }
     }
 
     /// Names for the words between a row's name and its numbers.
@@ -126,6 +142,32 @@ impl TextBlocks {
         let counter = is_counter(&id);
         self.counters.extend(counter.then_some(id));
         counter
+    }
+
+    /// Columns that are handed out.
+    fn width(&self) -> usize {
+        self.some_columns.as_ref().map_or(self.layout.columns.len(), Vec::len)
+    }
+
+    /// Which of the next `n` rows are wanted, from 0, where not all are.
+    fn wanted(&self, n: usize) -> Option<Vec<usize>> {
+        let rows = self.some_rows.as_ref()?;
+        let first = rows.partition_point(|row| *row < self.row);
+        let here = rows[first..].iter().take_while(|row| **row < self.row + n);
+        Some(here.map(|row| row - self.row).collect())
+    }
+
+    /// The words of lines, and the numbers into `out`.
+    fn parse(&self, lines: &[&[u8]], out: &mut [f32]) -> Vec<std::result::Result<Words, RowError>> {
+        let (layout, n) = (&self.layout, self.width());
+        match self.some_columns.as_deref() {
+            Some([]) => lines.par_iter().map(|line| layout.parse_some(line, &[], &mut [])).collect(),
+            Some(some) => {
+                let lines = out.par_chunks_mut(n).zip(lines);
+                lines.map(|(out, line)| layout.parse_some(line, some, out)).collect()
+            }
+            None => out.par_chunks_mut(n).zip(lines).map(|(out, line)| layout.parse(line, out)).collect(),
+        }
     }
 
     /// The file, its columns named by the layout.
@@ -158,7 +200,7 @@ impl Blocks for TextBlocks {
             return Ok(false);
         }
         let Some(text) = self.lines.block()? else { return self.end() };
-        let (n, start) = (self.layout.columns.len(), values.len());
+        let (n, start) = (self.width(), values.len());
         let (mut lines, breaks) = filled_of_all(&text);
         if let Ending::Marker(marker) = self.ending
             && let Some(at) = lines.iter().position(|line| line.starts_with(marker.as_bytes()))
@@ -167,21 +209,28 @@ impl Blocks for TextBlocks {
             self.over = true;
         }
         lines.retain(|line| !is_blank(line) && !self.leaves_out(line));
+        let all = lines.len();
+        let places = self.wanted(all);
+        if let Some(places) = &places {
+            lines = places.iter().map(|place| lines[*place]).collect();
+        }
         values.resize(start + lines.len() * n, 0.0);
-        let layout = &self.layout;
-        let parsed: Vec<std::result::Result<Words, RowError>> = values[start..]
-            .par_chunks_mut(n)
-            .zip(&lines)
-            .map(|(out, line)| layout.parse(line, out))
-            .collect();
+        let parsed = self.parse(&lines, &mut values[start..]);
         for (i, (row, line)) in parsed.into_iter().zip(&lines).enumerate() {
-            let mut words = row.map_err(|error| self.refused(error, i, line, &text))?.into_iter();
+            let place = places.as_ref().map_or(i, |places| places[i]);
+            let mut words = row.map_err(|error| self.refused(error, place, line, &text))?.into_iter();
             ids.extend(words.next());
             self.words.iter_mut().zip(words).for_each(|(column, word)| column.push(word));
         }
-        self.row += lines.len();
+        self.row += all;
         self.line += breaks;
         Ok(true)
+    }
+
+    fn pick(&mut self, rows: Option<&[usize]>, columns: Option<&[usize]>) -> Result<Picking> {
+        self.some_rows = rows.map(<[usize]>::to_vec);
+        self.some_columns = columns.map(<[usize]>::to_vec);
+        Ok(Picking::Passing)
     }
 
     fn done(&self) -> f64 {

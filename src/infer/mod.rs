@@ -15,6 +15,7 @@ mod settings;
 
 use crate::device::Executor;
 use crate::error::{Error, Result};
+use crate::genes::shown;
 use crate::nn::model::Layer;
 use crate::progress::{Event, Reporter};
 use crate::store::{Store, Table};
@@ -158,7 +159,7 @@ fn check(store: &Store, samples: &[usize], landmarks: &[usize], targets: &[usize
             match side.get_mut(*gene) {
                 None => return refuse(format!("gene {gene} of {} does not exist", store.n_genes())),
                 Some(taken) if !taken.is_empty() => {
-                    let id = &store.genes().ids[*gene];
+                    let id = shown(store.genes(), *gene);
                     return refuse(format!("gene {id} is among the {name} and already among the {taken}"));
                 }
                 Some(taken) => *taken = name,

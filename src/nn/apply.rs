@@ -9,6 +9,7 @@ use crate::device::Executor;
 use crate::device::recording::{Recording, Step};
 use crate::error::{Error, Result};
 use crate::evaluate::{Agreement, Evaluation, Pairs, permutation};
+use crate::genes::writer::Line;
 use crate::progress::{Event, Reporter};
 use crate::store::{Origin, Store, StoreWriter, Table, atomic};
 
@@ -68,20 +69,16 @@ pub fn embed(
     let width = model.layers[depth - 1].outputs;
     atomic::write_file(out, force, |file| {
         let io = |error| Error::io(out, "writing")(error);
-        write!(file, "{}", store.samples().key).map_err(io)?;
-        for neuron in 1..=width {
-            write!(file, "\tneuron_{neuron}").map_err(io)?;
-        }
-        writeln!(file).map_err(io)?;
+        let mut line = Line::new(b'\t');
+        line.field(&store.samples().key);
+        (1..=width).for_each(|neuron| line.field(&format!("neuron_{neuron}")));
+        file.write_all(&line.end()).map_err(io)?;
         forward(executor, model, store, depth, report, |first, rows| {
-            for (i, row) in rows.chunks_exact(width).enumerate() {
-                write!(file, "{}", store.samples().ids[first + i]).map_err(io)?;
-                for value in row {
-                    write!(file, "\t{value}").map_err(io)?;
-                }
-                writeln!(file).map_err(io)?;
-            }
-            Ok(())
+            rows.chunks_exact(width).enumerate().try_for_each(|(i, row)| {
+                line.field(&store.samples().ids[first + i]);
+                row.iter().for_each(|value| line.number(value));
+                file.write_all(&line.end()).map_err(io)
+            })
         })
     })
 }

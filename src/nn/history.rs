@@ -4,8 +4,19 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-use crate::store::atomic;
+use crate::error::Result;
+use crate::genes::writer::write_rows;
+
+const HEADER: [&str; 8] = [
+    "epoch",
+    "train_loss",
+    "penalty",
+    "validation_loss",
+    "train_mae",
+    "validation_mae",
+    "seconds",
+    "samples_per_second",
+];
 
 /// The figures of one epoch. Losses are in scaled units, MAE in the store's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,26 +56,20 @@ impl Epoch {
 /// Writes history.tsv; a figure that does not exist is `NA`.
 ///
 /// # Errors
-/// [`Error::Exists`] without `force`; [`Error::Io`].
+/// [`crate::Error::Exists`] without `force`; [`crate::Error::Io`].
 pub fn write(path: &Path, epochs: &[Epoch], force: bool) -> Result<()> {
-    atomic::write_file(path, force, |out| {
-        let mut text = String::from(
-            "epoch\ttrain_loss\tpenalty\tvalidation_loss\ttrain_mae\tvalidation_mae\tseconds\tsamples_per_second\n",
-        );
-        let optional = |x: Option<f64>| x.map_or("NA".to_string(), |x| x.to_string());
-        for e in epochs {
-            text += &format!(
-                "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n",
-                e.epoch,
-                e.train_loss,
-                e.penalty,
-                optional(e.validation_loss),
-                e.train_mae,
-                optional(e.validation_mae),
-                e.seconds,
-                e.samples_per_second
-            );
-        }
-        out.write_all(text.as_bytes()).map_err(Error::io(path, "writing"))
-    })
+    let optional = |x: Option<f64>| x.map_or("NA".to_string(), |x| x.to_string());
+    let rows = epochs.iter().map(|e| {
+        [
+            e.epoch.to_string(),
+            e.train_loss.to_string(),
+            e.penalty.to_string(),
+            optional(e.validation_loss),
+            e.train_mae.to_string(),
+            optional(e.validation_mae),
+            e.seconds.to_string(),
+            e.samples_per_second.to_string(),
+        ]
+    });
+    write_rows(path, force, HEADER, rows)
 }

@@ -1,7 +1,6 @@
 //! Probes → genes.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -9,6 +8,7 @@ use serde_json::json;
 use super::rows::Rows;
 use super::{Fit, Fitted};
 use crate::error::{Error, Result};
+use crate::genes::{Kind, MapSettings, Multi, ProbeMap};
 use crate::progress::{Event, Reporter};
 use crate::store::Table;
 
@@ -25,49 +25,25 @@ pub enum CollapseBy {
     MaxMean,
 }
 
-/// Makes genes of probes. `map` is a table of probe ids (first column) and gene ids (column `gene_id`, else the
-/// second). Genes come in the order of their first probe; columns in which all probes of a gene agree are kept.
+/// Makes genes of probes by a map. Genes come in the order of their first probe; columns in which all probes of a gene agree
+/// are kept.
 ///
 /// # Errors
-/// [`Error::Input`] for a map without a column of genes, or of which no probe is in the store.
-pub(super) fn collapse(rows: &Rows, map: &Path, by: CollapseBy, report: Reporter) -> Result<Fit> {
-    let table = Table::read(map)?;
-    let genes = table.column("gene_id").filter(|_| table.key != "gene_id");
-    let genes = genes.or(table.columns.first().map(|(_, fields)| fields.as_slice())).ok_or_else(|| {
-        Error::input(map, "has one column; a table of probe ids and gene ids is needed (probe_id, gene_id)")
-    })?;
-    let gene_of: HashMap<&str, &str> = table
-        .ids
-        .iter()
-        .zip(genes)
-        .filter(|(_, gene)| !gene.is_empty())
-        .map(|(probe, gene)| (probe.as_str(), gene.as_str()))
-        .collect();
-
+/// Those of [`ProbeMap::read`]; [`Error::Usage`] for shares of probes where there is no mean.
+pub(super) fn collapse(rows: &Rows, map: &MapSettings, by: CollapseBy, report: Reporter) -> Result<Fit> {
+    if map.multi == Multi::Average && by != CollapseBy::Mean {
+        let message = "--multi average is for --collapse-by mean; --multi all lets such a probe stand for each of its genes";
+        return Err(Error::Usage(message.into()));
+    }
     let probes = rows.genes();
-    let (mut ids, mut members, mut positions) = (Vec::new(), Vec::<Vec<usize>>::new(), HashMap::new());
-    for (place, probe) in probes.ids.iter().enumerate() {
-        let Some(gene) = gene_of.get(probe.as_str()) else { continue };
-        let at = *positions.entry(*gene).or_insert(members.len());
-        if at == members.len() {
-            ids.push(gene.to_string());
-            members.push(Vec::new());
-        }
-        members[at].push(place);
-    }
+    let read = ProbeMap::read(map, &probes.ids, report)?;
+    let Members { ids, members, weights } = Members::of(&read.genes, map.multi);
     if members.is_empty() {
-        let example = |ids: &[String]| ids.first().cloned().unwrap_or_default();
-        return Err(Error::input(
-            map,
-            format!(
-                "none of its probes is in {}: it has ids such as {:?}, the store {:?}",
-                rows.name(),
-                example(&table.ids),
-                example(&probes.ids)
-            ),
-        ));
+        let message =
+            format!("has no gene for any of the probes that are in {}, in {}", rows.name(), read.column);
+        return Err(Error::input(&map.path, message));
     }
-    let mapped: usize = members.iter().map(Vec::len).sum();
+    let mapped = read.genes.iter().filter(|genes| !genes.is_empty()).count();
     report(Event::Note(format!(
         "{mapped} of {} probes measure {} genes; {} probes without a gene are left out",
         probes.len(),
@@ -75,13 +51,17 @@ pub(super) fn collapse(rows: &Rows, map: &Path, by: CollapseBy, report: Reporter
         probes.len() - mapped
     )));
     let record = json!({ "collapse_probes": {
-        "map": map.display().to_string(), "by": by, "probes": probes.len(), "mapped": mapped, "genes": members.len(),
+        "map": map.path.display().to_string(), "column": read.column, "multi": map.multi, "by": by,
+        "probes": probes.len(), "mapped": mapped, "genes": members.len(),
     }});
 
-    let collapsed = gene_table(ids, &members, probes);
+    let mut collapsed = gene_table(ids, &members, probes);
+    if read.kind == Some(Kind::Symbol) {
+        collapsed.set_column("symbol", collapsed.ids.clone());
+    }
     let by_probe = match by {
         CollapseBy::Mean => {
-            let fitted = Fitted::Average { genes: members };
+            let fitted = Fitted::Average { genes: members, weights };
             return Ok(Fit { fitted, genes: Some(collapsed), kept: None, record });
         }
         CollapseBy::MaxVariance => rows.moments("variances", report)?.sd,
@@ -91,6 +71,38 @@ pub(super) fn collapse(rows: &Rows, map: &Path, by: CollapseBy, report: Reporter
         members.iter().copied().reduce(|best, next| if by_probe[next] > by_probe[best] { next } else { best })
     };
     Ok(Fit::pick(collapsed, members.iter().filter_map(best).collect(), record))
+}
+
+/// The genes of probes.
+#[derive(Default)]
+struct Members {
+    ids: Vec<String>,
+    /// Of each gene the places of its probes.
+    members: Vec<Vec<usize>>,
+    /// And what each of them counts in the gene's mean; nothing where all count the same.
+    weights: Vec<Vec<f64>>,
+}
+
+impl Members {
+    fn of(genes: &[Vec<String>], multi: Multi) -> Members {
+        let (mut found, mut positions) = (Members::default(), HashMap::new());
+        for (probe, genes) in genes.iter().enumerate() {
+            for gene in genes {
+                let at = *positions.entry(gene).or_insert(found.members.len());
+                if at == found.members.len() {
+                    found.ids.push(gene.clone());
+                    found.members.push(Vec::new());
+                    found.weights.push(Vec::new());
+                }
+                found.members[at].push(probe);
+                found.weights[at].push(1.0 / genes.len() as f64);
+            }
+        }
+        if multi != Multi::Average {
+            found.weights.clear();
+        }
+        found
+    }
 }
 
 /// Genes with the columns in which their probes agree, `entrez` where all ids are numbers, and `probes`.

@@ -19,6 +19,9 @@ pub(super) enum Fitted {
     Average {
         /// Of each new gene the places of the old ones.
         genes: Vec<Vec<usize>>,
+        /// What each of them counts; all the same where there are none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        weights: Vec<Vec<f64>>,
     },
     /// x / (sum of the sample / target); a sample of sum 0 stays.
     LibrarySize {
@@ -75,12 +78,14 @@ impl Fitted {
     pub fn apply(&self, row: &mut Vec<f32>) -> Mapped {
         match self {
             Fitted::Pick { genes } => *row = genes.iter().map(|place| row[*place]).collect(),
-            Fitted::Average { genes } => {
-                let mean = |places: &Vec<usize>| {
-                    let sum: f64 = places.iter().map(|place| f64::from(row[*place])).sum();
-                    (sum / places.len() as f64) as f32
+            Fitted::Average { genes, weights } => {
+                let mean = |(gene, places): (usize, &Vec<usize>)| {
+                    let weight = |at: usize| weights.get(gene).map_or(1.0, |weights| weights[at]);
+                    let weighed = |(at, place): (usize, &usize)| weight(at) * f64::from(row[*place]);
+                    let sum: f64 = places.iter().enumerate().map(weighed).sum();
+                    (sum / (0..places.len()).map(weight).sum::<f64>()) as f32
                 };
-                *row = genes.iter().map(mean).collect();
+                *row = genes.iter().enumerate().map(mean).collect();
             }
             Fitted::LibrarySize { target } => {
                 no_negative(row)?;
@@ -117,7 +122,7 @@ impl Fitted {
     pub fn names(&self, ids: &[String]) -> Vec<String> {
         match self {
             Fitted::Pick { genes } => genes.iter().map(|place| ids[*place].clone()).collect(),
-            Fitted::Average { genes } => genes.iter().map(|places| ids[places[0]].clone()).collect(),
+            Fitted::Average { genes, .. } => genes.iter().map(|places| ids[places[0]].clone()).collect(),
             _ => ids.to_vec(),
         }
     }
@@ -126,9 +131,13 @@ impl Fitted {
     fn width(&self, width: usize) -> Option<usize> {
         match self {
             Fitted::Pick { genes } => genes.iter().all(|place| *place < width).then_some(genes.len()),
-            Fitted::Average { genes } => {
+            Fitted::Average { genes, weights } => {
                 let inside = |places: &Vec<usize>| !places.is_empty() && places.iter().all(|p| *p < width);
-                genes.iter().all(inside).then_some(genes.len())
+                let positive = |weights: &Vec<f64>| weights.iter().all(|weight| *weight > 0.0);
+                let weighed = weights.len() == genes.len()
+                    && weights.iter().zip(genes).all(|(w, genes)| w.len() == genes.len() && positive(w));
+                let fits = genes.iter().all(inside) && (weights.is_empty() || weighed);
+                fits.then_some(genes.len())
             }
             Fitted::Quantiles { rule: Rule::Dense, profile } => (!profile.is_empty()).then_some(width),
             Fitted::Quantiles { profile, .. } => (profile.len() == width).then_some(width),

@@ -28,6 +28,7 @@ pub use quantile::Rule as QuantileRule;
 use rows::Rows;
 
 use crate::error::{Error, Result};
+use crate::genes::{Labels, MapSettings};
 use crate::progress::{Event, Reporter};
 use crate::store::{InputFile, Origin, Store, StoreWriter, Table, atomic, is_store};
 
@@ -56,10 +57,12 @@ pub enum Step {
     Range([f64; 2]),
     /// Samples that are near copies of an earlier one are dropped.
     Dedup(DedupSettings),
-    /// Probes become genes by a table of probe and gene ids.
+    /// Genes get symbols, Entrez ids and further columns from a table.
+    LabelGenes(PathBuf),
+    /// Probes become genes by a map.
     CollapseProbes {
-        /// The table, `probe_id gene_id`.
-        map: PathBuf,
+        /// The table, and what becomes of probes of several genes.
+        map: MapSettings,
         /// What stands for a gene of several probes.
         by: CollapseBy,
     },
@@ -266,7 +269,8 @@ impl Step {
     /// The file that the step reads.
     fn input(&self) -> Result<Option<InputFile>> {
         let (path, format) = match self {
-            Step::CollapseProbes { map, .. } => (map, "probe map"),
+            Step::LabelGenes(table) => (table, "gene labels"),
+            Step::CollapseProbes { map, .. } => (&map.path, "probe map"),
             Step::MatchGenes { reference, .. } | Step::MapQuantiles { reference } => (reference, "gene list"),
             Step::Dedup(DedupSettings { labels: Some(labels), .. }) => (labels, "cluster labels"),
             _ => return Ok(None),
@@ -292,6 +296,7 @@ impl Step {
             }
             Step::Range(to) => scale::range(rows, *to, report),
             Step::Dedup(settings) => dedup::dedup(rows, settings, report),
+            Step::LabelGenes(table) => label_genes(rows, table, report),
             Step::CollapseProbes { map, by } => collapse::collapse(rows, map, *by, report),
             Step::MatchGenes { reference, drop_missing } => {
                 matching::match_genes(rows, reference, *drop_missing, report)
@@ -302,6 +307,15 @@ impl Step {
             Step::Zscore { sd_offset } => scale::zscore(rows, *sd_offset, report),
         }
     }
+}
+
+fn label_genes(rows: &Rows, table: &Path, report: Reporter) -> Result<Fit> {
+    let mut genes = rows.genes().clone();
+    let matched = Labels::read(table, report)?.join_genes(&mut genes, report)?;
+    report(Event::Note(format!("{matched} of {} genes have labels from {}", genes.len(), table.display())));
+    let all = (0..genes.len()).collect();
+    let record = json!({ "label_genes": { "table": table.display().to_string(), "matched": matched } });
+    Ok(Fit::pick(genes, all, record))
 }
 
 fn map_quantiles(rows: &Rows, reference: &Path, report: Reporter) -> Result<Fit> {

@@ -2,6 +2,7 @@
 
 use crate::attribution::ScoreTable;
 use crate::error::{Error, Result};
+use crate::genes::shown;
 use crate::store::Table;
 
 /// How many landmarks are wanted of a table of genes, with those that must and must not be among them.
@@ -56,7 +57,7 @@ impl Constraints {
         if let Some(both) = exclude.iter().find(|gene| may[**gene] == May::Must) {
             let message = format!(
                 "gene {} is on an --include and on an --exclude list; remove it from one",
-                genes.ids[*both]
+                shown(genes, *both)
             );
             return Err(Error::Data(message));
         }

@@ -57,7 +57,7 @@ pub struct InputFile {
     pub path: String,
     /// Its length; of a store, that of its values.
     pub bytes: u64,
-    /// SHA-256 of the file, in hexadecimal; of a store, of its checksums.
+    /// SHA-256 of the file, in hexadecimal; of a store, of its checksums. Empty where only a part of the file was read.
     pub sha256: String,
     /// Name of the format it was read as.
     pub format: String,
@@ -72,6 +72,16 @@ impl InputFile {
             sha256: store.info().fingerprint(),
             format: "store".into(),
         }
+    }
+
+    /// A file of which only a part was read: without its SHA-256.
+    ///
+    /// # Errors
+    /// A file that cannot be seen.
+    pub fn unread(path: &Path, format: &str) -> Result<InputFile> {
+        let bytes = path.metadata().map_err(Error::io(path, "reading"))?.len();
+        let path = path.display().to_string();
+        Ok(InputFile { path, bytes, sha256: String::new(), format: format.into() })
     }
 
     /// Path, length and SHA-256 of a file, or of the files of a directory one after another in the order of their

@@ -1,5 +1,5 @@
 //! Layouts of delimited text: without a header, with quotes, with annotation among the numbers, as spreadsheets save it.
-//! Ids and values of the files in `layouts/` are those that pandas reads (`scripts/reference_layouts.py`).
+//! Ids and values of the field's files are those that pandas reads (`scripts/reference_layouts.py`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -123,6 +123,22 @@ fn files_of_the_field_are_read_as_what_they_are() {
             && refusal.contains("between the thousands"),
         "{refusal}"
     );
+}
+
+/// Ids and values as pandas reads them, to the bit, where it is told what a person sees in the file.
+#[test]
+fn ids_and_values_are_those_of_pandas() {
+    let place = Place::new();
+    let reference = fs::read_to_string(data("layouts_reference.tsv")).unwrap();
+    assert_eq!(reference.lines().count(), 12);
+    for line in reference.lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let (store, _) = place.import(fields[0], &[]);
+        let ids = [&store.samples().ids, &store.genes().ids].map(|ids| ids.join("|"));
+        assert_eq!(ids, [fields[1], fields[2]], "{}", fields[0]);
+        let expected: Vec<f32> = fields[3].split('|').map(|x| x.parse().unwrap()).collect();
+        assert_eq!(all(&store), expected, "{}", fields[0]);
+    }
 }
 
 #[test]

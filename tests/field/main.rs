@@ -7,6 +7,7 @@ mod containers;
 mod identity;
 mod layouts;
 mod lists;
+mod maps;
 mod naming;
 mod run;
 mod sides;

@@ -49,8 +49,11 @@ impl Config {
     /// [`Error::Io`]; [`Error::Input`] naming the key that is unknown, missing or of the wrong type.
     pub fn read(path: &Path, changes: &[String]) -> Result<Config> {
         let text = std::fs::read_to_string(path).map_err(Error::io(path, "reading the configuration"))?;
-        let mut table: Table =
-            text.parse().map_err(|e: toml::de::Error| Error::input(path, e.to_string()))?;
+        let mut table: Table = text.parse().map_err(|e: toml::de::Error| {
+            let at = e.span().map_or(0, |span| span.start).min(text.len());
+            let line = 1 + text.as_bytes()[..at].iter().filter(|b| **b == b'\n').count();
+            Error::input(path, format!("line {line}: {}", e.message()))
+        })?;
         changes.iter().try_for_each(|change| set(&mut table, change))?;
 
         let mut file = File { path, table };
@@ -85,9 +88,19 @@ impl Config {
         if preset == Some(Preset::Paper) {
             config.select.strategy.get_or_insert(Strategy::Top);
         }
-        for path in [&mut config.import.labels, &mut config.import.genes, &mut config.import.samples] {
+        let import = &mut config.import;
+        let genes = import.only_genes.take_if(|list| list.as_os_str() == "l1000");
+        for path in [
+            &mut import.labels,
+            &mut import.genes,
+            &mut import.samples,
+            &mut import.gene_labels,
+            &mut import.only_samples,
+            &mut import.only_genes,
+        ] {
             *path = path.as_ref().map(|p| place.resolve(p));
         }
+        import.only_genes = genes.or(import.only_genes.take());
         if let Some(Reference::Store(path)) = &mut config.attribute.reference {
             *path = place.resolve(path);
         }

@@ -14,12 +14,14 @@ use crate::attribution::ScoreTable;
 use crate::device::{self, Executor};
 use crate::error::Result;
 use crate::formats::import;
+use crate::genes::shown;
 use crate::nn::apply::evaluate;
 use crate::nn::checkpoint;
 use crate::nn::model::Model;
 use crate::prepare::split::split;
 use crate::progress::Reporter;
 use crate::store::{InputFile, Store};
+use crate::visible;
 use config::Config;
 use record::Directory;
 
@@ -98,7 +100,11 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         inputs.push(InputFile::of(file, "matrix")?);
     }
     let labels = config.import.labels.as_deref().map(|path| InputFile::of(path, "labels")).transpose()?;
-    let settings = json!({"files": inputs, "labels": labels, "options": config.import});
+    let mut settings = json!({"files": inputs, "labels": labels, "options": config.import});
+    let lists = config.import.lists()?;
+    if !lists.is_empty() {
+        settings["lists"] = json!(lists);
+    }
     let imported = directory.stage(settings, &["data.gex"], |run| {
         let store = import(&config.files, &run.file("data.gex"), &config.import.settings(true), report)?;
         Ok(json!({"inputs": inputs, "labels": labels, "samples": store.n_samples(), "genes": store.n_genes()}))
@@ -143,7 +149,7 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     })?;
 
     let settings = json!({"attribute": attribute_settings, "device": config.device});
-    let attributed = directory.stage(settings, &["scores.tsv", "scores.json"], |run| {
+    let attributed = directory.stage(settings, &["scores.tsv", "scores.tsv.json"], |run| {
         let (model, store, out) = (run.file("model.safetensors"), run.file(parts[0]), run.file("scores.tsv"));
         let device = executor.get(run)?;
         let files = attribute::Files { model: &model, store: &store, scores: &out, per_node: None };
@@ -157,16 +163,12 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let settings = json!({
         "n": config.landmarks, "select": config.select, "seed": seed, "device": config.device,
     });
-    let selected = directory.stage(settings, &["landmarks.tsv"], |run| {
+    let selected = directory.stage(settings, &["landmarks.tsv", "landmarks.tsv.json"], |run| {
         let [scores, store, model, out] =
             ["scores.tsv", parts[0], "model.safetensors", "landmarks.tsv"].map(|name| run.file(name));
         let landmarks = choose(&config, &mut executor, run, seed, [&scores, &store, &model, &out], report)?;
-        let first: Vec<&String> = match landmarks.genes.column("symbol") {
-            Some(symbols) if symbols.iter().take(SHOWN).all(|s| !s.is_empty()) => {
-                symbols.iter().take(SHOWN).collect()
-            }
-            _ => landmarks.genes.ids.iter().take(SHOWN).collect(),
-        };
+        let n = landmarks.genes.len().min(SHOWN);
+        let first: Vec<String> = (0..n).map(|gene| shown(&landmarks.genes, gene)).collect();
         Ok(json!({"landmarks": landmarks.genes.len(), "first": first}))
     })?;
     repeats::run(&config, &mut directory, &mut executor, parts[0], report)?;
@@ -234,8 +236,8 @@ impl Facts {
         let sizes: Vec<u64> =
             self.sizes["samples"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
         let (train, test) = (sizes.first().unwrap_or(&0), sizes.last().unwrap_or(&0));
-        let names: Vec<&str> =
-            self.selected["first"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let names = self.selected["first"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let names: Vec<_> = names.map(visible::line).collect();
         let number = |value: &Value| value.as_f64().map_or("undefined".into(), |x| format!("{x:.3}"));
         let out = config.output.display();
         let stability = match self.stability["repeats"].as_u64() {

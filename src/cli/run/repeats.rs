@@ -8,13 +8,15 @@ use serde_json::json;
 use super::config::Config;
 use super::record::Directory;
 use super::{Device, choose};
+use crate::attribution::ScoreTable;
 use crate::cli::{attribute, train};
 use crate::error::{Error, Result};
+use crate::genes::writer::write_rows;
 use crate::nn::checkpoint;
 use crate::prepare::bootstrap::bootstrap;
 use crate::progress::Reporter;
 use crate::select::stability::{frequencies, overlap};
-use crate::store::{Store, Table, atomic};
+use crate::store::Store;
 
 /// What a repeat changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -72,7 +74,8 @@ pub fn run(
         };
         let settings = json!({"repeat": repeat, "over": over, "seed": seed, "device": config.device});
         let landmarks = name("landmarks.tsv");
-        directory.stage(settings, &[&landmarks], |run| {
+        let description = format!("{landmarks}.json");
+        directory.stage(settings, &[&landmarks, &description], |run| {
             let dir = run.file(&name(""));
             std::fs::create_dir_all(&dir).map_err(Error::io(&dir, "creating"))?;
             let drawn = run.file(&name("train.gex"));
@@ -108,9 +111,7 @@ pub fn run(
             Ok(json!({"landmarks": chosen.genes.len()}))
         })?;
         let path = directory.file(&landmarks);
-        let table = Table::read_tsv(&path)?;
-        let genes = table.column("gene_id");
-        lists.push(genes.ok_or_else(|| Error::input(&path, "has no column gene_id; remove it"))?.to_vec());
+        lists.push(ScoreTable::read(&path, report)?.genes.ids);
     }
     directory.record.stability = serde_json::Value::Null;
     if repeats > 0 {
@@ -118,15 +119,12 @@ pub fn run(
         let overlap = overlap(&lists, genes)?;
         let found = frequencies(&lists);
         let always = found.iter().filter(|f| f.chosen == repeats).count();
-        let mut text = String::from("gene_id\tchosen\tshare\tmean_rank\n");
-        for f in &found {
+        let rows = found.iter().map(|f| {
             let share = f.chosen as f64 / repeats as f64;
-            text += &format!("{}\t{}\t{share}\t{}\n", f.gene, f.chosen, f.mean_rank);
-        }
-        let path = directory.file("stability.tsv");
-        atomic::write_file(&path, true, |out| {
-            out.write_all(text.as_bytes()).map_err(Error::io(&path, "writing"))
-        })?;
+            [f.gene.clone(), f.chosen.to_string(), share.to_string(), f.mean_rank.to_string()]
+        });
+        let header = ["gene_id", "chosen", "share", "mean_rank"];
+        write_rows(&directory.file("stability.tsv"), true, header, rows)?;
         directory.record.stability = json!({
             "repeats": repeats, "over": over, "kuncheva": {"mean": overlap.mean, "min": overlap.min},
             "always_chosen": always, "ever_chosen": found.len(),

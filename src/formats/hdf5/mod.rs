@@ -5,6 +5,7 @@ mod array;
 mod columns;
 mod dense;
 mod filters;
+mod gather;
 mod source;
 mod sparse;
 mod tables;
