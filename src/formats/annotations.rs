@@ -56,11 +56,12 @@ impl Probe<'_> {
         self.rows.iter().filter_map(move |row| row.get(column)).map(String::as_str)
     }
 
-    /// Whether most of the fields that hold anything are no numbers, however numbers are written.
+    /// Whether most of the fields that hold anything are no numbers, however numbers are written. One word alone may be a slip,
+    /// unless the column is known to hold words.
     fn is_text(&self, column: usize) -> bool {
         let held = || self.fields(column).filter(|field| !missing(field.as_bytes()));
         let words = held().filter(|field| number(field.as_bytes()).is_none() && !with_commas(field)).count();
-        words * 2 > held().count()
+        words * 2 > held().count() && (words > 1 || ABOUT.contains(plain(self.names[column]).as_str()))
     }
 
     /// Whether the fields count the rows, from 0 or from 1.

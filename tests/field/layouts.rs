@@ -303,10 +303,19 @@ fn columns_and_rows_can_be_told() {
         (["--annotation-columns", "mass,nix"], "--annotation-columns: it has no column \"nix\""),
         (["--value-columns", "nix"], "--value-columns: it has no column \"nix\""),
         (["--drop-rows", "nix"], "--drop-rows: it has no row \"nix\""),
+        (["--drop-rows", "nix,TP53"], "--drop-rows: it has no row \"nix\""),
     ] {
         let refusal = place.refusal("x.txt", &options);
         assert!(refusal.contains(word), "{refusal}");
     }
+    // A single word in a single row may be a slip.
+    place.file("x.txt", "sample,G1,G2\na,1,x\n");
+    assert!(
+        place
+            .refusal("x.txt", &[])
+            .contains("line 2, row 1 (\"a\"), column 3 (\"G2\"): \"x\" is not a number")
+    );
+    place.check("sample,G1,G2\na,1,x\n", &["--annotation-columns", "G2"], "a", "G1", &[1.0]);
     place.file("m.mtx", "%%MatrixMarket matrix coordinate real general\n1 1 1\n1 1 1\n");
     assert!(place.refusal("m.mtx", &["--drop-rows", "gene_1"]).contains("are for delimited text"));
 }

@@ -202,7 +202,7 @@ fn messages_about_a_raw_file_name_it_and_the_command_that_has_the_option() {
         ("missing.csv", "--missing", true),
         ("twice.csv", "--unique-names", true),
         ("lacks.csv", "ENSG", false),
-        ("words.csv", "\"x\" is not a number", false),
+        ("words.csv", "\"x\" is not a number", true),
     ] {
         let message = refuse(dir, &["predict", "p.safetensors", file, "-o", "o.gex", "--device", "cpu"]);
         assert!(message.contains(file) && message.contains(word), "{message}");
