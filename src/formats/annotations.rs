@@ -125,6 +125,15 @@ impl Roles {
                 "no column is left to name the rows; leave one of words that differ from row to row";
             return Err(Error::input(path, message));
         };
+        let fractions = probe.fields(id).filter(|f| f.contains('.') && number(f.as_bytes()).is_some());
+        if told.header.is_none() && fractions.count() * 2 > head.rows.len() {
+            let example = probe.fields(id).next().unwrap_or_default();
+            let message = format!(
+                "the column that should name the rows holds numbers such as {example}; put a name before each row, or save a \
+                 matrix without names as .npy; if these are the names, say so by --header or --no-header"
+            );
+            return Err(Error::input(path, message));
+        }
         let mut roles = Roles { id, words: Vec::new(), numbers: Vec::new(), sample: None, notes: Vec::new() };
         roles.sort(&probe, told, head.made_up);
         if !head.made_up {

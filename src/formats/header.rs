@@ -117,7 +117,10 @@ impl Head {
             return Ok(head);
         }
         if head.rows.is_empty() {
-            return refuse("the matrix is empty: there is no row below the header".into());
+            return refuse(
+                "the matrix is empty: there is no row below the header; --no-header reads that line as a row"
+                    .into(),
+            );
         }
         if commented.is_none() {
             lines.peek_filled()?;

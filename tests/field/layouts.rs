@@ -156,6 +156,13 @@ fn a_missing_header_is_seen() {
         place.file("names.tsv", "id\np\nq\n");
         place.check(text, &["--samples", "names.tsv"], "p q", "TP53 BRCA1 CDK4", &values);
     }
+    for text in ["8.6 9.6\n7.5 3.4\n1.1 2.2\n", "a,b\n8.6,9.6\n7.5,3.4\n", "8.6\t9.6\tNA\n7.5\t3.4\t1\n"] {
+        place.file("x.txt", text);
+        assert!(
+            place.refusal("x.txt", &[]).contains("should name the rows holds numbers such as 8.6"),
+            "{text}"
+        );
+    }
     // Rows that are samples: the genes' names are made up.
     place.check(
         "TCGA-01\t1.5\t2\nTCGA-02\t3\t4\n",
