@@ -378,7 +378,7 @@ mod tests {
             ("gene S1 S2", "TP53 1 2", Verdict::Header),
             ("TP53 S1 S2", "BRCA1 1 2", Verdict::Header),
             ("Kontrolle 8.61 7.2 8.61", "TP53 1 2 3", Verdict::Unsure),
-            ("Cellline 1 2 3", "TP53 1 2 3", Verdict::Unsure),
+            ("Linie 1 2 3", "TP53 1 2 3", Verdict::Unsure),
             ("GeneName 1 2 3", "TP53 1 2 3", Verdict::Header),
         ] {
             assert_eq!(verdict(&fields(first), &[fields(second)]), expected, "{first}");
