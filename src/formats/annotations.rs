@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::fields::{Words, missing, number, with_commas};
 use super::header::Head;
+use super::known::{ABOUT, IDS, MEASURES, STATISTICS, is_counter, is_index, is_unnamed, plain, sample_name};
 use crate::error::{Error, Result};
 
 /// What the user says about the columns and rows of a text file.
@@ -44,217 +45,6 @@ pub(super) struct Roles {
     pub notes: Vec<String>,
 }
 
-/// Names of columns about genes, and about samples, in small letters without what is no letter or digit.
-const ABOUT: [&str; 70] = [
-    "entrezgeneid",
-    "entrezid",
-    "entrez",
-    "entrezgene",
-    "ncbigeneid",
-    "geneid",
-    "ensemblid",
-    "ensemblgeneid",
-    "hgncid",
-    "hugosymbol",
-    "genesymbol",
-    "symbol",
-    "genename",
-    "genetype",
-    "genebiotype",
-    "biotype",
-    "description",
-    "chr",
-    "chrom",
-    "chromosome",
-    "seqname",
-    "seqnames",
-    "start",
-    "end",
-    "txstart",
-    "txend",
-    "genestart",
-    "geneend",
-    "startposition",
-    "endposition",
-    "strand",
-    "length",
-    "efflength",
-    "effectivelength",
-    "genelength",
-    "exonlength",
-    "bplength",
-    "translength",
-    "transcriptlength",
-    "width",
-    "gccontent",
-    "percentagegccontent",
-    "cytoband",
-    "locus",
-    "transcriptid",
-    "transcriptids",
-    "sequencingid",
-    "modelid",
-    "modelconditionid",
-    "profileid",
-    "depmapid",
-    "isdefaultentryformodel",
-    "isdefaultentryformc",
-    "age",
-    "sex",
-    "gender",
-    "batch",
-    "stage",
-    "grade",
-    "survivaltime",
-    "ostime",
-    "osmonths",
-    "osevent",
-    "osstatus",
-    "vitalstatus",
-    "futime",
-    "fustat",
-    "numexons",
-    "exoncount",
-    "nexons",
-];
-
-/// Names of columns that identify rows, the surest first.
-const IDS: [&str; 24] = [
-    "modelid",
-    "depmapid",
-    "geneid",
-    "geneids",
-    "ensemblgeneid",
-    "ensemblid",
-    "ensembl",
-    "probeid",
-    "probesetid",
-    "idref",
-    "targetid",
-    "featureid",
-    "sampleid",
-    "sample",
-    "samplename",
-    "patientid",
-    "cellid",
-    "barcode",
-    "caseid",
-    "hugosymbol",
-    "genesymbol",
-    "symbol",
-    "genename",
-    "gene",
-];
-
-/// Names of what programs measure in one sample, a column each.
-const MEASURES: [&str; 37] = [
-    "tpm",
-    "fpkm",
-    "rpkm",
-    "cpm",
-    "numreads",
-    "estcounts",
-    "expectedcount",
-    "count",
-    "counts",
-    "rawcount",
-    "rawcounts",
-    "readcount",
-    "readcounts",
-    "coverage",
-    "unstranded",
-    "strandedfirst",
-    "strandedsecond",
-    "tpmunstranded",
-    "fpkmunstranded",
-    "fpkmuqunstranded",
-    "scaledestimate",
-    "normalizedcount",
-    "medianlengthnormalized",
-    "fpkmconflo",
-    "fpkmconfhi",
-    "isopct",
-    "posteriormeancount",
-    "posteriorstandarddeviationofcount",
-    "pmetpm",
-    "pmefpkm",
-    "tpmcilowerbound",
-    "tpmciupperbound",
-    "fpkmcilowerbound",
-    "fpkmciupperbound",
-    "tpmcoefficientofquartilevariation",
-    "fpkmcoefficientofquartilevariation",
-    "readspermillionmirnamapped",
-];
-
-/// Names of what tests of differential expression yield.
-const STATISTICS: [&str; 22] = [
-    "basemean",
-    "log2foldchange",
-    "logfc",
-    "log2fc",
-    "foldchange",
-    "lfcse",
-    "stat",
-    "pvalue",
-    "pval",
-    "padj",
-    "pvaladj",
-    "adjpval",
-    "adjpvalue",
-    "qvalue",
-    "fdr",
-    "aveexpr",
-    "logcpm",
-    "t",
-    "b",
-    "f",
-    "lr",
-    "avglog2fc",
-];
-
-/// Counters among the genes: of HTSeq, new and old, and of STAR.
-const COUNTERS: [&str; 14] = [
-    "__no_feature",
-    "__ambiguous",
-    "__too_low_aQual",
-    "__not_aligned",
-    "__alignment_not_unique",
-    "no_feature",
-    "ambiguous",
-    "too_low_aQual",
-    "not_aligned",
-    "alignment_not_unique",
-    "N_unmapped",
-    "N_multimapping",
-    "N_noFeature",
-    "N_ambiguous",
-];
-
-/// Whether a row or column of this name counts reads that belong to no gene.
-pub(super) fn is_counter(name: &str) -> bool {
-    name.starts_with(['_', 'n', 'N', 'a', 't']) && COUNTERS.contains(&name)
-}
-
-/// A header without what its writers differ in.
-fn plain(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-/// Whether a header is what programs write above row numbers, or nothing.
-fn is_unnamed(name: &str) -> bool {
-    let name = plain(name);
-    name.is_empty()
-        || name.starts_with("unnamed")
-        || ["index", "x", "1", "rownames", "rowname", "row", "level0"].contains(&name.as_str())
-}
-
-/// Whether a header is what pandas makes up for an index that it reads as a column.
-fn is_index(name: &str) -> bool {
-    let name = plain(name);
-    name.starts_with("unnamed") || ["index", "level0"].contains(&name.as_str())
-}
-
 /// What the first rows hold.
 struct Probe<'a> {
     names: Vec<&'a str>,
@@ -266,11 +56,12 @@ impl Probe<'_> {
         self.rows.iter().filter_map(move |row| row.get(column)).map(String::as_str)
     }
 
-    /// Whether most of the fields that hold anything are no numbers, however numbers are written.
+    /// Whether most of the fields that hold anything are no numbers, however numbers are written. One word alone may be a slip,
+    /// unless the column is known to hold words.
     fn is_text(&self, column: usize) -> bool {
         let held = || self.fields(column).filter(|field| !missing(field.as_bytes()));
         let words = held().filter(|field| number(field.as_bytes()).is_none() && !with_commas(field)).count();
-        words * 2 > held().count()
+        words * 2 > held().count() && (words > 1 || ABOUT.contains(plain(self.names[column]).as_str()))
     }
 
     /// Whether the fields count the rows, from 0 or from 1.
@@ -288,8 +79,8 @@ impl Probe<'_> {
     /// A column of words that can name the rows: one that is called so, or else any where `any`.
     fn names_rows(&self, columns: &[usize], any: bool) -> Option<usize> {
         let fits = |c: &usize| self.is_text(*c) && self.is_distinct(*c);
-        let called = |id: &&str| columns.iter().copied().filter(fits).find(|c| plain(self.names[*c]) == **id);
-        let known = IDS.iter().find_map(|id| called(&id));
+        let called = |id: &str| columns.iter().copied().filter(fits).find(|c| plain(self.names[*c]) == id);
+        let known = IDS.split_whitespace().find_map(called);
         known.or_else(|| columns.iter().copied().find(fits).filter(|_| any))
     }
 
@@ -305,7 +96,7 @@ impl Probe<'_> {
         }
         let (unnamed, known) = (
             is_unnamed(self.names[0]),
-            self.names[0].is_empty() || IDS.contains(&plain(self.names[0]).as_str()),
+            self.names[0].is_empty() || IDS.split_whitespace().any(|id| id == plain(self.names[0])),
         );
         let other = match self.is_text(0) {
             true if self.is_distinct(0) || known => None,
@@ -334,6 +125,15 @@ impl Roles {
                 "no column is left to name the rows; leave one of words that differ from row to row";
             return Err(Error::input(path, message));
         };
+        let fractions = probe.fields(id).filter(|f| f.contains('.') && number(f.as_bytes()).is_some());
+        if told.header.is_none() && fractions.count() * 2 > head.rows.len() {
+            let example = probe.fields(id).next().unwrap_or_default();
+            let message = format!(
+                "the column that should name the rows holds numbers such as {example}; put a name before each row, or save a \
+                 matrix without names as .npy; if these are the names, say so by --header or --no-header"
+            );
+            return Err(Error::input(path, message));
+        }
         let mut roles = Roles { id, words: Vec::new(), numbers: Vec::new(), sample: None, notes: Vec::new() };
         roles.sort(&probe, told, head.made_up);
         if !head.made_up {
@@ -352,7 +152,7 @@ impl Roles {
             .map(|names| names.iter().map(String::as_str).collect::<HashSet<&str>>());
         for column in (0..probe.names.len()).filter(|c| *c != self.id) {
             let name = probe.names[column];
-            let suspected = || !made_up && ABOUT.contains(&plain(name).as_str());
+            let suspected = || !made_up && ABOUT.contains(plain(name).as_str());
             let unnamed = || !made_up && (column == 0 && is_unnamed(name) || is_index(name));
             if sets[0].contains(name) {
             } else if sets[1].contains(name) {
@@ -399,8 +199,9 @@ impl Roles {
     /// Settles tables of one sample, whose columns are what a program measured in it; refuses those of no sample.
     fn one_sample(&mut self, path: &Path, probe: &Probe, told: &Told) -> Result<()> {
         let names: Vec<String> = self.numbers.iter().map(|c| plain(probe.names[*c])).collect();
-        let all =
-            |known: &[&str]| !names.is_empty() && names.iter().all(|name| known.contains(&name.as_str()));
+        let all = |known: &HashSet<&str>| {
+            !names.is_empty() && names.iter().all(|name| known.contains(name.as_str()))
+        };
         let headers = |columns: &[usize]| columns.iter().map(|c| probe.names[*c]).collect::<Vec<_>>();
         if names.len() > 1 && all(&STATISTICS) && told.value_columns.is_empty() {
             let message = format!(
@@ -479,51 +280,4 @@ fn no_values(probe: &Probe, id: usize) -> String {
 pub(super) fn listed(names: &[&str]) -> String {
     let more = if names.len() > 8 { ", …" } else { "" };
     names.iter().take(8).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ") + more
-}
-
-/// Endings of files of one sample.
-const ENDINGS: [&str; 22] = [
-    ".gz",
-    ".bz2",
-    ".zst",
-    ".tsv",
-    ".txt",
-    ".csv",
-    ".tab",
-    ".sf",
-    ".out",
-    ".ReadsPerGene",
-    "ReadsPerGene",
-    ".genes",
-    ".isoforms",
-    ".results",
-    ".htseq",
-    ".counts",
-    ".count",
-    ".gene_counts",
-    ".augmented_star",
-    ".rna_seq",
-    ".abundance",
-    ".fpkm_tracking",
-];
-
-/// The name of a file's only sample: the file's, or its folder's where programs call every file the same.
-pub(super) fn sample_name(path: &Path) -> String {
-    let whole = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    let cut = |name: &str| {
-        let mut name = name;
-        while let Some(rest) =
-            ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)).filter(|rest| !rest.is_empty())
-        {
-            name = rest;
-        }
-        name.trim_end_matches(['.', '_']).to_string()
-    };
-    let name =
-        |path: &Path| path.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
-    let stem = cut(&name(path));
-    match ["quant", "abundance", "rsem", "counts", ""].contains(&stem.as_str()) {
-        true => whole.parent().map(name).filter(|folder| !folder.is_empty()).unwrap_or(stem),
-        false => stem,
-    }
 }

@@ -49,6 +49,21 @@ impl Layout {
         self.parse_ordered(&line, out)
     }
 
+    /// The name of a line's row.
+    pub fn name(&self, line: &[u8]) -> Option<String> {
+        let at = self.order.as_ref().map_or(0, |order| order.picked[0]);
+        if at == 0
+            && let Some((name, _)) = quoted_name(line, self.delimiter)
+        {
+            return Some(name.trim().to_string());
+        }
+        let field = match at == 0 && self.delimiter != b' ' && !line.starts_with(b"\"") {
+            true => 0..memchr(self.delimiter, line).unwrap_or(line.len()),
+            false => ranges(line, self.delimiter).ok()?.get(at)?.clone(),
+        };
+        std::str::from_utf8(&line[field]).ok().map(unquote)
+    }
+
     fn parse_ordered(&self, line: &[u8], out: &mut [f32]) -> Result<Words, RowError> {
         if self.delimiter == b' ' {
             if memchr(b'"', line).is_some() {
@@ -81,8 +96,9 @@ impl Layout {
             }
         };
         let unquoted = match quoted_name(line, delimiter) {
+            _ if delimiter == b' ' => None,
             Some((name, rest)) => Some((Some(name), rest)),
-            None if delimiter != b' ' && memchr(b'"', line).is_none() => Some((None, line)),
+            None if memchr(b'"', line).is_none() => Some((None, line)),
             None => None,
         };
         let Some((name, rest)) = unquoted else {
@@ -97,16 +113,6 @@ impl Layout {
             field
         });
         self.pick(fields, name, wanted, out)
-    }
-
-    /// The name of a row; nothing where the line is broken.
-    pub fn name(&self, line: &[u8]) -> String {
-        if self.order.is_none() && self.delimiter != b' ' && memchr(b'"', line).is_none() {
-            let end = memchr(self.delimiter, line).unwrap_or(line.len());
-            return String::from_utf8_lossy(&line[..end]).trim().to_string();
-        }
-        let words = self.parse_some(line, &[], &mut []).unwrap_or_default();
-        words.into_iter().next().unwrap_or_default()
     }
 
     /// The words and the wanted numbers among the fields of a row, whose name may have been cut off.

@@ -48,7 +48,14 @@ impl Head {
         let ahead = lines.ahead(3)?;
         let mut next = ahead.iter();
         // The last comment is the header where the numbers begin right below it.
-        let commented = comment.filter(|comment| ahead.first().is_some_and(|row| heads(comment, row)));
+        let may_head = |comment: &Vec<u8>| ahead.first().is_some_and(|row| heads(comment, row));
+        let commented = comment.filter(may_head).filter(|_| header != Some(false));
+        if commented.is_some() {
+            notes.push(format!(
+                "line {}, a comment, is taken for the header; --no-header takes it for none",
+                number - 1
+            ));
+        }
         let first = match &commented {
             Some(comment) => comment[1..].to_vec(),
             None => next.next().map_or(Vec::new(), |line| line.to_vec()),
@@ -110,7 +117,10 @@ impl Head {
             return Ok(head);
         }
         if head.rows.is_empty() {
-            return refuse("the matrix is empty: there is no row below the header".into());
+            return refuse(
+                "the matrix is empty: there is no row below the header; --no-header reads that line as a row"
+                    .into(),
+            );
         }
         if commented.is_none() {
             lines.peek_filled()?;
@@ -128,7 +138,7 @@ impl Head {
     /// Names for the columns of a file whose first line is a row.
     fn make_up(&mut self, first: Words, number: usize, seen: bool) {
         let n = first.len() - 1;
-        let star = n == 3 && first[0].starts_with("N_") && super::annotations::is_counter(&first[0]);
+        let star = n == 3 && first[0].starts_with("N_") && super::known::is_counter(&first[0]);
         self.made_up = !star;
         self.columns = match star {
             true => ["unstranded", "stranded_first", "stranded_second"].map(String::from).to_vec(),
@@ -174,7 +184,7 @@ fn pass(
     let mut comment = None;
     loop {
         let number = lines.number() + 1;
-        let ahead = lines.ahead(4)?;
+        let ahead = lines.ahead(12)?;
         let Some(first) = ahead.first() else { return Ok((told, comment)) };
         let commented = first.starts_with(b"#");
         if let Some(delimiter) = separator(first) {
@@ -211,21 +221,24 @@ pub(super) fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|b| matches!(b, b',' | b';' | b'\t' | b' ' | b'"'))
 }
 
-/// Whether the first of these lines has one field where a header and rows of more follow.
+/// Whether the first of these lines has one field where a header and rows of more follow, perhaps below other such lines.
 fn is_title(ahead: &[&[u8]], told: Option<u8>) -> bool {
-    let mut lines = ahead.iter().filter(|line| !is_blank(line) && !line.starts_with(b"#"));
-    let (Some(first), Some(next), Some(row)) = (lines.next(), lines.next(), lines.next()) else {
-        return false;
-    };
-    let Some(delimiter) = told.or_else(|| sniff(next)).filter(|d| *d != b' ') else { return false };
-    let filled = |line: &[u8]| -> Words {
+    let lines: Vec<&[u8]> =
+        ahead.iter().take(12).copied().filter(|line| !is_blank(line) && !line.starts_with(b"#")).collect();
+    let filled = |line: &[u8], delimiter: u8| -> Words {
         let fields = split(line, delimiter).unwrap_or_default();
         fields.into_iter().filter(|field| !field.is_empty()).collect()
     };
-    let (title, header, row) = (filled(first), filled(next), filled(row));
+    let header = lines.iter().enumerate().skip(1).find_map(|(i, line)| {
+        let delimiter = told.or_else(|| sniff(line)).filter(|d| *d != b' ')?;
+        let fields = filled(line, delimiter);
+        (fields.len() > 1).then_some((i, delimiter, fields))
+    });
+    let Some((at, delimiter, header)) = header else { return false };
     // R's header of a single column has one field too, and a row of numbers below it.
-    let single = header.len() == 2 && number(header[1].as_bytes()).is_some();
-    !is_blank(ahead[0]) && title.len() == 1 && header.len() > 1 && row.len() > 1 && !single
+    let single = at == 1 && header.len() == 2 && number(header[1].as_bytes()).is_some();
+    let rows = lines.get(at + 1).is_some_and(|row| filled(row, delimiter).len() > 1);
+    !is_blank(ahead[0]) && filled(lines[0], delimiter).len() == 1 && rows && !single
 }
 
 /// Whether a comment names the columns of the numbers in `first`: as many fields, and only numbers below.
@@ -365,7 +378,7 @@ mod tests {
             ("gene S1 S2", "TP53 1 2", Verdict::Header),
             ("TP53 S1 S2", "BRCA1 1 2", Verdict::Header),
             ("Kontrolle 8.61 7.2 8.61", "TP53 1 2 3", Verdict::Unsure),
-            ("Cellline 1 2 3", "TP53 1 2 3", Verdict::Unsure),
+            ("Linie 1 2 3", "TP53 1 2 3", Verdict::Unsure),
             ("GeneName 1 2 3", "TP53 1 2 3", Verdict::Header),
         ] {
             assert_eq!(verdict(&fields(first), &[fields(second)]), expected, "{first}");

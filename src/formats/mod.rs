@@ -19,6 +19,7 @@ mod hdf5;
 mod header;
 mod import;
 mod index;
+mod known;
 mod lines;
 mod loom;
 mod missing;

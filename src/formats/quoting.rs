@@ -35,10 +35,16 @@ fn closing(line: &[u8], start: usize, parts: impl Fn(&u8) -> bool) -> Result<usi
     while let Some(n) = memchr(b'"', &line[at..]) {
         let quote = at + n;
         let next = line.get(quote + 1);
-        let escaped = line[quote - 1] == b'\\' && quote > start + 1 && !next.is_none_or(&parts);
+        let escaped = line[quote - 1] == b'\\'
+            && quote > start + 1
+            && match next {
+                Some(b'"') => line.get(quote + 2).is_none_or(&parts),
+                Some(b' ') if parts(&b' ') => memchr(b'"', &line[quote + 1..]).is_some(),
+                next => !next.is_none_or(&parts),
+            };
         at = match next {
-            Some(b'"') => quote + 2,
             _ if escaped => quote + 1,
+            Some(b'"') => quote + 2,
             _ => return Ok(quote + 1),
         };
     }
@@ -100,6 +106,8 @@ mod tests {
             ("\"a b\" 1  \"c\"\t2 ", b' ', vec!["a b", "1", "c", "2"]),
             ("\"3\\\" end\" 1", b' ', vec!["3\" end", "1"]),
             ("\"a\\\" 1", b' ', vec!["a\\", "1"]),
+            ("\"a \\\"b\\\"\" 1", b' ', vec!["a \"b\"", "1"]),
+            ("\"a\\\",\"b\"", b',', vec!["a\\", "b"]),
             ("\"\"\"\"", b',', vec!["\""]),
             ("", b',', vec![""]),
             ("  ", b' ', vec![]),

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::annotations::{Roles, is_counter, listed, sample_name};
-use super::fields::{Layout, RowError, Words, split};
+use super::annotations::{Roles, listed};
+use super::fields::{Layout, RowError, Words};
 use super::header::{Head, is_blank};
+use super::known::{is_counter, sample_name};
 use super::lines::{Lines, filled_of_all, number_in};
 use super::quoting::Order;
 use super::{Blocks, MatrixFile, Picking, ReadSettings};
@@ -91,8 +92,6 @@ pub(super) struct TextBlocks {
     /// Rows (of those that are handed out) and columns that are wanted, ascending, where not all are.
     some_rows: Option<Vec<usize>>,
     some_columns: Option<Vec<usize>>,
-    /// Rows seen that would be handed out.
-    seen: usize,
     over: bool,
 }
 
@@ -113,7 +112,6 @@ impl TextBlocks {
             counters,
             some_rows: None,
             some_columns: None,
-            seen: 0,
             over: false,
         }
     }
@@ -128,25 +126,22 @@ impl TextBlocks {
         TextBlocks { unwanted: names.iter().map(|name| (name.clone(), false)).collect(), ..self }
     }
 
-    /// Whether the row of this name is left out.
-    fn leaves_out(&mut self, id: &str) -> bool {
-        if let Some(there) = self.unwanted.get_mut(id) {
+    /// Whether a line's row is left out.
+    fn leaves_out(&mut self, line: &[u8]) -> bool {
+        let rows = matches!(self.ending, Ending::File);
+        // Names of counters begin so; nothing else has to be looked at.
+        let may = matches!(line.first(), Some(b'_' | b'"' | b'N' | b'n' | b'a' | b't' | b' '));
+        if !rows || self.unwanted.is_empty() && self.layout.order.is_none() && !may {
+            return false;
+        }
+        let Some(id) = self.layout.name(line) else { return false };
+        if let Some(there) = self.unwanted.get_mut(&id) {
             *there = true;
             return true;
         }
-        let counter = matches!(self.ending, Ending::File) && is_counter(id);
-        if counter {
-            self.counters.push(id.to_string());
-        }
+        let counter = is_counter(&id);
+        self.counters.extend(counter.then_some(id));
         counter
-    }
-
-    /// Takes the rows `left` (of those that begin at `start`) out of the values.
-    fn close_up(&self, values: &mut Vec<f32>, start: usize, left: &[usize]) {
-        let n = self.width();
-        for row in left.iter().rev() {
-            values.drain(start + row * n..start + (row + 1) * n);
-        }
     }
 
     /// Columns that are handed out.
@@ -154,22 +149,12 @@ impl TextBlocks {
         self.some_columns.as_ref().map_or(self.layout.columns.len(), Vec::len)
     }
 
-    /// The lines of the rows that are wanted, where not all are.
-    fn wanted(&mut self, lines: &[&[u8]]) -> Option<Vec<usize>> {
-        let rows = self.some_rows.take()?;
-        let mut places = Vec::new();
-        for (i, line) in lines.iter().enumerate() {
-            let name = self.layout.name(line);
-            if self.leaves_out(&name) {
-                continue;
-            }
-            if rows.binary_search(&self.seen).is_ok() {
-                places.push(i);
-            }
-            self.seen += 1;
-        }
-        self.some_rows = Some(rows);
-        Some(places)
+    /// Which of the next `n` rows are wanted, from 0, where not all are.
+    fn wanted(&self, n: usize) -> Option<Vec<usize>> {
+        let rows = self.some_rows.as_ref()?;
+        let first = rows.partition_point(|row| *row < self.row);
+        let here = rows[first..].iter().take_while(|row| **row < self.row + n);
+        Some(here.map(|row| row - self.row).collect())
     }
 
     /// The words of lines, and the numbers into `out`.
@@ -193,10 +178,8 @@ impl TextBlocks {
 
     /// The message about line `line` of the block `text`, its row `i`.
     fn refused(&self, error: RowError, i: usize, line: &[u8], text: &[u8]) -> Error {
-        let arranged = self.layout.order.as_ref().map_or(0, |order| order.picked[0]);
-        let words = split(line, self.layout.delimiter).unwrap_or_default();
-        let id = words.get(arranged).map_or("", String::as_str);
-        let message = error.message(self.row + i + 1, id, &self.layout);
+        let id = self.layout.name(line).unwrap_or_default();
+        let message = error.message(self.row + i + 1, &id, &self.layout);
         Error::input(self.lines.path(), format!("line {}, {message}", self.line + number_in(text, line)))
     }
 
@@ -225,27 +208,20 @@ impl Blocks for TextBlocks {
             lines.truncate(at);
             self.over = true;
         }
-        lines.retain(|line| !is_blank(line));
+        lines.retain(|line| !is_blank(line) && !self.leaves_out(line));
         let all = lines.len();
-        let places = self.wanted(&lines);
+        let places = self.wanted(all);
         if let Some(places) = &places {
             lines = places.iter().map(|place| lines[*place]).collect();
         }
         values.resize(start + lines.len() * n, 0.0);
         let parsed = self.parse(&lines, &mut values[start..]);
-        let mut left = Vec::new();
         for (i, (row, line)) in parsed.into_iter().zip(&lines).enumerate() {
             let place = places.as_ref().map_or(i, |places| places[i]);
-            let words = row.map_err(|error| self.refused(error, place, line, &text))?;
-            if self.leaves_out(&words[0]) {
-                left.push(i);
-                continue;
-            }
-            let mut words = words.into_iter();
+            let mut words = row.map_err(|error| self.refused(error, place, line, &text))?.into_iter();
             ids.extend(words.next());
             self.words.iter_mut().zip(words).for_each(|(column, word)| column.push(word));
         }
-        self.close_up(values, start, &left);
         self.row += all;
         self.line += breaks;
         Ok(true)
