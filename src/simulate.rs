@@ -81,7 +81,7 @@ pub fn simulate(
         Some("gex") => {
             let mut writer = StoreWriter::create(out, settings.genes, settings.element, force)?;
             simulation.blocks(report, |_, block| writer.push_rows(block))?;
-            let origin = Origin { inputs: Vec::<InputFile>::new(), transforms: vec![settings.record()] };
+            let origin = Origin { inputs: Vec::<InputFile>::new(), transforms: vec![settings.record()], made_up_genes: true };
             writer.finish(simulation.gene_table(), samples, origin)?;
             Ok(vec![out.to_path_buf()])
         }

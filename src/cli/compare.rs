@@ -10,9 +10,9 @@ use crate::compare::{
 };
 use crate::device;
 use crate::error::{Error, Result};
+use crate::genes::{Finder, Matching, Side};
 use crate::infer::{FitSettings, Method};
-use crate::progress::{Event, Reporter};
-use crate::select::GeneList;
+use crate::progress::Reporter;
 use crate::store::{InputFile, Store, atomic};
 
 /// Arguments of `compare`.
@@ -21,7 +21,8 @@ pub struct Args {
     /// The store to fit on
     #[arg(long, value_name = "STORE")]
     train: PathBuf,
-    /// The stores to test on, of other samples; their genes are matched by id, Entrez id, symbol or probe
+    /// The stores to test on, of other samples; their genes are matched by id, or all by another kind of name where the
+    /// ids are of another kind
     #[arg(long, value_delimiter = ',', required = true, value_name = "STORE")]
     test: Vec<PathBuf>,
     /// Sets of landmarks: a name and a ranked table or list of genes, or a name and l1000. {size} in a file's name
@@ -59,6 +60,8 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "linear")]
     method: Method,
     #[command(flatten)]
+    matching: Matching,
+    #[command(flatten)]
     options: fit::Options,
     #[command(flatten)]
     common: Common,
@@ -75,27 +78,27 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let mut executor = device::open(&args.common.device, args.common.threads, report)?;
     let train = Store::open(&args.train)?;
     let tests = args.test.iter().map(|path| Store::open(path)).collect::<Result<Vec<_>>>()?;
+    let name = args.train.display().to_string();
+    let (finder, side) =
+        (Finder::new(&args.matching, args.common.force, report)?, Side::of_store(&name, &train));
     let targets = match args.targets.as_str() {
         "common" => None,
-        list => {
-            let matched = GeneList::open(list)?.find(train.genes(), None)?;
-            let (found, listed) = (matched.found, matched.listed);
-            report(Event::Note(format!("targets: {found} of {listed} names found, by {}", matched.column)));
-            Some(matched.rows)
-        }
+        list => Some(finder.list(list, &side, None)?.rows()),
     };
+    let places = places(&finder, &side, &tests)?;
     let identity = Identity::new(train.genes(), args.map.as_deref())?;
     let plan = |size: Option<usize>| -> Result<(PlanSettings, Plan)> {
         let read = |text: &String| {
             let text = size.map_or(text.clone(), |size| text.replace("{size}", &size.to_string()));
-            LandmarkSet::read(&text, train.genes(), report)
+            LandmarkSet::read(&text, &side, &finder)
         };
         let ranked = args.landmarks.iter().map(read).collect::<Result<Vec<_>>>()?;
         let unranked = args.subsets.iter().map(read).collect::<Result<Vec<_>>>()?;
         let named = Named { ranked, unranked };
         let (random_draws, drop_leaks) = (args.random_draws, args.drop_leaks);
         let settings = PlanSettings { size, random_draws, drop_leaks, seed };
-        let plan = Plan::new(&train, &tests, named, targets.clone(), &identity, &settings, report)?;
+        let plan =
+            Plan::new(&train, &tests, places.clone(), named, targets.clone(), &identity, &settings, report)?;
         Ok((settings, plan))
     };
     if let Some((_, twice)) = args.size.iter().enumerate().find(|(i, size)| args.size[..*i].contains(size)) {
@@ -132,6 +135,15 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Where each of the training store's genes stands in every test store.
+fn places(finder: &Finder, train: &Side, tests: &[Store]) -> Result<Vec<Vec<Option<usize>>>> {
+    let of = |test: &Store| {
+        let name = test.path().display().to_string();
+        Ok(finder.stores_beside_lists(train, &Side::of_store(&name, test))?.places())
+    };
+    tests.iter().map(of).collect()
 }
 
 /// What the figures come from: settings, stores, sets.

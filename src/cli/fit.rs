@@ -8,9 +8,9 @@ use serde::Deserialize;
 use super::{Common, print};
 use crate::device;
 use crate::error::{Error, Result};
+use crate::genes::{Finder, Matching, Side};
 use crate::infer::{FitSettings, KnnSettings, LinearSettings, Method, MlpSettings, Predictor};
-use crate::progress::{Event, Reporter};
-use crate::select::GeneList;
+use crate::progress::Reporter;
 use crate::store::{Store, atomic};
 
 /// Arguments of `fit`.
@@ -18,7 +18,7 @@ use crate::store::{Store, atomic};
 pub struct Args {
     /// The store to fit on: training samples alone
     store: PathBuf,
-    /// The genes that will be measured: a table or list (matched by id, Entrez id, symbol or probe), or l1000
+    /// The genes that will be measured: a table of landmarks or a list of names (ids, Entrez ids, symbols, probes), or l1000
     #[arg(long, value_name = "TSV")]
     landmarks: String,
     /// The genes to infer; all the others if not given
@@ -30,6 +30,8 @@ pub struct Args {
     /// How the targets are inferred
     #[arg(long, value_enum, default_value_t)]
     method: Method,
+    #[command(flatten)]
+    matching: Matching,
     #[command(flatten)]
     options: Options,
     #[command(flatten)]
@@ -151,17 +153,10 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     atomic::check_free(&args.output, args.common.force)?;
     let mut executor = device::open(&args.common.device, args.common.threads, report)?;
     let store = Store::open(&args.store)?;
-    let find = |list: &str| -> Result<Vec<usize>> {
-        let matched = GeneList::open(list)?.find(store.genes(), None)?;
-        report(Event::Note(format!(
-            "{list}: {} of {} names found by {}, {} genes",
-            matched.found,
-            matched.listed,
-            matched.column,
-            matched.rows.len()
-        )));
-        Ok(matched.rows)
-    };
+    let name = args.store.display().to_string();
+    let (finder, side) =
+        (Finder::new(&args.matching, args.common.force, report)?, Side::of_store(&name, &store));
+    let find = |list: &str| Ok::<_, Error>(finder.list(list, &side, None)?.rows());
     let landmarks = find(&args.landmarks)?;
     let mut is_landmark = vec![false; store.n_genes()];
     landmarks.iter().for_each(|gene| is_landmark[*gene] = true);

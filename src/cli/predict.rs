@@ -6,6 +6,7 @@ use super::{Common, print};
 use crate::device;
 use crate::error::Result;
 use crate::formats::{self, ImportSettings, Orientation};
+use crate::genes::{Finder, Matching};
 use crate::infer::{MissingLandmarks, Predictor, complete};
 use crate::progress::Reporter;
 use crate::store::{Store, atomic, is_store};
@@ -31,6 +32,8 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t)]
     orientation: Orientation,
     #[command(flatten)]
+    matching: Matching,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -51,8 +54,10 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         let settings = ImportSettings { orientation: args.orientation, ..ImportSettings::default() };
         formats::import(std::slice::from_ref(&args.profiles), imported.path(), &settings, report)?
     };
+    let finder = Finder::new(&args.matching, force, report)?;
     let (missing, replace) = (args.missing, args.replace);
-    let done = complete(&mut *executor, &predictor, &store, &args.output, missing, replace, force, report)?;
+    let done =
+        complete(&mut *executor, &predictor, &store, &args.output, missing, replace, force, &finder, report)?;
     print(&format!(
         "store\t{}\nsamples\t{}\nmeasured\t{}\ninferred\t{}\n",
         args.output.display(),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{Common, limit_threads, print};
 use crate::error::{Error, Result};
+use crate::genes::Matching;
 use crate::prepare::{
     CollapseBy, DedupSettings, GeneType, QuantileRule, Step, prepare, prepare_like, prepare_together,
 };
@@ -33,7 +34,7 @@ pub struct Args {
     #[arg(short, value_name = "STORE|DIR")]
     output: PathBuf,
     /// Take the steps that made this store, with what they learned then; genes are matched by id
-    #[arg(long, value_name = "STORE", conflicts_with = "Options")]
+    #[arg(long, value_name = "STORE", conflicts_with_all = ["Options", "Matching"])]
     like: Option<PathBuf>,
     #[command(flatten)]
     options: Options,
@@ -96,13 +97,14 @@ pub struct Options {
     /// What stands for a gene of several probes
     #[arg(long, value_enum, default_value_t, requires = "collapse_probes")]
     pub collapse_by: CollapseBy,
-    /// Keep exactly the genes of a list or another store, in its order and under its ids; matched by id, Entrez,
-    /// symbol or probe
+    /// Keep exactly the genes of a list or another store, in its order and under its ids
     #[arg(long, value_name = "TSV|STORE")]
     pub match_genes: Option<PathBuf>,
     /// What becomes of genes of --match-genes that the store lacks
     #[arg(long, value_enum, default_value_t, requires = "match_genes")]
     pub missing_genes: MissingGenes,
+    #[command(flatten)]
+    pub matching: Matching,
     /// Give each sample the mean sorted profile of another store, by dense rank: from one platform to another
     #[arg(long, value_name = "STORE")]
     pub map_quantiles_to: Option<PathBuf>,
@@ -133,6 +135,10 @@ impl Options {
             [low, high] => Some(Step::Range([low, high])),
             _ => return Err(Error::Usage("--range takes two numbers, such as 4,15".into())),
         };
+        if self.match_genes.is_none() && self.matching != Matching::default() {
+            let message = "--match-on, --ambiguous and --unmatched say how --match-genes matches; give that, or leave them out";
+            return Err(Error::Usage(message.into()));
+        }
         let dedup = DedupSettings {
             clusters: self.dedup_clusters,
             distance: self.dedup_distance,
@@ -154,6 +160,7 @@ impl Options {
             self.match_genes.clone().map(|reference| Step::MatchGenes {
                 reference,
                 drop_missing: self.missing_genes == MissingGenes::Drop,
+                matching: self.matching.clone(),
             }),
             self.map_quantiles_to.clone().map(|reference| Step::MapQuantiles { reference }),
             self.min_sd.map(Step::MinSd),

@@ -8,14 +8,14 @@ use super::{Common, limit_threads, print};
 use crate::attribution::ScoreTable;
 use crate::device::{self, Executor};
 use crate::error::{Error, Result};
+use crate::genes::{Ambiguous, Finder, Matching, Side};
 use crate::nn::model::Model;
 use crate::progress::{Event, Reporter};
 use crate::select::diverse::{Aim, Weights};
 use crate::select::{
-    ConcreteSettings, Constraints, DiverseSettings, GeneList, Inputs, Needs, PeelOffSettings, Strategy,
-    from_store, top,
+    ConcreteSettings, Constraints, DiverseSettings, Inputs, Needs, PeelOffSettings, Strategy, from_store, top,
 };
-use crate::store::{Store, Table, atomic};
+use crate::store::{Store, atomic};
 
 /// Arguments of `select`.
 #[derive(clap::Args, Debug)]
@@ -48,19 +48,17 @@ pub struct Options {
     #[arg(long, value_enum)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Strategy>,
-    /// Genes that must be landmarks: a file of names (by gene id, Entrez id, symbol or probe), or l1000, the bundled
-    /// panel. They come first, and count as explained in strategies that look at what is explained
+    /// Genes that must be landmarks: a file of names (ids, Entrez ids, symbols, probes), or l1000, the bundled panel. They come first, and count as explained in strategies that look at what is explained
     #[arg(long, value_name = "LIST")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
-    /// Genes that must not be landmarks; as --include
+    /// Genes that must not be landmarks; as --include, but a name that is several genes excludes all of them
     #[arg(long, value_name = "LIST")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
-    /// The column of the genes' table that the lists' names are looked up in [whichever fits best]
-    #[arg(long, value_name = "COLUMN")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub match_on: Option<String>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub matching: Matching,
     /// Use at most this many samples, drawn by the seed [4000; 1000 where the strategy needs principal components]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -220,13 +218,14 @@ pub fn select_files<'e>(
     atomic::check_free(files.landmarks, force)?;
 
     let landmarks = if let Some(scores) = scores {
-        let scores = ScoreTable::read(&scores)?;
-        let (include, exclude) = lists(options, &scores.genes, report)?;
+        let (name, scores) = (scores.display().to_string(), ScoreTable::read(&scores)?);
+        let (include, exclude) = lists(options, &Side::of(&name, &scores.genes), force, report)?;
         top(&scores, n, &include, &exclude)?
     } else {
         let store = Store::open(&store.expect("a strategy takes scores or a store"))?;
-        let model = model.map(|path| Model::load(&path)).transpose()?;
-        let (include, exclude) = lists(options, store.genes(), report)?;
+        let (name, model) =
+            (store.path().display().to_string(), model.map(|path| Model::load(&path)).transpose()?);
+        let (include, exclude) = lists(options, &Side::of_store(&name, &store), force, report)?;
         let constraints = Constraints::new(store.genes(), n, &include, &exclude)?;
         let samples = options.samples.unwrap_or(needs.samples);
         let concrete = options.concrete(seed);
@@ -240,26 +239,15 @@ pub fn select_files<'e>(
     Ok(landmarks)
 }
 
-/// The genes to include and to exclude, as rows of `genes`.
-fn lists(options: &Options, genes: &Table, report: Reporter) -> Result<(Vec<usize>, Vec<usize>)> {
-    let rows = |lists: &[String], what: &str| -> Result<Vec<usize>> {
-        let mut rows = Vec::new();
-        for name in lists {
-            let list = GeneList::open(name)?;
-            let matched = list.find(genes, options.match_on.as_deref())?;
-            report(Event::Note(format!(
-                "{what} {}: {} of its {} names found, by {}; {} genes",
-                list.name,
-                matched.found,
-                matched.listed,
-                matched.column,
-                matched.rows.len()
-            )));
-            rows.extend(matched.rows);
-        }
-        Ok(rows)
+/// The genes to include and to exclude, as rows of the genes.
+fn lists(options: &Options, side: &Side, force: bool, report: Reporter) -> Result<(Vec<usize>, Vec<usize>)> {
+    let finder = Finder::new(&options.matching, force, report)?;
+    let rows = |lists: &[String], rule: Option<Ambiguous>| -> Result<Vec<usize>> {
+        let found = lists.iter().map(|list| Ok(finder.list(list, side, rule)?.rows()));
+        found.collect::<Result<Vec<_>>>().map(|rows| rows.concat())
     };
-    Ok((rows(&options.include, "include")?, rows(&options.exclude, "exclude")?))
+    // What must not be chosen must not be by any of its probes.
+    Ok((rows(&options.include, None)?, rows(&options.exclude, Some(Ambiguous::All))?))
 }
 
 /// Runs the command.

@@ -6,11 +6,13 @@ use std::path::Path;
 
 use super::LandmarkSet;
 use crate::error::{Error, Result};
+use crate::genes::{Column, Kind, kind, tell_apart};
+use crate::progress::silent;
 use crate::progress::{Event, Reporter};
 use crate::store::Table;
 
-/// Columns that tell which gene a probe measures.
-const COLUMNS: [&str; 2] = ["symbol", "entrez"];
+/// Kinds of names that tell which gene a probe measures.
+const OF_GENES: [Kind; 4] = [Kind::Symbol, Kind::Entrez, Kind::Ensembl, Kind::Hgnc];
 
 /// Which genes each row of a table measures.
 #[derive(Debug, Clone)]
@@ -27,16 +29,17 @@ impl Identity {
     pub fn new(genes: &Table, map: Option<&Path>) -> Result<Identity> {
         let mut names = vec![Vec::new(); genes.len()];
         let mut add = |row: usize, scheme: &str, field: &str| {
-            let parts = field.split("///").map(str::trim);
-            let parts = parts.filter(|part| !matches!(*part, "" | "NA" | "---" | "?"));
-            names[row].extend(parts.map(|part| format!("{scheme} {part}")));
+            let parts = field.split("///").map(str::trim).filter(|part| !kind::is_blank(part));
+            names[row].extend(parts.map(|part| format!("{scheme} {}", kind::without_version(part))));
         };
-        for scheme in COLUMNS {
-            let fields = genes.column(scheme).unwrap_or_default();
-            fields.iter().enumerate().for_each(|(row, field)| add(row, scheme, field));
+        for (header, fields) in &genes.columns {
+            let kind = Kind::of_column(header, fields.iter().map(String::as_str));
+            if let Some(kind) = kind.filter(|kind| OF_GENES.contains(kind) && tell_apart(fields)) {
+                fields.iter().enumerate().for_each(|(row, field)| add(row, kind.word(), field));
+            }
         }
         if let Some(path) = map {
-            let table = Table::read(path)?;
+            let table = Table::read(path, Column::names_probes, &silent)?;
             let Some((_, of)) = table.columns.first() else {
                 return Err(Error::input(
                     path,

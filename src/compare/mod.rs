@@ -14,7 +14,7 @@ pub use tables::{describe, write};
 use crate::device::Executor;
 use crate::error::Result;
 use crate::evaluate::{Agreement, Figures, Pairs, Permutation, permutation};
-use crate::infer::{FitSettings, MissingLandmarks, Predictor};
+use crate::infer::{FitSettings, Predictor};
 use crate::nn::scaling::medians;
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
@@ -70,7 +70,10 @@ pub fn compare(
         let predictor =
             Predictor::fit(executor, train, &samples, &landmarks, &plan.targets, settings, report)?;
         for ((test, places), tested) in tests.iter().zip(&plan.places).zip(&mut tested) {
-            let outcome = measure(executor, &predictor, test, (&plan.targets, places), &medians, report)?;
+            // Landmarks and truth are read from the same places: those of one join of the stores.
+            let at: Vec<Option<usize>> = landmarks.iter().map(|gene| places[*gene]).collect();
+            let outcome =
+                measure(executor, &predictor, test, (&at, &plan.targets, places), &medians, report)?;
             tested.outcomes.push(outcome);
         }
     }
@@ -81,7 +84,7 @@ fn measure(
     executor: &mut dyn Executor,
     predictor: &Predictor,
     test: &Store,
-    (targets, places): (&[usize], &[Option<usize>]),
+    (landmarks, targets, places): (&[Option<usize>], &[usize], &[Option<usize>]),
     medians: &[f32],
     report: Reporter,
 ) -> Result<Outcome> {
@@ -93,7 +96,7 @@ fn measure(
     let mut pairs = Pairs::new(there.len())?;
     let mut stored = vec![0.0; test.n_genes()];
     let (mut measured, mut inferred) = (vec![0.0; there.len()], vec![0.0; there.len()]);
-    predictor.predict(executor, test, MissingLandmarks::Refuse, report, &mut |first, rows| {
+    predictor.predict(executor, test, landmarks, report, &mut |first, rows| {
         for (sample, row) in (first..).zip(rows.chunks_exact(targets.len())) {
             test.read_row(sample, &mut stored);
             for ((x, y), (target, column)) in measured.iter_mut().zip(&mut inferred).zip(&there) {

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::leaks::{Identity, Leaks};
 use crate::device::random::Stream;
 use crate::error::{Error, Result};
+use crate::genes::{Finder, Side};
 use crate::progress::{Event, Reporter};
-use crate::select::GeneList;
 use crate::store::{Store, Table};
 
 /// Genes that a message names.
@@ -31,11 +31,11 @@ pub struct LandmarkSet {
 }
 
 impl LandmarkSet {
-    /// Reads `NAME=LIST`, where LIST is a file or the panel `l1000`, and finds its genes among `genes`.
+    /// Reads `NAME=LIST`, where LIST is a file or the panel `l1000`, and finds its genes among those of the training store.
     ///
     /// # Errors
-    /// [`Error::Usage`] for other text; those of [`GeneList`].
-    pub fn read(text: &str, genes: &Table, report: Reporter) -> Result<LandmarkSet> {
+    /// [`Error::Usage`] for other text; those of [`Finder::list`].
+    pub fn read(text: &str, genes: &Side, finder: &Finder) -> Result<LandmarkSet> {
         let parts = text.split_once('=').filter(|(name, list)| !name.is_empty() && !list.is_empty());
         let Some((name, source)) = parts else {
             return Err(Error::Usage(format!(
@@ -47,16 +47,9 @@ impl LandmarkSet {
                 "--landmarks {text}: a name with a tab, a quote or a line break does not fit a table"
             )));
         }
-        let matched = GeneList::open(source)?.find(genes, None)?;
-        report(Event::Note(format!(
-            "{name}: {} of its {} names found, by {}; {} genes",
-            matched.found,
-            matched.listed,
-            matched.column,
-            matched.ranked.len()
-        )));
+        let ranked = finder.list(source, genes, None)?.ranked;
         let (name, source) = (name.to_string(), source.to_string());
-        Ok(LandmarkSet { name, source, draw_of: None, genes: matched.ranked })
+        Ok(LandmarkSet { name, source, draw_of: None, genes: ranked })
     }
 
     /// Keeps the first `size` genes.
@@ -115,6 +108,8 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// `places` says where each of the training store's genes stands in each test store.
+    ///
     /// Truncates the ranked sets, draws subsets of the others, checks that every test store measures them, draws the random
     /// ones from genes that all stores measure, and takes as targets the genes (or those of `listed`) that are in no set.
     ///
@@ -122,9 +117,11 @@ impl Plan {
     /// [`Error::Usage`] without sets or test stores, for --size 0, for unranked ones without a size and for two sets of one name;
     /// [`Error::Data`] where a set is larger than the genes, where landmarks are absent from a test store, where no target
     /// remains.
+    #[allow(clippy::too_many_arguments)] // what a comparison is made of; each is a thing of its own
     pub fn new(
         train: &Store,
         tests: &[Store],
+        places: Vec<Vec<Option<usize>>>,
         named: Named,
         listed: Option<Vec<usize>>,
         identity: &Identity,
@@ -156,8 +153,6 @@ impl Plan {
             }
             None => {}
         }
-        let list = GeneList::of_table("genes", genes);
-        let places: Vec<Vec<Option<usize>>> = tests.iter().map(|t| list.first_rows(t.genes())).collect();
         for (test, places) in tests.iter().zip(&places) {
             sets.iter().try_for_each(|set| landmarks_are_there(set, genes, test, places))?;
             warn_of_shared_samples(train, test, report);

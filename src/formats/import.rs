@@ -12,6 +12,7 @@ use super::parts::{Part, Parts};
 use super::{MatrixFile, Missing, Orientation, ReadSettings, names};
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
+use crate::genes::Column;
 use crate::progress::{Event, Reporter};
 use crate::store::spool::Spool;
 use crate::store::{InputFile, Origin, Store, StoreWriter, Table, atomic};
@@ -74,7 +75,8 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
     }
     atomic::check_free(out, settings.force)?;
     atomic::sweep(out, "tmp");
-    let labels = settings.labels.as_deref().map(Table::read).transpose()?;
+    let read = |path| Table::read(path, Column::names_samples, report);
+    let labels = settings.labels.as_deref().map(read).transpose()?;
     let mut import = Import {
         out,
         settings,
@@ -236,11 +238,13 @@ impl Import<'_> {
         if file.unnamed_rows && verdict.rows_of_file() == Rows::Genes {
             let rows = if file.transposed { &mut file.columns } else { &mut table };
             *rows = Table::numbered("gene_id", "gene", rows.len());
+            self.origin.made_up_genes = true;
         }
         let (genes, samples) = match rows {
             Rows::Samples => (file.columns, table),
             Rows::Genes => (table, file.columns),
         };
+        self.origin.made_up_genes |= file.unnamed && self.settings.genes.is_none();
         let genes = self.named(path, genes, Rows::Genes, file.unnamed)?;
         let samples = self.named(path, samples, Rows::Samples, file.unnamed)?;
         let n_samples = samples.len();
@@ -314,7 +318,11 @@ impl Import<'_> {
                 return Err(Error::Usage(message));
             }
             Some(names) => {
-                let given = Table::read(names)?;
+                let known: fn(&Column) -> bool = match side {
+                    Rows::Genes => Column::names_genes,
+                    Rows::Samples => Column::names_samples,
+                };
+                let given = Table::read(names, known, self.report)?;
                 if given.len() != table.len() {
                     let (rows, n) = (given.len(), table.len());
                     let message = format!("has {rows} rows for the {n} {key}s of {}", path.display());

@@ -5,7 +5,7 @@
 
 mod arrow;
 mod columns;
-mod compressed;
+pub(crate) mod compressed;
 mod evidence;
 mod export;
 mod fields;

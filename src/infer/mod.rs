@@ -20,7 +20,7 @@ use crate::progress::{Event, Reporter};
 use crate::store::{Store, Table};
 use dense::Standardised;
 use parting::Parting;
-pub use predict::{Completed, MissingLandmarks, complete};
+pub use predict::{Completed, MissingLandmarks, Places, complete};
 pub use settings::{FitSettings, KnnSettings, LinearSettings, Method, MlpSettings};
 
 /// Genes on one side of a predictor, with the scaling of its training samples.

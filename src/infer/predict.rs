@@ -9,16 +9,14 @@ use super::Predictor;
 use crate::device::Executor;
 use crate::device::recording::{Element, Recording, Step};
 use crate::error::{Error, Result};
+use crate::genes::{Finder, Side, shorten};
 use crate::nn::feed::{Feed, Resident};
 use crate::nn::network::{InputBuffers, Network};
 use crate::progress::{Event, Reporter};
-use crate::select::GeneList;
-use crate::store::{Origin, Store, StoreWriter, Table};
+use crate::store::{Origin, Store, StoreWriter};
 
 /// Samples that go through a predictor at a time.
 const BATCH: usize = 256;
-/// Genes that a message names.
-const NAMED: usize = 5;
 
 /// What becomes of landmarks that a store lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
@@ -32,61 +30,80 @@ pub enum MissingLandmarks {
 }
 
 impl Predictor {
-    /// Where each landmark stands in the store: by id, or else by Entrez id, symbol or probe.
+    /// Where each landmark and each target stands in the store: by id, or all of them by another kind of name where the
+    /// ids are of another kind.
     ///
     /// # Errors
     /// [`Error::Input`] with the number and the first of the landmarks that are missing, under
-    /// [`MissingLandmarks::Refuse`], and always where none is there.
+    /// [`MissingLandmarks::Refuse`], and always where none is there; those of [`Finder::stores`].
     pub fn places(
         &self,
         store: &Store,
         missing: MissingLandmarks,
+        finder: &Finder,
         report: Reporter,
-    ) -> Result<Vec<Option<usize>>> {
-        let (places, several) = places(&self.landmarks.genes, store);
-        let absent: Vec<&str> = (self.landmarks().iter().zip(&places))
+    ) -> Result<Places> {
+        let mut genes = self.landmarks.genes.clone();
+        genes.append(self.targets.genes.clone());
+        let name = store.path().display().to_string();
+        let left = Side::of("the predictor", &genes);
+        let mut landmarks =
+            finder.stores(&left, &Side::of_store(&name, store), self.landmarks().len())?.places();
+        let targets = landmarks.split_off(self.landmarks().len());
+        let absent: Vec<String> = self
+            .landmarks()
+            .iter()
+            .zip(&landmarks)
             .filter(|(_, row)| row.is_none())
-            .map(|(id, _)| id.as_str())
+            .map(|(id, _)| id.clone())
             .collect();
-        let n = self.landmarks().len();
         if !absent.is_empty() {
-            let more = if absent.len() > NAMED { ", …" } else { "" };
-            let message = format!(
-                "{} of the predictor's {n} landmarks are not among its {} genes: {}{more}",
-                absent.len(),
-                store.n_genes(),
-                absent[..absent.len().min(NAMED)].join(", ")
-            );
-            if absent.len() == n || missing == MissingLandmarks::Refuse {
-                let remedy = "give data with these genes under the same names, or --missing mean where few are missing";
-                return Err(Error::input(store.path(), format!("{message}; {remedy}")));
-            }
-            report(Event::Warning(format!("{message}; their training mean takes their place")));
+            self.settle_absent(&absent, store, missing, report)?;
         }
-        if several > 0 {
-            report(Event::Warning(format!(
-                "{several} landmarks are several genes each in {}; the first is taken",
-                store.path().display()
-            )));
+        Ok(Places { landmarks, targets })
+    }
+
+    fn settle_absent(
+        &self,
+        absent: &[String],
+        store: &Store,
+        missing: MissingLandmarks,
+        report: Reporter,
+    ) -> Result<()> {
+        let n = self.landmarks().len();
+        let message = format!(
+            "{} of the predictor's {n} landmarks are not among its {} genes: {}",
+            absent.len(),
+            store.n_genes(),
+            shorten(absent.iter().cloned())
+        );
+        if absent.len() == n || missing == MissingLandmarks::Refuse {
+            let remedy = "give data with these genes under the same names, --match-on KIND where they have others, or --missing mean \
+                          where few are missing";
+            return Err(Error::input(store.path(), format!("{message}; {remedy}")));
         }
-        Ok(places)
+        report(Event::Warning(format!("{message}; their training mean takes their place")));
+        Ok(())
     }
 
     /// Infers the targets of all of a store's samples, which may have the landmarks in any order among any other
-    /// genes, and hands each batch to `visit` as (first sample, dense rows × targets in the units of the training
-    /// store). Frees what was on the device before.
+    /// genes, at `places`; a landmark without a place counts as its training mean. Hands each batch to `visit` as (first sample,
+    /// dense rows × targets in the units of the training store). Frees what was on the device before.
     ///
     /// # Errors
-    /// As [`Predictor::places`]; [`Error::Device`]; those of `visit`.
+    /// [`Error::Device`]; those of `visit`.
+    ///
+    /// # Panics
+    /// Unless there are as many places as landmarks.
     pub fn predict(
         &self,
         executor: &mut dyn Executor,
         store: &Store,
-        missing: MissingLandmarks,
+        places: &[Option<usize>],
         report: Reporter,
         visit: &mut dyn FnMut(usize, &[f32]) -> Result<()>,
     ) -> Result<()> {
-        let places = self.places(store, missing, report)?;
+        assert_eq!(places.len(), self.landmarks().len(), "a place for every landmark");
         executor.reset();
         // A missing landmark reads some other gene and scales it to 0, which is the training mean.
         let columns: Vec<usize> = places.iter().map(|place| place.unwrap_or(0)).collect();
@@ -141,23 +158,13 @@ impl Predictor {
     }
 }
 
-/// Where each gene stands in a store: by id where that finds all or most of them, else by Entrez id, symbol or
-/// probe; and how many of them are several genes there, of which the first is taken.
-fn places(genes: &Table, store: &Store) -> (Vec<Option<usize>>, usize) {
-    let ids = store.genes().positions();
-    let by_id: Vec<Option<usize>> = genes.ids.iter().map(|id| ids.get(id.as_str()).copied()).collect();
-    let n = by_id.iter().flatten().count();
-    if n == genes.len() {
-        return (by_id, 0);
-    }
-    let by_name = GeneList::of_table("predictor", genes).locate(store.genes());
-    match by_name.map(|found| found.rows) {
-        Ok(rows) if rows.len() == genes.len() && rows.iter().filter(|rows| !rows.is_empty()).count() > n => {
-            let several = rows.iter().filter(|rows| rows.len() > 1).count();
-            (rows.iter().map(|rows| rows.first().copied()).collect(), several)
-        }
-        _ => (by_id, 0), // by other names there are no more of them
-    }
+/// Where a predictor's genes stand in a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// Of each landmark; `None` where it is missing.
+    pub landmarks: Vec<Option<usize>>,
+    /// Of each target; `None` where it is to be inferred.
+    pub targets: Vec<Option<usize>>,
 }
 
 /// What [`complete`] made.
@@ -176,7 +183,7 @@ pub struct Completed {
 /// `replace`, which infers it nevertheless (to compare with the truth).
 ///
 /// # Errors
-/// As [`Predictor::predict`]; [`Error::Exists`] without `force`; [`Error::Io`].
+/// As [`Predictor::places`] and [`Predictor::predict`]; [`Error::Exists`] without `force`; [`Error::Io`].
 #[allow(clippy::too_many_arguments)] // one call of the command line; each is a thing of its own
 pub fn complete(
     executor: &mut dyn Executor,
@@ -186,10 +193,11 @@ pub fn complete(
     missing: MissingLandmarks,
     replace: bool,
     force: bool,
+    finder: &Finder,
     report: Reporter,
 ) -> Result<Completed> {
     let width = predictor.targets().len();
-    let (there, _) = places(&predictor.targets.genes, store);
+    let Places { landmarks, targets: there } = predictor.places(store, missing, finder, report)?;
     let mut genes = store.genes().clone();
     let mut origin = vec!["measured".to_string(); genes.len()];
     // (target, column of the output)
@@ -220,7 +228,7 @@ pub fn complete(
 
     let mut writer = StoreWriter::create(out, genes.len(), store.element(), force)?;
     let mut row = vec![0.0; genes.len()];
-    predictor.predict(executor, store, missing, report, &mut |first, rows| {
+    predictor.predict(executor, store, &landmarks, report, &mut |first, rows| {
         for (i, targets) in rows.chunks_exact(width).enumerate() {
             store.read_row(first + i, &mut row[..store.n_genes()]);
             put.iter().for_each(|(target, column)| row[*column] = targets[*target]);

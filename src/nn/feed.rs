@@ -13,8 +13,9 @@ use super::network::InputBuffers;
 use crate::device::recording::{Call, Element, Matrix, padded};
 use crate::device::{Executor, STAGING_AREAS, Staging};
 use crate::error::{Error, Result};
+use crate::genes::{Ambiguous, Side, Way, join};
 use crate::progress::{Event, Reporter};
-use crate::store::Store;
+use crate::store::{Store, Table};
 
 /// Whether the whole matrix is kept in device memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
@@ -286,24 +287,28 @@ fn matrices(
     widths.iter().map(|width| executor.matrix(name, rows, *width, element)).collect()
 }
 
-/// Where each of `genes` stands in the store; `None` where they are the store's genes in the store's order.
+/// Where each of `genes` stands in the store; `None` where they are the store's genes in the store's order. A model knows no
+/// more than ids, so they alone count.
 ///
 /// # Errors
-/// [`Error::Input`] with the number and the first of the genes that are missing.
+/// [`Error::Input`] with the number and the first of the genes that are missing; [`Error::Data`] for ids of another kind.
 pub fn match_genes(store: &Store, genes: &[String]) -> Result<Option<Vec<usize>>> {
     if store.genes().ids == genes {
         return Ok(None);
     }
-    let position: std::collections::HashMap<&str, usize> =
-        store.genes().ids.iter().enumerate().map(|(i, id)| (id.as_str(), i)).collect();
-    let missing: Vec<&String> = genes.iter().filter(|g| !position.contains_key(g.as_str())).collect();
-    if let Some(first) = missing.first() {
-        let message = format!(
-            "{} of the model's {} genes are not in this store, the first is {first}; import the data with the same gene ids that the model was trained on",
-            missing.len(),
-            genes.len()
-        );
-        return Err(Error::input(store.path(), message));
+    let (name, table) = (store.path().display().to_string(), Table::new("gene_id", genes.to_vec()));
+    let sides = (Side::of("the model", &table), Side::of_store(&name, store));
+    let (joined, found) = join(&sides.0, &sides.1, Some(&Way::Id), Ambiguous::Refuse)?;
+    let places: Option<Vec<usize>> = joined.places().into_iter().collect();
+    if let Some(places) = places {
+        return Ok(Some(places));
     }
-    Ok(Some(genes.iter().map(|g| position[g.as_str()]).collect()))
+    let message = format!(
+        "{} of the model's {} genes are not in this store: {}; import the data with the same gene ids that the model was trained \
+         on, or give them to the store by `genelift prepare --match-genes` with the store that the model was trained on",
+        found.missing.len(),
+        genes.len(),
+        found.shown()
+    );
+    Err(Error::input(store.path(), message))
 }

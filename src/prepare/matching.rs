@@ -8,80 +8,55 @@ use serde_json::json;
 use super::Fit;
 use super::rows::Rows;
 use crate::error::{Error, Result};
-use crate::progress::{Event, Reporter};
-use crate::select::GeneList;
+use crate::genes::{Ambiguous, Finder, Matching, Side, shorten};
+use crate::progress::Reporter;
 use crate::store::{Store, is_store};
 
-/// Missing genes that a message names.
-const NAMED: usize = 5;
-
-/// Keeps the genes of `reference` (a store, or a list as [`GeneList::open`] reads it), in its order and under
+/// Keeps the genes of `reference` (a store, or a list as [`crate::genes::GeneList::open`] reads it), in its order and under
 /// its ids; the ids they had stay in the column `source_id`. A listed gene that the store lacks is an error
 /// unless `drop_missing`.
 ///
 /// # Errors
-/// [`Error::Data`] for missing genes, for a listed gene that is several of the store's, or the reverse.
+/// [`Error::Data`] for missing genes, for a listed gene that is several of the store's, or the reverse; [`Error::Usage`] where
+/// one gene is to be several.
 pub(super) fn match_genes(
     rows: &Rows,
     reference: &Path,
     drop_missing: bool,
+    matching: &Matching,
     report: Reporter,
 ) -> Result<Fit> {
-    let name = reference.display().to_string();
-    let list = match is_store(reference) {
-        true => GeneList::of_table(&name, Store::open_unchecked(reference)?.genes()),
-        false => GeneList::open(&name)?,
-    };
-    let genes = rows.genes();
-    let located = list.locate(genes)?;
-    let (ids, column, path) = (&located.ids, &located.column, rows.name());
-
-    let missing: Vec<&str> =
-        ids.iter().zip(&located.rows).filter(|(_, r)| r.is_empty()).map(|(id, _)| id.as_str()).collect();
+    if matching.rule() == Ambiguous::All {
+        return Err(Error::Usage(
+            "--match-genes gives every listed gene one row; --ambiguous all gives it several".into(),
+        ));
+    }
+    let (name, path, genes) = (reference.display().to_string(), rows.name(), rows.genes());
+    let (found, by) = find(reference, &Side { name: &path, ..rows.side() }, matching, report)?;
+    let missing: Vec<&String> = found.iter().filter(|(_, rows)| rows.is_empty()).map(|(id, _)| id).collect();
     if !missing.is_empty() && !drop_missing {
-        let named = missing[..missing.len().min(NAMED)].join(", ");
-        let more = if missing.len() > NAMED { ", …" } else { "" };
         return Err(Error::Data(format!(
-            "{path}: {} of {} genes of {name} are missing (looked in {column}): {named}{more}; pass \
-             --missing-genes drop to go on without them",
+            "{path}: {} of {} genes of {name} are missing (looked for by {by}): {}; pass --missing-genes drop to go on without \
+             them",
             missing.len(),
-            ids.len()
+            found.len(),
+            shorten(missing.iter().map(|id| id.to_string()))
         )));
     }
     let (mut places, mut kept) = (Vec::new(), Vec::new());
     let mut taken: HashMap<usize, &str> = HashMap::new();
-    for (id, rows) in ids.iter().zip(&located.rows) {
-        match rows[..] {
-            [] => {}
-            [place] => {
-                if let Some(other) = taken.insert(place, id) {
-                    return Err(Error::Data(format!(
-                        "{name}: {other} and {id} are both {} of {path} (matched by {column}); remove one",
-                        genes.ids[place]
-                    )));
-                }
-                places.push(place);
-                kept.push(id.clone());
-            }
-            _ => {
-                let several: Vec<&str> = rows.iter().map(|place| genes.ids[*place].as_str()).collect();
-                return Err(Error::Data(format!(
-                    "{path}: {} of its genes ({}) are {id} of {name} (matched by {column}); collapse them \
-                     first (--collapse-probes) or list them by id",
-                    rows.len(),
-                    several.join(", ")
-                )));
-            }
+    for (id, place) in found.iter().filter_map(|(id, rows)| Some((id, *rows.first()?))) {
+        if let Some(other) = taken.insert(place, id) {
+            return Err(Error::Data(format!(
+                "{name}: {other} and {id} are both {} of {path} (matched by {by}); remove one",
+                genes.ids[place]
+            )));
         }
+        places.push(place);
+        kept.push(id.clone());
     }
-    report(Event::Note(format!(
-        "{} of {} genes of {name} matched by {column}; {} of {path} are left out",
-        kept.len(),
-        ids.len(),
-        genes.len() - kept.len()
-    )));
     let record = json!({ "match_genes": {
-        "list": name, "column": column, "listed": ids.len(), "matched": kept.len(), "missing": missing.len(),
+        "list": name, "column": by, "listed": found.len(), "matched": kept.len(), "missing": missing.len(),
     }});
 
     let mut table = genes.select(&places);
@@ -90,4 +65,23 @@ pub(super) fn match_genes(
         table.set_column("source_id", source);
     }
     Ok(Fit::pick(table, places, record))
+}
+
+/// The reference's genes under its ids, each with the rows that it is; and what most were found by.
+#[allow(clippy::type_complexity)]
+fn find(
+    reference: &Path,
+    side: &Side,
+    matching: &Matching,
+    report: Reporter,
+) -> Result<(Vec<(String, Vec<usize>)>, String)> {
+    let name = reference.display().to_string();
+    let finder = Finder::new(matching, true, report)?;
+    if !is_store(reference) {
+        let found = finder.list(&name, side, None)?;
+        return Ok((found.genes, found.by));
+    }
+    let store = Store::open_unchecked(reference)?;
+    let joined = finder.stores(&Side::of_store(&name, &store), side, usize::MAX)?;
+    Ok((store.genes().ids.iter().cloned().zip(joined.rows).collect(), joined.way.to_string()))
 }

@@ -28,6 +28,7 @@ pub use quantile::Rule as QuantileRule;
 use rows::Rows;
 
 use crate::error::{Error, Result};
+use crate::genes::Matching;
 use crate::progress::{Event, Reporter};
 use crate::store::{InputFile, Origin, Store, StoreWriter, Table, atomic, is_store};
 
@@ -69,6 +70,8 @@ pub enum Step {
         reference: PathBuf,
         /// Go on without listed genes that the store lacks.
         drop_missing: bool,
+        /// How the names are matched.
+        matching: Matching,
     },
     /// Each sample's values take the quantiles of another store's mean sorted profile, by dense rank (Chen et al. 2016).
     MapQuantiles {
@@ -181,6 +184,7 @@ pub fn prepare_like(store: &Store, out: &Path, like: &Store, force: bool, report
     let record = json!({ "like": { "store": like.path().display().to_string(), "steps": names } });
     let mut origin = Origin::derived(store, record);
     origin.inputs.push(InputFile::of_store(like));
+    origin.made_up_genes = like.info().origin.made_up_genes;
     let mut written = write(&rows, &[store], &[(out.to_path_buf(), origin)], &parameters, force, report)?;
     Ok(written.remove(0))
 }
@@ -217,6 +221,7 @@ fn fit_and_write(
         rows.then(fitted, genes);
         records.push(record);
     }
+    let renamed = steps.iter().any(|s| matches!(s, Step::MatchGenes { .. } | Step::CollapseProbes { .. }));
     let origin = |store: &Store| {
         let mut origin = store.info().origin.clone();
         origin.inputs.push(InputFile::of_store(store));
@@ -224,6 +229,7 @@ fn fit_and_write(
         origin.inputs.extend(others.map(|other| InputFile::of_store(other)));
         origin.inputs.extend(inputs.iter().cloned());
         origin.transforms.extend(records.iter().cloned());
+        origin.made_up_genes &= !renamed;
         origin
     };
     let outs: Vec<_> = outs.iter().zip(stores).map(|(out, store)| (out.clone(), origin(store))).collect();
@@ -293,8 +299,8 @@ impl Step {
             Step::Range(to) => scale::range(rows, *to, report),
             Step::Dedup(settings) => dedup::dedup(rows, settings, report),
             Step::CollapseProbes { map, by } => collapse::collapse(rows, map, *by, report),
-            Step::MatchGenes { reference, drop_missing } => {
-                matching::match_genes(rows, reference, *drop_missing, report)
+            Step::MatchGenes { reference, drop_missing, matching } => {
+                matching::match_genes(rows, reference, *drop_missing, matching, report)
             }
             Step::MapQuantiles { reference } => map_quantiles(rows, reference, report),
             Step::MinSd(least) => filters::min_sd(rows, *least, report),

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::fitted::Fitted;
 use crate::error::{Error, Result};
+use crate::genes::{Kind, Side, kind};
 use crate::progress::{Event, Reporter};
 use crate::store::{Store, Table};
 
@@ -99,6 +100,18 @@ impl<'a> Rows<'a> {
     pub fn name(&self) -> String {
         let paths: Vec<_> = self.sources.iter().map(|s| s.store.path().display().to_string()).collect();
         paths.join(", ")
+    }
+
+    /// The genes as one side of a match.
+    pub fn side(&self) -> Side<'_> {
+        let side = Side::of("", &self.genes);
+        let made_up = self.sources.iter().any(|source| source.store.info().origin.made_up_genes);
+        // Steps before this one may have given the genes other names.
+        if made_up && self.genes.ids.iter().all(|id| kind::is_made_up(id)) {
+            Side { kind: Kind::MadeUp, ..side }
+        } else {
+            side
+        }
     }
 
     /// Number of samples.

@@ -38,6 +38,9 @@ pub struct Origin {
     pub inputs: Vec<InputFile>,
     /// Every transform, in order: an object of one key, its name, with the parameters.
     pub transforms: Vec<serde_json::Value>,
+    /// Whether the genes' names were made up because the file had none: such names say nothing of what a gene is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub made_up_genes: bool,
 }
 
 impl Origin {

@@ -99,6 +99,8 @@ impl Config {
                 *list = place.resolve(Path::new(list)).display().to_string();
             }
         }
+        let unmatched = &mut config.select.matching.unmatched;
+        *unmatched = unmatched.as_ref().map(|path| place.resolve(path));
         Ok(config)
     }
 }
