@@ -344,6 +344,7 @@ impl Import<'_> {
         if file.unnamed_rows && verdict.rows_of_file() == Rows::Genes {
             let rows = if file.transposed { &mut file.columns } else { &mut table };
             *rows = Table::numbered("gene_id", "gene", rows.len());
+            self.origin.made_up_genes = true;
         }
         let nameable = file.may_be_named();
         let (genes, samples) = match rows {

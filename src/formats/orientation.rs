@@ -176,7 +176,7 @@ impl Votes {
     }
 
     fn reason(&self, orientation: Orientation) -> &'static str {
-        self.of(orientation).iter().max_by_key(|e| e.weight).map_or("", |evidence| evidence.reason)
+        self.of(orientation).iter().rev().max_by_key(|e| e.weight).map_or("", |evidence| evidence.reason)
     }
 
     /// The orientation that more speaks for, and the loudest reason.
