@@ -170,6 +170,9 @@ impl Import<'_> {
         for warning in &file.warnings {
             (self.report)(Event::Warning(warning.clone()));
         }
+        for note in &file.notes {
+            (self.report)(Event::Note(note.clone()));
+        }
         let format = file.format.clone();
         // The checksum of the file is taken on a thread of its own while the values are read.
         let (rows, input) = std::thread::scope(|scope| {

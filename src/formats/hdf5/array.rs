@@ -218,7 +218,9 @@ impl Stream {
     /// The index of the chunks; `None` where the library has to read them: a filter that is not known here, or chunks that
     /// were never written.
     fn chunks(&self, chunk: [u64; 2]) -> Result<Option<Chunks>> {
-        let Some(pipeline) = Pipeline::of(&self.dataset, self.number.size) else { return Ok(None) };
+        let pipeline = Pipeline::of(&self.dataset, self.number.size);
+        let pipeline = pipeline.map_err(|e| Error::input(&self.path, format!("dataset {}: {e}", self.name)))?;
+        let Some(pipeline) = pipeline else { return Ok(None) };
         let Ok(found) = self.dataset.chunks() else { return Ok(None) };
         let across = self.shape[1].div_ceil(chunk[1]);
         if found.len() as u64 != self.shape[0].div_ceil(chunk[0]) * across {
