@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::print;
 use crate::device::recording::Element;
 use crate::error::Result;
-use crate::formats::{ImportSettings, Missing, Orientation, ReadSettings, import};
+use crate::formats::{ImportSettings, Missing, Orientation, ReadSettings, Slice, import};
 use crate::progress::Reporter;
 
 /// Arguments of `import`.
@@ -71,6 +71,20 @@ pub struct Options {
     /// Names of the samples of a file without names: a table, the first column the id
     #[arg(long, value_name = "TSV")]
     pub samples: Option<PathBuf>,
+    /// Read only the samples of this list, by id, whatever their order in it; what the file does not have is named. Of GCTX,
+    /// h5ad and other HDF5, Parquet and Arrow only the parts of the file are read that hold the slice
+    #[arg(long, value_name = "LIST")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_samples: Option<PathBuf>,
+    /// Read only the genes of this list, by id, Entrez id or symbol (every probe of a symbol); l1000 is the bundled panel
+    #[arg(long, value_name = "LIST")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_genes: Option<PathBuf>,
+    /// Read only samples whose column (of the file or of --labels) has a value: tissue=liver, tissue='liver|kidney',
+    /// tissue!=blood, tissue!= (not blank). Given several times, all must hold
+    #[arg(long = "where", value_name = "COLUMN=VALUE")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub r#where: Vec<String>,
     /// Give ids that occur again a number (x, x-1, x-2, as anndata does) in place of refusing them
     #[arg(long)]
     pub unique_names: bool,
@@ -101,6 +115,11 @@ impl Options {
             missing: self.missing,
             genes: self.genes.clone(),
             samples: self.samples.clone(),
+            slice: Slice {
+                samples: self.only_samples.clone(),
+                genes: self.only_genes.clone(),
+                conditions: self.r#where.clone(),
+            },
             unique_names: self.unique_names,
             force,
         }

@@ -66,13 +66,11 @@ fn store_text(s: &Summary) -> String {
         ("gene columns", listed(&s.gene_columns)),
     ];
     facts.extend(s.origin.inputs.iter().map(|input| {
-        (
-            "from",
-            format!(
-                "{} ({}, {} bytes, SHA-256 {:.12}…)",
-                input.path, input.format, input.bytes, input.sha256
-            ),
-        )
+        let sum = match input.sha256.as_str() {
+            "" => "a part of it was read".to_string(),
+            sum => format!("SHA-256 {sum:.12}…"),
+        };
+        ("from", format!("{} ({}, {} bytes, {sum})", input.path, input.format, input.bytes))
     }));
     facts.extend(s.origin.transforms.iter().map(|transform| ("transform", readable(transform))));
     facts.push(("fingerprint", s.fingerprint.clone()));

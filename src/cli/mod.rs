@@ -14,6 +14,7 @@ mod info;
 mod predict;
 mod prepare;
 mod progress;
+mod raw;
 mod run;
 mod select;
 mod simulate;

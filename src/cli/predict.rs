@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::{Common, print};
+use super::{Common, print, raw};
 use crate::device;
 use crate::error::Result;
-use crate::formats::{self, ImportSettings, Orientation};
+use crate::formats::Orientation;
 use crate::infer::{MissingLandmarks, Predictor, complete};
 use crate::progress::Reporter;
-use crate::store::{Store, atomic, is_store};
+use crate::store::atomic;
 
 /// Arguments of `predict`.
 #[derive(clap::Args, Debug)]
@@ -43,16 +43,10 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     atomic::check_free(&args.output, force)?;
     let predictor = Predictor::load(&args.predictor)?;
     let mut executor = device::open(&args.common.device, args.common.threads, report)?;
-    let imported; // removed at the end, whatever that is
-    let store = if is_store(&args.profiles) {
-        Store::open(&args.profiles)?
-    } else {
-        imported = atomic::Temporary::beside(&args.output, "import");
-        let settings = ImportSettings { orientation: args.orientation, ..ImportSettings::default() };
-        formats::import(std::slice::from_ref(&args.profiles), imported.path(), &settings, report)?
-    };
+    let profiles = raw::open(&args.profiles, &args.output, args.orientation, report)?;
+    let store = &profiles.store;
     let (missing, replace) = (args.missing, args.replace);
-    let done = complete(&mut *executor, &predictor, &store, &args.output, missing, replace, force, report)?;
+    let done = complete(&mut *executor, &predictor, store, &args.output, missing, replace, force, report)?;
     print(&format!(
         "store\t{}\nsamples\t{}\nmeasured\t{}\ninferred\t{}\n",
         args.output.display(),

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use super::LandmarkSet;
 use crate::error::{Error, Result};
+use crate::genes::Column;
+use crate::progress::silent;
 use crate::progress::{Event, Reporter};
 use crate::store::Table;
 
@@ -36,7 +38,7 @@ impl Identity {
             fields.iter().enumerate().for_each(|(row, field)| add(row, scheme, field));
         }
         if let Some(path) = map {
-            let table = Table::read(path)?;
+            let table = Table::read(path, Column::names_probes, &silent)?;
             let Some((_, of)) = table.columns.first() else {
                 return Err(Error::input(
                     path,

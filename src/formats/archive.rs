@@ -35,16 +35,23 @@ pub(super) fn content(path: &Path, zip: &Zip) -> Result<Content> {
         [".zgroup", ".zarray", ".zattrs", "zarr.json"].iter().any(|end| n.rsplit('/').next() == Some(end))
     }) {
         let file = path.file_name().unwrap_or_default().to_string_lossy();
-        return refuse(format!("is a Zarr store in a zip, which is not read; {}", unread::ZARR.replace("FILE", &file)));
+        return refuse(format!(
+            "is a Zarr store in a zip, which is not read; {}",
+            unread::ZARR.replace("FILE", &file)
+        ));
     }
     if any(&|n| n.ends_with("data.pkl")) {
-        return refuse("is a file of PyTorch; in Python: numpy.save(\"matrix.npy\", torch.load(…).numpy())".into());
+        return refuse(
+            "is a file of PyTorch; in Python: numpy.save(\"matrix.npy\", torch.load(…).numpy())".into(),
+        );
     }
     if any(&|n| n.ends_with(".npy")) {
         return Ok(Content::Format("npz"));
     }
     // What macOS adds to an archive is no file of it.
-    let real = |m: &&Member| !m.name.ends_with('/') && !m.name.starts_with("__MACOSX/") && !m.name.ends_with(".DS_Store");
+    let real = |m: &&Member| {
+        !m.name.ends_with('/') && !m.name.starts_with("__MACOSX/") && !m.name.ends_with(".DS_Store")
+    };
     let files: Vec<&Member> = zip.members.iter().filter(real).collect();
     match files.as_slice() {
         [] => refuse("is a zip archive without a file".into()),
@@ -52,7 +59,9 @@ pub(super) fn content(path: &Path, zip: &Zip) -> Result<Content> {
         several => {
             let first: Vec<&str> = several.iter().take(3).map(|m| m.name.as_str()).collect();
             let (n, first) = (several.len(), first.join(", "));
-            refuse(format!("is a zip archive of {n} files ({first}, …); unzip it and import the matrix in it"))
+            refuse(format!(
+                "is a zip archive of {n} files ({first}, …); unzip it and import the matrix in it"
+            ))
         }
     }
 }

@@ -42,6 +42,7 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
         genes.columns.retain(|(column, _)| column != name);
     }
     let (rows_are_samples, natural) = (blocks.turned(), Orientation::GenesBySamples);
-    let named = Named { format: "archs4", natural, samples, genes, rows_are_samples, sentinel: None, warnings };
+    let named =
+        Named { format: "archs4", natural, samples, genes, rows_are_samples, sentinel: None, warnings };
     Ok(named.with(blocks))
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Blocks, MatrixFile, Orientation, ReadSettings};
+use super::{Blocks, MatrixFile, Orientation, Picking, ReadSettings};
 use crate::error::{Error, Result};
 use crate::store::Table;
 
@@ -74,7 +74,7 @@ pub(super) fn file(
     }
     let genes = Table::new("gene_id", numbers.iter().map(|c| name(*c).to_string()).collect());
     let step = (settings.memory / 16 / size_of::<f32>() / rows).max(1);
-    let blocks = Genes { reader, columns: numbers, next: 0, step };
+    let blocks = Genes { reader, columns: numbers, places: None, next: 0, step };
     Ok(MatrixFile {
         natural: Some(Orientation::SamplesByGenes),
         transposed: true,
@@ -115,6 +115,8 @@ impl<S: Columnar> Reader<S> {
 struct Genes<S> {
     reader: Reader<S>,
     columns: Vec<usize>,
+    /// The values of a column that are wanted, where not all are.
+    places: Option<Vec<usize>>,
     next: usize,
     step: usize,
 }
@@ -123,14 +125,28 @@ impl<S: Columnar> Blocks for Genes<S> {
     fn next(&mut self, _ids: &mut Vec<String>, values: &mut Vec<f32>) -> Result<bool> {
         let last = (self.next + self.step).min(self.columns.len());
         for column in &self.columns[self.next..last] {
+            let start = values.len();
             self.reader.numbers(*column, values)?;
+            if let Some(places) = &self.places {
+                // They ascend, so nothing is overwritten before it is moved.
+                places.iter().enumerate().for_each(|(to, from)| values[start + to] = values[start + from]);
+                values.truncate(start + places.len());
+            }
         }
         let more = last > self.next;
         self.next = last;
         Ok(more)
     }
 
+    fn pick(&mut self, rows: Option<&[usize]>, columns: Option<&[usize]>) -> Result<Picking> {
+        if let Some(rows) = rows {
+            self.columns = rows.iter().map(|row| self.columns[*row]).collect();
+        }
+        self.places = columns.map(<[usize]>::to_vec);
+        Ok(Picking::Seeking)
+    }
+
     fn done(&self) -> f64 {
-        self.next as f64 / self.columns.len() as f64
+        self.next as f64 / self.columns.len().max(1) as f64
     }
 }

@@ -20,20 +20,26 @@ pub(super) fn start(path: &Path) -> Result<(Vec<u8>, &'static str)> {
 /// Opens `path` unpacked. `consumed` counts the bytes taken from the file itself.
 pub(super) fn open(path: &Path, consumed: Arc<AtomicU64>) -> Result<(Box<dyn Read + Send>, &'static str)> {
     let file = File::open(path).map_err(Error::io(path, "opening"))?;
-    let mut file = BufReader::with_capacity(1 << 18, Counted { file, consumed });
-    let start = file.fill_buf().map_err(Error::io(path, "reading"))?;
-    Ok(match start {
-        [0x1f, 0x8b, ..] => (Box::new(flate2::bufread::MultiGzDecoder::new(file)), ".gz"),
+    let file = BufReader::with_capacity(1 << 18, Counted { file, consumed });
+    unpack(file).map_err(Error::io(path, "reading"))
+}
+
+/// What `input` holds unpacked, and the suffix that says how it was packed.
+pub(crate) fn unpack<'a>(
+    mut input: impl BufRead + Send + 'a,
+) -> io::Result<(Box<dyn Read + Send + 'a>, &'static str)> {
+    Ok(match input.fill_buf()? {
+        [0x1f, 0x8b, ..] => (Box::new(flate2::bufread::MultiGzDecoder::new(input)), ".gz"),
         [b'B', b'Z', b'h', b'1'..=b'9', 0x31 | 0x17, ..] => {
-            (Box::new(bzip2::bufread::MultiBzDecoder::new(file)), ".bz2")
+            (Box::new(bzip2::bufread::MultiBzDecoder::new(input)), ".bz2")
         }
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => (Box::new(Zstd::Between(file)), ".zst"),
-        _ => (Box::new(file), ""),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => (Box::new(Zstd::Between(input)), ".zst"),
+        _ => (Box::new(input), ""),
     })
 }
 
 /// What a failed read of `path` means to the user.
-pub(super) fn failed(path: &Path, error: &io::Error) -> Error {
+pub(crate) fn failed(path: &Path, error: &io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => {
             Error::input(path, "the compressed file is truncated: it ends before its data do; copy it again")

@@ -68,6 +68,62 @@ impl Layout {
         }
     }
 
+    /// As [`Layout::parse`], of the columns `wanted` alone (ascending): the fields of the others are passed over unread.
+    pub fn parse_some(&self, line: &[u8], wanted: &[usize], out: &mut [f32]) -> Result<Words, RowError> {
+        let delimiter = self.delimiter;
+        let unquoted = match quoted_name(line, delimiter) {
+            Some((name, rest)) => Some((Some(name), rest)),
+            None if delimiter != b' ' && memchr(b'"', line).is_none() => Some((None, line)),
+            None => None,
+        };
+        let Some((name, rest)) = unquoted else {
+            let fields = split(line, delimiter).map_err(RowError::Broken)?;
+            return self.pick(fields.iter().map(String::as_bytes), None, wanted, out);
+        };
+        let ends = memchr::memchr_iter(delimiter, rest).chain([rest.len()]);
+        let mut start = 0;
+        let fields = ends.map(|end| {
+            let field = &rest[start..end];
+            start = end + 1;
+            field
+        });
+        self.pick(fields, name, wanted, out)
+    }
+
+    /// The words and the wanted numbers among the fields of a row, whose name may have been cut off.
+    fn pick<'a>(
+        &self,
+        mut fields: impl Iterator<Item = &'a [u8]>,
+        name: Option<&str>,
+        wanted: &[usize],
+        out: &mut [f32],
+    ) -> Result<Words, RowError> {
+        let mut words: Words = name.map(|name| name.trim().to_string()).into_iter().collect();
+        for field in fields.by_ref().take(1 + self.skip - words.len()) {
+            let word = std::str::from_utf8(field).map_err(|_| RowError::Broken(NOT_UTF8.into()))?;
+            words.push(word.trim().to_string());
+        }
+        let mut wanted = wanted.iter().zip(out).peekable();
+        let (mut found, mut word) = (0, None);
+        for (column, field) in fields.enumerate() {
+            if column >= self.columns.len() && self.trailing && field.trim_ascii().is_empty() {
+                continue;
+            }
+            found += 1;
+            let Some((_, value)) = wanted.next_if(|(wanted, _)| **wanted == column) else { continue };
+            match number(field) {
+                Some(x) => *value = x,
+                None => word = word.or(Some((column, String::from_utf8_lossy(field).into_owned()))),
+            }
+        }
+        match word {
+            // A row of the wrong length is the better message.
+            _ if found != self.columns.len() => Err(RowError::Ragged(words.len() + found)),
+            Some((column, word)) => Err(RowError::Word(column, word)),
+            None => Ok(words),
+        }
+    }
+
     fn parse_quoted(&self, line: &[u8], out: &mut [f32]) -> Result<Words, RowError> {
         let mut fields = split(line, self.delimiter).map_err(RowError::Broken)?;
         let expected = 1 + self.skip + out.len();

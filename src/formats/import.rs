@@ -4,14 +4,18 @@
 //! at the whole gene, its values are set aside in a [`Spool`], in memory or on disk, and turned afterwards, so memory
 //! never grows with the data.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::missing::Tally;
 use super::orientation::{self, Rows};
 use super::parts::{Part, Parts};
-use super::{MatrixFile, Missing, Orientation, ReadSettings, names};
+use super::pipe::Held;
+use super::slice::Wanted;
+use super::{MatrixFile, Missing, Orientation, Picking, ReadSettings, Slice, names, picking, sides, triples};
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
+use crate::genes::Column;
 use crate::progress::{Event, Reporter};
 use crate::store::spool::Spool;
 use crate::store::{InputFile, Origin, Store, StoreWriter, Table, atomic};
@@ -33,6 +37,8 @@ pub struct ImportSettings {
     pub genes: Option<PathBuf>,
     /// Names for the samples of a file without names.
     pub samples: Option<PathBuf>,
+    /// Which samples and genes to read, where not all.
+    pub slice: Slice,
     /// Ids that occur again get -1, -2, … as anndata makes them unique; otherwise they are refused.
     pub unique_names: bool,
     /// Replace an existing store.
@@ -49,6 +55,7 @@ impl Default for ImportSettings {
             missing: Missing::Refuse,
             genes: None,
             samples: None,
+            slice: Slice::default(),
             unique_names: false,
             force: false,
         }
@@ -74,17 +81,40 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
     }
     atomic::check_free(out, settings.force)?;
     atomic::sweep(out, "tmp");
-    let labels = settings.labels.as_deref().map(Table::read).transpose()?;
+    let mut held = Held::default();
+    let inputs = inputs.iter().map(|input| held.path(input, out)).collect::<Result<Vec<_>>>()?;
+    let settings = held.settings(settings, out)?;
+    let told = |event: Event| report(held.event(event));
+    import_files(&inputs, out, &settings, &held, &told).map_err(|error| held.error(error))
+}
+
+/// [`import()`] of files that can be read as often as it takes.
+fn import_files(
+    inputs: &[PathBuf],
+    out: &Path,
+    settings: &ImportSettings,
+    held: &Held,
+    report: Reporter,
+) -> Result<Store> {
+    let (inputs, prefixes) = expanded(inputs, report)?;
+    let inputs = inputs.as_slice();
+    let read = |path| Table::read(path, Column::names_samples, report);
+    let labels = settings.labels.as_deref().map(read).transpose()?;
+    let wanted = (!settings.slice.is_whole()).then(|| Wanted::read(&settings.slice)).transpose()?;
     let mut import = Import {
         out,
         settings,
         report,
         joins: inputs.len() > 1,
+        prefixes,
         writer: None,
         samples: Table::default(),
         parts: Parts::default(),
         spread: Vec::new(),
         origin: Origin::default(),
+        labels,
+        wanted,
+        sliced: Vec::new(),
     };
     let (mut rows_are, mut counts) = (Vec::new(), Vec::new());
     for path in inputs {
@@ -95,8 +125,9 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
     import.settle_samples(inputs, &counts)?;
     let left_out = import.parts.report(inputs, report);
     let missing = import.place()?;
+    let slice = import.tell_slice();
 
-    let Import { writer, parts, mut samples, spread, mut origin, .. } = import;
+    let Import { writer, parts, mut samples, spread, mut origin, labels, .. } = import;
     let (Some(writer), Some(genes)) = (writer, parts.genes) else {
         return Err(Error::Data(format!("{}: no sample is left", out.display())));
     };
@@ -115,10 +146,39 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
         report(Event::Warning(format!("{missing} missing values: {}", replaced_how(settings.missing))));
     }
     warn_constant(&genes, &spread, report);
-    origin.transforms.push(serde_json::json!({ "import": {
+    let mut record = serde_json::json!({
         "rows": rows_are, "missing": settings.missing, "missing_values": missing, "genes_left_out": left_out,
-    }}));
+    });
+    if let Some(slice) = slice {
+        record["slice"] = slice;
+    }
+    origin.transforms.push(serde_json::json!({ "import": record }));
+    held.origin(&mut origin);
     writer.finish(genes, samples, origin)
+}
+
+/// The inputs, with the matrices of a directory that holds several samples in its place; and the prefix of each.
+fn expanded(inputs: &[PathBuf], report: Reporter) -> Result<(Vec<PathBuf>, HashMap<PathBuf, String>)> {
+    let (mut files, mut prefixes) = (Vec::new(), HashMap::new());
+    for input in inputs {
+        match if input.is_dir() { triples::samples(input)? } else { None } {
+            None => files.push(input.clone()),
+            Some(samples) => {
+                let names: Vec<&str> = samples.iter().take(6).map(|(_, prefix)| prefix.as_str()).collect();
+                let more = if samples.len() > names.len() { ", …" } else { "" };
+                report(Event::Note(format!(
+                    "{}: {} samples are joined ({}{more}); their names stand before the ids of their cells and in the column \
+                     sample",
+                    input.display(),
+                    samples.len(),
+                    names.join(", ")
+                )));
+                files.extend(samples.iter().map(|(path, _)| path.clone()));
+                prefixes.extend(samples);
+            }
+        }
+    }
+    Ok((files, prefixes))
 }
 
 fn replaced_how(missing: Missing) -> &'static str {
@@ -150,12 +210,19 @@ struct Import<'a> {
     report: Reporter<'a>,
     /// Whether there are several files: then which genes stay is known after the last one only.
     joins: bool,
+    /// Of matrices from a directory of several samples.
+    prefixes: HashMap<PathBuf, String>,
     writer: Option<StoreWriter>,
     samples: Table,
     parts: Parts,
     /// Smallest and largest value of every gene of the store.
     spread: Vec<(f32, f32)>,
     origin: Origin,
+    labels: Option<Table>,
+    /// What is wanted of the files, where not all is.
+    wanted: Option<Wanted>,
+    /// What was taken of each file, for the record.
+    sliced: Vec<serde_json::Value>,
 }
 
 impl Import<'_> {
@@ -166,27 +233,107 @@ impl Import<'_> {
 
     /// Reads one file into the store, or into a part where it has to wait.
     fn read(&mut self, path: &Path) -> Result<Rows> {
-        let file = super::open(path, &self.settings.read)?;
-        for warning in &file.warnings {
-            (self.report)(Event::Warning(warning.clone()));
+        let mut file = super::open(path, &self.settings.read)?;
+        if let Some(prefix) = self.prefixes.get(path) {
+            triples::mark(&mut file, prefix);
         }
         for note in &file.notes {
             (self.report)(Event::Note(note.clone()));
         }
+        for warning in &file.warnings {
+            (self.report)(Event::Warning(warning.clone()));
+        }
+        let beside = std::mem::take(&mut file.beside);
         let format = file.format.clone();
+        let told = self.slice(path, &mut file)?;
+        // A slice of which only the bytes are read: a checksum of all the others would cost more than the slice.
+        let seeking = matches!(told, Some((_, Picking::Seeking)));
+        let decision = told.map(|(decision, _)| decision);
         // The checksum of the file is taken on a thread of its own while the values are read.
         let (rows, input) = std::thread::scope(|scope| {
-            let input = scope.spawn(|| InputFile::of(path, &format));
-            let rows = self.read_values(path, file);
+            let input = scope.spawn(|| match seeking {
+                true => InputFile::unread(path, &format),
+                false => InputFile::of(path, &format),
+            });
+            let rows = self.read_values(path, file, decision);
             (rows, input.join())
         });
         let rows = rows?;
         let input = input.map_err(|_| Error::input(path, "the checksum could not be taken"))??;
         self.origin.inputs.push(input);
+        for (path, role) in beside {
+            self.origin.inputs.push(InputFile::of(&path, role)?);
+        }
         Ok(rows)
     }
 
-    fn read_values(&mut self, path: &Path, mut file: MatrixFile) -> Result<Rows> {
+    /// Cuts the file to what is wanted of it; what its rows are and why, and how it is read.
+    fn slice(
+        &mut self,
+        path: &Path,
+        file: &mut MatrixFile,
+    ) -> Result<Option<((Rows, &'static str), Picking)>> {
+        let Some(mut wanted) = self.wanted.take() else { return Ok(None) };
+        let rows = match &file.rows {
+            Some(rows) => rows.clone(),
+            None => picking::row_names(path, &self.settings.read)?,
+        };
+        let longer = || (Rows::longer_side(rows.len(), file.columns.len()), orientation::LONGER);
+        let decision = orientation::decide(file, &rows.ids, self.settings.orientation).unwrap_or_else(longer);
+        let side = if decision.0 == Rows::Samples { Rows::Genes } else { Rows::Samples };
+        let rows = self.named(path, rows, decision.0, file.may_be_named())?;
+        file.columns = self.named(path, file.columns.clone(), side, file.may_be_named())?;
+        let (genes, samples) = match decision.0 {
+            Rows::Samples => (&file.columns, &rows),
+            Rows::Genes => (&rows, &file.columns),
+        };
+        let mut labelled = samples.clone();
+        names::settle_columns(&mut labelled, "sample_id");
+        if let Some((labels, source)) = self.labels.as_ref().zip(self.settings.labels.as_ref()) {
+            // A file of which no sample has labels is no error as long as another has some.
+            let _ = names::add_labels(&mut labelled, labels, source);
+        }
+        let taken = wanted.of(path, &labelled, genes)?;
+        let count = |some: &Option<Vec<usize>>, all: usize| [some.as_ref().map_or(all, Vec::len), all];
+        self.sliced.push(serde_json::json!({
+            "samples": count(&taken.samples, samples.len()), "genes": count(&taken.genes, genes.len()),
+        }));
+        (self.report)(Event::Note(format!("{}: a slice is read: {}", path.display(), taken.words)));
+        let (some, columns) = match decision.0 {
+            Rows::Samples => (taken.samples, taken.genes),
+            Rows::Genes => (taken.genes, taken.samples),
+        };
+        let picking = picking::pick(file, &rows, some.as_deref(), columns.as_deref())?;
+        self.wanted = Some(wanted);
+        Ok(Some((decision, picking)))
+    }
+
+    /// Names what no file has of the slice; the slice for the record.
+    fn tell_slice(&mut self) -> Option<serde_json::Value> {
+        let wanted = self.wanted.as_ref()?;
+        let missing = wanted.missing();
+        for (list, names) in missing.iter().filter(|(_, names)| !names.is_empty()) {
+            let first: Vec<&str> = names.iter().take(10).map(String::as_str).collect();
+            let more = if names.len() > first.len() { ", …" } else { "" };
+            let message = format!("{list}: {} names are in no file: {}{more}", names.len(), first.join(", "));
+            (self.report)(Event::Warning(message));
+        }
+        let not_found: Vec<&String> = missing.iter().flat_map(|(_, names)| names).collect();
+        let Slice { samples, genes, conditions } = &self.settings.slice;
+        self.origin.inputs.extend(wanted.inputs.iter().cloned());
+        Some(serde_json::json!({
+            "only_samples": samples, "only_genes": genes, "where": conditions, "of_files": self.sliced,
+            "not_found": not_found,
+        }))
+    }
+
+    /// Reads the values; what the rows are is known already where a slice was cut.
+    fn read_values(
+        &mut self,
+        path: &Path,
+        mut file: MatrixFile,
+        told_rows: Option<(Rows, &'static str)>,
+    ) -> Result<Rows> {
         let megabytes = super::bytes_of(path)?.div_ceil(1 << 20);
         let task = format!("reading {}", path.display());
         (self.report)(Event::Started { task, total: Some(megabytes), unit: "MB" });
@@ -194,7 +341,8 @@ impl Import<'_> {
         let told = self.settings.orientation;
         let mut tally = Tally::new(file.columns.len());
         let (mut ids, mut values) = (Vec::new(), Vec::new());
-        let (mut decision, mut agreed) = (None, false);
+        let sliced = told_rows.is_some();
+        let (mut decision, mut agreed) = (told_rows, false);
         let mut spool: Option<Spool> = None;
         while file.blocks.next(&mut ids, &mut values)? {
             tally.mark(&mut values, file.sentinel);
@@ -205,7 +353,10 @@ impl Import<'_> {
             let direct = spool.is_none() && self.at_once() && matches!(decision, Some((Rows::Samples, _)));
             if direct {
                 if !agreed {
-                    let genes = self.named(path, file.columns.clone(), Rows::Genes, file.unnamed)?;
+                    let genes = match sliced {
+                        true => file.columns.clone(),
+                        false => self.named(path, file.columns.clone(), Rows::Genes, file.may_be_named())?,
+                    };
                     self.spread = vec![UNSEEN; genes.len()];
                     agreed = true;
                 }
@@ -224,7 +375,9 @@ impl Import<'_> {
         (self.report)(Event::Finished);
 
         let mut table = file.rows.take().unwrap_or_else(|| Table::new("", std::mem::take(&mut ids)));
-        table.columns.extend(file.blocks.row_columns());
+        if !sliced {
+            table.columns.extend(file.blocks.row_columns());
+        }
         if table.is_empty() {
             return Err(Error::input(path, "the matrix is empty: there is no row of values"));
         }
@@ -240,12 +393,18 @@ impl Import<'_> {
         if self.settings.missing == Missing::Refuse && tally.count > 0 && !self.joins {
             return Err(refused(path, &tally, &table, &file.columns));
         }
+        let nameable = file.may_be_named();
         let (genes, samples) = match rows {
             Rows::Samples => (file.columns, table),
             Rows::Genes => (table, file.columns),
         };
-        let genes = self.named(path, genes, Rows::Genes, file.unnamed)?;
-        let samples = self.named(path, samples, Rows::Samples, file.unnamed)?;
+        let (genes, samples) = match sliced {
+            true => (genes, samples), // named when the slice was cut
+            false => (
+                self.named(path, genes, Rows::Genes, nameable)?,
+                self.named(path, samples, Rows::Samples, nameable)?,
+            ),
+        };
         let n_samples = samples.len();
         self.samples.append(samples);
         let place = self.parts.add_genes(path, genes)?;
@@ -289,30 +448,22 @@ impl Import<'_> {
     }
 
     /// The names of one side, checked; for a file without names those of `--genes` or `--samples`.
-    fn named(&self, path: &Path, table: Table, side: Rows, unnamed: bool) -> Result<Table> {
+    fn named(&self, path: &Path, table: Table, side: Rows, nameable: bool) -> Result<Table> {
         let (option, key) = match side {
             Rows::Genes => (&self.settings.genes, "gene"),
             Rows::Samples => (&self.settings.samples, "sample"),
         };
         let mut table = match option {
-            None if unnamed => Table::numbered(key, key, table.len()),
+            None if table.is_numbered() => Table::numbered(key, key, table.len()), // by the side that it turned out to be
             None => table,
-            Some(_) if !unnamed => {
+            Some(_) if !nameable => {
                 let message = format!(
                     "--{key}s is for files without names (.npy, .npz, .mtx); {} has its own",
                     path.display()
                 );
                 return Err(Error::Usage(message));
             }
-            Some(names) => {
-                let given = Table::read(names)?;
-                if given.len() != table.len() {
-                    let (rows, n) = (given.len(), table.len());
-                    let message = format!("has {rows} rows for the {n} {key}s of {}", path.display());
-                    return Err(Error::input(names, message));
-                }
-                given
-            }
+            Some(names) => sides::given(names, side, table.len(), path, self.report)?,
         };
         if let Some(at) = table.ids.iter().position(String::is_empty) {
             return Err(Error::input(path, format!("{key} {} has no name; give every {key} one", at + 1)));

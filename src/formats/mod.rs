@@ -7,7 +7,7 @@ mod archive;
 mod archs4;
 mod arrow;
 mod columns;
-mod compressed;
+pub(crate) mod compressed;
 mod export;
 mod fields;
 mod flat;
@@ -27,19 +27,24 @@ mod orientation;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod parts;
+mod picking;
+mod pipe;
 mod series_matrix;
 #[cfg(feature = "excel")]
 mod sheet;
 #[cfg(feature = "excel")]
 mod sheet_rows;
+mod sides;
+mod slice;
 mod spooled;
 mod tenx;
 mod text;
+mod triples;
 mod unread;
 mod zip;
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::store::Table;
@@ -47,6 +52,8 @@ pub use export::export;
 pub use import::{ImportSettings, import};
 pub use missing::Missing;
 pub use orientation::Orientation;
+pub use picking::Picking;
+pub use slice::Slice;
 
 /// One format that can be read.
 pub struct Format {
@@ -155,7 +162,7 @@ pub const FORMATS: &[Format] = &[
         extensions: &["mtx"],
         magic: mtx::magic,
         begins: "%%MatrixMarket",
-        open: mtx::open,
+        open: triples::open,
     },
     Format { name: "csv", extensions: &["csv"], magic: text::magic, begins: "text", open: text::open_csv },
     Format {
@@ -211,12 +218,18 @@ pub struct MatrixFile {
     pub transposed: bool,
     /// Whether the names are made up ("gene_1").
     pub unnamed: bool,
+    /// Whether other names may be given although some are known, from files beside the matrix.
+    pub nameable: bool,
     /// A number that stands for a missing value.
     pub sentinel: Option<f32>,
-    /// Things worth a warning.
-    pub warnings: Vec<String>,
+    /// Why it lies as [`MatrixFile::natural`] says, where it is not the format that tells.
+    pub reason: Option<&'static str>,
+    /// Further files that were read: their path and what they are.
+    pub beside: Vec<(PathBuf, &'static str)>,
     /// Things worth a word.
     pub notes: Vec<String>,
+    /// Things worth a warning.
+    pub warnings: Vec<String>,
     /// The values.
     pub blocks: Box<dyn Blocks>,
 }
@@ -232,11 +245,21 @@ impl MatrixFile {
             natural: None,
             transposed: false,
             unnamed: false,
+            nameable: false,
             sentinel: None,
-            warnings: Vec::new(),
+            reason: None,
+            beside: Vec::new(),
             notes: Vec::new(),
+            warnings: Vec::new(),
             blocks,
         }
+    }
+}
+
+impl MatrixFile {
+    /// Whether names may be given for what it holds.
+    fn may_be_named(&self) -> bool {
+        self.unnamed || self.nameable
     }
 }
 
@@ -252,6 +275,16 @@ pub trait Blocks {
     /// Share of the file that is read, 0 to 1.
     fn done(&self) -> f64;
 
+    /// Before the first block: hands out only these rows and columns from now on (ascending places; all where `None`), if
+    /// the reader can do so at less cost than by reading everything.
+    ///
+    /// # Errors
+    /// As [`Blocks::next`].
+    fn pick(&mut self, rows: Option<&[usize]>, columns: Option<&[usize]>) -> Result<Picking> {
+        let _ = (rows, columns);
+        Ok(Picking::Not)
+    }
+
     /// After the last block, further columns about the rows, where text tells them row by row.
     fn row_columns(&mut self) -> Vec<(String, Vec<String>)> {
         Vec::new()
@@ -266,7 +299,7 @@ pub trait Blocks {
 pub fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let names = || FORMATS.iter().map(|f| f.name).collect::<Vec<_>>().join(", ");
     if path.is_dir() {
-        return open_directory(path, settings);
+        return triples::open_directory(path, settings);
     }
     let (start, compression) = compressed::start(path)?;
     let start = start.strip_prefix(b"\xEF\xBB\xBF").map_or(start.clone(), <[u8]>::to_vec);
@@ -316,7 +349,11 @@ fn open_archive(path: &Path, start: &[u8], settings: &ReadSettings) -> Result<Ma
             let mut input = zip.read(&member)?;
             let copy = spooled::Spooled::copy(path, &mut input)?;
             let mut file = copy.open(|inner| open(inner, settings))?;
-            file.notes.push(format!("{}: a zip archive; its one file {} is read", path.display(), member.name));
+            file.notes.push(format!(
+                "{}: a zip archive; its one file {} is read",
+                path.display(),
+                member.name
+            ));
             file.format.push_str(".zip");
             return Ok(file);
         }
@@ -366,21 +403,7 @@ fn is_utf16(start: &[u8]) -> bool {
 
 /// Whether `path` is a directory that holds a matrix file in parts, as 10x Genomics writes it.
 pub fn is_directory(path: &Path) -> bool {
-    path.is_dir() && mtx::is_directory(path)
-}
-
-/// Opens one of the formats that are a directory.
-fn open_directory(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
-    if is_directory(path) {
-        return mtx::open_directory(path, settings);
-    }
-    if let Some(message) = unread::folder(path) {
-        return Err(Error::input(path, message));
-    }
-    Err(Error::input(
-        path,
-        "is a directory; a matrix file is needed, or a 10x directory (matrix.mtx, features.tsv, barcodes.tsv)",
-    ))
+    path.is_dir() && triples::is_directory(path)
 }
 
 /// The format by content where that is telling, else by the file's ending.
@@ -445,6 +468,14 @@ pub struct FileInfo {
 /// # Errors
 /// As [`open`], and a first block that cannot be read.
 pub fn describe(path: &Path, settings: &ReadSettings) -> Result<FileInfo> {
+    let mut held = pipe::Held::default();
+    let copy = held.path(path, &std::env::temp_dir().join("genelift"))?;
+    let info = describe_file(&copy, settings).map_err(|error| held.error(error))?;
+    Ok(FileInfo { path: held.text(&info.path), ..info })
+}
+
+/// [`describe`] of a file that can be read more than once.
+fn describe_file(path: &Path, settings: &ReadSettings) -> Result<FileInfo> {
     let mut file = open(path, settings)?;
     let (mut ids, mut values) = (Vec::new(), Vec::new());
     file.blocks.next(&mut ids, &mut values)?;

@@ -1,5 +1,4 @@
-//! MatrixMarket (<https://math.nist.gov/MatrixMarket/formats.html>), alone or as 10x Genomics writes it: a directory
-//! with `matrix.mtx`, `features.tsv` (or `genes.tsv`) and `barcodes.tsv`, each perhaps packed.
+//! MatrixMarket (<https://math.nist.gov/MatrixMarket/formats.html>); `triples.rs` finds the names of its sides.
 //!
 //! A first pass checks every entry and finds their order. Entries sorted by column or by row are then read as they lie, a
 //! block of columns or rows dense at a time; for any other order each block is a pass of its own.
@@ -21,7 +20,8 @@ pub(super) fn magic(start: &[u8]) -> bool {
 /// Text that one task parses.
 const TASK: usize = 1 << 16;
 
-pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
+/// The matrix, checked and surveyed.
+pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<Matrix> {
     let (matrix, entries) = survey(path, settings)?;
     // Nothing is allocated by what a header claims.
     if matrix.rows.max(matrix.columns) > super::FREE_NAMES.saturating_add(entries.saturating_mul(64)) {
@@ -31,101 +31,12 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
             format!("claims {claim} for {entries} entries; is the size line damaged?"),
         ));
     }
-    let (genes, samples) = (Table::numbered("gene_id", "gene", matrix.rows), matrix.columns);
-    let samples = Table::numbered("sample_id", "sample", samples);
-    Ok(MatrixFile { unnamed: true, ..matrix.into_file("mtx", genes, samples, settings) })
+    Ok(matrix)
 }
 
-/// Whether a directory holds a 10x matrix.
-pub(super) fn is_directory(path: &Path) -> bool {
-    find(path, &["matrix.mtx"]).is_ok_and(|found| found.is_some())
-}
-
-/// Opens a 10x directory.
-pub(super) fn open_directory(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
-    let member = |names: &[&str]| {
-        find(path, names)?.ok_or_else(|| {
-            let names = names.join(" or ");
-            Error::input(path, format!("holds no {names} (nor one packed) beside its matrix.mtx"))
-        })
-    };
-    let features = member(&["features.tsv", "genes.tsv"])?;
-    let matrix_path = member(&["matrix.mtx"])?;
-    let genes = names(&features, &["symbol", "feature_type", "chromosome", "start", "end"], settings)?;
-    let samples = names(&member(&["barcodes.tsv"])?, &[], settings)?;
-    let (matrix, _) = survey(&matrix_path, settings)?;
-    if (matrix.rows, matrix.columns) != (genes.len(), samples.len()) {
-        let message = format!(
-            "is {} × {}, but there are {} features and {} barcodes; the files do not belong together",
-            matrix.rows,
-            matrix.columns,
-            genes.len(),
-            samples.len()
-        );
-        return Err(Error::input(matrix_path, message));
-    }
-    let mut warnings = Vec::new();
-    let mut types = genes.column("feature_type").unwrap_or_default().to_vec();
-    types.sort_unstable();
-    types.dedup();
-    if types.len() > 1 {
-        warnings.push(format!(
-            "{}: features of {} types are kept ({}); their column feature_type tells them apart",
-            path.display(),
-            types.len(),
-            types.join(", ")
-        ));
-    }
-    Ok(MatrixFile { warnings, ..matrix.into_file("10x-mtx", genes, samples, settings) })
-}
-
-/// The file of one of these names in a directory, plain or packed, perhaps with a prefix (`GSM123_matrix.mtx.gz`).
-///
-/// # Errors
-/// A directory that cannot be read, or one that holds several such files.
-fn find(directory: &Path, names: &[&str]) -> Result<Option<PathBuf>> {
-    let entries = directory.read_dir().map_err(Error::io(directory, "reading"))?;
-    let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    found.retain(|path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let plain = super::PACKED.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name);
-        let hidden = name.starts_with('.');
-        path.is_file() && !hidden && names.iter().any(|wanted| plain.ends_with(wanted))
-    });
-    found.sort();
-    match found.as_slice() {
-        [_, _, ..] => {
-            let message = format!("holds several {}; leave one", names.join(" and "));
-            Err(Error::input(directory, message))
-        }
-        _ => Ok(found.pop()),
-    }
-}
-
-/// The ids and further columns of a table without a header.
-fn names(path: &Path, columns: &[&str], settings: &ReadSettings) -> Result<Table> {
-    let mut lines = Lines::open(path, settings)?;
-    let mut table = Table::new("id", Vec::new());
-    while let Some(line) = lines.line()? {
-        let line =
-            String::from_utf8(line).map_err(|_| Error::input(path, "is not UTF-8 text; save it as UTF-8"))?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let mut fields = line.split('\t').map(|field| field.trim().to_string());
-        let before = table.len();
-        table.ids.extend(fields.next());
-        for (i, (field, name)) in fields.zip(columns).enumerate() {
-            if i == table.columns.len() {
-                table.columns.push((name.to_string(), vec![String::new(); before]));
-            }
-            table.columns[i].1.push(field);
-        }
-        for (_, fields) in &mut table.columns {
-            fields.resize(before + 1, String::new());
-        }
-    }
-    Ok(table)
+/// Rows and columns, as the header tells them; no entry is read.
+pub(super) fn shape(path: &Path, settings: &ReadSettings) -> Result<(usize, usize)> {
+    header(path, settings).map(|(matrix, _)| (matrix.rows, matrix.columns))
 }
 
 /// How the values lie in the file.
@@ -141,13 +52,13 @@ enum Kind {
 
 /// What a file says of itself, and the order of its entries.
 #[derive(Debug, Clone)]
-struct Matrix {
+pub(super) struct Matrix {
     path: PathBuf,
     kind: Kind,
     /// The factor of the mirrored entries, where only one triangle is stored.
     mirror: Option<f32>,
-    rows: usize,
-    columns: usize,
+    pub rows: usize,
+    pub columns: usize,
     entries: usize,
     order: Order,
 }
@@ -248,9 +159,17 @@ fn triangle(n: usize, rows: usize, mirror: Option<f32>) -> Option<usize> {
 }
 
 impl Matrix {
-    fn into_file(self, format: &str, genes: Table, samples: Table, settings: &ReadSettings) -> MatrixFile {
+    /// The file whose rows and columns have these names.
+    pub fn into_file(
+        self,
+        format: &str,
+        rows: Table,
+        columns: Table,
+        natural: Orientation,
+        settings: &ReadSettings,
+    ) -> MatrixFile {
         let by_rows = self.order == Order::Rows;
-        let (columns, rows) = if by_rows { (samples, genes) } else { (genes, samples) };
+        let (columns, rows) = if by_rows { (columns, rows) } else { (rows, columns) };
         // The dense block is the largest piece of memory; without an order, each costs a pass.
         let share = if self.order == Order::None { 4 } else { 16 };
         let step =
@@ -266,7 +185,7 @@ impl Matrix {
             matrix: self,
         };
         MatrixFile {
-            natural: Some(Orientation::GenesBySamples),
+            natural: Some(natural),
             transposed: !by_rows,
             ..MatrixFile::new(format, columns, Some(rows), Box::new(blocks))
         }

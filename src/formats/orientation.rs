@@ -48,7 +48,7 @@ impl Rows {
 pub(super) fn decide(file: &MatrixFile, rows: &[String], told: Orientation) -> Option<(Rows, &'static str)> {
     let (orientation, reason) = match (told, file.natural) {
         (Orientation::Auto, None) => return by_names(rows, &file.columns.ids, &file.corner),
-        (Orientation::Auto, Some(natural)) => (natural, "by the format's definition"),
+        (Orientation::Auto, Some(natural)) => (natural, file.reason.unwrap_or("by the format's definition")),
         (told, _) => (told, "as told"),
     };
     let by_rows = (orientation == Orientation::SamplesByGenes) != file.transposed;

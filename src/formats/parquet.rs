@@ -156,9 +156,23 @@ impl Unpacked {
             Page::DictionaryPage { buf, num_values, encoding, is_sorted } => {
                 Page::DictionaryPage { buf: unzstd(&buf, 0)?.into(), num_values, encoding, is_sorted }
             }
-            Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, statistics } => {
+            Page::DataPage {
+                buf,
+                num_values,
+                encoding,
+                def_level_encoding,
+                rep_level_encoding,
+                statistics,
+            } => {
                 let buf = unzstd(&buf, 0)?.into();
-                Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, statistics }
+                Page::DataPage {
+                    buf,
+                    num_values,
+                    encoding,
+                    def_level_encoding,
+                    rep_level_encoding,
+                    statistics,
+                }
             }
             // The levels at the start of such a page are never packed.
             Page::DataPageV2 {
@@ -384,8 +398,7 @@ const WRITTEN: usize = 16 << 20;
 
 /// Writes the next column of a row group.
 fn put<T: DataType>(group: &mut SerializedRowGroupWriter<File>, values: &[T::T]) -> Outcome<()> {
-    let missing =
-        || ParquetError::General("there are more columns than the schema has".into());
+    let missing = || ParquetError::General("there are more columns than the schema has".into());
     let mut column = group.next_column()?.ok_or_else(missing)?;
     column.typed::<T>().write_batch(values, None, None)?;
     column.close()

@@ -22,15 +22,19 @@ pub(super) fn magic(start: &[u8]) -> bool {
 
 pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let mut lines = Lines::open(path, settings)?;
-    let mut about: Vec<(String, Vec<String>)> = Vec::new();
+    let (mut about, mut warnings) = (Vec::<(String, Vec<String>)>::new(), Vec::new());
     loop {
         let line = lines.expect(&format!("the line {BEGIN}"))?;
         if line.starts_with(BEGIN) {
             break;
         }
         if let Some(line) = line.strip_prefix("!Sample_") {
-            let mut fields = fields(line);
-            about.push((fields.remove(0), fields));
+            let mut told = fields(line);
+            let name = told.remove(0);
+            match broken(line) {
+                true => warnings.push(left_out(path, &name, "holds a line break")),
+                false => about.push((name, told)),
+            }
         }
     }
     let mut columns = fields(&lines.expect("the table's header")?);
@@ -42,8 +46,56 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     }
     let layout = Layout { delimiter: b'\t', skip: 0, columns, trailing: true };
     let mut file = TextBlocks::new(lines, layout, Ending::Marker(END)).into_file("series-matrix", corner);
-    describe(path, &mut file.columns, about)?;
-    Ok(MatrixFile { natural: Some(Orientation::GenesBySamples), ..file })
+    fit(path, &file.columns, &mut about, &mut warnings)?;
+    describe(&mut file.columns, about);
+    Ok(MatrixFile { natural: Some(Orientation::GenesBySamples), warnings, ..file })
+}
+
+/// Whether a field begins with a quote and never ends: its text goes on below the line.
+fn broken(line: &str) -> bool {
+    let open = |field: &str| field.starts_with('"') && (field.len() < 2 || !field.ends_with('"'));
+    line.split('\t').map(str::trim).any(open)
+}
+
+fn left_out(path: &Path, name: &str, why: &str) -> String {
+    format!("{}: !Sample_{name} {why}; that column is left out, the values are not concerned", path.display())
+}
+
+/// Leaves out the lines that do not have a field for every sample.
+fn fit(
+    path: &Path,
+    samples: &Table,
+    about: &mut Vec<(String, Vec<String>)>,
+    warnings: &mut Vec<String>,
+) -> Result<()> {
+    let n = samples.len();
+    for (_, fields) in about.iter_mut() {
+        let filled = fields.iter().rposition(|field| !field.is_empty()).map_or(0, |last| last + 1);
+        fields.truncate(filled.max(n));
+    }
+    let accessions = about.iter().find(|(name, _)| name == "geo_accession");
+    // A line cut short still names samples of the table; other names mean another table.
+    if let Some((_, ids)) = accessions.filter(|(_, ids)| !is_part(ids, &samples.ids)) {
+        let message = format!(
+            "!Sample_geo_accession names {} samples, the table {n}, and not the same in this order; is the file damaged?",
+            ids.len()
+        );
+        return Err(Error::input(path, message));
+    }
+    about.retain(|(name, fields)| {
+        let found = fields.len();
+        if found != n {
+            warnings.push(left_out(path, name, &format!("has {found} fields for {n} samples")));
+        }
+        found == n
+    });
+    Ok(())
+}
+
+/// Whether `some` are of `all`, in their order.
+fn is_part(some: &[String], all: &[String]) -> bool {
+    let mut all = all.iter();
+    some.iter().all(|id| all.any(|other| other == id))
 }
 
 /// The fields of a line about samples: GEO quotes each, and no field holds a tab, but quotes inside are not doubled.
@@ -57,22 +109,10 @@ fn fields(line: &str) -> Vec<String> {
 }
 
 /// Adds what is told about the samples as columns; characteristics, which read `key: value`, under their keys.
-fn describe(path: &Path, samples: &mut Table, about: Vec<(String, Vec<String>)>) -> Result<()> {
+fn describe(samples: &mut Table, about: Vec<(String, Vec<String>)>) {
     let n = samples.len();
-    let accessions = about.iter().find(|(name, _)| name == "geo_accession");
-    if let Some((_, ids)) = accessions.filter(|(_, ids)| *ids != samples.ids) {
-        let message = format!(
-            "!Sample_geo_accession names {} samples, the table {n}, and not the same in this order; is the file damaged?",
-            ids.len()
-        );
-        return Err(Error::input(path, message));
-    }
     let mut traits: Vec<(String, Vec<String>)> = Vec::new();
     for (name, fields) in about {
-        if fields.len() != n {
-            let found = fields.len();
-            return Err(Error::input(path, format!("!Sample_{name} has {found} fields for {n} samples")));
-        }
         let Some(channel) = name.strip_prefix("characteristics_ch") else {
             // Some lines come several times, which settling the names sees to; the accession is the id.
             if name != "geo_accession" {
@@ -98,5 +138,4 @@ fn describe(path: &Path, samples: &mut Table, about: Vec<(String, Vec<String>)>)
         }
     }
     samples.columns.append(&mut traits);
-    Ok(())
 }

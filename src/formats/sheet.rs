@@ -42,10 +42,9 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let (mut rows, sheet) = (Rows::default(), sheets[chosen].clone());
     let spooled = Spooled::create(path, |out| {
         let filled = guarded(path, || book.write(&sheet, &mut rows, out));
-        filled.and_then(|written| written.map_err(Error::io(path, "unpacking"))).map_or_else(
-            |e| Ok(Err(e)),
-            |()| rows.finish(out).map(Ok),
-        )
+        filled
+            .and_then(|written| written.map_err(Error::io(path, "unpacking")))
+            .map_or_else(|e| Ok(Err(e)), |()| rows.finish(out).map(Ok))
     })?;
     if rows.is_empty() {
         return Err(Error::input(path, format!("sheet {sheet:?} is empty{}", others(&sheets, chosen))));
@@ -59,7 +58,8 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
         let (at, n) = (chosen + 1, sheets.len());
         file.notes.push(format!("{shown}: sheet {at} of {n}, {sheet:?}, is read{}", others(&sheets, chosen)));
     }
-    file.warnings.extend(rows.warnings(name == "xls").into_iter().map(|w| format!("{shown}, sheet {sheet:?}: {w}")));
+    file.warnings
+        .extend(rows.warnings(name == "xls").into_iter().map(|w| format!("{shown}, sheet {sheet:?}: {w}")));
     Ok(file)
 }
 
@@ -95,27 +95,41 @@ fn kind(path: &Path, memory: usize) -> Result<&'static str> {
 /// The sheet that is meant: by name, by number from 1, or the first that is shown.
 fn choose(path: &Path, sheets: &[String], told: Option<&str>) -> Result<usize> {
     let Some(told) = told else {
-        return if sheets.is_empty() { Err(Error::input(path, "the workbook has no sheet of cells")) } else { Ok(0) };
+        return if sheets.is_empty() {
+            Err(Error::input(path, "the workbook has no sheet of cells"))
+        } else {
+            Ok(0)
+        };
     };
     let by_name = sheets.iter().position(|sheet| sheet == told);
     let by_number = || told.parse::<usize>().ok()?.checked_sub(1).filter(|at| *at < sheets.len());
     by_name.or_else(by_number).ok_or_else(|| {
         let names: Vec<String> = sheets.iter().map(|sheet| format!("{sheet:?}")).collect();
-        Error::input(path, format!("has no sheet {told:?}; --sheet takes one of {}, or its number", names.join(", ")))
+        Error::input(
+            path,
+            format!("has no sheet {told:?}; --sheet takes one of {}, or its number", names.join(", ")),
+        )
     })
 }
 
 /// What to do for the sheets that are not read.
 fn others(sheets: &[String], chosen: usize) -> String {
-    let names: Vec<String> =
-        sheets.iter().enumerate().filter(|(at, _)| *at != chosen).take(8).map(|(_, s)| format!("{s:?}")).collect();
+    let names: Vec<String> = sheets
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| *at != chosen)
+        .take(8)
+        .map(|(_, s)| format!("{s:?}"))
+        .collect();
     if names.is_empty() { String::new() } else { format!("; --sheet reads another: {}", names.join(", ")) }
 }
 
 /// The error with the sheet's name before it.
 fn in_sheet(error: Error, sheet: &str) -> Error {
     match error {
-        Error::Input { path, message } => Error::Input { path, message: format!("sheet {sheet:?}: {message}") },
+        Error::Input { path, message } => {
+            Error::Input { path, message: format!("sheet {sheet:?}: {message}") }
+        }
         other => other,
     }
 }
@@ -155,7 +169,8 @@ impl Book {
             Book::Ods(book) => book.sheets_metadata(),
         };
         let cells = all.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet);
-        let (shown, hidden): (Vec<_>, Vec<_>) = cells.partition(|sheet| sheet.visible == SheetVisible::Visible);
+        let (shown, hidden): (Vec<_>, Vec<_>) =
+            cells.partition(|sheet| sheet.visible == SheetVisible::Visible);
         shown.into_iter().chain(hidden).map(|sheet| sheet.name.clone()).collect()
     }
 

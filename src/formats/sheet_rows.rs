@@ -59,7 +59,12 @@ impl Rows {
     }
 
     /// Takes the next cell, from the left to the right and from the top to the bottom.
-    pub fn cell(&mut self, (row, column): (u32, u32), value: &impl DataType, out: &mut dyn Write) -> io::Result<()> {
+    pub fn cell(
+        &mut self,
+        (row, column): (u32, u32),
+        value: &impl DataType,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         if value.is_empty() || value.get_string().is_some_and(|text| text.trim().is_empty()) {
             return Ok(());
         }
@@ -138,7 +143,8 @@ impl Rows {
         if let Some(error) = value.get_error() {
             return error.to_string();
         }
-        let number = value.get_int().map(|n| n.to_string()).or_else(|| value.get_float().map(|x| x.to_string()));
+        let number =
+            value.get_int().map(|n| n.to_string()).or_else(|| value.get_float().map(|x| x.to_string()));
         let date = || value.get_datetime().map(|d| d.as_f64().to_string());
         number.or_else(date).or_else(|| value.get_datetime_iso().map(quoted)).unwrap_or_default()
     }
@@ -150,7 +156,8 @@ impl Rows {
             (0, 0, 0) => format!("{year:04}-{month:02}-{day:02}"),
             (h, m, s) => format!("{year:04}-{month:02}-{day:02} {h:02}:{m:02}:{s:02}"),
         };
-        let first = self.left.map_or(self.fields.iter().all(String::is_empty), |left| column as usize == left);
+        let first =
+            self.left.map_or(self.fields.iter().all(String::is_empty), |left| column as usize == left);
         if !header && !first {
             return full;
         }
@@ -186,7 +193,9 @@ impl Rows {
         let (rows, columns) = self.last;
         for (place, (most_rows, most_columns)) in ENDS.into_iter().enumerate() {
             if rows == most_rows {
-                warnings.push(format!("it ends at row {rows}, the last that a sheet can hold: it was probably cut off there"));
+                warnings.push(format!(
+                    "it ends at row {rows}, the last that a sheet can hold: it was probably cut off there"
+                ));
             }
             if columns == most_columns && (place == 0 || old) {
                 let last = address(0, columns - 1);

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Blocks, MatrixFile};
+use super::{Blocks, MatrixFile, Picking};
 use crate::error::{Error, Result};
 
 /// The copy, which goes with this.
@@ -150,6 +150,10 @@ impl Blocks for Renamed {
 
     fn done(&self) -> f64 {
         self.inner.done()
+    }
+
+    fn pick(&mut self, rows: Option<&[usize]>, columns: Option<&[usize]>) -> Result<Picking> {
+        self.inner.pick(rows, columns).map_err(|e| self.spooled.about(e))
     }
 
     fn row_columns(&mut self) -> Vec<(String, Vec<String>)> {

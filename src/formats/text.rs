@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::fields::{Layout, RowError, Words, split};
 use super::lines::{Lines, filled};
-use super::{Blocks, MatrixFile, ReadSettings};
+use super::{Blocks, MatrixFile, Picking, ReadSettings};
 use crate::error::{Error, Result};
 use crate::store::Table;
 
@@ -109,13 +109,17 @@ pub(super) struct TextBlocks {
     words: Vec<Vec<String>>,
     /// Headers of these words.
     headers: Vec<String>,
+    /// The rows and columns that are wanted, ascending, where not all are.
+    some_rows: Option<Vec<usize>>,
+    some_columns: Option<Vec<usize>>,
     over: bool,
 }
 
 impl TextBlocks {
     pub fn new(lines: Lines, layout: Layout, ending: Ending) -> TextBlocks {
         let words = vec![Vec::new(); layout.skip];
-        TextBlocks { lines, layout, ending, row: 0, words, headers: Vec::new(), over: false }
+        let (headers, some_rows, some_columns) = (Vec::new(), None, None);
+        TextBlocks { lines, layout, ending, row: 0, words, headers, some_rows, some_columns, over: false }
     }
 
     /// Names for the words between a row's name and its numbers.
@@ -127,6 +131,14 @@ impl TextBlocks {
     pub fn into_file(self, format: &str, corner: String) -> MatrixFile {
         let columns = Table::new("", self.layout.columns.clone());
         MatrixFile { corner, ..MatrixFile::new(format, columns, None, Box::new(self)) }
+    }
+
+    /// Which of the next `n` rows are wanted, from 0, where not all are.
+    fn wanted_lines(&self, n: usize) -> Option<Vec<usize>> {
+        let rows = self.some_rows.as_ref()?;
+        let first = rows.partition_point(|row| *row < self.row);
+        let here = rows[first..].iter().take_while(|row| **row < self.row + n);
+        Some(here.map(|row| row - self.row).collect())
     }
 
     fn end(&mut self) -> Result<bool> {
@@ -146,7 +158,8 @@ impl Blocks for TextBlocks {
             return Ok(false);
         }
         let Some(text) = self.lines.block()? else { return self.end() };
-        let (n, start) = (self.layout.columns.len(), values.len());
+        let n = self.some_columns.as_ref().map_or(self.layout.columns.len(), Vec::len);
+        let start = values.len();
         let mut lines = filled(&text);
         if let Ending::Marker(marker) = self.ending
             && let Some(at) = lines.iter().position(|line| line.starts_with(marker.as_bytes()))
@@ -154,14 +167,23 @@ impl Blocks for TextBlocks {
             lines.truncate(at);
             self.over = true;
         }
+        let all = lines.len();
+        let places = self.wanted_lines(all);
+        if let Some(places) = &places {
+            lines = places.iter().map(|at| lines[*at]).collect();
+        }
         values.resize(start + lines.len() * n, 0.0);
-        let layout = &self.layout;
-        let parsed: Vec<std::result::Result<Words, RowError>> = values[start..]
-            .par_chunks_mut(n)
-            .zip(&lines)
-            .map(|(out, line)| layout.parse(line, out))
-            .collect();
+        let (layout, some) = (&self.layout, self.some_columns.as_deref());
+        let parse = |line: &[u8], out: &mut [f32]| match some {
+            Some(columns) => layout.parse_some(line, columns, out),
+            None => layout.parse(line, out),
+        };
+        let parsed: Vec<std::result::Result<Words, RowError>> = match n {
+            0 => lines.par_iter().map(|line| parse(line, &mut [])).collect(), // names alone
+            _ => values[start..].par_chunks_mut(n).zip(&lines).map(|(out, line)| parse(line, out)).collect(),
+        };
         for (i, (row, line)) in parsed.into_iter().zip(&lines).enumerate() {
+            let i = places.as_ref().map_or(i, |places| places[i]);
             let mut words = row
                 .map_err(|error| {
                     let words = split(line, layout.delimiter).unwrap_or_default();
@@ -172,8 +194,14 @@ impl Blocks for TextBlocks {
             ids.extend(words.next());
             self.words.iter_mut().zip(words).for_each(|(column, word)| column.push(word));
         }
-        self.row += lines.len();
+        self.row += all;
         Ok(true)
+    }
+
+    fn pick(&mut self, rows: Option<&[usize]>, columns: Option<&[usize]>) -> Result<Picking> {
+        self.some_rows = rows.map(<[usize]>::to_vec);
+        self.some_columns = columns.map(<[usize]>::to_vec);
+        Ok(Picking::Passing)
     }
 
     fn done(&self) -> f64 {

@@ -15,7 +15,8 @@ const fn kind(is: fn(&[u8], &str) -> bool, what: &'static str, remedy: &'static 
     Kind { is, what, remedy }
 }
 
-const QUANTIFY: &str = "reads have to be counted first (featureCounts, salmon, STAR); import the table that comes of it";
+const QUANTIFY: &str =
+    "reads have to be counted first (featureCounts, salmon, STAR); import the table that comes of it";
 
 /// Kinds that their first bytes tell beyond doubt.
 const BINARY: &[Kind] = &[
@@ -26,41 +27,58 @@ const BINARY: &[Kind] = &[
          Seurat::GetAssayData(…) in place of as.matrix(…) where it is one",
     ),
     kind(
-        |s, _| s.starts_with(b"RDX") || s.starts_with(b"RDA") || s.starts_with(b"RDB"),
+        |s, _| matches!(s, [b'R', b'D', b'X' | b'A' | b'B', b'2' | b'3', b'\n', ..]),
         "R's workspace (.RData)",
         "in R: n <- load(\"FILE\"); write.csv(as.matrix(get(n[1])), \"matrix.csv\")",
     ),
     kind(
-        |s, n| s.starts_with(b"\xfd7zXZ\0") && (n.ends_with(".rds") || n.ends_with(".rda") || n.ends_with(".rdata")),
+        |s, n| {
+            s.starts_with(b"\xfd7zXZ\0")
+                && (n.ends_with(".rds") || n.ends_with(".rda") || n.ends_with(".rdata"))
+        },
         "an R object, packed with xz",
         "in R: write.csv(as.matrix(readRDS(\"FILE\")), \"matrix.csv\"); for .rda and .RData get(load(\"FILE\")[1])",
     ),
     kind(|s, _| s.starts_with(b"\xfd7zXZ\0"), "packed with xz", "unpack it: xz -dk FILE"),
-    kind(|s, _| s.starts_with(b"LZIP"), "packed with lzip", "unpack it: lzip -dk FILE"),
+    kind(|s, _| marked(s, b"LZIP"), "packed with lzip", "unpack it: lzip -dk FILE"),
     kind(|s, _| s.starts_with(b"\x04\x22\x4d\x18"), "packed with lz4", "unpack it: lz4 -d FILE"),
     kind(|s, _| s.starts_with(b"\x1f\x9d"), "packed with compress (.Z)", "unpack it: gzip -dk FILE"),
-    kind(|s, _| s.starts_with(b"7z\xbc\xaf\x27\x1c"), "a 7z archive", "unpack it and import the matrix in it: 7z x FILE"),
-    kind(|s, _| s.starts_with(b"Rar!\x1a\x07"), "a RAR archive", "unpack it and import the matrix in it: unrar x FILE"),
+    kind(
+        |s, _| s.starts_with(b"7z\xbc\xaf\x27\x1c"),
+        "a 7z archive",
+        "unpack it and import the matrix in it: 7z x FILE",
+    ),
+    kind(
+        |s, _| s.starts_with(b"Rar!\x1a\x07"),
+        "a RAR archive",
+        "unpack it and import the matrix in it: unrar x FILE",
+    ),
     kind(
         |s, _| s.get(257..262) == Some(b"ustar"),
         "a tar archive",
         "unpack it and import the matrix, or the folder of a 10x triple, in it: tar -xf FILE",
     ),
     kind(
-        |s, _| s.starts_with(b"[CEL]") || s.starts_with(b"\x40\0\0\0\x04\0\0\0") || s.starts_with(b"\x3b\x01\0\0\0"),
+        |s, _| {
+            s.starts_with(b"[CEL]")
+                || s.starts_with(b"\x40\0\0\0\x04\0\0\0")
+                || s.starts_with(b"\x3b\x01\0\0\0")
+        },
         "intensities of an Affymetrix array (CEL)",
         "probes have to be summarised first, in R: write.csv(Biobase::exprs(affy::justRMA(filenames = \"FILE\")), \
          \"matrix.csv\") (oligo::rma for newer arrays)",
     ),
     kind(
-        |s, _| s.starts_with(b"IDAT"),
+        |s, _| marked(s, b"IDAT"),
         "intensities of an Illumina array (IDAT)",
         "in R: write.csv(limma::read.idat(\"FILE\", \"ANNOTATION.bgx\")$E, \"matrix.csv\")",
     ),
-    kind(|s, _| s.starts_with(b"BAM\x01") || s.starts_with(b"CRAM"), "aligned reads (BAM or CRAM)", QUANTIFY),
+    kind(|s, _| s.starts_with(b"BAM\x01") || marked(s, b"CRAM"), "aligned reads (BAM or CRAM)", QUANTIFY),
     kind(
         |s, _| {
-            [b"\x26\xfc\x8f\x88", b"\x88\x8f\xfc\x26", b"\xeb\xf2\x89\x87", b"\x87\x89\xf2\xeb"].iter().any(|m| s.starts_with(*m))
+            [b"\x26\xfc\x8f\x88", b"\x88\x8f\xfc\x26", b"\xeb\xf2\x89\x87", b"\x87\x89\xf2\xeb"]
+                .iter()
+                .any(|m| s.starts_with(*m))
         },
         "a genome track (bigWig or bigBed)",
         "it holds positions, not genes: sum it over genes first (bigWigAverageOverBed), then import the table",
@@ -107,7 +125,7 @@ const BINARY: &[Kind] = &[
         "in Python: pyarrow.feather.write_feather(pyarrow.ipc.open_stream(\"FILE\").read_all(), \"matrix.arrow\")",
     ),
     kind(
-        |s, _| s.starts_with(b"ORC"),
+        |s, _| marked(s, b"ORC"),
         "an ORC file",
         "in Python: pandas.read_orc(\"FILE\").to_parquet(\"matrix.parquet\")",
     ),
@@ -121,10 +139,22 @@ const BINARY: &[Kind] = &[
         "a pickle of Python",
         "in Python: pandas.read_pickle(\"FILE\").to_parquet(\"matrix.parquet\")",
     ),
-    kind(|s, _| s.starts_with(b"FCS"), "flow cytometry (FCS)", "in R: write.csv(flowCore::exprs(flowCore::read.FCS(\"FILE\")), \"matrix.csv\")"),
-    kind(|s, _| s.starts_with(b"%PDF-"), "a PDF", "take the table from the publisher's supplement as .xlsx or .csv"),
     kind(
-        |s, _| [&b"\x89PNG"[..], b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*"].iter().any(|m| s.starts_with(m)),
+        |s, _| matches!(s, [b'F', b'C', b'S', b'2' | b'3', b'.', ..]),
+        "flow cytometry (FCS)",
+        "in R: write.csv(flowCore::exprs(flowCore::read.FCS(\"FILE\")), \"matrix.csv\")",
+    ),
+    kind(
+        |s, _| s.starts_with(b"%PDF-"),
+        "a PDF",
+        "take the table from the publisher's supplement as .xlsx or .csv",
+    ),
+    kind(
+        |s, _| {
+            [&b"\x89PNG"[..], b"\xff\xd8\xff", b"GIF89a", b"GIF87a", b"II*\0", b"MM\0*"]
+                .iter()
+                .any(|m| s.starts_with(m))
+        },
         "a picture",
         "a matrix of numbers is needed",
     ),
@@ -134,7 +164,13 @@ const BINARY: &[Kind] = &[
 /// Kinds of text, which an explicit `--format` overrules.
 const TEXT: &[Kind] = &[
     kind(
-        |s, _| tag(s, "<!doctype html") || tag(s, "<html") || tag(s, "<head") || tag(s, "<body") || tag(s, "<table"),
+        |s, _| {
+            tag(s, "<!doctype html")
+                || tag(s, "<html")
+                || tag(s, "<head")
+                || tag(s, "<body")
+                || tag(s, "<table")
+        },
         "a web page (HTML), not a table",
         "perhaps a page of login or error was saved in place of the data: download it again, or save the sheet as .csv",
     ),
@@ -148,14 +184,19 @@ const TEXT: &[Kind] = &[
         "GEO's MINiML",
         "import the series matrix (GSE…_series_matrix.txt.gz) of the same series",
     ),
-    kind(|s, _| tag(s, "<?xml"), "XML", "in Python: pandas.read_xml(\"FILE\").to_csv(\"matrix.csv\", index=False)"),
     kind(
-        |s, _| json(s),
-        "JSON",
-        "in Python: pandas.read_json(\"FILE\").to_csv(\"matrix.csv\")",
+        |s, _| tag(s, "<?xml"),
+        "XML",
+        "in Python: pandas.read_xml(\"FILE\").to_csv(\"matrix.csv\", index=False)",
     ),
+    kind(|s, _| json(s), "JSON", "in Python: pandas.read_json(\"FILE\").to_csv(\"matrix.csv\")"),
     kind(
-        |s, _| s.starts_with(b"^") && ["DATABASE", "SAMPLE", "PLATFORM", "SERIES", "DATASET", "Annotation"].iter().any(|w| tag(&s[1..], w)),
+        |s, _| {
+            s.starts_with(b"^")
+                && ["DATABASE", "SAMPLE", "PLATFORM", "SERIES", "DATASET", "Annotation"]
+                    .iter()
+                    .any(|w| tag(&s[1..], w))
+        },
         "GEO SOFT",
         "import the series matrix (GSE…_series_matrix.txt.gz) of the same series, or in R: \
          write.csv(Biobase::exprs(GEOquery::GDS2eSet(GEOquery::getGEO(filename = \"FILE\"))), \"matrix.csv\") for a GDS",
@@ -203,16 +244,26 @@ fn told_so(what: &str, remedy: &str, name: &str) -> String {
 pub(super) fn folder(path: &Path) -> Option<String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let there = |file: &str| path.join(file).exists();
-    let (what, remedy) = if [".zgroup", ".zarray", ".zattrs", "zarr.json", ".zmetadata"].iter().any(|f| there(f)) {
+    let (what, remedy) = if [".zgroup", ".zarray", ".zattrs", "zarr.json", ".zmetadata"]
+        .iter()
+        .any(|f| there(f))
+    {
         ("a Zarr store", ZARR)
     } else if there("store.json") && there("matrix.npy") {
         return Some(
-            "is a store of genelift already: the other commands take it as it is, `prepare` joins several".into(),
+            "is a store of genelift already: the other commands take it as it is, `prepare` joins several"
+                .into(),
         );
     } else if there("quant.sf") {
-        ("a folder of salmon", "import the file quant.sf in it by way of tximport, or a table of many samples that it makes")
+        (
+            "a folder of salmon",
+            "import the file quant.sf in it by way of tximport, or a table of many samples that it makes",
+        )
     } else if there("abundance.tsv") || there("abundance.h5") {
-        ("a folder of kallisto", "join the samples first, in R: write.csv(tximport::tximport(…)$abundance, \"matrix.csv\")")
+        (
+            "a folder of kallisto",
+            "join the samples first, in R: write.csv(tximport::tximport(…)$abundance, \"matrix.csv\")",
+        )
     } else if there("assays.h5") && there("se.rds") {
         (
             "a SummarizedExperiment saved by R",
@@ -227,6 +278,11 @@ pub(super) fn folder(path: &Path) -> Option<String> {
 
 /// How a Zarr store becomes a file that is read.
 pub(super) const ZARR: &str = "in Python: anndata.read_zarr(\"FILE\").write_h5ad(\"matrix.h5ad\")";
+
+/// A word that text could begin with too, and then a byte that text has not.
+fn marked(start: &[u8], word: &[u8]) -> bool {
+    start.strip_prefix(word).is_some_and(|rest| rest.first().is_some_and(|b| *b < 9))
+}
 
 /// R's serialisation: the letter of its form, a line break, the version 2 or 3 (R Internals, 1.8).
 fn r_object(start: &[u8]) -> bool {
@@ -267,10 +323,14 @@ fn utf16(start: &[u8], word: &str) -> bool {
 /// An object, or a list of lists, objects, numbers or strings.
 fn json(start: &[u8]) -> bool {
     let text = start.trim_ascii_start();
-    let next = |text: &[u8]| text.get(1..).map(<[u8]>::trim_ascii_start).and_then(|rest| rest.first().copied());
+    let next =
+        |text: &[u8]| text.get(1..).map(<[u8]>::trim_ascii_start).and_then(|rest| rest.first().copied());
     match text.first() {
         Some(b'{') => matches!(next(text), Some(b'"' | b'}')),
-        Some(b'[') => matches!(next(text), Some(b'{' | b'[' | b'"' | b']' | b'-' | b'0'..=b'9')) && !text.starts_with(b"[CEL]"),
+        Some(b'[') => {
+            matches!(next(text), Some(b'{' | b'[' | b'"' | b']' | b'-' | b'0'..=b'9'))
+                && !text.starts_with(b"[CEL]")
+        }
         _ => false,
     }
 }
@@ -279,7 +339,9 @@ fn json(start: &[u8]) -> bool {
 fn fastq(start: &[u8]) -> bool {
     let mut lines = start.split(|b| *b == b'\n');
     let (name, bases, plus) = (lines.next(), lines.next(), lines.next());
-    name.is_some_and(|l| l.starts_with(b"@")) && bases.is_some_and(sequence) && plus.is_some_and(|l| l.starts_with(b"+"))
+    name.is_some_and(|l| l.starts_with(b"@"))
+        && bases.is_some_and(sequence)
+        && plus.is_some_and(|l| l.starts_with(b"+"))
 }
 
 /// A name behind `>`, then letters.

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::rows::Rows;
 use super::{Fit, Fitted};
 use crate::error::{Error, Result};
+use crate::genes::Column;
 use crate::progress::{Event, Reporter};
 use crate::store::Table;
 
@@ -31,7 +32,7 @@ pub enum CollapseBy {
 /// # Errors
 /// [`Error::Input`] for a map without a column of genes, or of which no probe is in the store.
 pub(super) fn collapse(rows: &Rows, map: &Path, by: CollapseBy, report: Reporter) -> Result<Fit> {
-    let table = Table::read(map)?;
+    let table = Table::read(map, Column::names_probes, report)?;
     let genes = table.column("gene_id").filter(|_| table.key != "gene_id");
     let genes = genes.or(table.columns.first().map(|(_, fields)| fields.as_slice())).ok_or_else(|| {
         Error::input(map, "has one column; a table of probe ids and gene ids is needed (probe_id, gene_id)")

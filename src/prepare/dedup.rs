@@ -12,6 +12,7 @@ use super::rows::Rows;
 use super::{Fit, Fitted};
 use crate::device::{self, Executor};
 use crate::error::{Error, Result};
+use crate::genes::Column;
 use crate::progress::{Event, Reporter};
 use crate::store::Table;
 
@@ -59,7 +60,7 @@ pub(super) fn dedup(rows: &Rows, settings: &DedupSettings, report: Reporter) -> 
     }
     let mut executor = device::open(device, *threads, report)?;
     let (labels, source) = match labels {
-        Some(path) => (read_labels(rows, path)?, json!({ "labels": path.display().to_string() })),
+        Some(path) => (read_labels(rows, path, report)?, json!({ "labels": path.display().to_string() })),
         None => {
             let labels = kmeans(rows, &mut *executor, *clusters, *seed, report)?;
             (labels, json!({ "clusters": clusters, "seed": seed }))
@@ -97,8 +98,8 @@ pub(super) fn dedup(rows: &Rows, settings: &DedupSettings, report: Reporter) -> 
 }
 
 /// The cluster of every row by a table of labels, numbered in the order in which rows have them.
-fn read_labels(rows: &Rows, path: &Path) -> Result<Vec<usize>> {
-    let table = Table::read(path)?;
+fn read_labels(rows: &Rows, path: &Path, report: Reporter) -> Result<Vec<usize>> {
+    let table = Table::read(path, Column::names_samples, report)?;
     let labels = table.column("label").or(table.columns.first().map(|(_, fields)| fields.as_slice()));
     let labels = labels.ok_or_else(|| {
         Error::input(path, "has one column; a table of sample ids and labels is needed (sample_id, label)")

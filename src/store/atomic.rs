@@ -131,6 +131,15 @@ impl Temporary {
         temporary
     }
 
+    /// `NAME.WORD-PID-PART` beside `path`, one of several.
+    pub(crate) fn numbered(path: &Path, word: &str, part: &str) -> Temporary {
+        let mut name = sibling(path, word).into_os_string();
+        name.push(format!("-{part}"));
+        let temporary = Temporary(name.into());
+        temporary.remove();
+        temporary
+    }
+
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.0

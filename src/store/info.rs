@@ -57,7 +57,7 @@ pub struct InputFile {
     pub path: String,
     /// Its length; of a store, that of its values.
     pub bytes: u64,
-    /// SHA-256 of the file, in hexadecimal; of a store, of its checksums.
+    /// SHA-256 of the file, in hexadecimal; of a store, of its checksums. Empty where only a part of the file was read.
     pub sha256: String,
     /// Name of the format it was read as.
     pub format: String,
@@ -74,6 +74,16 @@ impl InputFile {
         }
     }
 
+    /// A file of which only a part was read: without its SHA-256.
+    ///
+    /// # Errors
+    /// A file that cannot be seen.
+    pub fn unread(path: &Path, format: &str) -> Result<InputFile> {
+        let bytes = path.metadata().map_err(Error::io(path, "reading"))?.len();
+        let path = path.display().to_string();
+        Ok(InputFile { path, bytes, sha256: String::new(), format: format.into() })
+    }
+
     /// Path, length and SHA-256 of a file, or of the files of a directory one after another in the order of their
     /// names; a pass over them.
     ///
@@ -82,6 +92,12 @@ impl InputFile {
     pub fn of(path: &Path, format: &str) -> Result<InputFile> {
         let (mut hasher, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 17], 0);
         for path in files_of(path)? {
+            if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+                return Err(Error::input(
+                    path,
+                    "can be read once only, and has to be read again for its checksum; save it in a file first",
+                ));
+            }
             let mut file = File::open(&path).map_err(Error::io(&path, "opening"))?;
             loop {
                 match file.read(&mut buffer).map_err(Error::io(&path, "reading"))? {

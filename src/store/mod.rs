@@ -10,7 +10,6 @@ mod info;
 pub mod npy;
 pub(crate) mod spool;
 mod summary;
-mod table;
 mod writer;
 
 use std::fs::File;
@@ -22,10 +21,10 @@ use rayon::prelude::*;
 
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
+pub use crate::genes::table::Table;
 pub(crate) use info::files_of;
 pub use info::{Checksums, InputFile, Origin, StoreInfo, VERSION, is_store};
 pub use summary::{Summary, summary};
-pub use table::Table;
 pub use writer::StoreWriter;
 
 /// Names of a store's files.
@@ -87,7 +86,7 @@ impl Store {
             if info::xxh3_hex(&bytes) != checksum {
                 return Err(damaged(file, "its checksum does not match store.json".into()));
             }
-            let table = Table::parse(&path.join(file), &bytes, b'\t')?;
+            let table = Table::exact(&path.join(file), &bytes)?;
             if table.len() != rows {
                 return Err(damaged(file, format!("has {} rows, store.json says {rows}", table.len())));
             }
@@ -148,6 +147,11 @@ impl Store {
     /// Where it lies.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The store under another name in messages and records: that of the file which it was made of for one command.
+    pub(crate) fn called(self, path: &Path) -> Store {
+        Store { path: path.to_path_buf(), ..self }
     }
 
     /// One row a sample.

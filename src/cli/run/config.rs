@@ -85,9 +85,18 @@ impl Config {
         if preset == Some(Preset::Paper) {
             config.select.strategy.get_or_insert(Strategy::Top);
         }
-        for path in [&mut config.import.labels, &mut config.import.genes, &mut config.import.samples] {
+        let import = &mut config.import;
+        let genes = import.only_genes.take_if(|list| list.as_os_str() == "l1000");
+        for path in [
+            &mut import.labels,
+            &mut import.genes,
+            &mut import.samples,
+            &mut import.only_samples,
+            &mut import.only_genes,
+        ] {
             *path = path.as_ref().map(|p| place.resolve(p));
         }
+        import.only_genes = genes.or(import.only_genes.take());
         if let Some(Reference::Store(path)) = &mut config.attribute.reference {
             *path = place.resolve(path);
         }

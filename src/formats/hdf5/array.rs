@@ -79,30 +79,30 @@ impl Number {
 }
 
 /// The chunks of a dataset, all there, in the order of their places.
-struct Chunks {
+pub(super) struct Chunks {
     file: Mutex<std::fs::File>,
     pipeline: Pipeline,
     /// Place in the file, stored bytes, filter mask.
-    places: Vec<(u64, u64, u32)>,
+    pub places: Vec<(u64, u64, u32)>,
 }
 
 /// Reads a two-dimensional dataset along one of its axes; a one-dimensional one counts as a single column.
 pub(super) struct Stream {
-    path: PathBuf,
+    pub path: PathBuf,
     name: String,
-    dataset: Dataset,
+    pub dataset: Dataset,
     pub number: Number,
     /// Rows and columns in the file.
-    shape: [u64; 2],
+    pub shape: [u64; 2],
     /// What is one piece in memory: a chunk, or the rows that the library reads at a time.
-    piece: [u64; 2],
-    chunks: Option<Chunks>,
+    pub piece: [u64; 2],
+    pub chunks: Option<Chunks>,
     /// Bytes of one chunk, unpacked; 0 where there are none.
-    chunk: u64,
+    pub chunk: u64,
     /// The axis along which it is read: 0 yields rows of the file, 1 columns.
     pub axis: usize,
     /// Lines along the axis that are unpacked at a time, a multiple of the piece.
-    step: u64,
+    pub step: u64,
     /// The first of the unpacked lines, and the pieces that hold them, piece by piece along the axis.
     first: u64,
     held: Vec<Vec<u8>>,
@@ -219,7 +219,8 @@ impl Stream {
     /// were never written.
     fn chunks(&self, chunk: [u64; 2]) -> Result<Option<Chunks>> {
         let pipeline = Pipeline::of(&self.dataset, self.number.size);
-        let pipeline = pipeline.map_err(|e| Error::input(&self.path, format!("dataset {}: {e}", self.name)))?;
+        let pipeline =
+            pipeline.map_err(|e| Error::input(&self.path, format!("dataset {}: {e}", self.name)))?;
         let Some(pipeline) = pipeline else { return Ok(None) };
         let Ok(found) = self.dataset.chunks() else { return Ok(None) };
         let across = self.shape[1].div_ceil(chunk[1]);
@@ -250,7 +251,8 @@ impl Stream {
         Ok(Some(Chunks { file: Mutex::new(file), pipeline, places }))
     }
 
-    fn failed(&self, error: &dyn std::fmt::Display) -> Error {
+    /// What an error of this dataset means to the user.
+    pub fn failed(&self, error: &dyn std::fmt::Display) -> Error {
         damaged(&self.path, &format!("dataset {}: {error}", self.name))
     }
 
@@ -322,18 +324,20 @@ impl Stream {
                 (first..last).flat_map(column).collect()
             }
         };
-        let length = (self.piece[0] * self.piece[1]) as usize * self.number.size;
-        let unpacked = picked.par_iter().map(|&(address, stored, mask)| {
-            let mut bytes = vec![0; stored as usize];
-            {
-                let mut file = chunks.file.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                let read = file.seek(SeekFrom::Start(address)).and_then(|_| file.read_exact(&mut bytes));
-                read.map_err(Error::io(&self.path, "reading"))?;
-            }
-            chunks.pipeline.undo(bytes, mask, length).map_err(|e| self.failed(&e))
-        });
-        self.held = unpacked.collect::<Result<_>>()?;
+        self.held = picked.par_iter().map(|place| self.unpack(chunks, *place)).collect::<Result<_>>()?;
         Ok(())
+    }
+
+    /// Reads and unpacks one chunk.
+    pub fn unpack(&self, chunks: &Chunks, (address, stored, mask): (u64, u64, u32)) -> Result<Vec<u8>> {
+        let length = (self.piece[0] * self.piece[1]) as usize * self.number.size;
+        let mut bytes = vec![0; stored as usize];
+        {
+            let mut file = chunks.file.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let read = file.seek(SeekFrom::Start(address)).and_then(|_| file.read_exact(&mut bytes));
+            read.map_err(Error::io(&self.path, "reading"))?;
+        }
+        chunks.pipeline.undo(bytes, mask, length).map_err(|e| self.failed(&e))
     }
 
     /// Share of the lines that are taken.

@@ -43,13 +43,18 @@ pub(super) fn unpack(stored: &[u8], length: usize) -> Result<Vec<u8>, String> {
     for (number, first) in (0..total).step_by(block).enumerate() {
         let due = block.min(total - first);
         // Blosc splits a block into the bytes of its elements, where it is whole and not too small.
-        let parts = if flags & WHOLE == 0 && due == block && size <= 16 && block / size >= 128 { size } else { 1 };
+        let parts =
+            if flags & WHOLE == 0 && due == block && size <= 16 && block / size >= 128 { size } else { 1 };
         let mut at = word(16 + 4 * number).ok_or_else(wrong)?;
         let mut bytes = Vec::new();
         for _ in 0..parts {
             let packed = word(at).ok_or_else(wrong)?;
             let part = stored.get(at + 4..(at + 4).saturating_add(packed)).ok_or_else(wrong)?;
-            bytes.extend(if packed == due / parts { part.to_vec() } else { codec_of(codec, part, due / parts)? });
+            bytes.extend(if packed == due / parts {
+                part.to_vec()
+            } else {
+                codec_of(codec, part, due / parts)?
+            });
             at += 4 + packed;
         }
         out.extend(if flags & SHUFFLED != 0 && size > 1 { unshuffle(&bytes, size) } else { bytes });
@@ -63,6 +68,8 @@ fn codec_of(codec: &str, part: &[u8], length: usize) -> Result<Vec<u8>, String> 
         "lz4" => lz4(part, length),
         "zlib" => inflate(part, length),
         "zstd" => all(compressed::zstd(part), length),
-        _ => Err(format!("is packed by Blosc with {codec}; lz4, zlib and zstd are read in it; write it with one of these or gzip")),
+        _ => Err(format!(
+            "is packed by Blosc with {codec}; lz4, zlib and zstd are read in it; write it with one of these or gzip"
+        )),
     }
 }

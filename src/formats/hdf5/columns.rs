@@ -4,6 +4,7 @@ use std::path::Path;
 
 use hdf5_pure::{Dataset, Datatype, DatatypeByteOrder, Group, VlenStringReadOptions};
 
+use super::heap::Heaps;
 use super::{MOST_COMPRESSION, damaged, unpacked};
 use crate::error::{Error, Result};
 
@@ -23,8 +24,7 @@ pub(crate) fn column(path: &Path, dataset: &Dataset, n: Option<usize>) -> Result
     let unpacked = unpacked::bytes(path, dataset, n)?;
     if let Datatype::VariableLength { is_string: true, .. } = datatype {
         if let Some(references) = unpacked {
-            let fields = unpacked::strings(path, &references)?;
-            return Ok(Some(fields.iter().map(|s| tidy(s)).collect()));
+            return unpacked::strings(path, &references);
         }
         // Every string is written once: together they are no longer than the file.
         let file = path.metadata().map_err(Error::io(path, "reading"))?.len();
@@ -65,14 +65,23 @@ pub(crate) fn records(path: &Path, dataset: &Dataset, name: &str, n: usize) -> R
         return Err(Error::input(path, format!("{name} has a shape of {shape:?}; {n} records are due")));
     }
     let bytes = dataset.read_raw().map_err(failed)?;
-    let columns = members.into_iter().map(|member| {
+    let mut heaps = Heaps::open(path)?;
+    let mut columns = Vec::new();
+    for member in members {
         let range =
             member.byte_offset as usize..member.byte_offset as usize + member.datatype.type_size() as usize;
-        let records = bytes.chunks_exact(size as usize);
-        let fields = records.map(|record| record.get(range.clone()).and_then(|b| field(&member.datatype, b)));
-        (member.name, fields.collect::<Column>().filter(|f| f.len() == n))
-    });
-    Ok(columns.collect())
+        let records =
+            bytes.chunks_exact(size as usize).map(|record| record.get(range.clone()).unwrap_or(&[]));
+        let fields = match member.datatype {
+            // AnnData 0.6 with h5py's strings, and whatever h5py made of objects.
+            Datatype::VariableLength { is_string: true, .. } => {
+                records.map(|reference| heaps.text(reference)).collect::<Result<Column>>()?
+            }
+            datatype => records.map(|bytes| field(&datatype, bytes)).collect(),
+        };
+        columns.push((member.name, fields.filter(|f| f.len() == n)));
+    }
+    Ok(columns)
 }
 
 /// The length of a one-dimensional dataset, if it is `n` and no more than the file can hold.
@@ -90,11 +99,7 @@ fn length(path: &Path, dataset: &Dataset, n: Option<usize>) -> Result<Option<usi
 /// One element as text, `None` for types without a plain form.
 fn field(datatype: &Datatype, bytes: &[u8]) -> Option<String> {
     match datatype {
-        Datatype::String { .. } => Some(match std::str::from_utf8(bytes) {
-            Ok(text) => tidy(text),
-            // What is not UTF-8 was written as Latin-1, whose codes are Unicode's.
-            Err(_) => tidy(&bytes.iter().map(|b| char::from(*b)).collect::<String>()),
-        }),
+        Datatype::String { .. } => Some(text(bytes)),
         Datatype::FixedPoint { size, byte_order, layout } => {
             let (word, size) = (word(bytes, *byte_order)?, *size);
             let shift = 64u32.checked_sub(8 * size)?;
@@ -120,6 +125,15 @@ fn field(datatype: &Datatype, bytes: &[u8]) -> Option<String> {
             }))
         }
         _ => None,
+    }
+}
+
+/// The text of a string's bytes.
+pub(super) fn text(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => tidy(text),
+        // What is not UTF-8 was written as Latin-1, whose codes are Unicode's.
+        Err(_) => tidy(&bytes.iter().map(|b| char::from(*b)).collect::<String>()),
     }
 }
 

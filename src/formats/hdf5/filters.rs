@@ -63,7 +63,8 @@ impl Pipeline {
             };
         };
         let name = NAMES.iter().find(|(number, _)| number == unknown);
-        let name = name.map_or(format!("filter {unknown}"), |(number, name)| format!("{name} (filter {number})"));
+        let name =
+            name.map_or(format!("filter {unknown}"), |(number, name)| format!("{name} (filter {number})"));
         Err(format!("is packed by {name}; gzip, lzf, zstd, lz4, bzip2 and Blosc are read; {REPACK}"))
     }
 
@@ -165,8 +166,13 @@ pub(super) fn lz4(bytes: &[u8], length: usize) -> Result<Vec<u8>, String> {
     if length / 256 > bytes.len() {
         return Err(format!("{} bytes cannot unpack to {length}", bytes.len()));
     }
-    let out = lz4_flex::block::decompress(bytes, length).map_err(|e| format!("a chunk does not unpack: {e}"))?;
-    if out.len() == length { Ok(out) } else { Err(format!("{} bytes of LZ4 where {length} are due", out.len())) }
+    let out =
+        lz4_flex::block::decompress(bytes, length).map_err(|e| format!("a chunk does not unpack: {e}"))?;
+    if out.len() == length {
+        Ok(out)
+    } else {
+        Err(format!("{} bytes of LZ4 where {length} are due", out.len()))
+    }
 }
 
 pub(super) fn inflate(stored: &[u8], length: usize) -> Result<Vec<u8>, String> {

@@ -6,6 +6,8 @@ mod blosc;
 mod columns;
 mod dense;
 mod filters;
+mod gather;
+mod heap;
 mod kind;
 mod source;
 mod sparse;
@@ -48,13 +50,6 @@ fn signature(start: &[u8]) -> Option<usize> {
     [0, 512, 1024, 2048].into_iter().find(stands)
 }
 
-/// From where addresses in the file count.
-fn base(path: &Path) -> Result<u64> {
-    let file = std::fs::File::open(path).map_err(Error::io(path, "opening"))?;
-    let start = super::read_start(&mut &file, 4096).map_err(Error::io(path, "reading"))?;
-    Ok(signature(&start).unwrap_or(0) as u64)
-}
-
 /// Opens a file whose length is at least what its header tells.
 ///
 /// # Errors
@@ -63,7 +58,7 @@ pub(super) fn open(path: &Path) -> Result<File> {
     let file = std::fs::File::open(path).map_err(Error::io(path, "opening"))?;
     let start = super::read_start(&mut &file, 4096).map_err(Error::io(path, "reading"))?;
     let length = file.metadata().map_err(Error::io(path, "reading"))?.len();
-    if let Some(whole) = told_length(&start[signature(&start).unwrap_or(0)..]).filter(|&whole| whole > length) {
+    if let Some(whole) = told_length(&start).filter(|&whole| whole > length) {
         return Err(Error::input(
             path,
             format!(
@@ -75,8 +70,10 @@ pub(super) fn open(path: &Path) -> Result<File> {
     File::from_source(source::Cached::new(file, length)).map_err(|e| damaged(path, &e))
 }
 
-/// The end of the file by its superblock (HDF5 File Format Specification 3.0, II.A): base address + end address.
-fn told_length(start: &[u8]) -> Option<u64> {
+/// Where the superblock (HDF5 File Format Specification 3.0, II.A) tells the base address and the end of the file; `None`
+/// where its addresses are no words of 8 bytes.
+fn superblock(start: &[u8]) -> Option<(u64, u64)> {
+    let start = &start[signature(start)?..];
     let (offset_size, base, end) = match *start.get(8)? {
         0 => (*start.get(13)?, 24, 40),
         1 => (*start.get(13)?, 28, 44),
@@ -84,7 +81,17 @@ fn told_length(start: &[u8]) -> Option<u64> {
         _ => return None,
     };
     let word = |at: usize| Some(u64::from_le_bytes(start.get(at..at + 8)?.try_into().ok()?));
-    if offset_size == 8 { word(base)?.checked_add(word(end)?) } else { None }
+    if offset_size == 8 { word(base).zip(word(end)) } else { None }
+}
+
+/// From where the file's addresses count.
+fn base_address(start: &[u8]) -> Option<u64> {
+    superblock(start).map(|(base, _)| base)
+}
+
+/// The end of the file by its superblock: base address + end address.
+fn told_length(start: &[u8]) -> Option<u64> {
+    superblock(start).and_then(|(base, end)| base.checked_add(end))
 }
 
 /// What an error of the library means to the user.

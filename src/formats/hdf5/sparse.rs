@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use hdf5_pure::Group;
 
 use super::array::Stream;
+use super::dense::{runs, wanted};
 use super::{block, damaged};
 use crate::error::Result;
-use crate::formats::Blocks;
+use crate::formats::{Blocks, Picking};
 
 /// Entries read at a time.
 const ENTRIES: u64 = 2 << 20;
@@ -25,6 +26,16 @@ pub(crate) struct Sparse {
     /// Lines of a block.
     step: usize,
     next: usize,
+    /// Lines that are wanted and where the places in them go, where not all are.
+    picked: Option<Picked>,
+}
+
+/// A slice of a sparse matrix.
+struct Picked {
+    lines: Vec<u64>,
+    /// Of every place in a line, its place in the slice.
+    to: Vec<Option<u32>>,
+    width: usize,
 }
 
 impl Sparse {
@@ -71,12 +82,67 @@ impl Sparse {
         }
         let step = (block(memory) as usize / 4 / width.max(1)).max(1);
         let (path, name) = (path.to_path_buf(), name.to_string());
-        Ok(Sparse { path, name, indices, data, begins, width, step, next: 0 })
+        Ok(Sparse { path, name, indices, data, begins, width, step, next: 0, picked: None })
+    }
+}
+
+impl Sparse {
+    /// The next lines of the slice: the entries of one line at a time, of neighbouring lines together.
+    fn next_picked(&mut self, picked: &Picked, values: &mut Vec<f32>) -> Result<bool> {
+        let step = (self.step * self.width / picked.width.max(1)).max(1);
+        let mut last = self.next;
+        let mut n = 0;
+        let length = |line: u64| self.begins[line as usize + 1] - self.begins[line as usize];
+        while last < picked.lines.len() && last - self.next < step && (n == 0 || n < ENTRIES) {
+            n += length(picked.lines[last]);
+            last += 1;
+        }
+        let now = &picked.lines[self.next..last];
+        let ranges: Vec<_> = runs(now)
+            .into_iter()
+            .map(|run| self.begins[run.start as usize]..self.begins[run.end as usize])
+            .filter(|entries| !entries.is_empty())
+            .collect();
+        let (mut bytes, mut places, mut entries) = (Vec::new(), Vec::new(), Vec::new());
+        self.data.gather(&ranges, &[0], &mut bytes)?;
+        self.data.number.floats(&bytes, &mut entries);
+        bytes.clear();
+        self.indices.gather(&ranges, &[0], &mut bytes)?;
+        if self.indices.number.integers(&bytes, &mut places).is_none() {
+            let message = format!("sparse matrix {}: indices are not integers", self.name);
+            return Err(damaged(&self.path, &message));
+        }
+        let mut found = places.iter().zip(&entries);
+        for line in now {
+            let start = values.len();
+            values.resize(start + picked.width, 0.0);
+            for (place, x) in found.by_ref().take(length(*line) as usize) {
+                let to = usize::try_from(*place).ok().and_then(|place| picked.to.get(place));
+                match to {
+                    Some(Some(to)) => values[start + *to as usize] += x,
+                    Some(None) => {}
+                    None => {
+                        let (name, width) = (&self.name, self.width);
+                        let message =
+                            format!("sparse matrix {name}: index {place} in lines of {width} values");
+                        return Err(damaged(&self.path, &message));
+                    }
+                }
+            }
+        }
+        let more = last > self.next;
+        self.next = last;
+        Ok(more)
     }
 }
 
 impl Blocks for Sparse {
     fn next(&mut self, _ids: &mut Vec<String>, values: &mut Vec<f32>) -> Result<bool> {
+        if let Some(picked) = self.picked.take() {
+            let more = self.next_picked(&picked, values);
+            self.picked = Some(picked);
+            return more;
+        }
         let lines = self.begins.len() - 1;
         let first = self.next;
         let last = (first + self.step).min(lines);
@@ -120,7 +186,19 @@ impl Blocks for Sparse {
         Ok(last > first)
     }
 
+    fn pick(&mut self, rows: Option<&[usize]>, columns: Option<&[usize]>) -> Result<Picking> {
+        let mut to = vec![None; self.width];
+        let columns = wanted(columns, self.width);
+        columns.iter().zip(0..).for_each(|(column, place)| to[*column as usize] = Some(place));
+        let lines = wanted(rows, self.begins.len() - 1);
+        self.picked = Some(Picked { lines, to, width: columns.len() });
+        Ok(Picking::Seeking)
+    }
+
     fn done(&self) -> f64 {
+        if let Some(picked) = &self.picked {
+            return self.next as f64 / picked.lines.len().max(1) as f64;
+        }
         let all = self.begins[self.begins.len() - 1].max(1);
         self.begins[self.next] as f64 / all as f64
     }

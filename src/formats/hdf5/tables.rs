@@ -87,17 +87,11 @@ impl Named {
         let Named { format, natural, samples, genes, rows_are_samples, sentinel, warnings } = self;
         let (rows, columns) = if rows_are_samples { (samples, genes) } else { (genes, samples) };
         MatrixFile {
-            format: format.into(),
-            columns,
-            rows: Some(rows),
-            corner: String::new(),
             natural: Some(natural),
             transposed: rows_are_samples != (natural == Orientation::SamplesByGenes),
-            unnamed: false,
             sentinel,
             warnings,
-            notes: Vec::new(),
-            blocks: Box::new(blocks),
+            ..MatrixFile::new(format, columns, Some(rows), Box::new(blocks))
         }
     }
 }

@@ -4,7 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::Path;
 
+use super::reader::{Column, Sheet, Untold};
+use super::writer::Rows;
 use crate::error::{Error, Result};
+use crate::progress::{Event, Reporter};
 
 /// Ids with further columns, in the order of the matrix's rows or columns.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,6 +29,15 @@ impl Table {
     /// `n` rows named `{prefix}_1`, `{prefix}_2`, … for a matrix that came without names.
     pub fn numbered(key: &str, prefix: &str, n: usize) -> Table {
         Table::new(key, (1..=n).map(|i| format!("{prefix}_{i}")).collect())
+    }
+
+    /// Whether the names are made up as [`Table::numbered`] makes them.
+    pub(crate) fn is_numbered(&self) -> bool {
+        let numbered = |prefix: &str| {
+            let number = |id: &String| id.strip_prefix(prefix)?.strip_prefix('_')?.parse().ok();
+            self.columns.is_empty() && self.ids.iter().zip(1..).all(|(id, i)| number(id) == Some(i))
+        };
+        numbered("gene") || numbered("sample")
     }
 
     /// Number of rows.
@@ -103,87 +115,73 @@ impl Table {
         }
     }
 
-    /// Reads a tab-separated file with a header line.
+    /// Reads a table that genelift wrote: tabs, a header line, every byte of a field its own.
     ///
     /// # Errors
     /// A file that cannot be read, a ragged row, a repeated header, an empty or repeated id.
     pub fn read_tsv(path: &Path) -> Result<Table> {
-        Table::read_delimited(path, b'\t')
-    }
-
-    /// Reads a tab- or comma-separated file with a header line; the delimiter is the one that the header
-    /// holds, a tab where it holds both.
-    ///
-    /// # Errors
-    /// As [`Table::read_tsv`].
-    pub fn read(path: &Path) -> Result<Table> {
         let text = std::fs::read(path).map_err(Error::io(path, "reading"))?;
-        let header = text.split(|&b| b == b'\n').next().unwrap_or_default();
-        let delimiter = if !header.contains(&b'\t') && header.contains(&b',') { b',' } else { b'\t' };
-        Table::parse(path, &text, delimiter)
+        Table::exact(path, &text)
     }
 
-    fn read_delimited(path: &Path, delimiter: u8) -> Result<Table> {
-        let text = std::fs::read(path).map_err(Error::io(path, "reading"))?;
-        Table::parse(path, &text, delimiter)
-    }
-
-    /// Parses the text of `path`, whose name is used in messages only.
-    pub(crate) fn parse(path: &Path, text: &[u8], delimiter: u8) -> Result<Table> {
-        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text);
-        let header = reader.headers().map_err(|e| Error::input(path, e.to_string()))?.clone();
+    /// As [`Table::read_tsv`], of bytes that are at hand; `path` is for messages.
+    pub(crate) fn exact(path: &Path, text: &[u8]) -> Result<Table> {
+        let sheet = Sheet::exact(path, text)?;
         let mut names = HashSet::new();
-        if let Some(name) = header.iter().find(|name| !names.insert(*name)) {
+        if let Some(name) = sheet.names().into_iter().find(|name| !names.insert(*name)) {
             return Err(Error::input(
                 path,
                 format!("column {name:?} occurs twice in the header; rename one"),
             ));
         }
-        let mut fields: Vec<Vec<String>> = vec![Vec::new(); header.len()];
-        for (i, record) in reader.records().enumerate() {
-            let record = record.map_err(|e| Error::input(path, e.to_string()))?;
-            if record.len() != header.len() {
-                let line = record.position().map_or(i as u64 + 2, |p| p.line());
-                return Err(Error::input(
-                    path,
-                    format!(
-                        "line {line} has {} fields where the header has {}; make every row as long as the header",
-                        record.len(),
-                        header.len()
-                    ),
-                ));
-            }
-            for (column, field) in fields.iter_mut().zip(&record) {
-                column.push(field.to_string());
-            }
+        Table::of_sheet(sheet, 0)
+    }
+
+    /// Reads a table that somebody keeps, in any form that [`Sheet::read`] takes; where nothing tells, the first line is the
+    /// header. The ids are in the first column that is `known` for them, else in the first of text.
+    ///
+    /// # Errors
+    /// Those of [`Sheet::read`]; an empty or repeated id.
+    pub fn read(path: &Path, known: impl Fn(&Column) -> bool, report: Reporter) -> Result<Table> {
+        let sheet = Sheet::read(path, Untold::Header)?;
+        sheet.notes.iter().for_each(|note| report(Event::Note(note.clone())));
+        let ids = sheet.names_column(known).unwrap_or(0);
+        if ids > 0 {
+            report(Event::Note(format!("{}: names are taken from {}", path.display(), sheet.title(ids))));
         }
-        let mut columns = header.iter().map(str::to_string).zip(fields);
-        let (key, ids) = columns.next().ok_or_else(|| {
-            Error::input(path, "the file is empty; a header line and an id column are needed")
-        })?;
-        let table = Table { key, ids, columns: columns.collect() };
+        Table::of_sheet(sheet, ids)
+    }
+
+    /// The sheet with column `ids` as ids.
+    ///
+    /// # Errors
+    /// No column, an empty or repeated id.
+    pub fn of_sheet(sheet: Sheet, ids: usize) -> Result<Table> {
+        let Sheet { path, mut columns, lines, .. } = sheet;
+        if ids >= columns.len() {
+            return Err(Error::input(path, "the file is empty; a header line and an id column are needed"));
+        }
+        let Column { name: key, fields } = columns.remove(ids);
+        let columns = columns.into_iter().map(|column| (column.name, column.fields)).collect();
+        let table = Table { key, ids: fields, columns };
         if let Some(row) = table.ids.iter().position(String::is_empty) {
-            return Err(Error::input(
-                path,
-                format!("row {} has an empty id in column {:?}", row + 1, table.key),
-            ));
+            let message =
+                format!("row {} (line {}) has an empty id in column {:?}", row + 1, lines[row], table.key);
+            return Err(Error::input(path, message));
         }
         if let Some((id, first, second)) = table.duplicate() {
-            return Err(Error::input(
-                path,
-                format!(
-                    "id {id:?} occurs in rows {} and {}; every id must occur once",
-                    first + 1,
-                    second + 1
-                ),
-            ));
+            let message = format!(
+                "id {id:?} occurs in rows {} and {}; every id must occur once",
+                first + 1,
+                second + 1
+            );
+            return Err(Error::input(path, message));
         }
         Ok(table)
     }
 
     /// Writes the table as TSV (fields that hold a tab, a quote or a line break are quoted). Not atomic: use
-    /// [`super::atomic::write_file`] with [`Table::write`] for a file of its own.
+    /// [`crate::store::atomic::write_file`] with [`Table::write`] for a file of its own.
     ///
     /// # Errors
     /// What the operating system refuses.
@@ -201,14 +199,12 @@ impl Table {
     /// # Errors
     /// Those of `out`.
     pub fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        let mut writer = csv::WriterBuilder::new().delimiter(b'\t').from_writer(out);
-        let header = std::iter::once(self.key.as_str()).chain(self.columns.iter().map(|(n, _)| n.as_str()));
-        writer.write_record(header)?;
-        for (row, id) in self.ids.iter().enumerate() {
+        let mut rows = Rows::new(out);
+        rows.row(std::iter::once(self.key.as_str()).chain(self.columns.iter().map(|(n, _)| n.as_str())))?;
+        self.ids.iter().enumerate().try_for_each(|(row, id)| {
             let fields = self.columns.iter().map(|(_, f)| f[row].as_str());
-            writer.write_record(std::iter::once(id.as_str()).chain(fields))?;
-        }
-        writer.flush()
+            rows.row(std::iter::once(id.as_str()).chain(fields))
+        })
     }
 }
 
@@ -217,7 +213,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Table> {
-        Table::parse(Path::new("t.tsv"), text.as_bytes(), b'\t')
+        Table::exact(Path::new("t.tsv"), text.as_bytes())
     }
 
     #[test]
@@ -246,7 +242,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join("t.csv");
         std::fs::write(&path, b"\xEF\xBB\xBFid,kind\r\nx,1\r\ny,\"2,5\"\r\n").expect("written");
-        let table = Table::read(&path).expect("read");
+        let table = Table::read(&path, Column::names_samples, &crate::progress::silent).expect("read");
         assert_eq!((table.key.as_str(), table.ids.len()), ("id", 2));
         assert_eq!(table.column("kind").expect("there"), ["1", "2,5"]);
     }

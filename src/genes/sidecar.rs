@@ -1,0 +1,182 @@
+//! The description beside a table that genelift writes, `NAME.tsv.json`: how many rows it has, the checksum of its bytes, and
+//! what it was made from. A comment inside the table would serve as well, but pandas takes it for the header.
+//!
+//! The description is replaced first and the table after it, so that a kill in between leaves a table that does not fit, which
+//! is refused, and never one that is cut short without notice.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::store::{InputFile, atomic};
+
+/// What the description says it is.
+const FORMAT: &str = "genelift table";
+
+/// The description of a table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Sidecar {
+    /// Always `"genelift table"`.
+    pub format: String,
+    /// What wrote it.
+    pub genelift: String,
+    /// Rows, without the header.
+    pub rows: usize,
+    /// Length of the table's file.
+    pub bytes: u64,
+    /// XXH3 of it (64 bits, hexadecimal).
+    pub xxh3: String,
+    /// What the table was made from.
+    pub made_from: Vec<InputFile>,
+    /// The settings that made it, and what there is to tell.
+    pub about: Value,
+}
+
+/// Whether a table is known to be what was written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Checked {
+    /// It fits the description beside it.
+    Whole(Box<Sidecar>),
+    /// Part of something that is checked as a whole, such as a store.
+    Own,
+    /// There is no description: a list that somebody made, or a table that lost it.
+    Unknown,
+}
+
+impl Checked {
+    /// Whether genelift wrote the table and nothing changed it since.
+    pub fn is_whole(&self) -> bool {
+        !matches!(self, Checked::Unknown)
+    }
+
+    /// What is to be said where a table looks like one that genelift wrote and nothing shows that it is whole.
+    pub(super) fn note(&self, path: &Path, columns: &[&str]) -> Option<String> {
+        let ours = columns.starts_with(&["rank", "gene_id", "score"]);
+        (ours && *self == Checked::Unknown).then(|| {
+            format!(
+                "{}: unchecked: without {} nothing shows whether it is whole",
+                path.display(),
+                name(path).display()
+            )
+        })
+    }
+
+    /// Refuses a table with another number of rows than its description says.
+    pub(super) fn fits(&self, path: &Path, rows: usize) -> Result<()> {
+        match self {
+            Checked::Whole(sidecar) if sidecar.rows != rows => {
+                Err(misfit(path, &format!("has {rows} rows where it says {}", sidecar.rows)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// `NAME.tsv.json` beside `NAME.tsv`.
+pub fn name(table: &Path) -> PathBuf {
+    let mut name = table.as_os_str().to_owned();
+    name.push(".json");
+    PathBuf::from(name)
+}
+
+fn misfit(path: &Path, what: &str) -> Error {
+    let beside = name(path);
+    let beside = beside.display();
+    Error::input(
+        path,
+        format!(
+            "does not fit {beside}, which was written with it: it {what}; it was cut short, changed, or belongs to another run. \
+             Make or copy both anew; if it was edited on purpose, remove {beside}, and it is read as a plain list"
+        ),
+    )
+}
+
+/// The description beside a table, if there is one and it is genelift's.
+fn beside(path: &Path) -> Result<Option<Sidecar>> {
+    let file = name(path);
+    let text = match std::fs::read(&file) {
+        Ok(text) => text,
+        Err(_) if !file.is_file() => return Ok(None),
+        Err(error) => return Err(Error::io(&file, "reading")(error)),
+    };
+    let damaged = |what: &dyn std::fmt::Display| {
+        Error::input(
+            &file,
+            format!(
+                "is damaged ({what}), so {} cannot be checked; copy both anew, or remove it, and the table is read as a plain list",
+                path.display()
+            ),
+        )
+    };
+    let value: Value = serde_json::from_slice(&text).map_err(|e| damaged(&e))?;
+    // somebody else's file of that name says nothing about the table
+    match value.get("format").and_then(Value::as_str) == Some(FORMAT) {
+        true => serde_json::from_value(value).map(Some).map_err(|e| damaged(&e)),
+        false => Ok(None),
+    }
+}
+
+/// Compares a table's bytes with the description beside it.
+///
+/// # Errors
+/// [`Error::Input`] for a table that does not fit, and for a damaged description.
+pub(super) fn check(path: &Path, table: &[u8]) -> Result<Checked> {
+    let Some(sidecar) = beside(path)? else { return Ok(Checked::Unknown) };
+    let found = table.len() as u64;
+    if found != sidecar.bytes {
+        return Err(misfit(path, &format!("has {found} bytes where it says {}", sidecar.bytes)));
+    }
+    if checksum(table) != sidecar.xxh3 {
+        return Err(misfit(path, "has another checksum"));
+    }
+    Ok(Checked::Whole(Box::new(sidecar)))
+}
+
+fn checksum(table: &[u8]) -> String {
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(table))
+}
+
+/// Refuses to write a table where it or its description is taken, unless `force`. A description whose table is gone is in
+/// nobody's way.
+///
+/// # Errors
+/// [`Error::Exists`], or [`Error::Input`] for a directory that is missing.
+pub fn check_free(path: &Path, force: bool) -> Result<()> {
+    atomic::check_free(path, force)?;
+    let file = name(path);
+    match beside(path) {
+        Ok(Some(_)) => Ok(()),
+        _ => atomic::check_free(&file, force),
+    }
+}
+
+/// Writes a table and its description; both are replaced only with `force`.
+///
+/// # Errors
+/// Those of [`check_free`]; what the system refuses.
+pub fn write(
+    path: &Path,
+    force: bool,
+    (table, rows): (&[u8], usize),
+    made_from: Vec<InputFile>,
+    about: Value,
+) -> Result<()> {
+    check_free(path, force)?;
+    let sidecar = Sidecar {
+        format: FORMAT.into(),
+        genelift: env!("CARGO_PKG_VERSION").into(),
+        rows,
+        bytes: table.len() as u64,
+        xxh3: checksum(table),
+        made_from,
+        about,
+    };
+    let file = name(path);
+    let text = serde_json::to_string_pretty(&sidecar)
+        .map_err(|e| Error::input(&file, format!("cannot be written as JSON: {e}")))?;
+    atomic::write_text(&file, &format!("{text}\n"))?;
+    atomic::write_file(path, force, |out| out.write_all(table).map_err(Error::io(path, "writing")))
+}
