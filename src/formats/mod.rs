@@ -297,7 +297,6 @@ pub trait Blocks {
 /// [`Error::Input`] for a file of no known format or of another one than its ending or `--format` says;
 /// [`Error::Usage`] for a format that does not exist.
 pub fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
-    let names = || FORMATS.iter().map(|f| f.name).collect::<Vec<_>>().join(", ");
     if path.is_dir() {
         return triples::open_directory(path, settings);
     }

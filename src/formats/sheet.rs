@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::path::Path;
 
-use calamine::{DataType, Reader, SheetType, SheetVisible};
+use calamine::{Reader, SheetType, SheetVisible};
 
 use super::sheet_rows::Rows;
 use super::spooled::Spooled;
