@@ -225,3 +225,51 @@ fn address(row: u32, column: u32) -> String {
     let letters: String = letters.iter().rev().map(|b| char::from(*b)).collect();
     format!("{letters}{}", row + 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use calamine::Data;
+
+    /// What the cells become, and what is odd about them.
+    fn read(cells: &[((u32, u32), Data)], old: bool) -> (String, Vec<String>) {
+        let (mut rows, mut out) = (Rows::default(), Vec::new());
+        cells.iter().for_each(|(at, value)| rows.cell(*at, value, &mut out).expect("memory"));
+        rows.finish(&mut out).expect("memory");
+        (String::from_utf8(out).expect("text"), rows.warnings(old))
+    }
+
+    fn text(text: &str) -> Data {
+        Data::String(text.into())
+    }
+
+    #[test]
+    fn rows_are_lines_from_where_the_table_begins() {
+        let cells = [
+            ((2, 1), text("gene")),
+            ((2, 2), text("a\tb")),
+            ((2, 3), text("say \"x\"")),
+            ((4, 1), text("TP53")),
+            ((4, 2), Data::Float(1.5)),
+            ((5, 1), Data::Int(1956)),
+            ((5, 3), Data::Float(2.0)),
+        ];
+        let (lines, warnings) = read(&cells, false);
+        assert_eq!(lines, "gene\ta b\t\"say \"\"x\"\"\"\nTP53\t1.5\t\n1956\t\t2\n");
+        assert!(warnings.is_empty(), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_sheet_that_ends_where_spreadsheets_end_is_told() {
+        for (at, old, word) in [
+            ((0, 16_383), false, "column 16384 (XFD)"),
+            ((1_048_575, 1), false, "row 1048576"),
+            ((65_535, 1), true, "row 65536"),
+            ((1, 255), true, "column 256 (IV)"),
+        ] {
+            let (_, warnings) = read(&[((0, 0), text("gene")), (at, Data::Int(1))], old);
+            assert!(warnings.len() == 1 && warnings[0].contains(word), "{warnings:?}");
+        }
+        assert!(read(&[((0, 0), text("gene")), ((1, 255), Data::Int(1))], false).1.is_empty());
+    }
+}

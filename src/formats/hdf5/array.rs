@@ -337,7 +337,7 @@ impl Stream {
             let read = file.seek(SeekFrom::Start(address)).and_then(|_| file.read_exact(&mut bytes));
             read.map_err(Error::io(&self.path, "reading"))?;
         }
-        chunks.pipeline.undo(bytes, mask, length).map_err(|e| self.failed(&e))
+        chunks.pipeline.undo(bytes, mask, length).map_err(|e| self.packed(&e))
     }
 
     /// Share of the lines that are taken.

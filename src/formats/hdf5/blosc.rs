@@ -65,11 +65,54 @@ pub(super) fn unpack(stored: &[u8], length: usize) -> Result<Vec<u8>, String> {
 /// One part, unpacked.
 fn codec_of(codec: &str, part: &[u8], length: usize) -> Result<Vec<u8>, String> {
     match codec {
+        "blosclz" => unblosclz(part, length).ok_or_else(|| "a chunk does not unpack: broken BloscLZ".into()),
         "lz4" => lz4(part, length),
         "zlib" => inflate(part, length),
         "zstd" => all(compressed::zstd(part), length),
         _ => Err(format!(
-            "is packed by Blosc with {codec}; lz4, zlib and zstd are read in it; write it with one of these or gzip"
+            "is packed by Blosc with {codec}; blosclz, lz4, zlib and zstd are read in it; write it with one of these or gzip"
         )),
+    }
+}
+
+/// The farthest that a copy of BloscLZ reaches back in its short form.
+const NEAR: usize = 8191;
+
+/// BloscLZ, a kin of FastLZ: runs of literals, and copies of what came before.
+fn unblosclz(part: &[u8], length: usize) -> Option<Vec<u8>> {
+    let mut bytes = part.iter().map(|b| usize::from(*b));
+    let mut out = Vec::new();
+    let mut control = bytes.next()? & 31;
+    loop {
+        if control >= 32 {
+            let (mut n, high) = ((control >> 5) - 1, (control & 31) << 8);
+            if n == 6 {
+                loop {
+                    let more = bytes.next()?;
+                    n += more;
+                    if more != 255 {
+                        break;
+                    }
+                }
+            }
+            let low = bytes.next()?;
+            let mut back = high + low;
+            if low == 255 && high == 31 << 8 {
+                back = (bytes.next()? << 8) + bytes.next()? + NEAR;
+            }
+            let from = out.len().checked_sub(back + 1)?;
+            if out.len() + n + 3 > length {
+                return None;
+            }
+            (from..from + n + 3).for_each(|at| out.push(out[at]));
+        } else {
+            for _ in 0..=control {
+                out.push(bytes.next()? as u8);
+            }
+        }
+        match bytes.next() {
+            Some(next) => control = next,
+            None => return Some(out).filter(|out| out.len() == length),
+        }
     }
 }

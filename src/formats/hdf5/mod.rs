@@ -89,9 +89,9 @@ fn base_address(start: &[u8]) -> Option<u64> {
     superblock(start).map(|(base, _)| base)
 }
 
-/// The end of the file by its superblock: base address + end address.
+/// The end of the file by its superblock, which the library writes as it counts from the file's start.
 fn told_length(start: &[u8]) -> Option<u64> {
-    superblock(start).and_then(|(base, end)| base.checked_add(end))
+    superblock(start).map(|(_, end)| end)
 }
 
 /// What an error of the library means to the user.
