@@ -42,7 +42,7 @@ pub enum Dtype {
 #[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Options {
-    /// auto, csv, tsv, gct, series-matrix, mtx, gctx, h5ad, 10x, loom, npy or npz; auto looks at the content, then at the file's ending
+    /// auto, csv, tsv, xlsx (all workbooks), gct, series-matrix, mtx, gctx, h5ad, h5mu, archs4, 10x, loom, npy, npz, parquet or arrow; auto looks at the content, then at the file's ending
     #[arg(long, default_value = "auto")]
     pub format: Option<String>,
     /// Which side holds the genes; auto goes by the format, the names, the header, else the longer side
@@ -51,6 +51,12 @@ pub struct Options {
     /// The layer of an h5ad or Loom file to read in place of its main matrix (raw: h5ad's raw/X); the genome of a 10x file
     #[arg(long, value_name = "NAME")]
     pub layer: Option<String>,
+    /// The sheet of a workbook to read, by its name or its number from 1 [default: the first]
+    #[arg(long, value_name = "NAME|NUMBER")]
+    pub sheet: Option<String>,
+    /// The modality of an h5mu file to read, such as rna; needed where there are several
+    #[arg(long, value_name = "NAME")]
+    pub modality: Option<String>,
     /// Type of the store's values
     #[arg(long, value_enum, default_value_t)]
     pub dtype: Dtype,
@@ -133,7 +139,14 @@ impl Options {
         let format = self.format.clone().filter(|format| format != "auto");
         let memory = self.memory.map_or(ReadSettings::default().memory, |mib| mib.saturating_mul(1 << 20));
         ImportSettings {
-            read: ReadSettings { format, layer: self.layer.clone(), memory, told: self.told() },
+            read: ReadSettings {
+                format,
+                layer: self.layer.clone(),
+                sheet: self.sheet.clone(),
+                modality: self.modality.clone(),
+                memory,
+                told: self.told(),
+            },
             orientation: self.orientation,
             element: match self.dtype {
                 Dtype::F32 => Element::F32,

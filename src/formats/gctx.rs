@@ -16,7 +16,7 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let [n_samples, n_genes] = blocks.shape();
     let mut warnings = Vec::new();
     let mut table = |name: &str, n: usize| {
-        let group = hdf5::group(path, &file, name)?;
+        let group = hdf5::group(path, &file.root(), name)?;
         let mut table = hdf5::attributes(path, &group, name, &["id"], n, &mut warnings)?;
         // As cmapPy and cmapR: −666 is missing in the labels, too.
         let fields = table.columns.iter_mut().flat_map(|(_, fields)| fields);

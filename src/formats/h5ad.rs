@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use hdf5_pure::{File, Group};
+use hdf5_pure::Group;
 
 use super::hdf5::{self, Column, Dense, Named, Sparse};
 use super::{MatrixFile, Orientation, ReadSettings};
@@ -12,16 +12,43 @@ use crate::error::{Error, Result};
 use crate::store::Table;
 
 pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
-    let file = hdf5::open(path)?;
-    let (name, var) = chosen(path, &file, settings.layer.as_deref())?;
+    read(path, &hdf5::open(path)?.root(), "h5ad", settings)
+}
+
+/// An h5mu file of mudata: an AnnData a modality, in the groups of `mod`.
+pub(super) fn open_h5mu(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
+    let all = hdf5::group(path, &hdf5::open(path)?.root(), "mod")?;
+    let names = all.groups().map_err(|e| hdf5::damaged(path, &e))?;
+    let listed = names.join(", ");
+    let name = match (settings.modality.as_deref(), names.as_slice()) {
+        (Some(told), names) if names.iter().any(|name| name == told) => told,
+        (Some(told), _) => {
+            let message = format!("has no modality {told:?}; --modality takes one of: {listed}");
+            return Err(Error::input(path, message));
+        }
+        (None, [one]) => one,
+        (None, []) => return Err(Error::input(path, "is an h5mu file without a modality")),
+        (None, _) => {
+            let message = format!("holds several modalities; choose one by --modality: {listed}");
+            return Err(Error::input(path, message));
+        }
+    };
+    let mut file = read(path, &hdf5::group(path, &all, name)?, "h5mu", settings)?;
+    file.notes.push(format!("{}: modality {name:?} of {listed}", path.display()));
+    Ok(file)
+}
+
+/// An AnnData in a file or in a group of one.
+fn read(path: &Path, file: &Group, format: &'static str, settings: &ReadSettings) -> Result<MatrixFile> {
+    let (name, var) = chosen(path, file, settings.layer.as_deref())?;
     let mut warnings = Vec::new();
     let mut tables = |[n_samples, n_genes]: [u64; 2]| {
-        let samples = frame(path, &file, "obs", n_samples as usize, &mut warnings)?;
-        Ok::<_, Error>((samples, frame(path, &file, &var, n_genes as usize, &mut warnings)?))
+        let samples = frame(path, file, "obs", n_samples as usize, &mut warnings)?;
+        Ok::<_, Error>((samples, frame(path, file, &var, n_genes as usize, &mut warnings)?))
     };
     let natural = Orientation::SamplesByGenes;
     let named = |samples, genes, rows_are_samples, warnings| Named {
-        format: "h5ad",
+        format,
         natural,
         samples,
         genes,
@@ -34,7 +61,7 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
         let (samples, genes) = tables(blocks.shape().map(|n| n as u64))?;
         return Ok(named(samples, genes, !blocks.turned(), warnings).with(blocks));
     }
-    let group = hdf5::group(path, &file, &name)?;
+    let group = hdf5::group(path, file, &name)?;
     let by_columns = by_columns(path, &group, &name)?;
     let told = ["shape", "h5sparse_shape"].iter().find_map(|name| hdf5::attribute_numbers(&group, name));
     let Some(told) = told.and_then(|told| <[u64; 2]>::try_from(told).ok()) else {
@@ -48,7 +75,7 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
 }
 
 /// The paths of the matrix and of its genes.
-fn chosen(path: &Path, file: &File, layer: Option<&str>) -> Result<(String, String)> {
+fn chosen(path: &Path, file: &Group, layer: Option<&str>) -> Result<(String, String)> {
     let there = |name: &str| file.dataset(name).is_ok() || file.group(name).is_ok();
     let name = layer.map_or("X".to_string(), |layer| format!("layers/{layer}"));
     if there(&name) {
@@ -87,7 +114,7 @@ fn by_columns(path: &Path, group: &Group, name: &str) -> Result<bool> {
 }
 
 /// A data frame: `obs` or `var`.
-fn frame(path: &Path, file: &File, name: &str, n: usize, warnings: &mut Vec<String>) -> Result<Table> {
+fn frame(path: &Path, file: &Group, name: &str, n: usize, warnings: &mut Vec<String>) -> Result<Table> {
     let mut columns = match file.group(name) {
         Ok(group) => grouped(path, &group, n)?,
         Err(_) => recorded(path, file, name, n)?,
@@ -144,7 +171,7 @@ fn fields(path: &Path, frame: &Group, name: &str, n: usize) -> Result<Column> {
 }
 
 /// The columns of a frame before 0.7, the index first; the names of categories lie in `uns/COLUMN_categories`.
-fn recorded(path: &Path, file: &File, name: &str, n: usize) -> Result<Vec<(String, Column)>> {
+fn recorded(path: &Path, file: &Group, name: &str, n: usize) -> Result<Vec<(String, Column)>> {
     let dataset = file.dataset(name);
     let dataset = dataset.map_err(|e| Error::input(path, format!("{name} cannot be opened ({e})")))?;
     let mut columns = hdf5::records(path, &dataset, name, n)?;

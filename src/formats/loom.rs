@@ -25,7 +25,7 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let [n_genes, n_samples] = blocks.shape();
     let mut warnings = Vec::new();
     let mut table = |name: &str, ids: &[&str], n: usize| {
-        let group = hdf5::group(path, &file, name)?;
+        let group = hdf5::group(path, &file.root(), name)?;
         hdf5::attributes(path, &group, name, ids, n, &mut warnings)
     };
     let mut genes = table("row_attrs", &GENE, n_genes)?;

@@ -4,6 +4,8 @@
 //! A new format is a file with `open`, and a row in [`FORMATS`].
 
 mod annotations;
+mod archive;
+mod archs4;
 mod arrow;
 mod columns;
 pub(crate) mod compressed;
@@ -37,11 +39,17 @@ mod pickle;
 mod pipe;
 mod quoting;
 mod series_matrix;
+#[cfg(feature = "excel")]
+mod sheet;
+#[cfg(feature = "excel")]
+mod sheet_rows;
 mod sides;
 mod slice;
+mod spooled;
 mod tenx;
 mod text;
 mod triples;
+mod unread;
 mod zip;
 
 use std::io::Read;
@@ -87,6 +95,20 @@ pub const FORMATS: &[Format] = &[
         open: h5ad::open,
     },
     Format {
+        name: "h5mu",
+        extensions: &["h5mu"],
+        magic: hdf5::magic,
+        begins: "the HDF5 signature",
+        open: h5ad::open_h5mu,
+    },
+    Format {
+        name: "archs4",
+        extensions: &[],
+        magic: hdf5::magic,
+        begins: "the HDF5 signature",
+        open: archs4::open,
+    },
+    Format {
         name: "10x",
         extensions: &["h5"],
         magic: hdf5::magic,
@@ -113,6 +135,14 @@ pub const FORMATS: &[Format] = &[
         magic: npz::magic,
         begins: "PK, as a zip archive",
         open: npz::open,
+    },
+    #[cfg(feature = "excel")]
+    Format {
+        name: "xlsx",
+        extensions: &["xlsx", "xlsm", "xlsb", "xls", "ods"],
+        magic: sheet::magic,
+        begins: "PK or D0 CF 11 E0, as a workbook",
+        open: sheet::open,
     },
     #[cfg(feature = "parquet")]
     Format {
@@ -170,6 +200,10 @@ pub struct ReadSettings {
     pub format: Option<String>,
     /// The layer of an h5ad (`raw` too) or Loom file to read in place of its main matrix; the genome of a 10x file.
     pub layer: Option<String>,
+    /// The sheet of a workbook to read, by name or by number from 1; the first unless told.
+    pub sheet: Option<String>,
+    /// The modality of an h5mu file to read.
+    pub modality: Option<String>,
     /// Bytes that an import may hold at a time, roughly, beside names; 512 MiB unless told.
     pub memory: usize,
     /// What the columns and rows of a text file are.
@@ -178,7 +212,8 @@ pub struct ReadSettings {
 
 impl Default for ReadSettings {
     fn default() -> Self {
-        ReadSettings { format: None, layer: None, memory: 512 << 20, told: Told::default() }
+        let (format, layer, sheet, modality) = (None, None, None, None);
+        ReadSettings { format, layer, sheet, modality, memory: 512 << 20, told: Told::default() }
     }
 }
 
@@ -292,7 +327,6 @@ pub trait Blocks {
 /// [`Error::Input`] for a file of no known format or of another one than its ending or `--format` says;
 /// [`Error::Usage`] for a format that does not exist.
 pub fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
-    let names = || FORMATS.iter().map(|f| f.name).collect::<Vec<_>>().join(", ");
     if path.is_dir() {
         return triples::open_directory(path, settings);
     }
@@ -301,45 +335,100 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     if start.is_empty() {
         return Err(Error::input(path, "the file is empty"));
     }
-    let format = match settings.format.as_deref() {
-        Some(name) => FORMATS
-            .iter()
-            .find(|f| f.name == name)
-            .ok_or_else(|| Error::Usage(format!("--format {name}: the formats are auto, {}", names())))?,
-        None => recognise(path, &start)?,
+    if let Some(message) = unread::look(path, &start, settings.format.is_some()) {
+        return Err(Error::input(path, message));
+    }
+    let mut file = if !compression.is_empty() && !(text::magic)(&start) {
+        let mut input = compressed::open(path, Default::default())?.0;
+        unpacked(path, &mut input, settings)?
+    } else if start.starts_with(zip::MAGIC) {
+        open_archive(path, &start, settings)?
+    } else {
+        open_as(path, &start, settings)?
     };
-    if !(format.magic)(&start) {
+    file.format.push_str(compression);
+    if file.columns.is_empty() || file.rows.as_ref().is_some_and(Table::is_empty) {
+        return Err(Error::input(path, "the matrix is empty: it has no rows or no columns"));
+    }
+    Ok(file)
+}
+
+/// Opens what `input` unpacks to: formats that are not read from end to end need a copy that can be.
+fn unpacked(path: &Path, input: &mut dyn Read, settings: &ReadSettings) -> Result<MatrixFile> {
+    let copy = spooled::Spooled::copy(path, input)?;
+    let (mib, dir) = (copy.bytes.div_ceil(1 << 20), std::env::temp_dir());
+    let note = format!("{}: unpacked into {} ({mib} MiB) while it is read", path.display(), dir.display());
+    let mut file = copy.open(|inner| {
+        let start = compressed::start(inner)?.0;
+        match start.starts_with(zip::MAGIC) {
+            true => open_archive(inner, &start, settings),
+            false => open_as(inner, &start, settings),
+        }
+    })?;
+    file.notes.push(note);
+    Ok(file)
+}
+
+/// Opens a zip archive by what it holds.
+fn open_archive(path: &Path, start: &[u8], settings: &ReadSettings) -> Result<MatrixFile> {
+    let zip = zip::Zip::open(path)?;
+    let name = match archive::content(path, &zip)? {
+        archive::Content::Format(name) => name,
+        archive::Content::One(member) => {
+            let mut input = zip.read(&member)?;
+            let copy = spooled::Spooled::copy(path, &mut input)?;
+            let mut file = copy.open(|inner| open(inner, settings))?;
+            file.notes.push(format!(
+                "{}: a zip archive; its one file {} is read",
+                path.display(),
+                member.name
+            ));
+            file.format.push_str(".zip");
+            return Ok(file);
+        }
+    };
+    let told = settings.format.clone().unwrap_or(name.to_string());
+    open_as(path, start, &ReadSettings { format: Some(told), ..settings.clone() })
+}
+
+/// Opens a file that is not packed and begins with `start`.
+fn open_as(path: &Path, start: &[u8], settings: &ReadSettings) -> Result<MatrixFile> {
+    let format = match settings.format.as_deref() {
+        Some(name) => FORMATS.iter().find(|f| f.name == name).ok_or_else(|| {
+            let names = FORMATS.iter().map(|f| f.name).collect::<Vec<_>>().join(", ");
+            Error::Usage(format!("--format {name}: the formats are auto, {names}"))
+        })?,
+        None => recognise(path, start)?,
+    };
+    if !(format.magic)(start) {
         let (name, begins) = (format.name, format.begins);
         return Err(Error::input(
             path,
             format!("is not a {name} file: it does not begin with {begins}; is it damaged or misnamed?"),
         ));
     }
-    if !compression.is_empty() && !(text::magic)(&start) {
-        return Err(Error::input(
-            path,
-            format!("only text is read compressed; unpack the {} first", format.name),
-        ));
-    }
-    if settings.layer.is_some() && !["h5ad", "loom", "10x"].contains(&format.name) {
-        let message = format!("--layer is for h5ad, loom and 10x; {} is {}", path.display(), format.name);
+    let for_others = [
+        ("--layer", settings.layer.is_some(), &["h5ad", "h5mu", "loom", "10x"][..]),
+        ("--sheet", settings.sheet.is_some(), &["xlsx"]),
+        ("--modality", settings.modality.is_some(), &["h5mu"]),
+    ];
+    if let Some((option, _, formats)) =
+        for_others.iter().find(|(_, told, formats)| *told && !formats.contains(&format.name))
+    {
+        let (formats, path) = (formats.join(", "), path.display());
+        let message = format!("{option} is for {formats}; {path} is {}", format.name);
         return Err(Error::Usage(message));
     }
-    if settings.told.is_any() && !["csv", "tsv"].contains(&format.name) {
+    if settings.told.is_any() && !["csv", "tsv", "xlsx"].contains(&format.name) {
         let message = format!(
             "--header, --no-header, --annotation-columns, --value-columns, --drop-columns and --drop-rows are for delimited \
-             text; {} is {}",
+             text and sheets; {} is {}",
             path.display(),
             format.name
         );
         return Err(Error::Usage(message));
     }
-    let mut file = (format.open)(path, settings)?;
-    file.format.push_str(compression);
-    if file.columns.is_empty() || file.rows.as_ref().is_some_and(Table::is_empty) {
-        return Err(Error::input(path, "the matrix is empty: it has no rows or no columns"));
-    }
-    Ok(file)
+    (format.open)(path, settings)
 }
 
 /// Whether `path` is a directory that holds a matrix file in parts, as 10x Genomics writes it.

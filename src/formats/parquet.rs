@@ -1,19 +1,24 @@
 //! Parquet: one row a sample. Values lie by column, so they are read (as `columns.rs` says) and written gene by gene.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
-use parquet::column::reader::ColumnReader;
+use parquet::column::page::{Page, PageMetadata, PageReader};
+use parquet::column::reader::{ColumnReader, get_column_reader};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, FloatType};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnDescPtr, Type};
 
 use super::columns::{self, Columnar, Kind};
-use super::{MatrixFile, ReadSettings, index};
+use super::{MatrixFile, ReadSettings, compressed, index};
 use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
 use crate::store::{Store, atomic};
@@ -45,6 +50,24 @@ fn unsigned(column: &ColumnDescPtr) -> bool {
     matches!(column.logical_type_ref(), Some(LogicalType::Integer(integer)) if !integer.is_signed)
 }
 
+/// Refuses what the pages may be packed with and is not read.
+fn known_packings(path: &Path, groups: &[RowGroupMetaData]) -> Result<()> {
+    let packing = |column: &ColumnChunkMetaData| match column.compression() {
+        Compression::BROTLI(_) => Some("brotli"),
+        Compression::LZO => Some("LZO"),
+        _ => None,
+    };
+    let Some(name) = groups.iter().flat_map(|group| group.columns()).find_map(packing) else { return Ok(()) };
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    Err(Error::input(
+        path,
+        format!(
+            "is packed with {name}; plain, snappy, gzip, zstd and lz4 are read: in Python \
+             pandas.read_parquet(\"{file}\").to_parquet(\"matrix.parquet\") writes snappy"
+        ),
+    ))
+}
+
 fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::input(path, format!("the Parquet file cannot be read ({error}); it may be truncated or damaged"))
 }
@@ -62,6 +85,7 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let most = usize::try_from(length).unwrap_or(usize::MAX).saturating_mul(1 << 16);
     source.n = rows.filter(|n| *n <= most).ok_or_else(|| damaged(path, &"it claims too many rows"))?;
 
+    known_packings(path, groups)?;
     let columns: Vec<_> = columns.iter().map(|c| (c.name().to_string(), kind(c))).collect();
     let n = source.n;
     let notes = source.reader.metadata().file_metadata().key_value_metadata();
@@ -95,7 +119,11 @@ impl Source {
             for group in 0..metadata.num_row_groups() {
                 let group = self.reader.get_row_group(group)?;
                 let (rows, start) = (group.metadata().num_rows() as usize, seen);
-                let mut reader = group.get_column_reader(column)?;
+                let metadata = group.metadata().column(column);
+                let mut reader = match metadata.compression() {
+                    Compression::ZSTD(_) => self.unpacked(group.metadata(), column)?,
+                    _ => group.get_column_reader(column)?,
+                };
                 loop {
                     let n = BATCH.min((rows + start).saturating_sub(seen));
                     let records = if n > 0 { batch(&mut reader, n, &mut each)? } else { 0 };
@@ -110,6 +138,110 @@ impl Source {
         guarded(&self.path, read).map(|_| ())
     }
 }
+
+impl Source {
+    /// The values of a column packed with Zstandard. The library's own reading of it needs C; told that the pages are not
+    /// packed, it hands them out as they lie.
+    fn unpacked(&self, group: &RowGroupMetaData, column: usize) -> Outcome<ColumnReader> {
+        let metadata = group.column(column);
+        let plain = metadata.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build()?;
+        let file = Arc::new(File::open(&self.path)?);
+        let pages = SerializedPageReader::new(file, &plain, group.num_rows() as usize, None)?;
+        Ok(get_column_reader(metadata.column_descr_ptr(), Box::new(Unpacked(pages))))
+    }
+}
+
+/// Pages unpacked one by one.
+struct Unpacked(SerializedPageReader<File>);
+
+impl Unpacked {
+    fn page(page: Page) -> Outcome<Page> {
+        Ok(match page {
+            Page::DictionaryPage { buf, num_values, encoding, is_sorted } => {
+                Page::DictionaryPage { buf: unzstd(&buf, 0)?.into(), num_values, encoding, is_sorted }
+            }
+            Page::DataPage {
+                buf,
+                num_values,
+                encoding,
+                def_level_encoding,
+                rep_level_encoding,
+                statistics,
+            } => {
+                let buf = unzstd(&buf, 0)?.into();
+                Page::DataPage {
+                    buf,
+                    num_values,
+                    encoding,
+                    def_level_encoding,
+                    rep_level_encoding,
+                    statistics,
+                }
+            }
+            // The levels at the start of such a page are never packed.
+            Page::DataPageV2 {
+                buf,
+                num_values,
+                encoding,
+                num_nulls,
+                num_rows,
+                def_levels_byte_len,
+                rep_levels_byte_len,
+                is_compressed: true,
+                statistics,
+            } => Page::DataPageV2 {
+                buf: unzstd(&buf, def_levels_byte_len as usize + rep_levels_byte_len as usize)?.into(),
+                num_values,
+                encoding,
+                num_nulls,
+                num_rows,
+                def_levels_byte_len,
+                rep_levels_byte_len,
+                is_compressed: false,
+                statistics,
+            },
+            plain => plain,
+        })
+    }
+}
+
+impl Iterator for Unpacked {
+    type Item = Outcome<Page>;
+
+    fn next(&mut self) -> Option<Outcome<Page>> {
+        self.get_next_page().transpose()
+    }
+}
+
+impl PageReader for Unpacked {
+    fn get_next_page(&mut self) -> Outcome<Option<Page>> {
+        self.0.get_next_page()?.map(Unpacked::page).transpose()
+    }
+
+    fn peek_next_page(&mut self) -> Outcome<Option<PageMetadata>> {
+        self.0.peek_next_page()
+    }
+
+    fn skip_next_page(&mut self) -> Outcome<()> {
+        self.0.skip_next_page()
+    }
+}
+
+/// A page of which all but the first `plain` bytes is packed.
+fn unzstd(page: &[u8], plain: usize) -> Outcome<Vec<u8>> {
+    let failed = |e: &dyn std::fmt::Display| ParquetError::General(format!("a page does not unpack: {e}"));
+    let (levels, packed) = page.split_at_checked(plain).ok_or_else(|| failed(&"it is too short"))?;
+    let mut out = levels.to_vec();
+    let most = (LARGEST_PAGE - plain.min(LARGEST_PAGE)) as u64;
+    compressed::zstd(packed).take(most).read_to_end(&mut out).map_err(|e| failed(&e))?;
+    if out.len() >= LARGEST_PAGE {
+        return Err(failed(&"it is larger than 1 GiB"));
+    }
+    Ok(out)
+}
+
+/// A page that unpacks to more is damaged.
+const LARGEST_PAGE: usize = 1 << 30;
 
 impl Columnar for Source {
     fn whole(&mut self, column: usize) -> Result<Option<Vec<i64>>> {
@@ -230,7 +362,7 @@ pub(super) fn write(store: &Store, path: &Path, force: bool, report: Reporter) -
             format!("{name:?} is a gene and a column of the samples; a Parquet file needs different names");
         return Err(Error::Data(message));
     }
-    let failed = |e: parquet::errors::ParquetError| Error::Io {
+    let failed = |e: ParquetError| Error::Io {
         path: path.to_path_buf(),
         action: "writing",
         source: std::io::Error::other(e),
@@ -286,8 +418,7 @@ const WRITTEN: usize = 16 << 20;
 
 /// Writes the next column of a row group.
 fn put<T: DataType>(group: &mut SerializedRowGroupWriter<File>, values: &[T::T]) -> Outcome<()> {
-    let missing =
-        || parquet::errors::ParquetError::General("there are more columns than the schema has".into());
+    let missing = || ParquetError::General("there are more columns than the schema has".into());
     let mut column = group.next_column()?.ok_or_else(missing)?;
     column.typed::<T>().write_batch(values, None, None)?;
     column.close()

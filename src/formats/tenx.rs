@@ -13,7 +13,7 @@ use crate::store::Table;
 pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let file = hdf5::open(path)?;
     let name = chosen(path, &file, settings.layer.as_deref())?;
-    let group = hdf5::group(path, &file, &name)?;
+    let group = hdf5::group(path, &file.root(), &name)?;
     let length = |group: &Group, name: &str| {
         let shape = group.dataset(name).and_then(|d| d.shape());
         let shape = shape.map_err(|e| hdf5::damaged(path, &format!("{name}: {e}")))?;

@@ -212,6 +212,9 @@ fn listed(members: &[&Member]) -> String {
 
 /// What is said of a directory without a matrix.
 fn nothing_here(path: &Path) -> String {
+    if let Some(message) = super::unread::folder(path) {
+        return message;
+    }
     let inner: Vec<PathBuf> =
         path.read_dir().into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     let mut inner: Vec<String> =

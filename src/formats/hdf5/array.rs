@@ -218,7 +218,10 @@ impl Stream {
     /// The index of the chunks; `None` where the library has to read them: a filter that is not known here, or chunks that
     /// were never written.
     fn chunks(&self, chunk: [u64; 2]) -> Result<Option<Chunks>> {
-        let Some(pipeline) = Pipeline::of(&self.dataset, self.number.size) else { return Ok(None) };
+        let pipeline = Pipeline::of(&self.dataset, self.number.size);
+        let pipeline =
+            pipeline.map_err(|e| Error::input(&self.path, format!("dataset {}: {e}", self.name)))?;
+        let Some(pipeline) = pipeline else { return Ok(None) };
         let Ok(found) = self.dataset.chunks() else { return Ok(None) };
         let across = self.shape[1].div_ceil(chunk[1]);
         if found.len() as u64 != self.shape[0].div_ceil(chunk[0]) * across {
@@ -246,6 +249,14 @@ impl Stream {
         // As many as places, all different: none is left empty.
         let places = places.into_iter().flatten().collect();
         Ok(Some(Chunks { file: Mutex::new(file), pipeline, places }))
+    }
+
+    /// What unpacking a chunk found: a filter that is not undone is no damage.
+    fn packed(&self, error: &str) -> Error {
+        match error.starts_with("is packed") {
+            true => Error::input(&self.path, format!("dataset {}: {error}", self.name)),
+            false => self.failed(&error),
+        }
     }
 
     /// What an error of this dataset means to the user.
@@ -334,7 +345,7 @@ impl Stream {
             let read = file.seek(SeekFrom::Start(address)).and_then(|_| file.read_exact(&mut bytes));
             read.map_err(Error::io(&self.path, "reading"))?;
         }
-        chunks.pipeline.undo(bytes, mask, length).map_err(|e| self.failed(&e))
+        chunks.pipeline.undo(bytes, mask, length).map_err(|e| self.packed(&e))
     }
 
     /// Share of the lines that are taken.

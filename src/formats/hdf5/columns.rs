@@ -5,7 +5,7 @@ use std::path::Path;
 use hdf5_pure::{Dataset, Datatype, DatatypeByteOrder, Group, VlenStringReadOptions};
 
 use super::heap::Heaps;
-use super::{MOST_COMPRESSION, damaged};
+use super::{MOST_COMPRESSION, damaged, unpacked};
 use crate::error::{Error, Result};
 
 /// The fields of a column; `None` where its type has no plain text form or its length is another one.
@@ -21,7 +21,11 @@ pub(crate) fn column(path: &Path, dataset: &Dataset, n: Option<usize>) -> Result
     let (datatype, Some(n)) = (dataset.datatype().map_err(failed)?, length(path, dataset, n)?) else {
         return Ok(None);
     };
+    let unpacked = unpacked::bytes(path, dataset, n)?;
     if let Datatype::VariableLength { is_string: true, .. } = datatype {
+        if let Some(references) = unpacked {
+            return unpacked::strings(path, &references);
+        }
         // Every string is written once: together they are no longer than the file.
         let file = path.metadata().map_err(Error::io(path, "reading"))?.len();
         let limits = VlenStringReadOptions::new().with_max_payload_bytes(file as usize);
@@ -31,7 +35,7 @@ pub(crate) fn column(path: &Path, dataset: &Dataset, n: Option<usize>) -> Result
     if matches!(datatype, Datatype::Compound { .. } | Datatype::Array { .. } | Datatype::Reference { .. }) {
         return Ok(None);
     }
-    let bytes = dataset.read_raw().map_err(failed)?;
+    let bytes = unpacked.map_or_else(|| dataset.read_raw().map_err(failed), Ok)?;
     let fields = bytes.chunks_exact(datatype.type_size() as usize);
     Ok(fields.map(|bytes| field(&datatype, bytes)).collect::<Column>().filter(|f| f.len() == n))
 }

@@ -37,7 +37,7 @@ impl Heaps {
         let mut file = File::open(path).map_err(Error::io(path, "opening"))?;
         let bytes = file.metadata().map_err(Error::io(path, "reading"))?.len();
         let mut start = Vec::new();
-        (&mut file).take(64).read_to_end(&mut start).map_err(Error::io(path, "reading"))?;
+        (&mut file).take(4096).read_to_end(&mut start).map_err(Error::io(path, "reading"))?;
         let base = super::base_address(&start).unwrap_or(0);
         Ok(Heaps { path: path.to_path_buf(), file, bytes, base, read: HashMap::new() })
     }

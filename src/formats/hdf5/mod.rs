@@ -2,16 +2,18 @@
 //! block at a time, and columns of names.
 
 mod array;
+mod blosc;
 mod columns;
 mod dense;
 mod filters;
 mod gather;
 mod heap;
+mod kind;
 mod source;
 mod sparse;
 mod tables;
+mod unpacked;
 
-use std::io::Read;
 use std::path::Path;
 
 use hdf5_pure::File;
@@ -20,6 +22,7 @@ pub(super) use columns::{
     Column, attribute_numbers, column, list_attribute, numbers, records, text_attribute,
 };
 pub(super) use dense::Dense;
+pub(super) use kind::kind;
 pub(super) use sparse::Sparse;
 pub(super) use tables::{Named, attributes, group, left_out};
 
@@ -36,9 +39,15 @@ fn block(memory: usize) -> u64 {
     BLOCK.min(memory as u64 / 64)
 }
 
-/// The signature stands at 0, or after a user block of 512 bytes or more (which nobody writes here).
+/// The signature stands at 0, or after a user block of 512, 1024 or 2048 bytes (mudata and MATLAB write one of 512).
 pub(super) fn magic(start: &[u8]) -> bool {
-    start.starts_with(b"\x89HDF\r\n\x1a\n")
+    signature(start).is_some()
+}
+
+/// Where the signature stands in the first 4 KiB.
+fn signature(start: &[u8]) -> Option<usize> {
+    let stands = |at: &usize| start.get(*at..).is_some_and(|rest| rest.starts_with(b"\x89HDF\r\n\x1a\n"));
+    [0, 512, 1024, 2048].into_iter().find(stands)
 }
 
 /// Opens a file whose length is at least what its header tells.
@@ -46,9 +55,8 @@ pub(super) fn magic(start: &[u8]) -> bool {
 /// # Errors
 /// [`Error::Input`] for a file that is cut short or whose header cannot be read.
 pub(super) fn open(path: &Path) -> Result<File> {
-    let mut start = Vec::new();
     let file = std::fs::File::open(path).map_err(Error::io(path, "opening"))?;
-    (&file).take(64).read_to_end(&mut start).map_err(Error::io(path, "reading"))?;
+    let start = super::read_start(&mut &file, 4096).map_err(Error::io(path, "reading"))?;
     let length = file.metadata().map_err(Error::io(path, "reading"))?.len();
     if let Some(whole) = told_length(&start).filter(|&whole| whole > length) {
         return Err(Error::input(
@@ -65,6 +73,7 @@ pub(super) fn open(path: &Path) -> Result<File> {
 /// Where the superblock (HDF5 File Format Specification 3.0, II.A) tells the base address and the end of the file; `None`
 /// where its addresses are no words of 8 bytes.
 fn superblock(start: &[u8]) -> Option<(u64, u64)> {
+    let start = &start[signature(start)?..];
     let (offset_size, base, end) = match *start.get(8)? {
         0 => (*start.get(13)?, 24, 40),
         1 => (*start.get(13)?, 28, 44),
@@ -80,9 +89,9 @@ fn base_address(start: &[u8]) -> Option<u64> {
     superblock(start).map(|(base, _)| base)
 }
 
-/// The end of the file by its superblock: base address + end address.
+/// The end of the file by its superblock, which the library writes as it counts from the file's start.
 fn told_length(start: &[u8]) -> Option<u64> {
-    superblock(start).and_then(|(base, end)| base.checked_add(end))
+    superblock(start).map(|(_, end)| end)
 }
 
 /// What an error of the library means to the user.
@@ -94,33 +103,4 @@ pub(super) fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Error {
          HDF5 than is read here"
         ),
     )
-}
-
-/// Which of the formats an HDF5 file is.
-pub(super) fn kind(path: &Path) -> Result<&'static str> {
-    let file = open(path)?;
-    let root = file.root();
-    let groups = root.groups().map_err(|e| damaged(path, &e))?;
-    let datasets = root.datasets().map_err(|e| damaged(path, &e))?;
-    let has = |name: &str| groups.iter().chain(&datasets).any(|n| n == name);
-    if root.group("0/DATA/0").is_ok() || root.group("0/META").is_ok() {
-        return Ok("gctx");
-    }
-    if has("obs") && has("var") {
-        return Ok("h5ad");
-    }
-    if has("row_attrs") && has("col_attrs") {
-        return Ok("loom");
-    }
-    if groups.iter().any(|g| root.dataset(&format!("{g}/barcodes")).is_ok()) {
-        return Ok("10x");
-    }
-    let names: Vec<_> = groups.into_iter().chain(datasets).take(8).collect();
-    Err(Error::input(
-        path,
-        format!(
-            "is HDF5, but neither GCTX (0/DATA/0/matrix) nor h5ad (X, obs, var) nor Loom (matrix, row_attrs, col_attrs) nor \
-             10x (matrix/barcodes); it holds {names:?}"
-        ),
-    ))
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hdf5_pure::{File, Group};
+use hdf5_pure::Group;
 
 use super::{Column, column, damaged};
 use crate::error::{Error, Result};
@@ -58,7 +58,7 @@ pub(crate) fn attributes(
 ///
 /// # Errors
 /// [`Error::Input`].
-pub(crate) fn group(path: &Path, file: &File, name: &str) -> Result<Group> {
+pub(crate) fn group(path: &Path, file: &Group, name: &str) -> Result<Group> {
     file.group(name).map_err(|e| Error::input(path, format!("group {name} is missing ({e})")))
 }
 
