@@ -276,14 +276,14 @@ fn bad_text_is_refused_by_place() {
         ("utf16.csv", b"\xff\xfei\0d\0,\0g\0".to_vec(), &["no row below the header"]),
         ("latin.csv", b"id,g1\n\xe9,1\n".to_vec(), &["not UTF-8"]),
         ("binary.csv", b"id,\0\0\0\n".to_vec(), &["is not a csv file", "begin with text"]),
-        ("matrix.rds", b"X\0\0\0".to_vec(), &["no known format", ".gctx"]),
+        ("matrix.bin", b"X\0\0\0".to_vec(), &["no known format", ".gctx"]),
         ("fake.gctx", long.clone().into_bytes(), &["is not a gctx file", "HDF5 signature"]),
         ("fake.npy", long.into_bytes(), &["is not a npy file"]),
         ("cut.tsv.gz", gz[..gz.len() - 20].to_vec(), &["truncated"]),
         ("crc.tsv.gz", wrong_crc, &["damaged"]),
         ("cut.tsv.zst", zst[..zst.len() - 20].to_vec(), &["damaged"]),
         ("sum.tsv.zst", wrong_sum, &["checksum"]),
-        ("packed.npy.gz", gzip(b"\x93NUMPY\x01\x00"), &["only text is read compressed"]),
+        ("packed.npy.gz", gzip(b"\x93NUMPY\x01\x00"), &["packed.npy.gz"]),
     ];
     for (name, bytes, words) in cases {
         let settings =

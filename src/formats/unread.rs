@@ -230,8 +230,9 @@ const TEXT: &[Kind] = &[
 pub(super) fn look(path: &Path, start: &[u8], told: bool) -> Option<String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let lower = name.to_lowercase();
+    let lower = super::PACKED.iter().find_map(|end| lower.strip_suffix(end)).unwrap_or(&lower);
     let text = if told { &[] } else { TEXT };
-    let found = BINARY.iter().chain(text).find(|kind| (kind.is)(start, &lower))?;
+    let found = BINARY.iter().chain(text).find(|kind| (kind.is)(start, lower))?;
     Some(told_so(found.what, found.remedy, &name))
 }
 

@@ -260,6 +260,14 @@ impl Stream {
     }
 
     /// What an error of this dataset means to the user.
+    /// A chunk that does not unpack, or that nobody here unpacks, which is no damage.
+    fn packed(&self, error: &str) -> Error {
+        match error.starts_with("is packed") {
+            true => Error::input(&self.path, format!("dataset {}: {error}", self.name)),
+            false => self.failed(&error),
+        }
+    }
+
     pub fn failed(&self, error: &dyn std::fmt::Display) -> Error {
         damaged(&self.path, &format!("dataset {}: {error}", self.name))
     }
