@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Sender, channel, sync_channel};
 
 use super::{ReadSettings, compressed};
 use crate::error::{Error, Result};
@@ -27,12 +27,11 @@ pub(super) struct Lines {
     /// Whole lines that have not been handed out, from `at` on.
     text: Vec<u8>,
     at: usize,
-    /// The beginning of a line whose end has not come.
-    rest: Vec<u8>,
     longest: usize,
-    ended: bool,
     consumed: Arc<AtomicU64>,
     bytes: u64,
+    /// Takes back the memory of blocks for further ones: new memory costs as much as reading into it.
+    used: Sender<Vec<u8>>,
 }
 
 impl Lines {
@@ -43,15 +42,30 @@ impl Lines {
         let (mut input, _) = compressed::open(path, consumed.clone())?;
         let size = (settings.memory / PIECES).clamp(1 << 12, PIECE);
         let size = size.min(usize::try_from(bytes).unwrap_or(size).max(1 << 12)); // a small file needs no more
-        let mut over = false;
+        let longest = LONGEST_LINE.min(settings.memory / 2);
+        let (mut over, mut rest) = (false, Vec::new());
+        let (used, unused) = channel::<Vec<u8>>();
         let mut pieces = std::iter::from_fn(move || {
             if over {
                 return None;
             }
-            let mut piece = Vec::with_capacity(size);
-            let result = input.by_ref().take(size as u64).read_to_end(&mut piece);
-            over = result.is_err() || piece.len() < size;
-            Some(result.map(|_| piece))
+            // A piece begins with the line that the one before it did not end, and ends with a whole line.
+            let mut piece = unused.try_recv().unwrap_or_default();
+            piece.clear();
+            piece.append(&mut rest);
+            loop {
+                let before = piece.len();
+                piece.reserve(size);
+                let result = input.by_ref().take(size as u64).read_to_end(&mut piece);
+                over = result.is_err() || piece.len() < before + size;
+                let end = memchr::memrchr(b'\n', &piece[before..]);
+                match end {
+                    Some(end) if !over => rest = piece.split_off(before + end + 1),
+                    None if !over && piece.len() <= longest => continue,
+                    _ => {}
+                }
+                return Some(result.map(|_| piece));
+            }
         });
         let pieces: Box<dyn Iterator<Item = _> + Send> = if bytes < 1 << 16 {
             Box::new(pieces) // not worth a thread
@@ -66,11 +80,10 @@ impl Lines {
             pieces,
             text: Vec::new(),
             at: 0,
-            rest: Vec::new(),
-            longest: LONGEST_LINE.min(settings.memory / 2),
-            ended: false,
+            longest,
             consumed,
             bytes,
+            used,
         };
         lines.more()?;
         if lines.text.starts_with(b"\xEF\xBB\xBF") {
@@ -127,33 +140,23 @@ impl Lines {
         Ok(Some(text))
     }
 
+    /// Takes back a block that is no longer needed.
+    pub fn take_back(&mut self, block: Vec<u8>) {
+        let _ = self.used.send(block); // at the end of the file nobody wants it
+    }
+
     /// Replaces the text, which is used up; false at the end of the file.
     fn more(&mut self) -> Result<bool> {
         (self.at, self.text) = (0, Vec::new());
-        while !self.ended {
-            let Some(piece) = self.pieces.next() else {
-                self.ended = true;
-                break;
-            };
-            let piece = piece.map_err(|e| compressed::failed(&self.path, &e))?;
-            let Some(end) = piece.iter().rposition(|b| *b == b'\n') else {
-                self.rest.extend(piece);
-                if self.rest.len() > self.longest {
-                    let message = format!(
-                        "a line is longer than {} MiB; is this a text file with one row a line? If so, --memory \
-                         allows more",
-                        self.longest >> 20
-                    );
-                    return Err(Error::input(&self.path, message));
-                }
-                continue;
-            };
-            self.text = std::mem::take(&mut self.rest);
-            self.text.extend_from_slice(&piece[..=end]);
-            self.rest = piece[end + 1..].to_vec();
-            return Ok(true);
+        let Some(piece) = self.pieces.next() else { return Ok(false) };
+        self.text = piece.map_err(|e| compressed::failed(&self.path, &e))?;
+        if self.text.len() > self.longest && memchr(b'\n', &self.text).is_none() {
+            let message = format!(
+                "a line is longer than {} MiB; is this a text file with one row a line? If so, --memory allows more",
+                self.longest >> 20
+            );
+            return Err(Error::input(&self.path, message));
         }
-        self.text = std::mem::take(&mut self.rest);
         Ok(!self.text.is_empty())
     }
 

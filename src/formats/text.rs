@@ -173,6 +173,7 @@ impl Blocks for TextBlocks {
             self.words.iter_mut().zip(words).for_each(|(column, word)| column.push(word));
         }
         self.row += lines.len();
+        self.lines.take_back(text);
         Ok(true)
     }
 
