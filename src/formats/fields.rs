@@ -347,12 +347,15 @@ mod tests {
     fn numbers_are_correctly_rounded() {
         let check = |text: &str| {
             let expected: f32 = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
-            let (found, length) = decimal(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!(
-                (found.to_bits(), length),
-                (expected.to_bits(), text.len()),
-                "{text}: {found} {expected}"
-            );
+            // At the end of a line, and with more of it behind.
+            for behind in ["", "\t", ",-12345678", " 1e5 1e5 1e5", ".5", "é1234567"] {
+                if behind.starts_with('.') && !text.contains(['.', 'e', 'E']) {
+                    continue; // it would belong to the number
+                }
+                let line = format!("{text}{behind}");
+                let (found, length) = decimal(line.as_bytes()).unwrap_or_else(|| panic!("{line}"));
+                assert_eq!((found.to_bits(), length), (expected.to_bits(), text.len()), "{line}: {found}");
+            }
         };
         for text in [
             "0",
@@ -390,6 +393,12 @@ mod tests {
                 text.insert(point as usize, '.');
             }
             check(&text);
+        }
+        for (text, expected) in [("12.5e1\t7.25\t", 125.0), ("3E2,1.5,2.5", 300.0), ("-7e0 123456", -7.0)] {
+            assert_eq!(decimal(text.as_bytes()).map(|(x, _)| x), Some(expected), "{text}");
+        }
+        for text in [".\t1234567", "-.,1234567", "\t12345678", "-\t1234567", "x1234567"] {
+            assert_eq!(decimal(text.as_bytes()), None, "{text:?}");
         }
         // Halfway between two f32, to the last bit of f64.
         for i in 0..1000u32 {

@@ -190,3 +190,37 @@ pub(super) fn filled(text: &[u8]) -> Vec<&[u8]> {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blocks(text: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("a.tsv");
+        std::fs::write(&path, text).expect("written");
+        let mut lines = Lines::open(&path, &ReadSettings { memory: 1 << 18, ..ReadSettings::default() })?;
+        let mut blocks = Vec::new();
+        while let Some(block) = lines.block()? {
+            blocks.push(block.clone());
+            lines.take_back(block);
+        }
+        Ok(blocks)
+    }
+
+    #[test]
+    fn blocks_are_of_whole_lines_and_hold_the_whole_file() {
+        for ending in ["", "\n"] {
+            for widths in [[10; 3], [0; 3], [4095; 3], [4096, 1, 4094], [50_000; 3], [7, 90_000, 300]] {
+                let lines: Vec<_> = (0..30).map(|i| "x".repeat(widths[i % 3])).collect();
+                let text = lines.join("\n") + ending;
+                let blocks = blocks(text.as_bytes()).expect("read");
+                assert!(blocks.concat() == text.as_bytes(), "{widths:?}");
+                let (_, all_but_last) = blocks.split_last().expect("there is one");
+                assert!(all_but_last.iter().all(|block| block.ends_with(b"\n")), "{widths:?}");
+            }
+        }
+        let long = blocks(&[b'x'; 300_000]).expect_err("no line of a matrix");
+        assert!(long.to_string().contains("a line is longer than"), "{long}");
+    }
+}

@@ -213,7 +213,11 @@ mod tests {
             let mut spool = Spool::create(&dir.path().join("x.gex"), 0, columns, memory);
             let values: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
             let (a, b) = values.split_at(rows / 2 * columns);
-            spool.push(a).and_then(|()| spool.push(b)).expect("pushed");
+            spool.push(a).expect("pushed");
+            spool.tail().extend_from_slice(b);
+            assert_eq!(spool.fresh(), b);
+            spool.keep().expect("kept");
+            assert_eq!(spool.in_memory(), memory >= values.len() * 4);
             let mut out = Vec::new();
             spool.rows(rows - 1, rows, &mut out).expect("read");
             assert_eq!(out, values[(rows - 1) * columns..]);
