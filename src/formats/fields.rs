@@ -322,6 +322,38 @@ pub(super) fn number(field: &[u8]) -> Option<f32> {
     fast_float2::parse(unsigned).ok().filter(|_| unsigned.len() == field.len() || !unsigned.starts_with(b"-"))
 }
 
+/// A number of at most seven characters without sign and exponent, such as `12.3456`, and its length: eight bytes are
+/// looked at together, without a branch for each (<https://lemire.me/blog/2022/01/21/swar-explained-parsing-eight-digits/>).
+fn short(text: &[u8]) -> Option<(f32, usize)> {
+    const POWERS: [f32; 7] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6];
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    // Digits become 0 to 9; the top bit of every other byte is set in `others`.
+    let bytes = u64::from_le_bytes(*text.first_chunk()?) ^ (EACH * u64::from(b'0'));
+    let others = (((bytes & (EACH * 0x7f)) + EACH * (0x80 - 10)) | bytes) & (EACH * 0x80);
+    let at = |others: u64| others.trailing_zeros() & !7; // in bits; 64 where there is none
+    let byte = |bits: u32| (bytes >> bits) as u8 ^ b'0';
+    let point = at(others);
+    let fraction = point < 64 && byte(point) == b'.';
+    let end = if fraction { at(others & (others - 1)) } else { point };
+    if end == 64 || matches!(byte(end), b'e' | b'E') {
+        return None;
+    }
+    let before = bytes & ((1 << point) - 1);
+    let (digits, after) = if fraction { (end - 8, (bytes >> 8) >> point << point) } else { (end, 0) };
+    if digits == 0 {
+        return None;
+    }
+    // The last digit goes to the top byte, zeros before the first; then neighbours are joined: 8 digits, 4 pairs, one number.
+    let digits_of = (before | after) << (64 - digits);
+    let pairs = digits_of.wrapping_mul(10).wrapping_add(digits_of >> 8);
+    let upper = (pairs & 0xff_0000_00ff).wrapping_mul(100 + (1_000_000 << 32));
+    let lower = ((pairs >> 16) & 0xff_0000_00ff).wrapping_mul(1 + (10_000 << 32));
+    let number = (upper.wrapping_add(lower) >> 32) as u32;
+    // Both are exact in f32, so the quotient is the f32 nearest to the number.
+    let places = if fraction { (digits - point) / 8 } else { 0 };
+    Some((number as f32 / POWERS[places as usize], (end / 8) as usize))
+}
+
 /// A number such as `-12.345` or `1e-5` at the start of `text`, correctly rounded, and its length.
 pub(super) fn decimal(text: &[u8]) -> Option<(f32, usize)> {
     /// 10^0 to 10^19, all but the last exact in f64.
@@ -331,6 +363,9 @@ pub(super) fn decimal(text: &[u8]) -> Option<(f32, usize)> {
     ];
     let negative = text.first() == Some(&b'-');
     let start = usize::from(negative);
+    if let Some((x, length)) = short(&text[start..]) {
+        return Some((if negative { -x } else { x }, start + length));
+    }
     let (mut at, mut digits) = (start, 0u64);
     while let Some(digit) = text.get(at).map(|b| b.wrapping_sub(b'0')).filter(|d| *d < 10) {
         digits = digits.wrapping_mul(10).wrapping_add(u64::from(digit));
@@ -434,12 +469,15 @@ mod tests {
     fn numbers_are_correctly_rounded() {
         let check = |text: &str| {
             let expected: f32 = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
-            let (found, length) = decimal(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!(
-                (found.to_bits(), length),
-                (expected.to_bits(), text.len()),
-                "{text}: {found} {expected}"
-            );
+            // At the end of a line, and with more of it behind.
+            for behind in ["", "\t", ",-12345678", " 1e5 1e5 1e5", ".5", "é1234567"] {
+                if behind.starts_with('.') && !text.contains(['.', 'e', 'E']) {
+                    continue; // it would belong to the number
+                }
+                let line = format!("{text}{behind}");
+                let (found, length) = decimal(line.as_bytes()).unwrap_or_else(|| panic!("{line}"));
+                assert_eq!((found.to_bits(), length), (expected.to_bits(), text.len()), "{line}: {found}");
+            }
         };
         for text in [
             "0",
@@ -477,6 +515,12 @@ mod tests {
                 text.insert(point as usize, '.');
             }
             check(&text);
+        }
+        for (text, expected) in [("12.5e1\t7.25\t", 125.0), ("3E2,1.5,2.5", 300.0), ("-7e0 123456", -7.0)] {
+            assert_eq!(decimal(text.as_bytes()).map(|(x, _)| x), Some(expected), "{text}");
+        }
+        for text in [".\t1234567", "-.,1234567", "\t12345678", "-\t1234567", "x1234567"] {
+            assert_eq!(decimal(text.as_bytes()), None, "{text:?}");
         }
         // Halfway between two f32, to the last bit of f64.
         for i in 0..1000u32 {

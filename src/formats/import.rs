@@ -293,8 +293,8 @@ impl Import<'_> {
         let sliced = told_rows.is_some();
         let (mut decision, mut agreed) = (told_rows, false);
         let mut spool: Option<Spool> = None;
-        while file.blocks.next(&mut ids, &mut values)? {
-            tally.mark(&mut values, file.sentinel);
+        while file.blocks.next(&mut ids, spool.as_mut().map_or(&mut values, Spool::tail))? {
+            tally.mark(spool.as_mut().map_or(&mut values, Spool::fresh), file.sentinel);
             if decision.is_none() {
                 let known = file.rows.as_ref().map_or(ids.as_slice(), |table| &table.ids);
                 decision = orientation::decide(&file, known, told);
@@ -313,11 +313,10 @@ impl Import<'_> {
                 }
                 self.push(&mut values)?;
             } else {
-                let spool = match &mut spool {
-                    Some(spool) => spool,
-                    none => none.insert(self.spool(file.columns.len())),
-                };
-                spool.push(&values)?;
+                match &mut spool {
+                    Some(spool) => spool.keep()?,
+                    none => none.insert(self.spool(file.columns.len())).push(&values)?,
+                }
             }
             values.clear();
             let done = (file.blocks.done() * megabytes as f64) as u64;

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Sender, channel, sync_channel};
 
 use super::{ReadSettings, compressed, encoding};
 use crate::error::{Error, Result};
@@ -27,14 +27,13 @@ pub(super) struct Lines {
     /// Whole lines that have not been handed out, from `at` on.
     text: Vec<u8>,
     at: usize,
-    /// The beginning of a line whose end has not come.
-    rest: Vec<u8>,
     longest: usize,
-    ended: bool,
     /// Lines handed out one at a time.
     number: usize,
     consumed: Arc<AtomicU64>,
     bytes: u64,
+    /// Takes back the memory of blocks for further ones: new memory costs as much as reading into it.
+    used: Sender<Vec<u8>>,
 }
 
 impl Lines {
@@ -46,15 +45,30 @@ impl Lines {
         let mut input = encoding::text(input).map_err(|e| compressed::failed(path, &e))?;
         let size = (settings.memory / PIECES).clamp(1 << 12, PIECE);
         let size = size.min(usize::try_from(bytes).unwrap_or(size).max(1 << 12)); // a small file needs no more
-        let mut over = false;
+        let longest = LONGEST_LINE.min(settings.memory / 2);
+        let (mut over, mut rest) = (false, Vec::new());
+        let (used, unused) = channel::<Vec<u8>>();
         let mut pieces = std::iter::from_fn(move || {
             if over {
                 return None;
             }
-            let mut piece = Vec::with_capacity(size);
-            let result = input.by_ref().take(size as u64).read_to_end(&mut piece);
-            over = result.is_err() || piece.len() < size;
-            Some(result.map(|_| piece))
+            // A piece begins with the line that the one before it did not end, and ends with a whole line.
+            let mut piece = unused.try_recv().unwrap_or_default();
+            piece.clear();
+            piece.append(&mut rest);
+            loop {
+                let before = piece.len();
+                piece.reserve(size);
+                let result = input.by_ref().take(size as u64).read_to_end(&mut piece);
+                over = result.is_err() || piece.len() < before + size;
+                let end = memchr::memrchr(b'\n', &piece[before..]);
+                match end {
+                    Some(end) if !over => rest = piece.split_off(before + end + 1),
+                    None if !over && piece.len() <= longest => continue,
+                    _ => {}
+                }
+                return Some(result.map(|_| piece));
+            }
         });
         let pieces: Box<dyn Iterator<Item = _> + Send> = if bytes < 1 << 16 {
             Box::new(pieces) // not worth a thread
@@ -69,12 +83,11 @@ impl Lines {
             pieces,
             text: Vec::new(),
             at: 0,
-            rest: Vec::new(),
-            longest: LONGEST_LINE.min(settings.memory / 2),
-            ended: false,
+            longest,
             number: 0,
             consumed,
             bytes,
+            used,
         };
         lines.more()?;
         Ok(lines)
@@ -150,33 +163,23 @@ impl Lines {
         Ok(Some(text))
     }
 
+    /// Takes back a block that is no longer needed.
+    pub fn take_back(&mut self, block: Vec<u8>) {
+        let _ = self.used.send(block); // at the end of the file nobody wants it
+    }
+
     /// Replaces the text, which is used up; false at the end of the file.
     fn more(&mut self) -> Result<bool> {
         (self.at, self.text) = (0, Vec::new());
-        while !self.ended {
-            let Some(piece) = self.pieces.next() else {
-                self.ended = true;
-                break;
-            };
-            let piece = piece.map_err(|e| compressed::failed(&self.path, &e))?;
-            let Some(end) = piece.iter().rposition(|b| *b == b'\n') else {
-                self.rest.extend(piece);
-                if self.rest.len() > self.longest {
-                    let message = format!(
-                        "a line is longer than {} MiB; is this a text file with one row a line? If so, --memory \
-                         allows more",
-                        self.longest >> 20
-                    );
-                    return Err(Error::input(&self.path, message));
-                }
-                continue;
-            };
-            self.text = std::mem::take(&mut self.rest);
-            self.text.extend_from_slice(&piece[..=end]);
-            self.rest = piece[end + 1..].to_vec();
-            return Ok(true);
+        let Some(piece) = self.pieces.next() else { return Ok(false) };
+        self.text = piece.map_err(|e| compressed::failed(&self.path, &e))?;
+        if self.text.len() > self.longest && memchr(b'\n', &self.text).is_none() {
+            let message = format!(
+                "a line is longer than {} MiB; is this a text file with one row a line? If so, --memory allows more",
+                self.longest >> 20
+            );
+            return Err(Error::input(&self.path, message));
         }
-        self.text = std::mem::take(&mut self.rest);
         Ok(!self.text.is_empty())
     }
 
@@ -221,4 +224,38 @@ pub(super) fn filled_of_all(text: &[u8]) -> (Vec<&[u8]>, usize) {
         breaks += 1;
     }
     (lines, breaks - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blocks(text: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("a.tsv");
+        std::fs::write(&path, text).expect("written");
+        let mut lines = Lines::open(&path, &ReadSettings { memory: 1 << 18, ..ReadSettings::default() })?;
+        let mut blocks = Vec::new();
+        while let Some(block) = lines.block()? {
+            blocks.push(block.clone());
+            lines.take_back(block);
+        }
+        Ok(blocks)
+    }
+
+    #[test]
+    fn blocks_are_of_whole_lines_and_hold_the_whole_file() {
+        for ending in ["", "\n"] {
+            for widths in [[10; 3], [0; 3], [4095; 3], [4096, 1, 4094], [50_000; 3], [7, 90_000, 300]] {
+                let lines: Vec<_> = (0..30).map(|i| "x".repeat(widths[i % 3])).collect();
+                let text = lines.join("\n") + ending;
+                let blocks = blocks(text.as_bytes()).expect("read");
+                assert!(blocks.concat() == text.as_bytes(), "{widths:?}");
+                let (_, all_but_last) = blocks.split_last().expect("there is one");
+                assert!(all_but_last.iter().all(|block| block.ends_with(b"\n")), "{widths:?}");
+            }
+        }
+        let long = blocks(&[b'x'; 300_000]).expect_err("no line of a matrix");
+        assert!(long.to_string().contains("a line is longer than"), "{long}");
+    }
 }

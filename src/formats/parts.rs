@@ -1,5 +1,6 @@
 //! Files whose values wait in spools until it is known which genes stay and what stands in for missing values.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::ImportSettings;
@@ -185,29 +186,30 @@ impl Parts {
     pub fn place(
         &mut self,
         settings: &ImportSettings,
-        mut push: impl FnMut(usize, &[usize], &mut [f32]) -> Result<()>,
+        mut push: impl FnMut(usize, &[usize], &mut [f32]) -> Result<()> + Send,
     ) -> Result<()> {
-        let (mut values, mut block, mut seen) = (Vec::new(), Vec::new(), 0);
+        let (mut block, mut seen) = (Vec::new(), 0);
         for mut part in std::mem::take(&mut self.waiting) {
             let width = part.missing_by_gene().len();
             let own: Vec<usize> = self.kept.iter().map(|gene| part.of(*gene)).collect();
             let whole =
                 part.tally.count == 0 && own.len() == width && own.iter().enumerate().all(|(a, b)| a == *b);
-            let step = (settings.read.memory / 8 / size_of::<f32>() / width).max(1);
-            for first in (0..part.n_samples).step_by(step) {
-                let last = (first + step).min(part.n_samples);
-                part.samples(first, last, &mut values)?;
+            let (n, wanting) = (part.n_samples, part.missing_by_sample().to_vec());
+            let bytes = if part.spool.in_memory() { CACHED } else { settings.read.memory / 8 };
+            let step = (bytes / size_of::<f32>() / width).max(1);
+            let read =
+                |samples: Range<usize>, out: &mut Vec<f32>| part.samples(samples.start, samples.end, out);
+            ahead(n, step, read, |range, values| {
+                let before = seen + range.start;
                 if whole {
-                    let samples: Vec<usize> = (seen + first..seen + last).collect();
-                    push(seen + first, &samples, &mut values)?;
-                    continue;
+                    let samples: Vec<usize> = (before..seen + range.end).collect();
+                    return push(before, &samples, values);
                 }
                 block.clear();
                 let mut samples = Vec::new();
-                for (sample, row) in (first..last).zip(values.chunks_exact(width)) {
-                    let wanting = part.missing_by_sample()[sample] > 0;
+                for (sample, row) in range.zip(values.chunks_exact(width)) {
                     if settings.missing == Missing::DropSample
-                        && wanting
+                        && wanting[sample] > 0
                         && own.iter().any(|g| row[*g].is_nan())
                     {
                         continue;
@@ -216,10 +218,34 @@ impl Parts {
                     let fill = |(g, other): (&usize, &f32)| if row[*g].is_nan() { *other } else { row[*g] };
                     block.extend(own.iter().zip(&self.stand_ins).map(fill));
                 }
-                push(seen + first, &samples, &mut block)?;
-            }
-            seen += part.n_samples;
+                push(before, &samples, &mut block)
+            })?;
+            seen += n;
         }
         Ok(())
     }
+}
+
+/// Bytes of samples that are turned at a time where the spool is in memory: they stay in the cache until they are written.
+/// From a file longer pieces are read.
+const CACHED: usize = 4 << 20;
+
+/// Works on `n` samples, `step` at a time, and reads the next ones meanwhile.
+fn ahead(
+    n: usize,
+    step: usize,
+    mut read: impl FnMut(Range<usize>, &mut Vec<f32>) -> Result<()> + Send,
+    mut work: impl FnMut(Range<usize>, &mut [f32]) -> Result<()> + Send,
+) -> Result<()> {
+    let range = |first: usize| first.min(n)..(first + step).min(n);
+    let (mut now, mut next) = (Vec::new(), Vec::new());
+    read(range(0), &mut now)?;
+    for first in (0..n).step_by(step) {
+        let (here, later) = (range(first), range(first + step));
+        let read_on = || if later.is_empty() { Ok(()) } else { read(later, &mut next) };
+        let (worked, read) = rayon::join(|| work(here, &mut now), read_on);
+        worked.and(read)?;
+        std::mem::swap(&mut now, &mut next);
+    }
+    Ok(())
 }

@@ -224,6 +224,7 @@ impl Blocks for TextBlocks {
         }
         self.row += all;
         self.line += breaks;
+        self.lines.take_back(text);
         Ok(true)
     }
 

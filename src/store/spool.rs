@@ -7,7 +7,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rayon::prelude::*;
+
 use crate::error::{Error, Result};
+
+/// Bytes of rows that come together, mostly: kept between two writes to the file.
+const BUFFER: usize = 32 << 20;
 
 /// Rows of f32: in memory up to a limit, beyond it in a temporary file that is removed when this is dropped.
 pub(crate) struct Spool {
@@ -45,9 +50,25 @@ impl Spool {
 
     /// Appends whole rows.
     pub fn push(&mut self, values: &[f32]) -> Result<()> {
-        self.rows += values.len() / self.columns;
-        if self.file.is_none() && self.values.len() + values.len() <= self.limit {
-            self.values.extend_from_slice(values);
+        self.tail().extend_from_slice(values);
+        self.keep()
+    }
+
+    /// Where whole rows can be appended without another copy, for [`Spool::keep`] to take.
+    pub fn tail(&mut self) -> &mut Vec<f32> {
+        &mut self.values
+    }
+
+    /// The rows of [`Spool::tail`] that have not been taken.
+    pub fn fresh(&mut self) -> &mut [f32] {
+        let kept = if self.file.is_some() { 0 } else { self.rows * self.columns };
+        &mut self.values[kept..]
+    }
+
+    /// Takes what was appended to [`Spool::tail`].
+    pub fn keep(&mut self) -> Result<()> {
+        self.rows += self.fresh().len() / self.columns;
+        if self.file.is_none() && self.values.len() <= self.limit {
             return Ok(());
         }
         let file = match &mut self.file {
@@ -59,22 +80,40 @@ impl Spool {
                 none.insert(BufWriter::with_capacity(1 << 20, file))
             }
         };
-        let kept = std::mem::take(&mut self.values);
-        file.write_all(bytemuck::cast_slice(&kept))
-            .and_then(|()| file.write_all(bytemuck::cast_slice(values)))
-            .map_err(Error::io(&self.path, "writing"))
+        file.write_all(bytemuck::cast_slice(&self.values)).map_err(Error::io(&self.path, "writing"))?;
+        self.values.clear();
+        self.values.shrink_to(BUFFER / size_of::<f32>());
+        Ok(())
+    }
+
+    /// Whether all values are in memory.
+    pub fn in_memory(&self) -> bool {
+        self.file.is_none()
     }
 
     /// Rows `first..last`.
     pub fn rows(&mut self, first: usize, last: usize, out: &mut Vec<f32>) -> Result<()> {
-        out.clear();
         out.resize((last - first) * self.columns, 0.0);
         self.read(first * self.columns, out)
     }
 
     /// Columns `first..last`, one after another: `out[(c − first)·rows + r]`.
     pub fn columns(&mut self, first: usize, last: usize, out: &mut Vec<f32>) -> Result<()> {
-        self.turned(std::slice::from_ref(&(first..last)), out)
+        let (rows, stride) = (self.rows, self.columns);
+        if rows == 0 || self.file.is_some() {
+            return self.turned(std::slice::from_ref(&(first..last)), out);
+        }
+        out.resize((last - first) * rows, 0.0);
+        let share = (last - first).div_ceil(rayon::current_num_threads()).max(1);
+        out.par_chunks_mut(share * rows).enumerate().try_for_each(|(i, out)| {
+            let start = first + i * share;
+            let range = start..start + out.len() / rows;
+            turn(rows, &[range], out, |row, first, out| {
+                let at = row * stride + first;
+                out.copy_from_slice(&self.values[at..at + out.len()]);
+                Ok(())
+            })
+        })
     }
 
     /// The given columns, one after another.
@@ -97,28 +136,9 @@ impl Spool {
 
     /// Ranges of columns, turned.
     fn turned(&mut self, ranges: &[Range<usize>], out: &mut Vec<f32>) -> Result<()> {
-        /// Rows gathered before they are scattered, so that whole cache lines are written.
-        const BAND: usize = 32;
-        let (rows, width) = (self.rows, ranges.iter().map(Range::len).sum::<usize>());
-        out.clear();
-        out.resize(width * rows, 0.0);
-        let mut band = vec![0.0; width * BAND];
-        for start in (0..rows).step_by(BAND) {
-            let height = BAND.min(rows - start);
-            for r in 0..height {
-                let mut at = r * width;
-                for range in ranges {
-                    self.read((start + r) * self.columns + range.start, &mut band[at..at + range.len()])?;
-                    at += range.len();
-                }
-            }
-            for (c, column) in out.chunks_exact_mut(rows).enumerate() {
-                for (r, value) in column[start..start + height].iter_mut().enumerate() {
-                    *value = band[r * width + c];
-                }
-            }
-        }
-        Ok(())
+        let (rows, columns) = (self.rows, self.columns);
+        out.resize(rows * ranges.iter().map(Range::len).sum::<usize>(), 0.0);
+        turn(rows, ranges, out, |row, first, out| self.read(row * columns + first, out))
     }
 
     fn read(&mut self, at: usize, out: &mut [f32]) -> Result<()> {
@@ -131,6 +151,35 @@ impl Spool {
             .and_then(|_| file.get_mut().read_exact(bytemuck::cast_slice_mut(out)))
             .map_err(Error::io(&self.path, "reading"))
     }
+}
+
+/// Turns ranges of columns of a matrix of `rows` rows, which `read` yields from a row and its first column.
+fn turn(
+    rows: usize,
+    ranges: &[Range<usize>],
+    out: &mut [f32],
+    mut read: impl FnMut(usize, usize, &mut [f32]) -> Result<()>,
+) -> Result<()> {
+    /// Rows gathered before they are scattered, so that whole cache lines are written.
+    const BAND: usize = 32;
+    let width = ranges.iter().map(Range::len).sum::<usize>();
+    let mut band = vec![0.0; width * BAND];
+    for start in (0..rows).step_by(BAND) {
+        let height = BAND.min(rows - start);
+        for r in 0..height {
+            let mut at = r * width;
+            for range in ranges {
+                read(start + r, range.start, &mut band[at..at + range.len()])?;
+                at += range.len();
+            }
+        }
+        for (c, column) in out.chunks_exact_mut(rows).enumerate() {
+            for (r, value) in column[start..start + height].iter_mut().enumerate() {
+                *value = band[r * width + c];
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The same indices as ranges, as long as they follow one another.
@@ -164,7 +213,11 @@ mod tests {
             let mut spool = Spool::create(&dir.path().join("x.gex"), 0, columns, memory);
             let values: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
             let (a, b) = values.split_at(rows / 2 * columns);
-            spool.push(a).and_then(|()| spool.push(b)).expect("pushed");
+            spool.push(a).expect("pushed");
+            spool.tail().extend_from_slice(b);
+            assert_eq!(spool.fresh(), b);
+            spool.keep().expect("kept");
+            assert_eq!(spool.in_memory(), memory >= values.len() * 4);
             let mut out = Vec::new();
             spool.rows(rows - 1, rows, &mut out).expect("read");
             assert_eq!(out, values[(rows - 1) * columns..]);

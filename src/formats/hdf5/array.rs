@@ -251,14 +251,6 @@ impl Stream {
         Ok(Some(Chunks { file: Mutex::new(file), pipeline, places }))
     }
 
-    /// What unpacking a chunk found: a filter that is not undone is no damage.
-    fn packed(&self, error: &str) -> Error {
-        match error.starts_with("is packed") {
-            true => Error::input(&self.path, format!("dataset {}: {error}", self.name)),
-            false => self.failed(&error),
-        }
-    }
-
     /// What an error of this dataset means to the user.
     /// A chunk that does not unpack, or that nobody here unpacks, which is no damage.
     fn packed(&self, error: &str) -> Error {
