@@ -251,7 +251,6 @@ impl Stream {
         Ok(Some(Chunks { file: Mutex::new(file), pipeline, places }))
     }
 
-    /// What an error of this dataset means to the user.
     /// A chunk that does not unpack, or that nobody here unpacks, which is no damage.
     fn packed(&self, error: &str) -> Error {
         match error.starts_with("is packed") {
@@ -260,6 +259,7 @@ impl Stream {
         }
     }
 
+    /// What an error of this dataset means to the user.
     pub fn failed(&self, error: &dyn std::fmt::Display) -> Error {
         damaged(&self.path, &format!("dataset {}: {error}", self.name))
     }
