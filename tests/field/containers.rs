@@ -275,7 +275,7 @@ fn what_is_not_read_is_named_with_a_way_in() {
         ("a.fastq", b"@r1\nACGT\n+\nIIII\n".to_vec(), "FASTQ", "counted first"),
         ("a.vcf", b"##fileformat=VCFv4.2\n".to_vec(), "VCF", "no expression"),
         ("a.pkl", b"\x80\x04\x95\x10\0\0\0".to_vec(), "pickle", "read_pickle"),
-        ("a.feather", b"FEA1\0\0".to_vec(), "Feather of version 1", "read_feather"),
+        ("a.feather", b"FEA1\0\0".to_vec(), "Feather 1", "read_feather"),
         (
             "lfs.csv",
             b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n".to_vec(),
