@@ -100,6 +100,16 @@ mod workbooks {
     }
 
     #[test]
+    fn a_workbook_beyond_the_memory_is_refused_with_what_it_needs() {
+        let dir = tempfile::tempdir().unwrap();
+        let texts = vec![b' '; 20 << 20];
+        let book = zip(&[("xl/workbook.xml", b"<workbook/>"), ("xl/sharedStrings.xml", &texts)]);
+        std::fs::write(dir.path().join("large.xlsx"), book).unwrap();
+        let message = refused(dir.path(), "large.xlsx", &["--memory", "32"]);
+        says(&message, &["large.xlsx", "up to 40 MiB", "--memory is 32", "give --memory 40"]);
+    }
+
+    #[test]
     fn damaged_workbooks_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let whole = std::fs::read(field("two_sheets.xlsx")).unwrap();
