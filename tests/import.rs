@@ -283,7 +283,7 @@ fn bad_text_is_refused_by_place() {
         ("crc.tsv.gz", wrong_crc, &["damaged"]),
         ("cut.tsv.zst", zst[..zst.len() - 20].to_vec(), &["damaged"]),
         ("sum.tsv.zst", wrong_sum, &["checksum"]),
-        ("packed.npy.gz", gzip(b"\x93NUMPY\x01\x00"), &["packed.npy.gz"]),
+        ("packed.npy.gz", gzip(b"\x93NUMPY\x01\x00"), &["ends inside its .npy header"]),
     ];
     for (name, bytes, words) in cases {
         let settings =

@@ -116,7 +116,7 @@ const BINARY: &[Kind] = &[
     ),
     kind(
         |s, _| s.starts_with(b"FEA1"),
-        "Feather of version 1",
+        "a file of Feather 1",
         "in Python: pandas.read_feather(\"FILE\").to_parquet(\"matrix.parquet\")",
     ),
     kind(

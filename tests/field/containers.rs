@@ -100,6 +100,16 @@ mod workbooks {
     }
 
     #[test]
+    fn a_workbook_beyond_the_memory_is_refused_with_what_it_needs() {
+        let dir = tempfile::tempdir().unwrap();
+        let texts = vec![b' '; 20 << 20];
+        let book = zip(&[("xl/workbook.xml", b"<workbook/>"), ("xl/sharedStrings.xml", &texts)]);
+        std::fs::write(dir.path().join("large.xlsx"), book).unwrap();
+        let message = refused(dir.path(), "large.xlsx", &["--memory", "32"]);
+        says(&message, &["large.xlsx", "up to 40 MiB", "--memory is 32", "give --memory 40"]);
+    }
+
+    #[test]
     fn damaged_workbooks_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let whole = std::fs::read(field("two_sheets.xlsx")).unwrap();
@@ -275,7 +285,7 @@ fn what_is_not_read_is_named_with_a_way_in() {
         ("a.fastq", b"@r1\nACGT\n+\nIIII\n".to_vec(), "FASTQ", "counted first"),
         ("a.vcf", b"##fileformat=VCFv4.2\n".to_vec(), "VCF", "no expression"),
         ("a.pkl", b"\x80\x04\x95\x10\0\0\0".to_vec(), "pickle", "read_pickle"),
-        ("a.feather", b"FEA1\0\0".to_vec(), "Feather of version 1", "read_feather"),
+        ("a.feather", b"FEA1\0\0".to_vec(), "Feather 1", "read_feather"),
         (
             "lfs.csv",
             b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n".to_vec(),
