@@ -1,6 +1,6 @@
 //! Renders the library's [`Event`]s: a bar on a terminal, plain lines elsewhere (a log file, a batch job).
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -75,11 +75,16 @@ impl Screen {
     }
 }
 
+/// A line on standard error. Where nobody reads it, or the disk that it goes to is full, the work goes on.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 impl State {
     fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
         }
     }
 
@@ -108,7 +113,7 @@ impl State {
                 _ => String::new(),
             };
             let note = if note.is_empty() { String::new() } else { format!(", {note}") };
-            eprintln!("{}: {done} {}{left}, {rate:.0} {}/s{note}", self.task, self.unit, self.unit);
+            say(&format!("{}: {done} {}{left}, {rate:.0} {}/s{note}", self.task, self.unit, self.unit));
         }
     }
 }
