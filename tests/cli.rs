@@ -164,6 +164,7 @@ fn a_signal_ends_training_after_a_step_and_the_same_command_goes_on() {
     };
     succeed(dir, &train("lr0.1"));
     for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        let _ = std::fs::remove_file(dir.join("two.tsv")); // it is there again after an epoch
         let (found, said) = interrupt(dir, &train("lr0.2"), "two.tsv", signal);
         assert_eq!(found, Some(code), "{said}");
         assert!(said.contains(&format!("interrupted by SIG{signal} after ")), "{said}");
