@@ -66,9 +66,14 @@ pub enum Error {
         tensor: String,
     },
 
-    /// The user interrupted the run; what was finished is kept.
-    #[error("interrupted; {0}")]
-    Interrupted(String),
+    /// A signal asked the process to end; what was finished is kept.
+    #[error("{message}")]
+    Interrupted {
+        /// The signal's number.
+        signal: i32,
+        /// Which signal, and how to go on.
+        message: String,
+    },
 }
 
 impl Error {
@@ -88,10 +93,11 @@ impl Error {
         Error::Device { device: device.into(), message: message.into() }
     }
 
-    /// The process exit code: 2 for a usage error, 1 for every other failure.
+    /// The process exit code: 2 for a usage error, 128 and the signal's number after a signal, 1 for every other failure.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Usage(_) => 2,
+            Error::Interrupted { signal, .. } => 128 + *signal as u8,
             _ => 1,
         }
     }

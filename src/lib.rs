@@ -38,6 +38,7 @@
 //!     resident: Resident::Auto,
 //!     init: None,
 //!     checkpoint: None,
+//!     history: None,
 //! };
 //! let model = train(&mut *device, &training, &silent)?.model;
 //! device.reset();
@@ -58,6 +59,7 @@ pub mod evaluate;
 pub mod formats;
 pub mod genes;
 pub mod infer;
+pub mod interrupt;
 pub mod nn;
 pub mod prepare;
 pub mod progress;

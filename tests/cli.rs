@@ -35,7 +35,7 @@ fn config(dir: &Path, out: &str, epochs: usize) -> PathBuf {
     let path = dir.join(format!("{out}.toml"));
     let data = package("examples/brca");
     let text = format!(
-        "output = \"{out}\"\nseed = 4\ndevice = \"cpu\"\n[import]\nfiles = [\"{0}/expression.csv.gz\"]\nlabels = \"{0}/pam50.csv\"\n[split]\nfractions = [0.8, 0.1, 0.1]\n[train]\nhidden = [24, 6, 24]\nepochs = {epochs}\nbatch = 64\ncheckpoint-every = 0\n[select]\nn = 200\n",
+        "output = \"{out}\"\nseed = 4\ndevice = \"cpu\"\n[import]\nfiles = [\"{0}/expression.csv.gz\"]\nlabels = \"{0}/pam50.csv\"\n[split]\nfractions = [0.8, 0.1, 0.1]\n[train]\nhidden = [24, 6, 24]\nepochs = {epochs}\nbatch = 64\ncheckpoint-every = 3600\n[select]\nn = 200\n",
         data.display()
     );
     std::fs::write(&path, text).unwrap();
@@ -106,7 +106,7 @@ fn a_killed_run_goes_on_to_the_same_bytes() {
     let whole = config(dir, "whole", 40);
     succeed(dir, &["run", whole.to_str().unwrap()]);
     let killed = config(dir, "killed", 40);
-    let checkpoint = dir.join("killed/model.checkpoint.safetensors");
+    let checkpoint = dir.join("killed/model.safetensors.checkpoint");
     let mut child = Command::new(env!("CARGO_BIN_EXE_genelift"))
         .args(["run", killed.to_str().unwrap()])
         .stdout(Stdio::null())
@@ -123,9 +123,85 @@ fn a_killed_run_goes_on_to_the_same_bytes() {
     assert!(checkpoint.exists() && !dir.join("killed/model.safetensors").exists(), "killed while training");
     let output = genelift(dir, &["run", killed.to_str().unwrap()]);
     let notes = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && notes.contains("resuming after epoch"), "{notes}");
+    assert!(output.status.success() && notes.contains("going on after"), "{notes}");
     assert_eq!(results(&dir.join("killed")), results(&dir.join("whole")));
     assert!(!checkpoint.exists(), "the finished run's checkpoint is removed");
+}
+
+/// Starts a command, sends it a signal as soon as `there` exists, and returns its exit code and what it said.
+#[cfg(unix)]
+fn interrupt(dir: &Path, arguments: &[&str], there: &str, signal: &str) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_genelift"));
+    command
+        .current_dir(dir)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let started = Instant::now();
+    while !dir.join(there).exists() && child.try_wait().unwrap().is_none() {
+        assert!(started.elapsed() < Duration::from_secs(120), "{there} did not appear");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_training_after_a_step_and_the_same_command_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let data = package("examples/brca/expression.csv.gz");
+    succeed(dir, &["import", data.to_str().unwrap(), "-o", "all.gex"]);
+    let train = |model| {
+        let history: &'static str = if model == "lr0.1" { "one.tsv" } else { "two.tsv" };
+        let arguments =
+            ["train", "all.gex", "-o", model, "--hidden", "24,6,24", "--epochs", "60", "--batch", "16"];
+        [&arguments[..], &["--device", "cpu", "--validation", "0.1", "--history", history]].concat()
+    };
+    succeed(dir, &train("lr0.1"));
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        let _ = std::fs::remove_file(dir.join("two.tsv")); // it is there again after an epoch
+        let (found, said) = interrupt(dir, &train("lr0.2"), "two.tsv", signal);
+        assert_eq!(found, Some(code), "{said}");
+        assert!(said.contains(&format!("interrupted by SIG{signal} after ")), "{said}");
+        assert!(said.contains("the same command goes on from lr0.2.checkpoint"), "{said}");
+        assert!(dir.join("lr0.2.checkpoint").exists() && !dir.join("lr0.2").exists());
+    }
+    let other = [&train("lr0.2")[..], &["--l2", "0"]].concat();
+    let refused = fail(dir, 1, &other);
+    assert!(
+        refused.contains("lr0.2.checkpoint: is the checkpoint of a run with other settings"),
+        "{refused}"
+    );
+    let output = genelift(dir, &train("lr0.2"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("going on after"), "{said}");
+    let read = |name: &str| std::fs::read(dir.join(name)).unwrap();
+    assert_eq!(read("lr0.1"), read("lr0.2"));
+    let figures = |name: &str| {
+        let text = String::from_utf8(read(name)).unwrap();
+        text.lines().map(|l| l.split('\t').take(6).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    assert_eq!(figures("one.tsv"), figures("two.tsv"));
+    assert!(!dir.join("lr0.2.checkpoint").exists());
+}
+
+/// A log that nobody reads any more, or a full disk under it, does not end the work.
+#[cfg(unix)]
+#[test]
+fn a_closed_or_full_standard_error_ends_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_genelift");
+    let data = package("examples/brca/expression.csv.gz");
+    let import = format!("{program} import {} --force -o all.gex", data.display());
+    for line in [format!("{import} 2>/dev/full"), format!("{import} 2>&-"), format!("{import} 2> >(exit)")] {
+        let status = Command::new("bash").args(["-c", &line]).current_dir(dir.path()).status().unwrap();
+        assert_eq!(status.code(), Some(0), "{line}");
+    }
 }
 
 #[test]

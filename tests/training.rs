@@ -89,6 +89,7 @@ impl Case {
             resident,
             init: Some(self.initial.clone()),
             checkpoint: None,
+            history: None,
         };
         train(executor, &training, &silent).unwrap()
     }

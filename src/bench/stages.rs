@@ -65,6 +65,7 @@ pub fn train(
             resident: Resident::Auto,
             init: None,
             checkpoint: None,
+            history: None,
         };
         let history = train_network(executor, &training, report)?.history;
         all.push(Measured {

@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::{Executor, profile};
 use crate::error::{Error, Result};
+use crate::interrupt;
 use crate::progress::Reporter;
 use crate::store::atomic;
 use crate::visible;
@@ -169,12 +170,12 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let screen = progress::Screen::new(cli.quiet);
     let report = |event| screen.show(event);
-    let result = dispatch(&cli.command, &report);
+    let result = interrupt::listen().and_then(|()| dispatch(&cli.command, &report));
     screen.clear();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", visible::line(&error.to_string()));
+            progress::say(&format!("error: {error}"));
             ExitCode::from(error.exit_code())
         }
     }

@@ -1,6 +1,6 @@
 //! Renders the library's [`Event`]s: a bar on a terminal, plain lines elsewhere (a log file, a batch job).
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -76,11 +76,17 @@ impl Screen {
     }
 }
 
+/// A line on standard error, without what would steer a terminal. Where nobody reads it, or the disk that it goes to is full,
+/// the work goes on.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", visible::line(text));
+}
+
 impl State {
     fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{}", visible::line(text))),
-            None => eprintln!("{}", visible::line(text)),
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
         }
     }
 
@@ -108,8 +114,8 @@ impl State {
                 }
                 _ => String::new(),
             };
-            let note = if note.is_empty() { String::new() } else { format!(", {}", visible::line(note)) };
-            eprintln!("{}: {done} {}{left}, {rate:.0} {}/s{note}", self.task, self.unit, self.unit);
+            let note = if note.is_empty() { String::new() } else { format!(", {note}") };
+            say(&format!("{}: {done} {}{left}, {rate:.0} {}/s{note}", self.task, self.unit, self.unit));
         }
     }
 }

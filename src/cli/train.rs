@@ -11,11 +11,10 @@ use crate::device::{self, Executor};
 use crate::error::{Error, Result};
 use crate::nn::checkpoint;
 use crate::nn::feed::Resident;
-use crate::nn::history;
 use crate::nn::model::Model;
 use crate::nn::scaling::Scale;
 use crate::nn::settings::{Optimizer, Precision, TrainSettings};
-use crate::nn::train::{CheckpointPlan, Trained, Training, hold_out, train};
+use crate::nn::train::{CheckpointPlan, Found, Trained, Training, hold_out, train};
 use crate::progress::Reporter;
 use crate::store::{Store, atomic};
 
@@ -32,10 +31,7 @@ pub struct Args {
     /// Start from this model's parameters and scaling; the optimizer's moments start at zero
     #[arg(long, value_name = "MODEL")]
     init: Option<PathBuf>,
-    /// Go on from the checkpoint that an interrupted run left beside the model
-    #[arg(long)]
-    resume: bool,
-    /// Write one row an epoch: losses, MAE, seconds
+    /// Write one row an epoch, as soon as it is over: losses, MAE, seconds
     #[arg(long, value_name = "TSV")]
     history: Option<PathBuf>,
     #[command(flatten)]
@@ -105,7 +101,8 @@ pub struct Options {
     /// Whether the samples stay in device memory or are streamed; the model is the same [auto]
     #[arg(long, value_enum)]
     pub resident: Option<Resident>,
-    /// Seconds between checkpoints, which are written at the end of an epoch [60]
+    /// Seconds between checkpoints, from which the same command goes on; one more is written where training is interrupted
+    /// and after the first epoch [60]
     #[arg(long, value_name = "SECONDS")]
     pub checkpoint_every: Option<u64>,
 }
@@ -159,13 +156,13 @@ pub struct Files<'a> {
     pub store: &'a Path,
     /// The model to write.
     pub model: &'a Path,
-    /// The history to write.
+    /// The history to write, epoch by epoch.
     pub history: Option<&'a Path>,
     /// The model to start from.
     pub init: Option<&'a Path>,
 }
 
-/// Trains on one store and writes model and history.
+/// Trains on one store and writes model and history; goes on from a checkpoint that an interrupted run left.
 ///
 /// # Errors
 /// Those of the settings, the files and the device.
@@ -174,14 +171,16 @@ pub fn train_files(
     files: &Files,
     options: &Options,
     seed: u64,
-    resume: bool,
+    found: Found,
     force: bool,
     report: Reporter,
 ) -> Result<Trained> {
     let mut settings = options.settings(seed);
+    let checkpoint = checkpoint::path_for(files.model);
     atomic::check_free(files.model, force)?;
     if let Some(path) = files.history {
-        atomic::check_free(path, force)?;
+        // A history that an interrupted run left is this run's; training refuses a checkpoint of another.
+        atomic::check_free(path, force || found != Found::Replace && checkpoint.exists())?;
     }
     let init = files.init.map(Model::load).transpose()?;
     if let Some(model) = &init {
@@ -214,7 +213,6 @@ pub fn train_files(
             (all, Some((&other, held)))
         }
     };
-    let checkpoint = checkpoint::path_for(files.model);
     let training = Training {
         store: &store,
         samples,
@@ -225,14 +223,12 @@ pub fn train_files(
         checkpoint: Some(CheckpointPlan {
             path: checkpoint.clone(),
             every: Duration::from_secs(options.checkpoint_every.unwrap_or(60)),
-            resume,
+            found,
         }),
+        history: files.history.map(Path::to_path_buf),
     };
     let trained = train(executor, &training, report)?;
     trained.model.save(files.model, force)?;
-    if let Some(path) = files.history {
-        history::write(path, &trained.history, force)?;
-    }
     match std::fs::remove_file(&checkpoint) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::io(&checkpoint, "removing the checkpoint of the finished run")(error))
@@ -282,8 +278,9 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     };
     let common = &args.common;
     args.profile.start(&mut *executor, common.force)?;
+    let found = if common.force { Found::Replace } else { Found::GoOn };
     let trained =
-        train_files(&mut *executor, &files, &args.options, common.seed, args.resume, common.force, report)?;
+        train_files(&mut *executor, &files, &args.options, common.seed, found, common.force, report)?;
     args.profile.finish(&*executor, common.force)?;
     let mut text = format!("model\t{}\n", args.output.display());
     if let Some(last) = trained.history.last() {

@@ -1,5 +1,5 @@
-//! A training run that can be taken up again: the model's file plus the optimizer's moments, the epoch and the
-//! history. Random streams are keyed by (seed, step), so the epoch is all their state.
+//! A training run that can be taken up again: the model's file plus the optimizer's moments, the history, and how far the
+//! epoch under way has come. Random streams are keyed by (seed, step), so the step is all their state.
 
 use std::path::{Path, PathBuf};
 
@@ -7,6 +7,9 @@ use super::history::Epoch;
 use super::model::Model;
 use super::tensors::TensorFile;
 use crate::error::{Error, Result};
+
+/// The tensor of [`Checkpoint::losses`].
+const LOSSES: &str = "epoch.losses";
 
 /// Moments of one parameter: Adam's first and second, or the velocity and nothing.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -17,7 +20,7 @@ pub struct Moments {
     pub second: Vec<f32>,
 }
 
-/// The state after a whole number of epochs.
+/// The state between two steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
     /// Parameters, scaling and config.
@@ -28,11 +31,15 @@ pub struct Checkpoint {
     pub step: u64,
     /// One entry an epoch that was finished.
     pub history: Vec<Epoch>,
+    /// (Σ loss, Σ |e|) of each step of the epoch under way; empty between two epochs.
+    pub losses: Vec<f32>,
 }
 
-/// The checkpoint's place beside the model.
+/// The checkpoint's place beside the model: its whole name with an ending more, so that `lr0.1` and `lr0.2` have one each.
 pub fn path_for(model: &Path) -> PathBuf {
-    model.with_extension("checkpoint.safetensors")
+    let mut name = model.as_os_str().to_os_string();
+    name.push(".checkpoint");
+    name.into()
 }
 
 impl Checkpoint {
@@ -51,6 +58,9 @@ impl Checkpoint {
                     }
                 }
             }
+        }
+        if !self.losses.is_empty() {
+            file.insert(LOSSES, &[self.losses.len() / 2, 2], self.losses.clone());
         }
         file.metadata.insert("step".into(), self.step.to_string());
         file.metadata.insert("history".into(), serde_json::json!(self.history).to_string());
@@ -84,6 +94,7 @@ impl Checkpoint {
                 optimizer.push((key, tensor.values));
             }
         }
+        let losses = file.tensors.remove(LOSSES).map_or_else(Vec::new, |tensor| tensor.values);
         let mut take = |key: String, length: usize| -> Result<Vec<f32>> {
             let Some(i) = optimizer.iter().position(|(k, _)| *k == key) else { return Ok(Vec::new()) };
             let values = optimizer.swap_remove(i).1;
@@ -104,6 +115,6 @@ impl Checkpoint {
             };
             moments.push((of("weight", layer.weight.len())?, of("bias", layer.bias.len())?));
         }
-        Ok(Checkpoint { model, moments, step, history })
+        Ok(Checkpoint { model, moments, step, history, losses })
     }
 }

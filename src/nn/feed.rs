@@ -14,6 +14,7 @@ use crate::device::recording::{Call, Element, Matrix, padded};
 use crate::device::{Executor, STAGING_AREAS, Staging};
 use crate::error::{Error, Result};
 use crate::genes::{Ambiguous, Side, Way, join};
+use crate::interrupt;
 use crate::progress::{Event, Reporter};
 use crate::store::{Store, Table};
 
@@ -168,6 +169,20 @@ impl<'a> Feed<'a> {
         &self,
         executor: &mut dyn Executor,
         order: &[u32],
+        run: impl FnMut(&mut dyn Executor, Batch) -> Result<()>,
+    ) -> Result<()> {
+        self.pass_from(executor, order, 0, run)
+    }
+
+    /// As [`Feed::pass`], without the first `skip` batches.
+    ///
+    /// # Errors
+    /// As [`Feed::pass`]; [`crate::Error::Interrupted`] between two batches.
+    pub fn pass_from(
+        &self,
+        executor: &mut dyn Executor,
+        order: &[u32],
+        skip: usize,
         mut run: impl FnMut(&mut dyn Executor, Batch) -> Result<()>,
     ) -> Result<()> {
         let batch = |number: usize, first: usize| {
@@ -180,10 +195,14 @@ impl<'a> Feed<'a> {
                 whole.resize(index.cols, 0);
                 executor.write_u32(index, 0, &whole)?;
                 let batches = order.len().div_ceil(self.batch);
-                (0..batches).try_for_each(|n| run(executor, batch(n, n * self.batch)))
+                (skip..batches).try_for_each(|n| {
+                    interrupt::check()?;
+                    run(executor, batch(n, n * self.batch))
+                })
             }
-            None => self.pump(executor, self.batch, order, |executor, n, staging| {
-                let batch = batch(n, 0);
+            None => self.pump(executor, self.batch, &order[skip * self.batch..], |executor, n, staging| {
+                interrupt::check()?;
+                let batch = batch(skip + n, 0);
                 for (panel, staging) in self.panels.iter().zip(staging) {
                     executor.upload(staging, panel.values, 0, batch.rows)?;
                 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::checkpoint::{Checkpoint, Moments};
 use super::feed::{Feed, Resident};
-use super::history::Epoch;
+use super::history::{self, Epoch};
 use super::model::{Layer, Model, Shape};
 use super::network::{InputBuffers, LayerBuffers, LossBuffers, Network};
 use super::scaling;
@@ -14,6 +14,7 @@ use crate::device::random::Stream;
 use crate::device::recording::{Call, Element, Matrix, Recording, Step, Update};
 use crate::device::{Executor, Program};
 use crate::error::{Error, Result};
+use crate::interrupt;
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
 
@@ -36,16 +37,29 @@ pub struct Training<'a> {
     pub init: Option<Model>,
     /// Where and how often to leave a checkpoint.
     pub checkpoint: Option<CheckpointPlan>,
+    /// A table that gets a row an epoch, as soon as it is over; replaced where it exists.
+    pub history: Option<PathBuf>,
 }
 
 /// Checkpoints of a run.
 pub struct CheckpointPlan {
-    /// The file, replaced each time and removed at the end.
+    /// The file, replaced each time.
     pub path: PathBuf,
-    /// Written after an epoch when this time has passed since the last one.
+    /// Written after a step when this time has passed since the last one.
     pub every: Duration,
-    /// Go on from the file if it is there.
-    pub resume: bool,
+    /// What becomes of a file that is there.
+    pub found: Found,
+}
+
+/// What becomes of a checkpoint that an earlier run left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// The run goes on from it; one of other settings or data is refused.
+    GoOn,
+    /// The run goes on from it; one of other settings or data is replaced.
+    GoOnOrReplace,
+    /// It is replaced.
+    Replace,
 }
 
 /// A finished run.
@@ -92,35 +106,99 @@ pub fn train(executor: &mut dyn Executor, training: &Training, report: Reporter)
     }
     let start = start(training, report)?;
     let mut run = Run::new(executor, training, &start, report)?;
-    let mut history = start.history;
-    let mut step = start.step;
-    let mut last_checkpoint = Instant::now();
+    let state = State { history: start.history, step: start.step, losses: start.losses };
+    let mut keeper = Keeper { training, model: start.model, state, saved: Instant::now() };
     let mut last_line: Option<Instant> = None;
     let total = Some((settings.epochs * run.feed.len()) as u64);
     report(Event::Started { task: "training".into(), total, unit: "samples" });
-    for epoch in history.len() as u64 + 1..=settings.epochs as u64 {
-        let row = run.epoch(executor, epoch, &mut step, report)?;
-        if epoch == settings.epochs as u64 || last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
+    while keeper.state.history.len() < settings.epochs {
+        let row = match run.epoch(executor, &mut keeper, report) {
+            Err(Error::Interrupted { signal, message }) => {
+                let message = format!("{message} {}", keeper.go_on(executor, &run)?);
+                return Err(Error::Interrupted { signal, message });
+            }
+            row => row?,
+        };
+        let done = row.epoch == settings.epochs as u64;
+        if done || last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
             report(Event::Note(row.line(settings.epochs)));
             last_line = Some(Instant::now());
         }
-        history.push(row);
-        if let Some(plan) = &training.checkpoint
-            && last_checkpoint.elapsed() >= plan.every
-            && epoch < settings.epochs as u64
-        {
-            let model = Model { layers: run.network.download(executor)?, ..start.model.clone() };
-            let moments = run.download_moments(executor)?;
-            Checkpoint { model, moments, step, history: history.clone() }.save(&plan.path)?;
-            last_checkpoint = Instant::now();
-        }
+        keeper.end_epoch(executor, &run, row)?;
     }
     report(Event::Finished);
     let layers = run.network.download(executor)?;
+    let Keeper { model, state: State { history, step, .. }, .. } = keeper;
     if let Some(tensor) = non_finite(&layers) {
         return Err(Error::Diverged { step, epoch: history.len() as u64, tensor });
     }
-    Ok(Trained { model: Model { layers, ..start.model }, history, resident: run.feed.is_resident() })
+    Ok(Trained { model: Model { layers, ..model }, history, resident: run.feed.is_resident() })
+}
+
+/// How far a run has come.
+struct State {
+    history: Vec<Epoch>,
+    step: u64,
+    /// Of the steps of this epoch that are done.
+    losses: Vec<f32>,
+}
+
+/// Keeps a run's state, and writes what has to outlive the process.
+struct Keeper<'a, 'b> {
+    training: &'b Training<'a>,
+    model: Model,
+    state: State,
+    saved: Instant,
+}
+
+impl Keeper<'_, '_> {
+    /// Whether the checkpoint is so old that another is due.
+    fn is_due(&self) -> bool {
+        self.training.checkpoint.as_ref().is_some_and(|plan| self.saved.elapsed() >= plan.every)
+    }
+
+    /// Writes a checkpoint, if there is to be one.
+    fn save(&mut self, executor: &mut dyn Executor, run: &Run) -> Result<()> {
+        let Some(plan) = &self.training.checkpoint else { return Ok(()) };
+        self.state.losses = run.losses(executor, &self.state)?;
+        let State { history, step, losses } = &self.state;
+        let checkpoint = Checkpoint {
+            model: Model { layers: run.network.download(executor)?, ..self.model.clone() },
+            moments: run.download_moments(executor)?,
+            step: *step,
+            history: history.clone(),
+            losses: losses.clone(),
+        };
+        checkpoint.save(&plan.path)?;
+        self.saved = Instant::now();
+        Ok(())
+    }
+
+    /// Takes the row of an epoch. The history is told after the checkpoint that it belongs to, so that whoever finds a
+    /// history without a model finds the checkpoint too.
+    fn end_epoch(&mut self, executor: &mut dyn Executor, run: &Run, row: Epoch) -> Result<()> {
+        self.state.history.push(row);
+        self.state.losses.clear();
+        let first = self.state.history.len() == 1;
+        if self.state.history.len() < self.training.settings.epochs && (first || self.is_due()) {
+            self.save(executor, run)?;
+        }
+        match &self.training.history {
+            Some(path) => history::write(path, &self.state.history, true),
+            None => Ok(()),
+        }
+    }
+
+    /// Leaves a checkpoint where the run stopped; says how to go on.
+    fn go_on(&mut self, executor: &mut dyn Executor, run: &Run) -> Result<String> {
+        let (done, of) = (self.state.history.len(), self.training.settings.epochs);
+        let Some(plan) = &self.training.checkpoint else {
+            return Ok(format!("after {done} of {of} epochs; nothing is kept of them"));
+        };
+        let path = plan.path.display().to_string();
+        self.save(executor, run)?;
+        Ok(format!("after {done} of {of} epochs; the same command goes on from {path}"))
+    }
 }
 
 /// The state before the first epoch: initial, given, or from a checkpoint.
@@ -128,26 +206,11 @@ fn start(training: &Training, report: Reporter) -> Result<Checkpoint> {
     let settings = &training.settings;
     let config = config(training);
     if let Some(plan) = &training.checkpoint
-        && plan.resume
+        && let Some(checkpoint) = found(plan, &config)?
     {
-        if plan.path.exists() {
-            let checkpoint = Checkpoint::load(&plan.path)?;
-            if checkpoint.model.config != config {
-                let message = "this checkpoint belongs to a run with other settings or data; repeat that command, or remove the file to start anew";
-                return Err(Error::input(&plan.path, message));
-            }
-            report(Event::Note(format!(
-                "resuming after epoch {} of {} from {}",
-                checkpoint.history.len(),
-                settings.epochs,
-                plan.path.display()
-            )));
-            return Ok(checkpoint);
-        }
-        report(Event::Note(format!(
-            "no checkpoint at {}; starting from the first epoch",
-            plan.path.display()
-        )));
+        let (done, of, path) = (checkpoint.history.len(), settings.epochs, plan.path.display());
+        report(Event::Note(format!("going on after {done} of {of} epochs, from {path}")));
+        return Ok(checkpoint);
     }
     let model = match &training.init {
         Some(init) => Model { config, ..init.clone() },
@@ -162,7 +225,27 @@ fn start(training: &Training, report: Reporter) -> Result<Checkpoint> {
             Model::initial(&shape, training.store.genes().ids.clone(), input, settings.seed, config)
         }
     };
-    Ok(Checkpoint { model, moments: Vec::new(), step: 0, history: Vec::new() })
+    Ok(Checkpoint { model, moments: Vec::new(), step: 0, history: Vec::new(), losses: Vec::new() })
+}
+
+/// The checkpoint that a run of this configuration goes on from.
+fn found(plan: &CheckpointPlan, config: &serde_json::Value) -> Result<Option<Checkpoint>> {
+    if plan.found == Found::Replace || !plan.path.exists() {
+        return Ok(None);
+    }
+    let checkpoint = match Checkpoint::load(&plan.path) {
+        Err(Error::Input { .. }) if plan.found == Found::GoOnOrReplace => return Ok(None),
+        checkpoint => checkpoint?,
+    };
+    match checkpoint.model.config == *config {
+        true => Ok(Some(checkpoint)),
+        false if plan.found == Found::GoOnOrReplace => Ok(None),
+        false => Err(Error::input(
+            &plan.path,
+            "is the checkpoint of a run with other settings or data that did not finish; repeat that command to go on with it, \
+             or pass --force to lose it and start anew",
+        )),
+    }
 }
 
 /// What defines the model's numbers: the settings, the data's checksum, the samples and the model started from.
@@ -286,15 +369,10 @@ impl<'a> Run<'a> {
         Ok(Run { settings, network, moments, feed, step, table, norms, norm, validation, loss: None })
     }
 
-    /// One epoch and its validation; `step` counts optimizer steps over the whole run.
-    fn epoch(
-        &mut self,
-        executor: &mut dyn Executor,
-        epoch: u64,
-        step: &mut u64,
-        report: Reporter,
-    ) -> Result<Epoch> {
+    /// One epoch, from where the state is in it, and its validation.
+    fn epoch(&mut self, executor: &mut dyn Executor, keeper: &mut Keeper, report: Reporter) -> Result<Epoch> {
         let settings = self.settings;
+        let epoch = keeper.state.history.len() as u64 + 1;
         let started = Instant::now();
         let n = self.feed.len();
         let mut order: Vec<u32> = (0..n as u32).collect();
@@ -302,18 +380,20 @@ impl<'a> Run<'a> {
             Stream::new(settings.seed, "shuffle", epoch).shuffle(&mut order);
         }
         let genes = self.network.layers[self.network.layers.len() - 1].outputs() as f64;
-        let first_step = *step;
+        let first_step = (epoch - 1) * self.feed.batches() as u64;
         let before = (epoch - 1) * n as u64;
         let note = format!("epoch {epoch}/{}{}", settings.epochs, self.last_loss());
         let program = self.step;
-        self.feed.pass(executor, &order, |executor, batch| {
-            *step += 1;
-            let (correction1, correction2) = corrections(*step);
+        let this = &*self;
+        let from = keeper.state.losses.len() / 2;
+        this.feed.pass_from(executor, &order, from, |executor, batch| {
+            let step = keeper.state.step + 1;
+            let (correction1, correction2) = corrections(step);
             let arguments = Step {
                 rows: batch.rows,
                 first: batch.first,
                 slot: batch.number,
-                step: *step,
+                step,
                 seed: settings.seed,
                 learning_rate: settings.learning_rate as f32,
                 gradient_scale: (1.0 / (batch.rows as f64 * genes)) as f32,
@@ -322,12 +402,16 @@ impl<'a> Run<'a> {
                 ..Step::default()
             };
             executor.run(program, &arguments)?;
+            keeper.state.step = step;
+            if interrupt::asked() || keeper.is_due() {
+                keeper.save(executor, this)?;
+            }
             let done = before + (batch.start + batch.rows) as u64;
             report(Event::Advanced { done, note: note.clone() });
             Ok(())
         })?;
+        let losses = self.losses(executor, &keeper.state)?;
         executor.run(self.norm, &Step::default())?;
-        let losses = executor.read(self.table, 0, self.feed.batches())?;
         if let Some(slot) = losses.chunks_exact(2).position(|pair| !pair[0].is_finite()) {
             let layers = self.network.download(executor)?;
             let tensor = non_finite(&layers).unwrap_or_else(|| "the loss".into());
@@ -352,6 +436,17 @@ impl<'a> Run<'a> {
             seconds: started.elapsed().as_secs_f64(),
             samples_per_second: n as f64 / train_seconds,
         })
+    }
+
+    /// (Σ loss, Σ |e|) of this epoch's steps so far: those of an earlier process, then the device's.
+    fn losses(&self, executor: &mut dyn Executor, state: &State) -> Result<Vec<f32>> {
+        let done = state.step as usize - state.history.len() * self.feed.batches();
+        let mut losses = state.losses.clone();
+        let known = losses.len() / 2;
+        if done > known {
+            losses.extend(executor.read(self.table, known, done - known)?);
+        }
+        Ok(losses)
     }
 
     fn last_loss(&self) -> String {

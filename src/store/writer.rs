@@ -14,6 +14,7 @@ use super::info::{self, Checksums, Origin, StoreInfo, VERSION};
 use super::{GENES, INFO, MATRIX, PARAMETERS, SAMPLES, Store, Table, atomic, npy};
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
+use crate::interrupt;
 
 /// Bytes of the matrix under one checksum.
 const BLOCK: usize = 4 << 20;
@@ -91,6 +92,7 @@ impl StoreWriter {
     /// What the operating system refuses. A value that cannot be stored is told by [`StoreWriter::finish`],
     /// which knows its names.
     pub fn push_rows(&mut self, rows: &[f32]) -> Result<()> {
+        interrupt::check()?;
         if !rows.len().is_multiple_of(self.n_genes) {
             return Err(Error::Data(format!(
                 "{}: {} values are no whole number of rows of {} genes",

@@ -16,8 +16,8 @@ use crate::error::Result;
 use crate::formats::import;
 use crate::genes::shown;
 use crate::nn::apply::evaluate;
-use crate::nn::checkpoint;
 use crate::nn::model::Model;
+use crate::nn::train::Found;
 use crate::prepare::split::split;
 use crate::progress::Reporter;
 use crate::store::{InputFile, Store};
@@ -134,9 +134,8 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         let (store, model) = (run.file(parts[0]), run.file("model.safetensors"));
         let history = run.file("history.tsv");
         let files = train::Files { store: &store, model: &model, history: Some(&history), init: None };
-        let resume = checkpoint::path_for(&model).exists();
         let device = executor.get(run)?;
-        let trained = train::train_files(device, &files, &options, seed, resume, true, report)?;
+        let trained = train::train_files(device, &files, &options, seed, Found::GoOnOrReplace, true, report)?;
         Ok(json!({"last_epoch": trained.history.last(), "resident": trained.resident}))
     })?;
 

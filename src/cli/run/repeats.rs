@@ -12,7 +12,7 @@ use crate::attribution::ScoreTable;
 use crate::cli::{attribute, train};
 use crate::error::{Error, Result};
 use crate::genes::writer::write_rows;
-use crate::nn::checkpoint;
+use crate::nn::train::Found;
 use crate::prepare::bootstrap::bootstrap;
 use crate::progress::Reporter;
 use crate::select::stability::{frequencies, overlap};
@@ -91,11 +91,18 @@ pub fn run(
             let needs = config.select.needs();
             if needs.scores || needs.model {
                 let files = train::Files { store: &store, model: &model, history: None, init: None };
-                let resume = checkpoint::path_for(&model).exists();
                 // a fraction that is held out is held out here too; a store would only be looked at
                 let mut options = config.train.clone();
                 options.validation = options.validation.filter(|v| v.parse::<f64>().is_ok());
-                train::train_files(executor.get(run)?, &files, &options, seed, resume, true, report)?;
+                train::train_files(
+                    executor.get(run)?,
+                    &files,
+                    &options,
+                    seed,
+                    Found::GoOnOrReplace,
+                    true,
+                    report,
+                )?;
             }
             if needs.scores {
                 let files =
