@@ -138,7 +138,17 @@ fn interrupt(dir: &Path, arguments: &[&str], there: &str, signal: &str) -> (Opti
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
+    // A shell's background job ignores some of them, and a child would inherit that.
+    let listen = || {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            // SAFETY: sets the default action, before the program runs.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec only `signal` is called, which is allowed there.
+    let mut child =
+        unsafe { std::os::unix::process::CommandExt::pre_exec(&mut command, listen) }.spawn().unwrap();
     let started = Instant::now();
     while !dir.join(there).exists() && child.try_wait().unwrap().is_none() {
         assert!(started.elapsed() < Duration::from_secs(120), "{there} did not appear");
@@ -159,7 +169,7 @@ fn a_signal_ends_training_after_a_step_and_the_same_command_goes_on() {
     let train = |model| {
         let history: &'static str = if model == "lr0.1" { "one.tsv" } else { "two.tsv" };
         let arguments =
-            ["train", "all.gex", "-o", model, "--hidden", "24,6,24", "--epochs", "60", "--batch", "16"];
+            ["train", "all.gex", "-o", model, "--hidden", "24,6,24", "--epochs", "200", "--batch", "4"];
         [&arguments[..], &["--device", "cpu", "--validation", "0.1", "--history", history]].concat()
     };
     succeed(dir, &train("lr0.1"));

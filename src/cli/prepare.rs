@@ -39,6 +39,8 @@ pub struct Args {
     #[command(flatten)]
     options: Options,
     #[command(flatten)]
+    matching: Matching,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -114,8 +116,6 @@ pub struct Options {
     /// What becomes of genes of --match-genes that the store lacks
     #[arg(long, value_enum, default_value_t, requires = "match_genes")]
     pub missing_genes: MissingGenes,
-    #[command(flatten)]
-    pub matching: Matching,
     /// Give each sample the mean sorted profile of another store, by dense rank: from one platform to another
     #[arg(long, value_name = "STORE")]
     pub map_quantiles_to: Option<PathBuf>,
@@ -138,7 +138,7 @@ impl Options {
     ///
     /// # Errors
     /// [`Error::Usage`] for a range that is not two numbers.
-    fn steps(&self, common: &Common) -> Result<Vec<Step>> {
+    fn steps(&self, matching: &Matching, common: &Common) -> Result<Vec<Step>> {
         let flag = |given: bool, step: Step| given.then_some(step);
         let (share, threshold) = (self.min_detected, self.detection_threshold);
         let range = match self.range[..] {
@@ -146,7 +146,7 @@ impl Options {
             [low, high] => Some(Step::Range([low, high])),
             _ => return Err(Error::Usage("--range takes two numbers, such as 4,15".into())),
         };
-        if self.match_genes.is_none() && self.matching != Matching::default() {
+        if self.match_genes.is_none() && *matching != Matching::default() {
             let message = "--match-on, --ambiguous and --unmatched say how --match-genes matches; give that, or leave them out";
             return Err(Error::Usage(message.into()));
         }
@@ -175,7 +175,7 @@ impl Options {
             self.match_genes.clone().map(|reference| Step::MatchGenes {
                 reference,
                 drop_missing: self.missing_genes == MissingGenes::Drop,
-                matching: self.matching.clone(),
+                matching: matching.clone(),
             }),
             self.map_quantiles_to.clone().map(|reference| Step::MapQuantiles { reference }),
             self.min_sd.map(Step::MinSd),
@@ -191,7 +191,7 @@ impl Options {
 /// # Errors
 /// Those of [`prepare()`], [`prepare_together`] and [`prepare_like`]; [`Error::Usage`] for `--like` of several stores.
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
-    let Args { stores, output, like, options, common } = args;
+    let Args { stores, output, like, options, matching, common } = args;
     limit_threads(common.threads)?;
     let stores: Vec<Store> = stores.iter().map(|path| Store::open(path)).collect::<Result<_>>()?;
     let written = match (like, &stores[..]) {
@@ -199,10 +199,12 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
             vec![prepare_like(store, output, &Store::open(like)?, common.force, report)?]
         }
         (Some(_), _) => return Err(Error::Usage("--like prepares one store at a time".into())),
-        (None, [store]) => vec![prepare(store, output, &options.steps(common)?, common.force, report)?],
+        (None, [store]) => {
+            vec![prepare(store, output, &options.steps(matching, common)?, common.force, report)?]
+        }
         (None, stores) => {
             let stores: Vec<&Store> = stores.iter().collect();
-            prepare_together(&stores, output, &options.steps(common)?, common.force, report)?
+            prepare_together(&stores, output, &options.steps(matching, common)?, common.force, report)?
         }
     };
     let facts = |store: &Store| {
