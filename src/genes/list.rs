@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::store::Table;
 
 /// The 978 landmark genes of L1000, with their origin and licence in its comment lines.
-pub(crate) const L1000: &str = include_str!("panels/l1000.tsv");
+const L1000: &str = include_str!("panels/l1000.tsv");
 
 /// Headers by which a table that this program wrote is known: scores and landmarks.
 const WRITTEN: [&str; 3] = ["rank", "gene_id", "score"];
@@ -65,24 +65,24 @@ impl GeneList {
     ///
     /// # Errors
     /// Those of [`Sheet::read`]; [`Error::Input`] for a file without names.
-    pub fn open(name: &str) -> Result<Self> {
-        let path = Path::new(name);
-        match name == "l1000" && !path.exists() {
-            true => Self::of_sheet(name, Sheet::parse(path, L1000.as_bytes(), Untold::Row)?),
-            false => Self::of_sheet(name, Sheet::read(path, Untold::Row)?),
+    pub fn open(name: impl AsRef<Path>) -> Result<Self> {
+        let path = name.as_ref();
+        match path.as_os_str() == "l1000" && !path.exists() {
+            true => Self::of_sheet(path, Sheet::parse(path, L1000.as_bytes(), Untold::Row)?),
+            false => Self::of_sheet(path, Sheet::read(path, Untold::Row)?),
         }
     }
 
-    fn of_sheet(name: &str, sheet: Sheet) -> Result<Self> {
+    fn of_sheet(path: &Path, sheet: Sheet) -> Result<Self> {
         let written = written(&sheet);
         let columns = of_names(sheet.columns);
         if columns.iter().all(|column| column.fields.iter().all(|name| kind::is_blank(name))) {
             return Err(Error::input(
-                name,
+                path,
                 "no gene names; expected one name a line, or a table with a header such as gene_id, entrez, symbol or probe",
             ));
         }
-        Ok(GeneList { name: name.to_string(), notes: sheet.notes, columns, written })
+        Ok(GeneList { name: path.display().to_string(), notes: sheet.notes, columns, written })
     }
 
     /// Finds the list's genes: name by name, by the exact id, else as what the name looks like; `asked` forces a way. A table

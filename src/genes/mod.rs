@@ -22,7 +22,6 @@ pub(crate) use headers::unique;
 pub use join::{Joined, join};
 pub use kind::Kind;
 pub use labels::Labels;
-pub(crate) use list::L1000;
 pub use list::{Found, GeneList};
 pub use map::{MapSettings, Multi, ProbeMap};
 pub use reader::{Column, Sheet, Untold};

@@ -70,6 +70,16 @@ pub struct Missing {
     pub why: Option<String>,
 }
 
+impl Missing {
+    /// For a message: the name, and why it is missing.
+    pub fn shown(&self) -> String {
+        match &self.why {
+            Some(why) => format!("{} ({why})", self.name),
+            None => self.name.clone(),
+        }
+    }
+}
+
 /// What a match came to.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Report {
@@ -133,11 +143,7 @@ impl Report {
 
     /// The first of the names that were not found.
     pub fn shown(&self) -> String {
-        let one = |missing: &Missing| match &missing.why {
-            Some(why) => format!("{} ({why})", missing.name),
-            None => missing.name.clone(),
-        };
-        shorten(self.missing.iter().map(one))
+        shorten(self.missing.iter().map(Missing::shown))
     }
 }
 
