@@ -113,7 +113,7 @@ impl Wanted {
 
     /// Of each list, the names that no file has.
     pub fn missing(&self) -> Vec<(String, Vec<Missing>)> {
-        let plain = |id: &String| Missing { name: id.clone(), why: None };
+        let plain = |id: &String| Missing::of(id, None);
         let samples = self.samples.iter().map(|list| {
             (format!("--only-samples {}", list.name), list.missing().map(plain).collect::<Vec<_>>())
         });
