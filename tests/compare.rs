@@ -12,10 +12,10 @@ use genelift::compare::{
 };
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::recording::Element;
-use genelift::genes::{Finder, MapSettings, Matching, Side};
+use genelift::genes::{Finder, MapSettings, Matching, Side, Table};
 use genelift::infer::{FitSettings, LinearSettings, Method, MissingLandmarks, Predictor};
 use genelift::progress::{Event, silent};
-use genelift::store::{Origin, Store, StoreWriter, Table};
+use genelift::store::{Origin, Store, StoreWriter};
 
 const GENES: usize = 90;
 const NO_DRAWS: PlanSettings = PlanSettings { size: None, random_draws: 0, drop_leaks: false, seed: 1 };

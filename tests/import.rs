@@ -9,8 +9,9 @@ use std::sync::Mutex;
 
 use genelift::device::recording::Element;
 use genelift::formats::{ImportSettings, Missing, Orientation, ReadSettings, import, open};
+use genelift::genes::Table;
 use genelift::progress::{Event, silent};
-use genelift::store::{Store, Table};
+use genelift::store::Store;
 use genelift::{Error, Result};
 
 fn data(name: &str) -> PathBuf {

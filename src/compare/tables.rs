@@ -7,9 +7,9 @@ use super::{Outcome, PairTest, Plan, Tested};
 use crate::error::{Error, Result};
 use crate::evaluate::statistics::{mean, quantile, sd, sorted};
 use crate::evaluate::{Figures, optional};
-use crate::genes::Names;
 use crate::genes::writer::write_rows;
-use crate::store::{Table, atomic};
+use crate::genes::{Names, Table};
+use crate::store::atomic;
 use crate::visible;
 
 /// Columns of `summary.tsv` that are averaged over draws.

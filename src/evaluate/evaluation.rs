@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::statistics::{mean, quantile, sorted};
 use super::{Figures, Permutation, optional};
 use crate::error::{Error, Result};
-use crate::genes::Names;
 use crate::genes::writer::write_rows;
-use crate::store::{Table, atomic};
+use crate::genes::{Names, Table};
+use crate::store::atomic;
 
 /// An autoencoder's agreement with a store.
 #[derive(Debug, Clone)]

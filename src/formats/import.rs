@@ -17,10 +17,10 @@ use super::slice::Wanted;
 use super::{MatrixFile, Missing, Orientation, Picking, ReadSettings, Slice, names, sides, triples};
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
-use crate::genes::{Labels, shown};
+use crate::genes::{Labels, Table, shown};
 use crate::progress::{Event, Reporter};
 use crate::store::spool::Spool;
-use crate::store::{InputFile, Origin, Store, StoreWriter, Table, atomic};
+use crate::store::{InputFile, Origin, Store, StoreWriter, atomic};
 
 /// How to import.
 #[derive(Debug, Clone)]

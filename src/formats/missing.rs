@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::store::Table;
+use crate::genes::Table;
 
 /// What becomes of missing values (blank, NA, NaN, infinite, −666 in GCTX).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]

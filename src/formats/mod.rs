@@ -58,7 +58,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::store::Table;
+use crate::genes::Table;
 pub use annotations::Told;
 pub use export::export;
 pub use import::{ImportSettings, import};

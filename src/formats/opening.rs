@@ -8,7 +8,7 @@ use super::{
     triples, unread, zip,
 };
 use crate::error::{Error, Result};
-use crate::store::Table;
+use crate::genes::Table;
 
 /// Recognises the format of `path`, by content first, then by the ending, and opens it.
 ///

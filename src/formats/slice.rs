@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::genes::kind::is_blank;
-use crate::genes::{Ambiguous, Column, GeneList, Missing, Report, Sheet, Side, Untold};
+use crate::genes::{Ambiguous, Column, GeneList, Missing, Report, Sheet, Side, Table, Untold};
 use crate::progress::{Event, Reporter};
-use crate::store::{InputFile, Table};
+use crate::store::InputFile;
 
 /// What to import of a file that holds more. Nothing named is everything.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -11,8 +11,8 @@ use super::orientation::Rows;
 use super::sides::Side;
 use super::{MatrixFile, Orientation, PACKED, ReadSettings, mtx};
 use crate::error::{Error, Result};
+use crate::genes::Table;
 use crate::progress::{Event, Reporter};
-use crate::store::Table;
 
 /// What a file of a triple holds, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

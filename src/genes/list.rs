@@ -10,7 +10,7 @@ use super::reader::{Column, Sheet, Untold};
 use super::report::{Ambiguous, Missing, Reasons, Report, refuse_several};
 use super::ways::{Index, Side, WAYS, Way};
 use crate::error::{Error, Result};
-use crate::store::Table;
+use crate::genes::Table;
 
 /// The 978 landmark genes of L1000, with their origin and licence in its comment lines.
 const L1000: &str = include_str!("panels/l1000.tsv");

@@ -12,8 +12,9 @@ use super::kind::{self, Kind};
 use super::list::{Found, GeneList};
 use super::ways::{Side, Way};
 use crate::error::{Error, Result};
+use crate::genes::Table;
 use crate::progress::{Event, Reporter};
-use crate::store::{Table, atomic};
+use crate::store::atomic;
 
 /// Names that a message shows.
 const SHOWN: usize = 5;

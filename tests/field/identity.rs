@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use genelift::device::recording::Element;
-use genelift::store::{Origin, Store, StoreWriter, Table};
+use genelift::genes::Table;
+use genelift::store::{Origin, Store, StoreWriter};
 use nalgebra::{DMatrix, DVector};
 
 use super::run::{refuse, succeed};

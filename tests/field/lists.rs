@@ -93,8 +93,7 @@ fn names_are_found_one_by_one_and_what_is_not_is_told_with_its_reason() {
 fn a_number_among_symbols_may_be_a_date_and_is_no_entrez_id_then() {
     let dir = tempfile::tempdir().unwrap();
     store(dir.path(), "p", &PROBES);
-    let (said, _) =
-        include(dir.path(), "MYC\nESR1\nPvalb\n44256\n45171\n", &["--unmatched", "missing.tsv"]);
+    let (said, _) = include(dir.path(), "MYC\nESR1\nPvalb\n44256\n45171\n", &["--unmatched", "missing.tsv"]);
     assert!(said.contains("3 of 5 names found"), "{said}");
     let missing = std::fs::read_to_string(dir.path().join("missing.tsv")).unwrap();
     let row = |name: &str| missing.lines().find(|line| line.starts_with(name)).unwrap().to_string();

@@ -6,9 +6,9 @@ use std::path::Path;
 use genelift::attribution::ScoreTable;
 use genelift::device::recording::Element;
 use genelift::genes::sidecar::{self, Made};
-use genelift::genes::{Checked, Column, Sheet, Untold};
+use genelift::genes::{Checked, Column, Sheet, Table, Untold};
 use genelift::progress::silent;
-use genelift::store::{Origin, Store, StoreWriter, Table};
+use genelift::store::{Origin, Store, StoreWriter};
 
 use super::run::{genelift, refuse, succeed};
 
