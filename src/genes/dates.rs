@@ -1,6 +1,6 @@
 //! What spreadsheets make of symbols that look like dates.
 
-use super::kind::digits;
+use super::kind::{digits, is_entrez};
 
 /// What a spreadsheet makes of symbols such as SEPT2 and MARCH1: `2-Sep`, `Sep-02`, `1-Mar-2021`, `2021-03-01`, `3/1/2021`.
 pub fn is_date(name: &str) -> bool {
@@ -23,7 +23,7 @@ pub fn is_date(name: &str) -> bool {
 pub fn is_serial_date(name: &str) -> bool {
     const MONTHS: [u64; 6] = [2, 3, 4, 9, 10, 12];
     // of 1 January 1990 and 2050
-    let day = name.parse::<u64>().ok().filter(|_| digits(name)).filter(|n| (32_874..54_789).contains(n));
+    let day = name.parse::<u64>().ok().filter(|_| is_entrez(name)).filter(|n| (32_874..54_789).contains(n));
     day.map(month_and_day).is_some_and(|(month, day)| MONTHS.contains(&month) && day <= 15)
 }
 
