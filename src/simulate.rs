@@ -12,9 +12,10 @@ use rayon::prelude::*;
 use crate::device::random::{Stream, pcg4d};
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
+use crate::genes::Table;
 use crate::genes::writer::Line;
 use crate::progress::{Event, Reporter};
-use crate::store::{InputFile, Origin, StoreWriter, Table, atomic};
+use crate::store::{InputFile, Origin, StoreWriter, atomic};
 
 /// What to make.
 #[derive(Debug, Clone, PartialEq)]

@@ -345,9 +345,9 @@ fn repeated_selections_say_how_much_they_agree() {
     assert_eq!(found["stages"][7]["name"], "repeat 2");
     // as many genes as lists have places
     let table = std::fs::read_to_string(out.join("stability.tsv")).unwrap();
-    let chosen = table.lines().skip(1).map(|l| l.split('\t').nth(1).unwrap().parse::<usize>().unwrap());
+    let chosen = table.lines().skip(1).map(|l| l.split('\t').nth(2).unwrap().parse::<usize>().unwrap());
     assert_eq!(chosen.sum::<usize>(), 100);
-    assert!(table.starts_with("gene_id\tchosen\tshare\tmean_rank\n"), "{table:.60}");
+    assert!(table.starts_with("gene_id\tsymbol\tchosen\tshare\tmean_rank\n"), "{table:.60}");
 
     // more repeats go on from those that are there
     let list = |repeat: usize| std::fs::read(out.join(format!("repeats/{repeat}/landmarks.tsv"))).unwrap();

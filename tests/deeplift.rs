@@ -150,8 +150,9 @@ fn compare(who: &str, got: impl ExactSizeIterator<Item = f32>, want: &[f32]) {
 #[test]
 fn relu_cases_by_hand() {
     use genelift::device::recording::Element;
+    use genelift::genes::Table;
     use genelift::nn::model::Input;
-    use genelift::store::{Origin, StoreWriter, Table};
+    use genelift::store::{Origin, StoreWriter};
 
     let dir = tempfile::tempdir().unwrap();
     // Layer 1: h1 = relu(i1), h2 = relu(i1 − i2). Layer 2 (bottleneck): y = relu(h1 − h2). A decoder follows.

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use genelift::Result;
 use genelift::formats::{ImportSettings, Missing, export, import};
+use genelift::genes::Table;
 use genelift::progress::silent;
-use genelift::store::{Store, Table};
+use genelift::store::Store;
 
 fn data(name: &str) -> PathBuf {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");

@@ -9,8 +9,9 @@ use std::sync::Mutex;
 
 use genelift::device::recording::Element;
 use genelift::formats::{ImportSettings, Missing, Orientation, ReadSettings, import, open};
+use genelift::genes::Table;
 use genelift::progress::{Event, silent};
-use genelift::store::{Store, Table};
+use genelift::store::Store;
 use genelift::{Error, Result};
 
 fn data(name: &str) -> PathBuf {
@@ -432,7 +433,11 @@ fn labels_join_and_warnings_are_told() {
     let labels = bench.file("other.csv", "id,kind\nx,1\ny,2\nz,3\n");
     let settings = ImportSettings { labels: Some(labels), ..ImportSettings::default() };
     let message = bench.refusal(&bench.dir.path().join("x.csv"), &settings);
-    assert!(message.contains("no id") && message.contains("as many rows as there are samples"), "{message}");
+    assert!(
+        message.contains("none of the sample ids")
+            && message.contains("as many rows as there are sample ids"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use genelift::Error;
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::recording::{Activation, Element};
 use genelift::evaluate::Agreement;
-use genelift::genes::{Finder, Matching};
+use genelift::genes::{Finder, Matching, Table};
 use genelift::infer::linear::{cross_validate, penalties};
 use genelift::infer::mlp::{self, Slice};
 use genelift::infer::{
@@ -22,7 +22,7 @@ use genelift::nn::feed::Resident;
 use genelift::nn::tensors::TensorFile;
 use genelift::nn::train::hold_out;
 use genelift::progress::silent;
-use genelift::store::{Origin, Store, StoreWriter, Table};
+use genelift::store::{Origin, Store, StoreWriter};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::OnceLock;

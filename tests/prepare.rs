@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use common::{example_store, package};
 use genelift::device::recording::Element;
 use genelift::formats::{ImportSettings, Orientation, ReadSettings, export, import};
-use genelift::genes::{MapSettings, Matching};
+use genelift::genes::{MapSettings, Matching, Table};
 use genelift::prepare::{
     CollapseBy, DedupSettings, GeneType, QuantileRule, Step, prepare, prepare_like, prepare_together,
 };
 use genelift::progress::silent;
-use genelift::store::{Origin, Store, StoreWriter, Table};
+use genelift::store::{Origin, Store, StoreWriter};
 
 const ZSCORE: Step = Step::Zscore { sd_offset: 0.0 };
 const ZSCORE_DGEX: Step = Step::Zscore { sd_offset: 1e-3 };

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use genelift::device::recording::Element;
 use genelift::formats::{MatrixFile, Orientation, ReadSettings, export, open};
+use genelift::genes::Table;
 use genelift::progress::silent;
-use genelift::store::{Origin, Store, StoreWriter, Table};
+use genelift::store::{Origin, Store, StoreWriter};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::RngSeed;

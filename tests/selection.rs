@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use common::{by_formula, example_store, layer, model, package};
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::recording::Activation;
+use genelift::genes::Table;
 use genelift::nn::model::Model;
 use genelift::nn::scaling::{self, Scale};
 use genelift::progress::{Event, silent};
@@ -17,7 +18,7 @@ use genelift::select::{
     ConcreteSettings, Constraints, DiverseSettings, Inputs, PeelOffSettings, Picks, Strategy, css, diverse,
     from_store, pca, peel_off, random, variance,
 };
-use genelift::store::{Store, Table};
+use genelift::store::Store;
 use serde_json::Value;
 
 fn manifest() -> Value {

@@ -5,9 +5,8 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::genes::sidecar::{self, Made};
 use crate::genes::writer::Rows;
-use crate::genes::{Sheet, Untold, unique};
+use crate::genes::{Sheet, Table, Untold, unique};
 use crate::progress::{Event, Reporter};
-use crate::store::Table;
 
 /// The columns that every such table has.
 const KEYS: [&str; 3] = ["rank", "gene_id", "score"];

@@ -6,9 +6,8 @@ use std::collections::HashMap;
 use super::LandmarkSet;
 use crate::error::Result;
 use crate::genes::map::parts;
-use crate::genes::{Kind, MapSettings, ProbeMap, kind, shown, tell_apart};
+use crate::genes::{Kind, MapSettings, ProbeMap, Table, kind, shown, tell_apart};
 use crate::progress::{Event, Reporter};
-use crate::store::Table;
 
 /// Kinds of names that tell which gene a probe measures.
 const OF_GENES: [Kind; 4] = [Kind::Symbol, Kind::Entrez, Kind::Ensembl, Kind::Hgnc];

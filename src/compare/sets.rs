@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::leaks::{Identity, Leaks};
 use crate::device::random::Stream;
 use crate::error::{Error, Result};
-use crate::genes::{Finder, Side, shown};
+use crate::genes::{Finder, Side, Table, shown};
 use crate::progress::{Event, Reporter};
-use crate::store::{Store, Table};
+use crate::store::Store;
 
 /// Genes that a message names.
 const NAMED: usize = 5;

@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::evaluate::statistics::{mean, quantile, sd, sorted};
 use crate::evaluate::{Figures, optional};
 use crate::genes::writer::write_rows;
-use crate::store::{Table, atomic};
+use crate::genes::{Names, Table};
+use crate::store::atomic;
 use crate::visible;
 
 /// Columns of `summary.tsv` that are averaged over draws.
@@ -107,6 +108,12 @@ fn header(names: &[&str]) -> Lines {
     vec![names.iter().map(|name| name.to_string()).collect()]
 }
 
+/// The header of a table in which a gene's names stand between other columns.
+fn named(before: &[&str], names: Names, after: &[&str]) -> Lines {
+    let text = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+    vec![text(before).into_iter().chain(names.header()).chain(text(after)).collect()]
+}
+
 fn summary(plan: &Plan, tested: &[Tested]) -> Lines {
     let own = ["set", "kind", "test", "n_landmarks", "n_targets", "n_samples"];
     let mut lines = header(&[own.as_slice(), &FIGURES].concat());
@@ -123,13 +130,15 @@ fn summary(plan: &Plan, tested: &[Tested]) -> Lines {
 }
 
 fn genes(plan: &Plan, tested: &[Tested], genes: &Table) -> Lines {
-    let own = [&["set", "test", "gene_id"], Figures::HEADER.as_slice(), &["permutation_rank", "passes"]];
-    let mut lines = header(&own.concat());
+    let names = Names::of(genes);
+    let figures = [Figures::HEADER.as_slice(), &["permutation_rank", "passes"]].concat();
+    let mut lines = named(&["set", "test"], names, &figures);
     for tested in tested {
         for (set, outcome) in plan.sets.iter().zip(&tested.outcomes) {
             for (i, (gene, f)) in tested.targets.iter().zip(&outcome.by_gene).enumerate() {
                 let permutation = &outcome.permutation;
-                let mut line = vec![set.name.clone(), tested.store.clone(), genes.ids[*gene].clone()];
+                let mut line = vec![set.name.clone(), tested.store.clone()];
+                line.extend(names.fields(*gene));
                 line.extend(f.fields());
                 line.extend([optional(permutation.rank(i)), optional(permutation.passes(i))]);
                 lines.push(line);
@@ -207,12 +216,12 @@ fn overlap(plan: &Plan) -> Lines {
 }
 
 fn sets(plan: &Plan, genes: &Table) -> Lines {
-    let mut lines = header(&["set", "rank", "gene_id"]);
+    let names = Names::of(genes);
+    let mut lines = named(&["set", "rank"], names, &[]);
     for set in &plan.sets {
+        let own = |i: usize| [set.name.clone(), (i + 1).to_string()].into_iter();
         let rows = set.genes.iter().enumerate();
-        lines.extend(
-            rows.map(|(i, gene)| vec![set.name.clone(), (i + 1).to_string(), genes.ids[*gene].clone()]),
-        );
+        lines.extend(rows.map(|(i, gene)| own(i).chain(names.fields(*gene)).collect()));
     }
     lines
 }

@@ -8,7 +8,8 @@ use super::statistics::{mean, quantile, sorted};
 use super::{Figures, Permutation, optional};
 use crate::error::{Error, Result};
 use crate::genes::writer::write_rows;
-use crate::store::{Table, atomic};
+use crate::genes::{Names, Table};
+use crate::store::atomic;
 
 /// An autoencoder's agreement with a store.
 #[derive(Debug, Clone)]
@@ -106,11 +107,13 @@ impl Evaluation {
         ];
         let rows = rows.into_iter().map(|(name, value)| [name.to_string(), value]);
         write_rows(&dir.join("summary.tsv"), true, ["figure", "value"], rows)?;
-        let genes = self.genes.ids.iter().zip(&self.by_gene).enumerate().map(|(i, (id, f))| {
+        let names = Names::of(&self.genes);
+        let genes = self.by_gene.iter().enumerate().map(|(i, f)| {
             let (rank, passes) = (optional(self.permutation.rank(i)), optional(self.permutation.passes(i)));
-            std::iter::once(id.clone()).chain(f.fields()).chain([rank, passes])
+            names.fields(i).chain(f.fields()).chain([rank, passes])
         });
-        let header = ["gene_id"].into_iter().chain(Figures::HEADER).chain(["permutation_rank", "passes"]);
+        let figures = Figures::HEADER.into_iter().chain(["permutation_rank", "passes"]);
+        let header = names.header().chain(figures.map(String::from));
         write_rows(&dir.join("genes.tsv"), true, header, genes)?;
         let samples = self.samples.ids.iter().zip(&self.by_sample);
         let samples = samples.map(|(id, f)| std::iter::once(id.clone()).chain(f.fields()));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Blocks, MatrixFile, Orientation, Picking, ReadSettings, index};
 use crate::error::{Error, Result};
-use crate::store::Table;
+use crate::genes::Table;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use hdf5_pure::Group;
 use super::hdf5::{self, Column, Dense, Named, Sparse};
 use super::{MatrixFile, Orientation, ReadSettings};
 use crate::error::{Error, Result};
-use crate::store::Table;
+use crate::genes::Table;
 
 pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     read(path, &hdf5::open(path)?.root(), "h5ad", settings)

@@ -9,7 +9,7 @@ mod cut;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::missing::Tally;
+use super::missing::{Tally, refused};
 use super::orientation::{self, Rows, Verdict};
 use super::parts::{Part, Parts};
 use super::pipe::Held;
@@ -17,10 +17,10 @@ use super::slice::Wanted;
 use super::{MatrixFile, Missing, Orientation, Picking, ReadSettings, Slice, names, sides, triples};
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
-use crate::genes::{Labels, shown};
+use crate::genes::{Labels, Table, shown};
 use crate::progress::{Event, Reporter};
 use crate::store::spool::Spool;
-use crate::store::{InputFile, Origin, Store, StoreWriter, Table, atomic};
+use crate::store::{InputFile, Origin, Store, StoreWriter, atomic};
 
 /// How to import.
 #[derive(Debug, Clone)]
@@ -101,7 +101,7 @@ fn import_files(
     held: &Held,
     report: Reporter,
 ) -> Result<Store> {
-    let (inputs, prefixes) = expanded(inputs, report)?;
+    let (inputs, prefixes) = triples::expanded(inputs, report)?;
     let inputs = inputs.as_slice();
     let labels = settings.labels.as_deref().map(|path| Labels::read(path, report)).transpose()?;
     let gene_labels = settings.gene_labels.as_deref().map(|path| Labels::read(path, report)).transpose()?;
@@ -155,7 +155,7 @@ fn import_files(
         origin.inputs.push(InputFile::of(path, "gene labels")?);
     }
     if missing > 0 {
-        report(Event::Warning(format!("{missing} missing values: {}", replaced_how(settings.missing))));
+        report(Event::Warning(format!("{missing} missing values: {}", settings.missing.outcome())));
     }
     warn_constant(&genes, &spread, report);
     let mut record = serde_json::json!({
@@ -167,41 +167,6 @@ fn import_files(
     origin.transforms.push(serde_json::json!({ "import": record }));
     held.origin(&mut origin);
     writer.finish(genes, samples, origin)
-}
-
-/// The inputs, with the matrices of a directory that holds several samples in its place; and the prefix of each.
-fn expanded(inputs: &[PathBuf], report: Reporter) -> Result<(Vec<PathBuf>, HashMap<PathBuf, String>)> {
-    let (mut files, mut prefixes) = (Vec::new(), HashMap::new());
-    for input in inputs {
-        match if input.is_dir() { triples::samples(input)? } else { None } {
-            None => files.push(input.clone()),
-            Some(samples) => {
-                let names: Vec<&str> = samples.iter().take(6).map(|(_, prefix)| prefix.as_str()).collect();
-                let more = if samples.len() > names.len() { ", …" } else { "" };
-                report(Event::Note(format!(
-                    "{}: {} samples are joined ({}{more}); their names stand before the ids of their cells and in the column \
-                     sample",
-                    input.display(),
-                    samples.len(),
-                    names.join(", ")
-                )));
-                files.extend(samples.iter().map(|(path, _)| path.clone()));
-                prefixes.extend(samples);
-            }
-        }
-    }
-    Ok((files, prefixes))
-}
-
-fn replaced_how(missing: Missing) -> &'static str {
-    match missing {
-        Missing::Refuse => "refused",
-        Missing::Mean => "replaced by their gene's mean",
-        Missing::Median => "replaced by their gene's median",
-        Missing::Zero => "replaced by zero",
-        Missing::DropGene => "their genes are left out",
-        Missing::DropSample => "their samples are left out",
-    }
 }
 
 /// A gene of one value everywhere is kept: other stores may measure the same genes. It teaches nothing, though.
@@ -510,20 +475,3 @@ impl Import<'_> {
 
 /// A spread before the first value.
 const UNSEEN: (f32, f32) = (f32::INFINITY, f32::NEG_INFINITY);
-
-/// The message of [`Missing::Refuse`].
-fn refused(path: &Path, tally: &Tally, rows: &Table, columns: &Table, transposed: bool) -> Error {
-    let (row, column) = tally.first.expect("there is a first one where there are any");
-    let names = (&rows.ids[row], &columns.ids[column]);
-    let (row, column) = if transposed { (names.1, names.0) } else { names };
-    let all = rows.len() * columns.len();
-    Error::input(
-        path,
-        format!(
-            "{} of {all} values are missing (blank, NA, NaN, infinite, or −666 in GCTX); the first is at row \
-             {row:?}, column {column:?}; pass --missing mean, median or zero to replace them, drop-gene or \
-             drop-sample to leave them out",
-            tally.count
-        ),
-    )
-}

@@ -1,6 +1,11 @@
 //! Missing values: counted as they are read, then refused or replaced as asked.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::genes::Table;
 
 /// What becomes of missing values (blank, NA, NaN, infinite, −666 in GCTX).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
@@ -19,6 +24,20 @@ pub enum Missing {
     DropGene,
     /// Samples with a missing value are left out.
     DropSample,
+}
+
+impl Missing {
+    /// For a message: what became of missing values.
+    pub fn outcome(self) -> &'static str {
+        match self {
+            Missing::Refuse => "refused",
+            Missing::Mean => "replaced by their gene's mean",
+            Missing::Median => "replaced by their gene's median",
+            Missing::Zero => "replaced by zero",
+            Missing::DropGene => "their genes are left out",
+            Missing::DropSample => "their samples are left out",
+        }
+    }
 }
 
 /// Missing values of one file, by its rows and columns.
@@ -79,6 +98,23 @@ pub(super) fn stand_in(values: &[f32], policy: Missing) -> Option<f32> {
         Some(lower) if even => Some(lower / 2.0 + *upper / 2.0), // halves first: the sum could overflow
         _ => Some(*upper),
     }
+}
+
+/// The message of [`Missing::Refuse`].
+pub(super) fn refused(path: &Path, tally: &Tally, rows: &Table, columns: &Table, transposed: bool) -> Error {
+    let (row, column) = tally.first.expect("there is a first one where there are any");
+    let names = (&rows.ids[row], &columns.ids[column]);
+    let (row, column) = if transposed { (names.1, names.0) } else { names };
+    let all = rows.len() * columns.len();
+    Error::input(
+        path,
+        format!(
+            "{} of {all} values are missing (blank, NA, NaN, infinite, or −666 in GCTX); the first is at row \
+             {row:?}, column {column:?}; pass --missing mean, median or zero to replace them, drop-gene or \
+             drop-sample to leave them out",
+            tally.count
+        ),
+    )
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::fields::number;
 use super::lines::{Lines, filled};
+use super::numbers::number;
 use super::{Blocks, MatrixFile, Orientation, ReadSettings};
 use crate::error::{Error, Result};
-use crate::store::Table;
+use crate::genes::Table;
 
 pub(super) fn magic(start: &[u8]) -> bool {
     start.len() >= 14 && start[..14].eq_ignore_ascii_case(b"%%MatrixMarket")

@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::genes::composite::{self, Parts};
 use crate::genes::kind::{Kind, are_made_up, is_blank};
-use crate::genes::known;
-use crate::store::Table;
+use crate::genes::{Table, known};
 
 /// Adds the columns `symbol`, `entrez` and `ensembl` where other columns or the ids tell them, and nowhere else: a column
 /// whose header says symbols holds them only where its fields look like symbols.

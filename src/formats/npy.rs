@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Blocks, MatrixFile, Orientation, ReadSettings};
 use crate::error::{Error, Result};
-use crate::store::{Table, npy};
+use crate::genes::Table;
+use crate::store::npy;
 
 /// Bytes read at a time.
 const BLOCK: usize = 16 << 20;

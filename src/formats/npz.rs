@@ -9,7 +9,7 @@ use super::npz_names;
 use super::zip::{self, Member, Zip};
 use super::{Blocks, MatrixFile, Orientation, ReadSettings};
 use crate::error::{Error, Result};
-use crate::store::Table;
+use crate::genes::Table;
 
 pub(super) fn magic(start: &[u8]) -> bool {
     start.starts_with(zip::MAGIC)

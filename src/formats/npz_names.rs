@@ -7,7 +7,8 @@ use std::path::Path;
 use super::zip::{Member, Zip};
 use super::{MatrixFile, Orientation, pickle};
 use crate::error::{Error, Result};
-use crate::store::{Table, npy};
+use crate::genes::Table;
+use crate::store::npy;
 
 /// What an array's name says of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

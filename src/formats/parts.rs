@@ -7,8 +7,8 @@ use super::ImportSettings;
 use super::missing::{Missing, Tally, stand_in};
 use super::orientation::Rows;
 use crate::error::{Error, Result};
+use crate::genes::Table;
 use crate::progress::{Event, Reporter};
-use crate::store::Table;
 use crate::store::spool::Spool;
 
 /// A file whose values wait.

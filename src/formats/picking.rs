@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Blocks, MatrixFile, ReadSettings};
 use crate::error::Result;
-use crate::store::Table;
+use crate::genes::Table;
 
 /// How a reader takes [`Blocks::pick`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::lines::Lines;
 use super::text::{Ending, TextBlocks};
 use super::{MatrixFile, Orientation, ReadSettings};
 use crate::error::{Error, Result};
-use crate::store::Table;
+use crate::genes::Table;
 
 const BEGIN: &str = "!series_matrix_table_begin";
 const END: &str = "!series_matrix_table_end";

@@ -5,9 +5,8 @@ use std::path::Path;
 
 use super::orientation::Rows;
 use crate::error::{Error, Result};
-use crate::genes::{Column, Sheet, Untold};
+use crate::genes::{Column, Sheet, Table, Untold};
 use crate::progress::{Event, Reporter};
-use crate::store::Table;
 
 /// A table beside a matrix.
 pub(super) struct Side {

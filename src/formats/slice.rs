@@ -1,24 +1,21 @@
 //! A slice of a matrix file: samples and genes by name, samples by what their columns say. Which rows and columns of the
 //! file that is, and what of it was not found.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::genes::kind::{is_blank, without_version};
-use crate::genes::{Column, L1000, Sheet, Untold};
+use crate::genes::kind::is_blank;
+use crate::genes::{Ambiguous, Column, GeneList, Missing, Report, Sheet, Side, Table, Untold};
 use crate::progress::{Event, Reporter};
-use crate::store::{InputFile, Table};
-
-/// The option of the list of genes.
-const GENES: &str = "--only-genes";
+use crate::store::InputFile;
 
 /// What to import of a file that holds more. Nothing named is everything.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Slice {
     /// A list of sample ids.
     pub samples: Option<PathBuf>,
-    /// A list of genes, by id, Entrez id or symbol; or the bundled panel `l1000`.
+    /// A list of genes, as [`GeneList::open`] reads it, or the bundled panel `l1000`; every probe of a symbol is taken.
     pub genes: Option<PathBuf>,
     /// Conditions that a sample's columns must meet, every one of them: `COLUMN=VALUE`, `COLUMN!=VALUE`; several values are
     /// parted by `|`, and no value is the empty field.
@@ -34,21 +31,27 @@ impl Slice {
 
 /// A slice, its lists read.
 pub(super) struct Wanted {
-    samples: Option<List>,
-    genes: Option<List>,
+    samples: Option<Samples>,
+    genes: Option<Genes>,
     conditions: Vec<String>,
     /// The lists, as inputs of the store.
     pub inputs: Vec<InputFile>,
 }
 
-struct List {
-    option: &'static str,
+/// A list of sample ids.
+struct Samples {
     name: String,
-    sheet: Sheet,
-    /// Columns that may hold the names.
-    columns: Vec<usize>,
+    /// Columns that may hold them.
+    columns: Vec<Vec<String>>,
     /// Which of its rows were found in some file.
     found: Vec<bool>,
+}
+
+/// A list of genes.
+struct Genes {
+    list: GeneList,
+    /// Those that no file had so far; `None` before the first file.
+    missing: Option<Vec<Missing>>,
 }
 
 /// What a slice takes of one file.
@@ -71,8 +74,6 @@ impl Wanted {
                 format!("--where {text}: a column, = or !=, and a value are needed, such as tissue=liver");
             return Err(Error::Usage(message));
         }
-        let list =
-            |path: &Option<PathBuf>, option| path.as_deref().map(|path| List::read(path, option, report));
         let mut inputs = Vec::new();
         for (path, format) in [(&slice.samples, "sample list"), (&slice.genes, "gene list")] {
             // The bundled panel is no file.
@@ -81,8 +82,8 @@ impl Wanted {
             }
         }
         Ok(Wanted {
-            samples: list(&slice.samples, "--only-samples").transpose()?,
-            genes: list(&slice.genes, GENES).transpose()?,
+            samples: slice.samples.as_deref().map(|path| Samples::read(path, report)).transpose()?,
+            genes: slice.genes.as_deref().map(|path| Genes::read(path, report)).transpose()?,
             conditions: slice.conditions.clone(),
             inputs,
         })
@@ -91,11 +92,11 @@ impl Wanted {
     /// What is wanted of a file of these samples and genes.
     ///
     /// # Errors
-    /// [`Error::Input`] where nothing is left, and for a condition on a column that the samples do not have.
-    pub fn of(&mut self, path: &Path, samples: &Table, genes: &Table) -> Result<Taken> {
+    /// [`Error::Input`] where nothing is left, and for a condition on a column that the samples do not have; those of
+    /// [`GeneList::find`].
+    pub fn of(&mut self, path: &Path, samples: &Table, genes: &Side) -> Result<Taken> {
         let mut words = Vec::new();
-        let listed = self.samples.as_mut().map(|list| list.find(path, samples, &mut words)).transpose()?;
-        let mut keep: Option<Vec<usize>> = listed;
+        let mut keep = self.samples.as_mut().map(|list| list.find(path, samples, &mut words)).transpose()?;
         for condition in &self.conditions {
             let met = met(path, condition, samples)?;
             let before = keep.unwrap_or_else(|| (0..samples.len()).collect());
@@ -106,84 +107,69 @@ impl Wanted {
             }
             keep = Some(left);
         }
-        let genes = self.genes.as_mut().map(|list| list.find(path, genes, &mut words)).transpose()?;
+        let genes = self.genes.as_mut().map(|list| list.find(genes, &mut words)).transpose()?;
         Ok(Taken { samples: keep, genes, words: words.join("; ") })
     }
 
     /// Of each list, the names that no file has.
-    pub fn missing(&self) -> Vec<(String, Vec<String>)> {
-        let lists = self.samples.iter().chain(&self.genes);
-        lists.map(|list| (format!("{} {}", list.option, list.name), list.missing())).collect()
+    pub fn missing(&self) -> Vec<(String, Vec<Missing>)> {
+        let plain = |id: &String| Missing::of(id, None);
+        let samples = self.samples.iter().map(|list| {
+            (format!("--only-samples {}", list.name), list.missing().map(plain).collect::<Vec<_>>())
+        });
+        let genes = self.genes.iter().map(|genes| {
+            (format!("--only-genes {}", genes.list.name), genes.missing.clone().unwrap_or_default())
+        });
+        samples.chain(genes).collect()
     }
 }
 
-impl List {
-    fn read(path: &Path, option: &'static str, report: Reporter) -> Result<List> {
-        let panel = path.as_os_str() == "l1000" && !path.exists() && option == GENES;
-        let sheet = match panel {
-            true => Sheet::parse(path, L1000.as_bytes(), Untold::Row)?,
-            false => Sheet::read(path, Untold::Row)?,
-        };
+impl Samples {
+    fn read(path: &Path, report: Reporter) -> Result<Samples> {
+        let sheet = Sheet::read(path, Untold::Row)?;
         sheet.notes.iter().for_each(|note| report(Event::Note(note.clone())));
-        let known = |column: &Column| match option {
-            GENES => column.names_genes(),
-            _ => column.names_samples(),
-        };
-        let mut columns: Vec<usize> =
-            (0..sheet.columns.len()).filter(|c| known(&sheet.columns[*c])).collect();
-        if columns.is_empty() {
-            columns.extend(sheet.names_column(known));
+        let known = (0..sheet.columns.len()).filter(|c| sheet.columns[*c].names_samples());
+        let mut taken: Vec<usize> = known.collect();
+        if taken.is_empty() {
+            taken.extend(sheet.names_column(Column::names_samples));
         }
-        if columns.iter().all(|c| sheet.columns[*c].fields.iter().all(|field| is_blank(field))) {
-            return Err(Error::input(
-                path,
-                "names nothing; one name a line is needed, or a table with a header",
-            ));
+        let columns: Vec<Vec<String>> = taken.iter().map(|c| sheet.columns[*c].fields.clone()).collect();
+        if columns.iter().flatten().all(|id| is_blank(id)) {
+            let message = "names nothing; one name a line is needed, or a table with a header";
+            return Err(Error::input(path, message));
         }
-        let found = vec![false; sheet.len()];
-        Ok(List { option, name: path.display().to_string(), sheet, columns, found })
+        Ok(Samples { name: path.display().to_string(), columns, found: vec![false; sheet.len()] })
+    }
+
+    /// The samples that the list names by their exact ids, in the column of which most are there.
+    fn find(&mut self, path: &Path, table: &Table, words: &mut Vec<String>) -> Result<Vec<usize>> {
+        let there: HashSet<&str> = table.ids.iter().map(String::as_str).collect();
+        let count = |column: &&Vec<String>| column.iter().filter(|id| there.contains(id.as_str())).count();
+        let best = self.columns.iter().rev().max_by_key(count).map_or(&[][..], Vec::as_slice);
+        let wanted: HashSet<&str> = best.iter().map(String::as_str).collect();
+        let rows: Vec<usize> =
+            (0..table.len()).filter(|row| wanted.contains(table.ids[*row].as_str())).collect();
+        if rows.is_empty() {
+            return Err(self.nothing(path, table));
+        }
+        self.found.iter_mut().zip(best).for_each(|(found, id)| *found |= there.contains(id.as_str()));
+        let (taken, all, name) = (rows.len(), table.len(), &self.name);
+        words.push(format!("{taken} of {all} samples ({name}: {taken} of {} names found)", self.found.len()));
+        Ok(rows)
     }
 
     /// What was not found, as the list calls it.
-    fn missing(&self) -> Vec<String> {
-        let rows = (0..self.sheet.len()).filter(|row| !self.found[*row]);
-        let name = |row: usize| {
-            let fields = self.columns.iter().map(|c| &self.sheet.columns[*c].fields[row]);
-            fields.clone().find(|field| !is_blank(field)).cloned()
-        };
-        rows.filter_map(name).collect()
-    }
-
-    /// The rows of `table` that the list names, by the column of the list of which most is found.
-    fn find(&mut self, path: &Path, table: &Table, words: &mut Vec<String>) -> Result<Vec<usize>> {
-        let kinds = kinds(table, self.option == GENES);
-        let best =
-            self.columns.iter().map(|c| Found::of(&self.sheet.columns[*c].fields, &kinds, table.len()));
-        let best = best.reduce(|best, next| if next.listed.len() > best.listed.len() { next } else { best });
-        let best = best.filter(|found| !found.listed.is_empty()).ok_or_else(|| self.nothing(path, table))?;
-        best.listed.iter().for_each(|row| self.found[*row] = true);
-        let what = if self.option == GENES { "genes" } else { "samples" };
-        let how: Vec<String> = best.by.iter().map(|(kind, n)| format!("{n} by {kind}")).collect();
-        words.push(format!(
-            "{} of {} {what} ({} of {} names of {} found: {})",
-            best.rows.len(),
-            table.len(),
-            best.listed.len(),
-            self.sheet.len(),
-            self.name,
-            how.join(", ")
-        ));
-        Ok(best.rows)
+    fn missing(&self) -> impl Iterator<Item = &String> {
+        let rows = (0..self.found.len()).filter(|row| !self.found[*row]);
+        rows.filter_map(|row| self.columns.iter().map(|column| &column[row]).find(|id| !is_blank(id)))
     }
 
     fn nothing(&self, path: &Path, table: &Table) -> Error {
-        let what = if self.option == GENES { "genes" } else { "samples" };
         let message = format!(
-            "none of the {} names of {} {} (such as {:?}) is among its {} {what} (such as {:?})",
-            self.sheet.len(),
-            self.option,
+            "none of the {} names of --only-samples {} (such as {:?}) is among its {} samples (such as {:?})",
+            self.found.len(),
             self.name,
-            self.missing().first().map_or("", String::as_str),
+            self.missing().next().map_or("", String::as_str),
             table.len(),
             table.ids.first().map_or("", String::as_str)
         );
@@ -191,53 +177,37 @@ impl List {
     }
 }
 
-/// What of a column of names is in a table.
-struct Found {
-    /// Places of the names that were found.
-    listed: Vec<usize>,
-    /// Rows of the table, ascending.
-    rows: Vec<usize>,
-    /// How many names were found by each kind.
-    by: Vec<(&'static str, usize)>,
-}
-
-impl Found {
-    /// By the exact id; of what is left by the next kind, and so on.
-    fn of(names: &[String], kinds: &[(&'static str, Vec<String>)], n: usize) -> Found {
-        let (mut keep, mut listed, mut by) = (vec![false; n], Vec::new(), Vec::new());
-        let mut left: Vec<usize> = (0..names.len()).filter(|name| !is_blank(&names[*name])).collect();
-        for (kind, own) in kinds {
-            let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
-            let filled = own.iter().enumerate().filter(|(_, name)| !is_blank(name));
-            filled.for_each(|(row, name)| places.entry(name).or_default().push(row));
-            let before = listed.len();
-            left.retain(|name| {
-                let rows = places.get(names[*name].as_str());
-                rows.into_iter().flatten().for_each(|row| keep[*row] = true);
-                listed.extend(rows.map(|_| *name));
-                rows.is_none()
-            });
-            if listed.len() > before {
-                by.push((*kind, listed.len() - before));
-            }
-        }
-        Found { listed, rows: (0..n).filter(|row| keep[*row]).collect(), by }
+impl Genes {
+    fn read(path: &Path, report: Reporter) -> Result<Genes> {
+        let list = GeneList::open(path)?;
+        list.notes.iter().for_each(|note| report(Event::Note(note.clone())));
+        Ok(Genes { list, missing: None })
     }
-}
 
-/// What rows are called, the surest first.
-fn kinds(table: &Table, genes: bool) -> Vec<(&'static str, Vec<String>)> {
-    let mut kinds = vec![("id", table.ids.clone())];
-    if genes {
-        let plain: Vec<String> = table.ids.iter().map(|id| without_version(id)).collect();
-        if plain != table.ids {
-            kinds.push(("id without version", plain));
-        }
-        for kind in ["entrez", "symbol"] {
-            kinds.extend(table.column(kind).map(|names| (kind, names.to_vec())));
+    /// The genes that the list names, ascending. A slice is no panel: every probe of a symbol is taken.
+    fn find(&mut self, side: &Side, words: &mut Vec<String>) -> Result<Vec<usize>> {
+        let (found, report) = self.list.find(side, None, Ambiguous::All);
+        let rows = found?.rows();
+        words.push(format!(
+            "{} of {} genes ({}: {})",
+            rows.len(),
+            side.genes.len(),
+            report.list,
+            report.line()
+        ));
+        words.extend(report.notes.iter().cloned());
+        self.keep_missing(report);
+        Ok(rows)
+    }
+
+    /// What neither this file nor one before it has.
+    fn keep_missing(&mut self, report: Report) {
+        let here: HashSet<&str> = report.missing.iter().map(|missing| missing.name.as_str()).collect();
+        match &mut self.missing {
+            Some(missing) => missing.retain(|missing| here.contains(missing.name.as_str())),
+            none => *none = Some(report.missing),
         }
     }
-    kinds
 }
 
 /// Column, whether it must differ, and value of a condition.

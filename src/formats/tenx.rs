@@ -8,7 +8,7 @@ use hdf5_pure::{File, Group};
 use super::hdf5::{self, Named, Sparse};
 use super::{MatrixFile, Orientation, ReadSettings};
 use crate::error::{Error, Result};
-use crate::store::Table;
+use crate::genes::Table;
 
 pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let file = hdf5::open(path)?;

@@ -14,7 +14,7 @@ use super::lines::{Lines, filled_of_all, number_in};
 use super::quoting::Order;
 use super::{Blocks, MatrixFile, Picking, ReadSettings};
 use crate::error::{Error, Result};
-use crate::store::Table;
+use crate::genes::Table;
 
 /// Text has no NUL byte; UTF-16, which has, is told apart for the message.
 pub(super) fn magic(start: &[u8]) -> bool {

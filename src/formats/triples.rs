@@ -4,13 +4,15 @@
 //!
 //! The names of the files tell what belongs together, the lengths of the tables which way round the matrix lies.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::orientation::Rows;
 use super::sides::Side;
 use super::{MatrixFile, Orientation, PACKED, ReadSettings, mtx};
 use crate::error::{Error, Result};
-use crate::store::Table;
+use crate::genes::Table;
+use crate::progress::{Event, Reporter};
 
 /// What a file of a triple holds, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,6 +163,33 @@ pub(super) fn samples(directory: &Path) -> Result<Option<Vec<(PathBuf, String)>>
     let members = members(directory)?;
     let Some(matrices) = several_samples(&members) else { return Ok(None) };
     Ok(Some(matrices.into_iter().map(|matrix| (matrix.path.clone(), prefix(matrix))).collect()))
+}
+
+/// The inputs, with the matrices of a directory that holds several samples in its place; and the prefix of each.
+pub(super) fn expanded(
+    inputs: &[PathBuf],
+    report: Reporter,
+) -> Result<(Vec<PathBuf>, HashMap<PathBuf, String>)> {
+    let (mut files, mut prefixes) = (Vec::new(), HashMap::new());
+    for input in inputs {
+        match if input.is_dir() { samples(input)? } else { None } {
+            None => files.push(input.clone()),
+            Some(joined) => {
+                let names: Vec<&str> = joined.iter().take(6).map(|(_, prefix)| prefix.as_str()).collect();
+                let more = if joined.len() > names.len() { ", …" } else { "" };
+                report(Event::Note(format!(
+                    "{}: {} samples are joined ({}{more}); their names stand before the ids of their cells and in the column \
+                     sample",
+                    input.display(),
+                    joined.len(),
+                    names.join(", ")
+                )));
+                files.extend(joined.iter().map(|(path, _)| path.clone()));
+                prefixes.extend(joined);
+            }
+        }
+    }
+    Ok((files, prefixes))
 }
 
 /// Puts the prefix of a sample before the ids of its cells, and beside them as a column.

@@ -4,7 +4,8 @@
 //! in for it. Where they are of different kinds one kind is taken for the whole join.
 
 use super::kind::{self, Kind};
-use super::report::{Ambiguous, Reasons, Report, refuse_several};
+use super::report::{Ambiguous, Missing, Reasons, Report, refuse_several};
+use super::shown::shown;
 use super::ways::{Index, Side, Way};
 use crate::error::{Error, Result};
 
@@ -60,11 +61,13 @@ pub fn join(left: &Side, right: &Side, asked: Option<&Way>, rule: Ambiguous) -> 
         join_versions(left, right, &mut rows, &mut ways);
     }
     settle(left, right, &mut rows, rule, &mut report)?;
-    let reasons = Reasons::new(*right);
-    for ((rows, way), id) in rows.iter().zip(&ways).zip(&left.genes.ids) {
+    let reasons = Reasons::new(*right, left.kind == Kind::Symbol);
+    for (gene, (rows, way)) in rows.iter().zip(&ways).enumerate() {
         report.genes += rows.len();
         match rows[..] {
-            [] => report.missing.push(reasons.missing(id)),
+            [] => report
+                .missing
+                .push(Missing { called: shown(left.genes, gene), ..reasons.missing(&left.genes.ids[gene]) }),
             _ => report.count(way),
         }
     }

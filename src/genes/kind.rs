@@ -5,6 +5,9 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::dates::is_date;
+use super::titles::HEADERS;
+
 /// A kind of names.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
@@ -29,149 +32,6 @@ pub enum Kind {
     #[value(skip)]
     MadeUp,
 }
-
-/// Headers by kind, in lower case without punctuation, the surest of a kind first.
-const HEADERS: [(Kind, &[&str]); 7] = [
-    (
-        Kind::Symbol,
-        &[
-            "symbol",
-            "prgenesymbol",
-            "genesymbol",
-            "genesymbols",
-            "symbols",
-            "hgncsymbol",
-            "hugosymbol",
-            "mgisymbol",
-            "rgdsymbol",
-            "approvedsymbol",
-            "officialsymbol",
-            "officialgenesymbol",
-            "ncbigenesymbol",
-            "externalgenename",
-            "associatedgenename",
-            "genename",
-            "genenames",
-            "geneshortname",
-            "ilmngene",
-            "featurename",
-            "hugo",
-            "hugogenesymbol",
-            "genesymbolhgnc",
-            "hgncgenesymbol",
-            "commonname",
-        ],
-    ),
-    (
-        Kind::Entrez,
-        &[
-            "entrez",
-            "prgeneid",
-            "entrezid",
-            "entrezids",
-            "entrezgeneid",
-            "entrezgeneids",
-            "entrezgene",
-            "entrezgenes",
-            "ncbigeneid",
-            "ncbigene",
-            "ncbiid",
-            "entrezgeneidnumber",
-            "geneidentrez",
-            "geneentrezid",
-            "entrezgeneacc",
-            "locuslinkid",
-            "locuslink",
-        ],
-    ),
-    (
-        Kind::Ensembl,
-        &[
-            "ensembl",
-            "ensemblid",
-            "ensemblids",
-            "ensemblgeneid",
-            "ensemblgeneids",
-            "ensemblgeneidversion",
-            "ensemblgene",
-            "ensg",
-            "ensgid",
-            "ensgene",
-            "genestableid",
-            "genestableidversion",
-            "ensemblstableid",
-            "ensemblidversion",
-        ],
-    ),
-    (
-        Kind::Probe,
-        &[
-            "probe",
-            "probes",
-            "probeid",
-            "probeids",
-            "idref",
-            "probeset",
-            "probesets",
-            "probesetid",
-            "probesetids",
-            "probesetname",
-            "probename",
-            "prprobeid",
-            "prid",
-            "ilmn",
-            "ilmnid",
-            "illuminaid",
-            "affyid",
-            "affymetrixid",
-            "affymetrixprobeset",
-            "agilentid",
-            "nuid",
-            "transcriptclusterid",
-            "arrayaddressid",
-            "cpgid",
-        ],
-    ),
-    (
-        Kind::Refseq,
-        &[
-            "refseq",
-            "refseqid",
-            "refseqids",
-            "refseqmrna",
-            "refseqncrna",
-            "refseqtranscriptid",
-            "refseqaccession",
-        ],
-    ),
-    (Kind::Hgnc, &["hgncid", "hgncids", "hgncaccession"]),
-    (
-        Kind::Id,
-        &[
-            "geneid",
-            "geneids",
-            "gene",
-            "genes",
-            "id",
-            "ids",
-            "rid",
-            "name",
-            "names",
-            "feature",
-            "features",
-            "featureid",
-            "targetid",
-            "target",
-            "hgnc",
-            "identifier",
-            "locus",
-            "locustag",
-            "rownames",
-            "landmark",
-            "landmarks",
-        ],
-    ),
-];
 
 /// Makers of arrays, with whose names biomaRt's columns of probes begin.
 const MAKERS: [&str; 5] = ["affy", "illumina", "agilent", "codelink", "phalanx"];
@@ -278,7 +138,7 @@ fn is_most(part: usize, all: usize) -> bool {
     part * MOST.1 >= all * MOST.0
 }
 
-fn digits(text: &str) -> bool {
+pub(super) fn digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
@@ -381,22 +241,6 @@ pub fn is_symbol(name: &str) -> bool {
         && !is_date(name)
 }
 
-/// What a spreadsheet makes of symbols such as SEPT2 and MARCH1: `2-Sep`, `Sep-02`, `1-Mar-2021`, `2021-03-01`, `3/1/2021`.
-pub fn is_date(name: &str) -> bool {
-    const MONTHS: [&str; 12] =
-        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-    let parts: Vec<&str> = name.split(['-', '/', '.', ' ']).collect();
-    let number = |part: &&&str| digits(part) && part.len() <= 4;
-    let month = |part: &&str| {
-        part.get(..3).is_some_and(|m| MONTHS.contains(&m.to_ascii_lowercase().as_str()))
-            && part.bytes().all(|b| b.is_ascii_alphabetic())
-    };
-    let numbers = parts.iter().filter(number).count();
-    let months = parts.iter().filter(|part| month(part)).count();
-    let year = parts.iter().any(|part| part.len() == 4 && digits(part));
-    numbers + months == parts.len() && (months == 1 && (1..=2).contains(&numbers) || numbers == 3 && year)
-}
-
 /// `gene_17`, `V12`, `X3`, `Unnamed: 4`: a beginning that programs use, then a number.
 pub fn is_made_up(name: &str) -> bool {
     stem_and_number(name).is_some_and(|(stem, _)| {
@@ -464,26 +308,6 @@ mod tests {
         }
         for name in ["", "NA", "---", "tumor protein p53", "0", "-3", "1.5", "2-Sep", "Sep-02"] {
             assert_eq!(Kind::of(name), None, "{name:?}");
-        }
-    }
-
-    #[test]
-    fn dates_of_spreadsheets_are_seen() {
-        for name in [
-            "2-Sep",
-            "1-Mar",
-            "Sep-02",
-            "1-Mar-2021",
-            "2021-03-01",
-            "3/1/2021",
-            "01.03.2021",
-            "2-sep-21",
-            "Mar-1",
-        ] {
-            assert!(is_date(name), "{name}");
-        }
-        for name in ["TP53", "SEPT2", "HLA-A", "MARC1", "44256", "NKX2-1", "DEC1", "1-2", "A-2-3", ""] {
-            assert!(!is_date(name), "{name}");
         }
     }
 

@@ -3,16 +3,17 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use super::dates;
 use super::join::join;
 use super::kind::{self, Kind};
 use super::reader::{Column, Sheet, Untold};
 use super::report::{Ambiguous, Missing, Reasons, Report, refuse_several};
 use super::ways::{Index, Side, WAYS, Way};
 use crate::error::{Error, Result};
-use crate::store::Table;
+use crate::genes::Table;
 
 /// The 978 landmark genes of L1000, with their origin and licence in its comment lines.
-pub(crate) const L1000: &str = include_str!("panels/l1000.tsv");
+const L1000: &str = include_str!("panels/l1000.tsv");
 
 /// Headers by which a table that this program wrote is known: scores and landmarks.
 const WRITTEN: [&str; 3] = ["rank", "gene_id", "score"];
@@ -65,24 +66,24 @@ impl GeneList {
     ///
     /// # Errors
     /// Those of [`Sheet::read`]; [`Error::Input`] for a file without names.
-    pub fn open(name: &str) -> Result<Self> {
-        let path = Path::new(name);
-        match name == "l1000" && !path.exists() {
-            true => Self::of_sheet(name, Sheet::parse(path, L1000.as_bytes(), Untold::Row)?),
-            false => Self::of_sheet(name, Sheet::read(path, Untold::Row)?),
+    pub fn open(name: impl AsRef<Path>) -> Result<Self> {
+        let path = name.as_ref();
+        match path.as_os_str() == "l1000" && !path.exists() {
+            true => Self::of_sheet(path, Sheet::parse(path, L1000.as_bytes(), Untold::Row)?),
+            false => Self::of_sheet(path, Sheet::read(path, Untold::Row)?),
         }
     }
 
-    fn of_sheet(name: &str, sheet: Sheet) -> Result<Self> {
+    fn of_sheet(path: &Path, sheet: Sheet) -> Result<Self> {
         let written = written(&sheet);
         let columns = of_names(sheet.columns);
         if columns.iter().all(|column| column.fields.iter().all(|name| kind::is_blank(name))) {
             return Err(Error::input(
-                name,
+                path,
                 "no gene names; expected one name a line, or a table with a header such as gene_id, entrez, symbol or probe",
             ));
         }
-        Ok(GeneList { name: name.to_string(), notes: sheet.notes, columns, written })
+        Ok(GeneList { name: path.display().to_string(), notes: sheet.notes, columns, written })
     }
 
     /// Finds the list's genes: name by name, by the exact id, else as what the name looks like; `asked` forces a way. A table
@@ -154,8 +155,11 @@ impl GeneList {
             }
         };
         let said = asked.is_some() || matches!(Kind::of_header(&column.name), Some(kind) if kind != Kind::Id);
+        let symbols = hold_symbols(&column.fields);
         let hit = |name: &String| {
-            let tried = |way: &Way| said || *way == Way::Id || way.kind().has_form(name);
+            let date = symbols && dates::is_serial_date(name);
+            let fits = |kind: Kind| kind.has_form(name) && !(date && kind == Kind::Entrez);
+            let tried = |way: &Way| said || *way == Way::Id || fits(way.kind());
             let mut hits =
                 indexes.iter().filter(|(way, _)| tried(way)).map(|(way, index)| (way, index.rows(way, name)));
             hits.find(|(_, rows)| !rows.is_empty()).map(|(way, rows)| (way.clone(), rows.to_vec()))
@@ -173,7 +177,7 @@ impl GeneList {
         report: &mut Report,
     ) -> Result<Found> {
         let ids = self.columns.iter().find(|column| column.name == "gene_id").unwrap_or(column);
-        let (reasons, mut seen) = (Reasons::new(*side), HashSet::new());
+        let (reasons, mut seen) = (Reasons::new(*side, hold_symbols(&column.fields)), HashSet::new());
         let (mut genes, mut several) = (Vec::new(), Vec::new());
         let mut repeated = Vec::new();
         for ((name, id), hit) in column.fields.iter().zip(&ids.fields).zip(hits) {
@@ -182,7 +186,7 @@ impl GeneList {
                 continue;
             }
             if !name.is_empty() && !seen.insert(name) {
-                repeated.push(Missing { name: name.clone(), why: Some("duplicate".into()) });
+                repeated.push(Missing::of(name, Some("duplicate".into())));
                 continue;
             }
             report.listed += 1;
@@ -254,6 +258,12 @@ fn are_ranks(names: &[String]) -> bool {
     let numbers: Option<Vec<usize>> =
         names.iter().filter(|name| !kind::is_blank(name)).map(|name| name.parse().ok()).collect();
     numbers.is_some_and(|n| n.iter().max().is_some_and(|max| *max <= 2 * n.len() + 1))
+}
+
+/// Whether names are symbols but for dates, so that a number among them may be one.
+fn hold_symbols(names: &[String]) -> bool {
+    let date = |name: &str| dates::is_date(name) || dates::is_serial_date(name);
+    Kind::of_names(names.iter().map(String::as_str).filter(|name| !date(name))) == Kind::Symbol
 }
 
 /// Keeps the columns that may hold names: those of known headers, else those of text, else all. Ranks beside text never do.

@@ -2,6 +2,7 @@
 
 mod bytes;
 pub mod composite;
+pub mod dates;
 mod headers;
 mod join;
 pub mod kind;
@@ -15,6 +16,7 @@ mod report;
 mod shown;
 pub mod sidecar;
 pub mod table;
+mod titles;
 mod ways;
 pub mod writer;
 
@@ -22,12 +24,11 @@ pub(crate) use headers::unique;
 pub use join::{Joined, join};
 pub use kind::Kind;
 pub use labels::Labels;
-pub(crate) use list::L1000;
 pub use list::{Found, GeneList};
 pub use map::{MapSettings, Multi, ProbeMap};
 pub use reader::{Column, Sheet, Untold};
 pub use report::{Ambiguous, Finder, Matching, Missing, Report, shorten};
-pub use shown::shown;
+pub use shown::{Names, shown};
 pub use sidecar::Checked;
 pub use table::Table;
 pub use ways::{Side, Way, tell_apart};

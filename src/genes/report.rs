@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::dates;
 use super::join::{Joined, join, meet_by_id};
 use super::kind::{self, Kind};
 use super::list::{Found, GeneList};
 use super::ways::{Side, Way};
 use crate::error::{Error, Result};
+use crate::genes::Table;
 use crate::progress::{Event, Reporter};
-use crate::store::{Table, atomic};
+use crate::store::atomic;
 
 /// Names that a message shows.
 const SHOWN: usize = 5;
@@ -66,8 +68,25 @@ impl Matching {
 pub struct Missing {
     /// As it stands in the list.
     pub name: String,
+    /// As a message calls it, `SYMBOL (id)` where it is a gene of a table with symbols.
+    pub called: String,
     /// Why, where it is plain.
     pub why: Option<String>,
+}
+
+impl Missing {
+    /// A name of a bare list.
+    pub fn of(name: &str, why: Option<String>) -> Missing {
+        Missing { name: name.to_string(), called: name.to_string(), why }
+    }
+
+    /// For a message: the name, and why it is missing.
+    pub fn shown(&self) -> String {
+        match &self.why {
+            Some(why) => format!("{} ({why})", self.called),
+            None => self.called.clone(),
+        }
+    }
 }
 
 /// What a match came to.
@@ -133,11 +152,7 @@ impl Report {
 
     /// The first of the names that were not found.
     pub fn shown(&self) -> String {
-        let one = |missing: &Missing| match &missing.why {
-            Some(why) => format!("{} ({why})", missing.name),
-            None => missing.name.clone(),
-        };
-        shorten(self.missing.iter().map(one))
+        shorten(self.missing.iter().map(Missing::shown))
     }
 }
 
@@ -168,24 +183,26 @@ pub(super) fn refuse_several(list: &str, side: &Side, several: &[(String, Vec<us
 /// Why names are not among the genes, where it is plain.
 pub(super) struct Reasons<'a> {
     side: Side<'a>,
+    /// Whether the names are symbols but for some, so that a number may be a date.
+    of_symbols: bool,
     /// Ids and symbols without case or version.
     near: BTreeMap<String, &'a str>,
 }
 
 impl<'a> Reasons<'a> {
-    pub(super) fn new(side: Side<'a>) -> Self {
+    pub(super) fn new(side: Side<'a>, of_symbols: bool) -> Self {
         let symbols = side.names(Kind::Symbol).unwrap_or_default();
         let names = side.genes.ids.iter().chain(symbols);
         let near = names.map(|name| (kind::without_version(name).to_uppercase(), name.as_str())).collect();
-        Reasons { side, near }
+        Reasons { side, of_symbols, near }
     }
 
     pub(super) fn missing(&self, name: &str) -> Missing {
-        Missing { name: name.to_string(), why: self.why(name) }
+        Missing::of(name, self.why(name))
     }
 
     fn why(&self, name: &str) -> Option<String> {
-        if kind::is_date(name) {
+        if dates::is_date(name) || self.of_symbols && dates::is_serial_date(name) {
             return Some("a date that a spreadsheet made of a symbol such as SEPT2 or MARCH1".into());
         }
         if name.strip_suffix(".0").is_some_and(kind::is_entrez) {

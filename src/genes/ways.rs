@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::kind::{self, Kind};
 use crate::error::{Error, Result};
-use crate::store::{Store, Table};
+use crate::genes::Table;
+use crate::store::Store;
 
 /// A table of genes as one side of a match.
 #[derive(Debug, Clone, Copy)]

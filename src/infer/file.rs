@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::{Panel, Predictor};
 use crate::device::recording::Activation;
 use crate::error::{Error, Result};
+use crate::genes::Table;
 use crate::nn::model::Layer;
 use crate::nn::tensors::TensorFile;
-use crate::store::Table;
 
 const FORMAT: &str = "genelift.predictor";
 const VERSION: &str = "1";

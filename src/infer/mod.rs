@@ -15,10 +15,10 @@ mod settings;
 
 use crate::device::Executor;
 use crate::error::{Error, Result};
-use crate::genes::shown;
+use crate::genes::{Table, shown};
 use crate::nn::model::Layer;
 use crate::progress::{Event, Reporter};
-use crate::store::{Store, Table};
+use crate::store::Store;
 use dense::Standardised;
 use parting::Parting;
 pub use predict::{Completed, MissingLandmarks, Places, complete};

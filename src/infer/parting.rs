@@ -83,7 +83,8 @@ fn enough(groups: usize, parts: usize, what: &str) -> Result<()> {
 mod tests {
     use super::*;
     use crate::device::recording::Element;
-    use crate::store::{Origin, StoreWriter, Table};
+    use crate::genes::Table;
+    use crate::store::{Origin, StoreWriter};
 
     #[test]
     fn groups_stay_whole_in_folds_and_in_what_is_held_out() {

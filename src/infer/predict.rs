@@ -9,7 +9,7 @@ use super::Predictor;
 use crate::device::Executor;
 use crate::device::recording::{Element, Recording, Step};
 use crate::error::{Error, Result};
-use crate::genes::{Finder, Side, shorten};
+use crate::genes::{Finder, Side, shorten, shown};
 use crate::nn::feed::{Feed, Resident};
 use crate::nn::network::{InputBuffers, Network};
 use crate::progress::{Event, Reporter};
@@ -50,13 +50,8 @@ impl Predictor {
         let mut landmarks =
             finder.stores(&left, &Side::of_store(&name, store), self.landmarks().len())?.places();
         let targets = landmarks.split_off(self.landmarks().len());
-        let absent: Vec<String> = self
-            .landmarks()
-            .iter()
-            .zip(&landmarks)
-            .filter(|(_, row)| row.is_none())
-            .map(|(id, _)| id.clone())
-            .collect();
+        let absent = landmarks.iter().enumerate().filter(|(_, row)| row.is_none());
+        let absent: Vec<String> = absent.map(|(gene, _)| shown(&self.landmarks.genes, gene)).collect();
         if !absent.is_empty() {
             self.settle_absent(&absent, store, missing, report)?;
         }

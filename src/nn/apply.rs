@@ -9,9 +9,10 @@ use crate::device::Executor;
 use crate::device::recording::{Recording, Step};
 use crate::error::{Error, Result};
 use crate::evaluate::{Agreement, Evaluation, Pairs, permutation};
+use crate::genes::Table;
 use crate::genes::writer::Line;
 use crate::progress::{Event, Reporter};
-use crate::store::{Origin, Store, StoreWriter, Table, atomic};
+use crate::store::{Origin, Store, StoreWriter, atomic};
 
 /// Samples that go through the network at a time.
 const BATCH: usize = 256;

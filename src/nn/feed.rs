@@ -13,10 +13,10 @@ use super::network::InputBuffers;
 use crate::device::recording::{Call, Element, Matrix, padded};
 use crate::device::{Executor, STAGING_AREAS, Staging};
 use crate::error::{Error, Result};
-use crate::genes::{Ambiguous, Side, Way, join};
+use crate::genes::{Ambiguous, Side, Table, Way, join};
 use crate::interrupt;
 use crate::progress::{Event, Reporter};
-use crate::store::{Store, Table};
+use crate::store::Store;
 
 /// Whether the whole matrix is kept in device memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]

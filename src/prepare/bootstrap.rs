@@ -33,7 +33,8 @@ pub fn bootstrap(store: &Store, path: &Path, seed: u64, index: u64, force: bool)
 mod tests {
     use super::*;
     use crate::device::recording::Element;
-    use crate::store::{StoreWriter, Table};
+    use crate::genes::Table;
+    use crate::store::StoreWriter;
 
     #[test]
     fn a_draw_repeats_samples_and_itself() {

@@ -8,9 +8,8 @@ use serde_json::json;
 use super::rows::Rows;
 use super::{Fit, Fitted};
 use crate::error::{Error, Result};
-use crate::genes::{Kind, MapSettings, Multi, ProbeMap};
+use crate::genes::{Kind, MapSettings, Multi, ProbeMap, Table};
 use crate::progress::{Event, Reporter};
-use crate::store::Table;
 
 /// What stands for a gene that several probes measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]

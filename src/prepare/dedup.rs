@@ -12,9 +12,8 @@ use super::rows::Rows;
 use super::{Fit, Fitted};
 use crate::device::{self, Executor};
 use crate::error::{Error, Result};
-use crate::genes::Column;
+use crate::genes::{Column, Table};
 use crate::progress::{Event, Reporter};
-use crate::store::Table;
 
 /// How duplicates are found.
 #[derive(Debug, Clone, PartialEq)]

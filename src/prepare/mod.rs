@@ -28,9 +28,9 @@ pub use quantile::Rule as QuantileRule;
 use rows::Rows;
 
 use crate::error::{Error, Result};
-use crate::genes::{Labels, MapSettings, Matching};
+use crate::genes::{Labels, MapSettings, Matching, Table};
 use crate::progress::{Event, Reporter};
-use crate::store::{InputFile, Origin, Store, StoreWriter, Table, atomic, is_store};
+use crate::store::{InputFile, Origin, Store, StoreWriter, atomic, is_store};
 
 /// One thing done to a whole store. A new one is a variant here, its arm in `Step::fit`, what it does to a row in
 /// `fitted.rs`, and its option in `cli/prepare.rs`.

@@ -8,9 +8,9 @@ use rayon::prelude::*;
 
 use super::fitted::Fitted;
 use crate::error::{Error, Result};
-use crate::genes::{Kind, Side, kind};
+use crate::genes::{Kind, Side, Table, kind};
 use crate::progress::{Event, Reporter};
-use crate::store::{Store, Table};
+use crate::store::Store;
 
 /// Values that a block of rows holds (32 MiB).
 const BLOCK: usize = 8 << 20;

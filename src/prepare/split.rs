@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::device::random::Stream;
 use crate::error::{Error, Result};
-use crate::store::{Origin, Store, StoreWriter, Table};
+use crate::genes::Table;
+use crate::store::{Origin, Store, StoreWriter};
 
 /// What binds the draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

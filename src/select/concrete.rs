@@ -330,7 +330,7 @@ fn adam(executor: &mut dyn Executor, value: Matrix) -> Result<Update> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Table;
+    use crate::genes::Table;
 
     #[test]
     fn selectors_that_agree_give_different_genes() {

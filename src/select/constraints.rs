@@ -2,8 +2,7 @@
 
 use crate::attribution::ScoreTable;
 use crate::error::{Error, Result};
-use crate::genes::shown;
-use crate::store::Table;
+use crate::genes::{Table, shown};
 
 /// How many landmarks are wanted of a table of genes, with those that must and must not be among them.
 #[derive(Debug, Clone)]

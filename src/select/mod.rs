@@ -203,7 +203,7 @@ pub fn from_store<'e>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Table;
+    use crate::genes::Table;
 
     #[test]
     fn top_takes_the_best_whatever_their_sign_and_the_included_first() {

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{Origin, Store};
+use crate::genes::Table;
 
 /// What [`summary`] finds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -86,7 +87,7 @@ pub fn summary(store: &Store) -> Summary {
     let constant = genes.iter().filter(|g| g.min >= g.max).count();
     let all = genes.into_iter().fold(Gene::EMPTY, Gene::merge);
     let present = (n * store.n_genes()) as u64 - all.missing;
-    let names = |table: &super::Table| table.column_names().into_iter().map(str::to_string).collect();
+    let names = |table: &Table| table.column_names().into_iter().map(str::to_string).collect();
     Summary {
         path: store.path().display().to_string(),
         samples: n,

@@ -11,9 +11,10 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use super::atomic::Temporary;
 use super::info::{self, Checksums, Origin, StoreInfo, VERSION};
-use super::{GENES, INFO, MATRIX, PARAMETERS, SAMPLES, Store, Table, atomic, npy};
+use super::{GENES, INFO, MATRIX, PARAMETERS, SAMPLES, Store, atomic, npy};
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
+use crate::genes::Table;
 use crate::interrupt;
 
 /// Bytes of the matrix under one checksum.

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use genelift::device::random::pcg4d;
 use genelift::device::recording::{Activation, Element};
+use genelift::genes::Table;
 use genelift::nn::model::{Input, Layer, Model};
-use genelift::store::{Origin, Store, StoreWriter, Table};
+use genelift::store::{Origin, Store, StoreWriter};
 
 /// A path inside the package, which CARGO_MANIFEST_DIR names at run time too (`scripts/gpu_check.sh`).
 pub fn package(path: &str) -> PathBuf {

@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use genelift::device::recording::Element;
-use genelift::store::{Origin, Store, StoreWriter, Table};
+use genelift::genes::Table;
+use genelift::store::{Origin, Store, StoreWriter};
 use nalgebra::{DMatrix, DVector};
 
 use super::run::{refuse, succeed};
@@ -163,8 +164,14 @@ fn compare_reads_truth_and_landmarks_from_the_probes_that_were_asked_for() {
         let header: Vec<&str> = table.lines().next().unwrap().split('\t').collect();
         let at = |name: &str| header.iter().position(|h| h.eq_ignore_ascii_case(name)).unwrap();
         assert_eq!(table.lines().count(), 1 + targets().len(), "{table}");
+        assert_eq!(header.get(3) == Some(&"symbol"), train_symbols, "{header:?}");
+        let sets = std::fs::read_to_string(dir.join("out/sets.tsv")).unwrap();
+        let first = format!("mine\t1\t{}", probe(LANDMARKS[0]));
+        let first = if train_symbols { format!("{first}\t{}", symbol(LANDMARKS[0])) } else { first };
+        assert_eq!(sets.lines().nth(1), Some(first.as_str()));
         for target in targets() {
             let row = table.lines().find(|line| line.contains(&probe(target))).unwrap();
+            assert!(!train_symbols || row.split('\t').nth(3) == Some(&symbol(target)), "{row}");
             let number = |name: &str| row.split('\t').nth(at(name)).unwrap().parse::<f64>().unwrap();
             let (mae, pcc) = figures(target);
             assert!((number("mae") - mae).abs() < 1e-4, "{row}: {mae}");
@@ -240,10 +247,12 @@ fn a_missing_landmark_is_named_and_no_probe_of_its_symbol_stands_in() {
     ];
     let message = refuse(dir, &arguments);
     let name = probe(LANDMARKS[2]);
+    let called = format!("{} ({name})", symbol(LANDMARKS[2]));
     assert!(
-        message.contains(&format!("1 of the predictor's 4 landmarks are not among its 23 genes: {name}")),
+        message.contains(&format!("1 of the predictor's 4 landmarks are not among its 23 genes: {called}")),
         "{message}"
     );
+    assert!(message.contains(&format!("not found: {called}")), "{message}");
     assert!(std::fs::read_to_string(dir.join("u.tsv")).unwrap().contains(&name));
     let arguments = [
         "predict",
@@ -337,7 +346,7 @@ fn fit_takes_as_many_landmarks_as_are_listed() {
         "1",
     ];
     let (out, said) = succeed(dir, &arguments);
-    assert!(out.contains("landmarks\t4\n") && said.contains(&format!("not found: {first}")), "{out}{said}");
+    assert!(out.contains("landmarks\t4\n") && said.contains(&format!("({first})")), "{out}{said}");
 }
 
 #[test]

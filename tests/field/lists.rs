@@ -88,6 +88,29 @@ fn names_are_found_one_by_one_and_what_is_not_is_told_with_its_reason() {
     assert!(row("ENSG00000141510.3").contains("the genes have no Ensembl ids"));
 }
 
+/// 44256 is 1 March 2021, which a spreadsheet makes of MARCH1 and keeps as a number.
+#[test]
+fn a_number_among_symbols_may_be_a_date_and_is_no_entrez_id_then() {
+    let dir = tempfile::tempdir().unwrap();
+    store(dir.path(), "p", &PROBES);
+    let (said, _) = include(dir.path(), "MYC\nESR1\nPvalb\n44256\n45171\n", &["--unmatched", "missing.tsv"]);
+    assert!(said.contains("3 of 5 names found"), "{said}");
+    let missing = std::fs::read_to_string(dir.path().join("missing.tsv")).unwrap();
+    let row = |name: &str| missing.lines().find(|line| line.starts_with(name)).unwrap().to_string();
+    assert!(row("44256").contains("a date that a spreadsheet made"), "{missing}");
+    assert!(row("45171").contains("a date that a spreadsheet made"), "{missing}");
+    let table: String =
+        PROBES.iter().enumerate().fold("gene_id\tsymbol\tentrez\n".into(), |table, (i, (id, symbol))| {
+            format!("{table}{id}\t{symbol}\t{}\n", ["44256", "1", "2", "3", "4", "5", "6", "8"][i])
+        });
+    reseal(&dir.path().join("p.gex"), &table);
+    let (said, _) = include(dir.path(), "MYC\nESR1\nPvalb\n44256\n", &[]);
+    assert!(said.contains("not found: 44256 (a date"), "{said}");
+    // Among Entrez ids it is one.
+    let (said, _) = include(dir.path(), "44256\n3\n8\n", &[]);
+    assert!(said.contains("3 of 3 names found, by Entrez id"), "{said}");
+}
+
 #[test]
 fn a_name_that_is_several_genes_is_refused_or_settled_by_a_rule() {
     let dir = tempfile::tempdir().unwrap();

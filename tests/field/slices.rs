@@ -119,6 +119,36 @@ fn a_slice_of_a_file_without_names_goes_by_the_names_that_it_is_given() {
     assert_eq!((store.genes().ids.join(" "), store.n_samples()), ("gene_1 gene_3".into(), 37));
 }
 
+/// A list of genes means in a slice what it means in every other command.
+#[test]
+fn the_genes_of_a_slice_are_found_as_those_of_any_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let genes =
+        [("p1_at", "TP53"), ("p2_at", "TP53"), ("p3_at", "MYC"), ("p4_at", "EGFR"), ("p5_at", "SEPT2")];
+    let row = |s: usize| format!("s{s},{},2,3,4,5\n", s);
+    let ids = genes.map(|(id, _)| id).join(",");
+    std::fs::write(dir.join("a.csv"), format!("sample,{ids}\n{}{}", row(1), row(2))).unwrap();
+    let map = genes.map(|(id, symbol)| format!("{id}\t{symbol}\n")).concat();
+    std::fs::write(dir.join("map.tsv"), format!("ID\tGene Symbol\n{map}")).unwrap();
+    let taken = |list: &str| {
+        std::fs::write(dir.join("list.txt"), list).unwrap();
+        let (part, said) = import(dir, "a.csv", &["--gene-labels", "map.tsv", "--only-genes", "list.txt"]);
+        (Store::open(&part).unwrap().genes().ids.join(" "), said)
+    };
+    let (ids, said) = taken("TP53\np3_at\nmyc\n2-Sep\nEGFR\nEGFR\nNOSUCH\n");
+    assert_eq!(ids, "p1_at p2_at p3_at p4_at");
+    for words in
+        ["all are taken", "1 by gene id", "2 by symbol", "1 by symbol in another case", "repeated: EGFR"]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(said.contains("2 names are in no file: 2-Sep (a date that a spreadsheet"), "{said}");
+    // Ranks beside the names are no Entrez ids, and a column of symbols beside that of ids does not stand in for it.
+    assert_eq!(taken("rank\tgene\n1\tEGFR\n2\tMYC\n").0, "p3_at p4_at");
+    assert_eq!(taken("rank\tgene_id\tscore\tsymbol\n1\tp2_at\t0.5\tTP53\n").0, "p2_at");
+}
+
 #[test]
 fn counters_that_are_left_out_do_not_shift_a_slice() {
     let dir = tempfile::tempdir().unwrap();
@@ -163,7 +193,7 @@ fn samples_are_chosen_by_what_their_columns_say() {
     let message = refused("liver");
     assert!(message.contains("--where liver: a column, = or !=, and a value"), "{message}");
     let message = refuse(dir, &["import", "all.h5ad", "-o", "x.gex", "--only-genes", "samples.txt"]);
-    assert!(message.contains("none of the 4 names of --only-genes samples.txt"), "{message}");
+    assert!(message.contains("gene list samples.txt: none of its names is among the 53 genes"), "{message}");
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::path::Path;
 use genelift::attribution::ScoreTable;
 use genelift::device::recording::Element;
 use genelift::genes::sidecar::{self, Made};
-use genelift::genes::{Checked, Column, Sheet, Untold};
+use genelift::genes::{Checked, Column, Sheet, Table, Untold};
 use genelift::progress::silent;
-use genelift::store::{Origin, Store, StoreWriter, Table};
+use genelift::store::{Origin, Store, StoreWriter};
 
 use super::run::{genelift, refuse, succeed};
 
@@ -313,7 +313,9 @@ fn odd_names_go_through_the_commands_and_never_reach_a_terminal() {
     let exported = Table::read_tsv(&dir.join("x.tsv")).unwrap();
     assert_eq!(exported.column_names(), store.genes().ids.iter().map(String::as_str).collect::<Vec<_>>());
     succeed(dir, &["evaluate", "m.safetensors", "odd.gex", "-o", "ev", "--device", "cpu"]);
-    assert_eq!(Table::read_tsv(&dir.join("ev/genes.tsv")).unwrap().ids, store.genes().ids);
+    let evaluated = Table::read_tsv(&dir.join("ev/genes.tsv")).unwrap();
+    assert_eq!(evaluated.ids, store.genes().ids);
+    assert_eq!(evaluated.columns[0], ("symbol".into(), store.genes().column("symbol").unwrap().to_vec()));
     // a list cut short is refused by name; without its description it is a plain list, which is said
     let text = std::fs::read_to_string(dir.join("s.tsv")).unwrap();
     std::fs::write(dir.join("s.tsv"), &text[..text.len() / 2]).unwrap();
@@ -392,6 +394,10 @@ fn columns_called_score_and_rank_do_not_break_repeats() {
     std::fs::write(dir.join("c.toml"), config).unwrap();
     let (text, _) = succeed(dir, &["run", "c.toml"]);
     assert!(text.contains("2 repeats over seeds"), "{text}");
+    let stability = Table::read_tsv(&dir.join("out/stability.tsv")).unwrap();
+    assert_eq!(stability.column_names(), ["symbol", "chosen", "share", "mean_rank"]);
+    let symbol = |id: &String| id.replace('p', "S");
+    assert_eq!(stability.columns[0].1, stability.ids.iter().map(symbol).collect::<Vec<_>>());
     let scores = ScoreTable::read(&dir.join("out/scores.tsv"), &silent).unwrap();
     assert_eq!(scores.genes.column("score.1").unwrap(), vec!["high"; 20]);
     assert!(dir.join("out/scores.tsv.json").exists() && !dir.join("out/scores.json").exists());

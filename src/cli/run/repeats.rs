@@ -1,5 +1,6 @@
 //! The selection again and again, with other seeds or on bootstrap samples: would the list come out once more?
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -12,10 +13,11 @@ use crate::attribution::ScoreTable;
 use crate::cli::{attribute, train};
 use crate::error::{Error, Result};
 use crate::genes::writer::write_rows;
+use crate::genes::{Names, Table};
 use crate::nn::train::Found;
 use crate::prepare::bootstrap::bootstrap;
 use crate::progress::Reporter;
-use crate::select::stability::{frequencies, overlap};
+use crate::select::stability::{Frequency, frequencies, overlap};
 use crate::store::Store;
 
 /// What a repeat changes.
@@ -122,22 +124,31 @@ pub fn run(
     }
     directory.record.stability = serde_json::Value::Null;
     if repeats > 0 {
-        let genes = Store::open(&directory.file(train))?.n_genes();
-        let overlap = overlap(&lists, genes)?;
+        let store = Store::open(&directory.file(train))?;
+        let overlap = overlap(&lists, store.n_genes())?;
         let found = frequencies(&lists);
         let always = found.iter().filter(|f| f.chosen == repeats).count();
-        let rows = found.iter().map(|f| {
-            let share = f.chosen as f64 / repeats as f64;
-            [f.gene.clone(), f.chosen.to_string(), share.to_string(), f.mean_rank.to_string()]
-        });
-        let header = ["gene_id", "chosen", "share", "mean_rank"];
-        write_rows(&directory.file("stability.tsv"), true, header, rows)?;
+        write_table(&directory.file("stability.tsv"), store.genes(), &found, repeats)?;
         directory.record.stability = json!({
             "repeats": repeats, "over": over, "kuncheva": {"mean": overlap.mean, "min": overlap.min},
             "always_chosen": always, "ever_chosen": found.len(),
         });
     }
     directory.save()
+}
+
+/// Writes how often each gene was chosen, most often first.
+fn write_table(path: &Path, genes: &Table, found: &[Frequency], repeats: usize) -> Result<()> {
+    let names = Names::of(genes);
+    let places: HashMap<&str, usize> = genes.ids.iter().enumerate().map(|(i, id)| (id.as_str(), i)).collect();
+    // lists are chosen from the store's genes
+    let rows = found.iter().filter_map(|f| {
+        let share = f.chosen as f64 / repeats as f64;
+        let own = [f.chosen.to_string(), share.to_string(), f.mean_rank.to_string()];
+        Some(names.fields(*places.get(f.gene.as_str())?).chain(own))
+    });
+    let header = names.header().chain(["chosen", "share", "mean_rank"].map(String::from));
+    write_rows(path, true, header, rows)
 }
 
 /// Removes a file or a store, if it is there.

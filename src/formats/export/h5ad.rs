@@ -6,7 +6,8 @@ use std::io::{Result, Write};
 use hdf5_pure::{AttrValue, DatasetBuilder, FileBuilder, GroupBuilder};
 
 use super::hdf5::{self, Typed, linkable, text, typed};
-use crate::store::{Store, Table};
+use crate::genes::Table;
+use crate::store::Store;
 
 pub(super) fn write(store: &Store, out: &mut dyn Write, done: &dyn Fn(usize)) -> Result<()> {
     let mut file = FileBuilder::new();

@@ -6,7 +6,8 @@ use std::io::{Error, Result, Write};
 use hdf5_pure::{AttrValue, DatasetBuilder, File, FileBuilder, Layout};
 
 use crate::formats::names::settle_columns;
-use crate::store::{Store, Table};
+use crate::genes::Table;
+use crate::store::Store;
 
 /// Where the values begin: a multiple of this.
 const ALIGN: usize = 4096;

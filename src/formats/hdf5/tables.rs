@@ -7,7 +7,7 @@ use hdf5_pure::Group;
 use super::{Column, column, damaged};
 use crate::error::{Error, Result};
 use crate::formats::{Blocks, MatrixFile, Orientation};
-use crate::store::Table;
+use crate::genes::Table;
 
 /// The columns in `group`, called `name` in messages; the ids are the first of `ids` that is there and names everything
 /// differently, else the first that is there.

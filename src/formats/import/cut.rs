@@ -6,6 +6,7 @@ use super::Import;
 use crate::error::Result;
 use crate::formats::orientation::{self, Rows, Verdict};
 use crate::formats::{MatrixFile, Picking, Slice, names, picking};
+use crate::genes::{Kind, Missing, Side, shorten};
 use crate::progress::{Event, silent};
 
 impl Import<'_> {
@@ -31,7 +32,12 @@ impl Import<'_> {
         // A file of which no name has labels is no error as long as another has some; that is seen, and said, in the end.
         let _ = self.labels.as_ref().map(|labels| labels.join_samples(&mut labelled, &silent));
         let _ = self.gene_labels.as_ref().map(|labels| labels.join_genes(&mut named, &silent));
-        let taken = wanted.of(path, &labelled, &named)?;
+        let place = path.display().to_string();
+        let mut side = Side::of(&place, &named);
+        if file.unnamed && self.settings.genes.is_none() {
+            side.kind = Kind::MadeUp;
+        }
+        let taken = wanted.of(path, &labelled, &side)?;
         let count = |some: &Option<Vec<usize>>, all: usize| [some.as_ref().map_or(all, Vec::len), all];
         self.sliced.push(serde_json::json!({
             "samples": count(&taken.samples, samples.len()), "genes": count(&taken.genes, genes.len()),
@@ -51,12 +57,11 @@ impl Import<'_> {
         let wanted = self.wanted.as_ref()?;
         let missing = wanted.missing();
         for (list, names) in missing.iter().filter(|(_, names)| !names.is_empty()) {
-            let first: Vec<&str> = names.iter().take(10).map(String::as_str).collect();
-            let more = if names.len() > first.len() { ", …" } else { "" };
-            let message = format!("{list}: {} names are in no file: {}{more}", names.len(), first.join(", "));
-            (self.report)(Event::Warning(message));
+            let first = shorten(names.iter().map(Missing::shown));
+            (self.report)(Event::Warning(format!("{list}: {} names are in no file: {first}", names.len())));
         }
-        let not_found: Vec<&String> = missing.iter().flat_map(|(_, names)| names).collect();
+        let not_found: Vec<&str> =
+            missing.iter().flat_map(|(_, names)| names).map(|missing| missing.name.as_str()).collect();
         let Slice { samples, genes, conditions } = &self.settings.slice;
         self.origin.inputs.extend(wanted.inputs.iter().cloned());
         Some(serde_json::json!({
