@@ -4,9 +4,10 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::fields::{Words, missing, number, with_commas};
+use super::fields::{Words, with_commas};
 use super::header::Head;
 use super::known::{ABOUT, IDS, MEASURES, STATISTICS, is_counter, is_index, is_unnamed, plain, sample_name};
+use super::numbers::{missing, number};
 use crate::error::{Error, Result};
 
 /// What the user says about the columns and rows of a text file.

@@ -1,7 +1,8 @@
 //! The top of delimited text: what stands above the header, the header, or that there is none.
 
-use super::fields::{Words, number, split};
+use super::fields::{Words, split};
 use super::lines::Lines;
+use super::numbers::number;
 use crate::error::{Error, Result};
 
 /// Rows that are looked at before any is read; fewer where they are long.

@@ -30,6 +30,7 @@ mod names;
 mod npy;
 mod npz;
 mod npz_names;
+mod numbers;
 mod orientation;
 #[cfg(feature = "parquet")]
 mod parquet;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::fields::number;
 use super::lines::{Lines, filled};
+use super::numbers::number;
 use super::{Blocks, MatrixFile, Orientation, ReadSettings};
 use crate::error::{Error, Result};
 use crate::store::Table;
