@@ -4,7 +4,6 @@
 use super::lines::memchr;
 use super::numbers::{Ends, number, number_at};
 use super::quoting::{Misfit, Order, ranges, unquote};
-use crate::device::cpu::vectorized;
 
 /// How the lines of a table of numbers are made.
 #[derive(Debug, Clone)]
@@ -73,16 +72,16 @@ impl Layout {
             }
             let fields: Vec<_> =
                 line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty()).collect();
-            return vectorized(|| self.parse_plain(&fields.join(&b' '), None, out));
+            return self.parse_plain(&fields.join(&b' '), None, out);
         }
         // R quotes every name; such a name at the start is cut off here.
         if let Some((name, rest)) = quoted_name(line, self.delimiter) {
-            return vectorized(|| self.parse_plain(rest, Some(name), out));
+            return self.parse_plain(rest, Some(name), out);
         }
         if memchr(b'"', line).is_some() {
             self.parse_quoted(line, out)
         } else {
-            vectorized(|| self.parse_plain(line, None, out))
+            self.parse_plain(line, None, out)
         }
     }
 
@@ -168,7 +167,6 @@ impl Layout {
     }
 
     /// A line without quotes; `name` is the row's where it was quoted, and `line` is what follows it.
-    #[inline(always)] // so that it is compiled for what `vectorized` finds
     fn parse_plain(&self, line: &[u8], name: Option<&str>, out: &mut [f32]) -> Result<Words, RowError> {
         let delimiter = self.delimiter;
         let ragged = || {

@@ -9,6 +9,7 @@ mod archs4;
 mod arrow;
 mod columns;
 pub(crate) mod compressed;
+mod digest;
 mod encoding;
 mod evidence;
 mod export;
@@ -47,6 +48,7 @@ mod sheet_rows;
 mod sides;
 mod slice;
 mod spooled;
+mod spread;
 mod tenx;
 mod text;
 mod triples;
@@ -251,6 +253,8 @@ pub struct MatrixFile {
     pub notes: Vec<String>,
     /// Things worth a warning.
     pub warnings: Vec<String>,
+    /// The checksum of the file, where it is taken while the values are read; when they are dropped it is there.
+    digest: Option<digest::Digest>,
     /// The values.
     pub blocks: Box<dyn Blocks>,
 }
@@ -274,6 +278,7 @@ impl MatrixFile {
             beside: Vec::new(),
             notes: Vec::new(),
             warnings: Vec::new(),
+            digest: None,
             blocks,
         }
     }
@@ -340,7 +345,7 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
         return Err(Error::input(path, message));
     }
     let mut file = if !compression.is_empty() && !(text::magic)(&start) {
-        let mut input = compressed::open(path, Default::default())?.0;
+        let mut input = compressed::open(path)?.0;
         unpacked(path, &mut input, settings)?
     } else if start.starts_with(zip::MAGIC) {
         open_archive(path, &start, settings)?

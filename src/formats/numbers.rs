@@ -41,13 +41,13 @@ pub(super) struct Ends<'a> {
 
 impl<'a> Ends<'a> {
     /// The ends of the fields from `start` on.
-    #[inline(always)]
+    #[inline]
     pub fn new(delimiter: u8, line: &'a [u8], start: usize) -> Ends<'a> {
         Ends { delimiter, line, next: start, found: 0 }
     }
 
     /// Looks at the next 64 bytes; behind the line are delimiters.
-    #[inline(always)]
+    #[inline]
     fn look(&mut self) -> Option<NonZeroU64> {
         while self.found == 0 {
             let rest = self.line.get(self.next..)?;
@@ -68,7 +68,7 @@ impl<'a> Ends<'a> {
 impl Iterator for Ends<'_> {
     type Item = usize;
 
-    #[inline(always)]
+    #[inline]
     fn next(&mut self) -> Option<usize> {
         let found = self.look()?;
         self.found &= self.found - 1;
@@ -78,8 +78,33 @@ impl Iterator for Ends<'_> {
 }
 
 /// A bit for every byte that is `wanted`.
-#[inline(always)]
+#[cfg(target_arch = "x86_64")]
+#[inline]
 fn places(bytes: &[u8; 64], wanted: u8) -> u64 {
+    // SAFETY: every processor of this architecture has SSE2.
+    unsafe { places_sse2(bytes, wanted) }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+use places_plain as places;
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "sse2")]
+#[inline]
+fn places_sse2(bytes: &[u8; 64], wanted: u8) -> u64 {
+    use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set1_epi8};
+    let (mut found, wanted) = (0, _mm_set1_epi8(wanted as i8));
+    for (i, sixteen) in bytes.as_chunks::<16>().0.iter().enumerate() {
+        let equal = _mm_movemask_epi8(_mm_cmpeq_epi8(bytemuck::cast(*sixteen), wanted));
+        found |= u64::from(equal as u16) << (16 * i);
+    }
+    found
+}
+
+/// The same without the processor's help.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+#[inline]
+fn places_plain(bytes: &[u8; 64], wanted: u8) -> u64 {
     let mut found = 0;
     for (i, eight) in bytes.chunks_exact(8).enumerate() {
         let differing =
@@ -197,6 +222,10 @@ mod tests {
             }
         }
         let all: Vec<u8> = (0..=255).collect();
+        for (i, b) in (0..=255).enumerate() {
+            let chunk = all[i / 64 * 64..][..64].try_into().expect("64 bytes");
+            assert_eq!((places(chunk, b), places_plain(chunk, b)), (1 << (i % 64), 1 << (i % 64)));
+        }
         assert!(
             (0..=255).all(|b| Ends::new(b, &all, 0).eq([usize::from(b), 256])),
             "each byte is told from all others"
