@@ -16,7 +16,7 @@ pub(super) struct Digest {
     _waits: Arc<()>,
 }
 
-/// A file whose bytes are summed up as they are read.
+/// A file whose bytes are summed up as they are read, as long as there is a [`Digest`] of it.
 pub(super) struct Summed {
     file: File,
     sum: Sum,
@@ -52,16 +52,22 @@ impl Digest {
 impl Read for Summed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.file.read(buffer)?;
-        self.sum.add(&buffer[..n]);
+        if self.is_awaited() {
+            self.sum.add(&buffer[..n]);
+        }
         Ok(n)
     }
 }
 
 impl Summed {
+    fn is_awaited(&self) -> bool {
+        self.waits.strong_count() > 0
+    }
+
     /// Reads what its reader left, as long as somebody waits for the sum.
     fn read_on(&mut self) -> io::Result<()> {
         let mut buffer = vec![0; 1 << 17];
-        while self.waits.strong_count() > 0 {
+        while self.is_awaited() {
             match self.read(&mut buffer) {
                 Ok(0) => break,
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
