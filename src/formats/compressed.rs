@@ -8,21 +8,32 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ruzstd::decoding::StreamingDecoder;
 
+use super::digest::{self, Digest};
 use crate::error::{Error, Result};
 
 /// The first 4 KiB of the unpacked content and the suffix of the format's name: "", ".gz", ".bz2" or ".zst".
 pub(super) fn start(path: &Path) -> Result<(Vec<u8>, &'static str)> {
-    let (mut input, suffix) = open(path, Arc::default())?;
+    let (mut input, suffix) = open(path)?;
     let start = super::read_start(&mut input, 4096).map_err(|e| failed(path, &e))?;
     Ok((start, suffix))
 }
 
-/// Opens `path` unpacked. `consumed` counts the bytes taken from the file itself.
-pub(super) fn open(path: &Path, consumed: Arc<AtomicU64>) -> Result<(Box<dyn Read + Send>, &'static str)> {
+/// Opens `path` unpacked.
+pub(super) fn open(path: &Path) -> Result<(Box<dyn Read + Send>, &'static str)> {
     let file = File::open(path).map_err(Error::io(path, "opening"))?;
-    let file = BufReader::with_capacity(1 << 18, Counted { file, consumed });
-    unpack(file).map_err(Error::io(path, "reading"))
+    unpack(BufReader::with_capacity(BUFFER, file)).map_err(Error::io(path, "reading"))
 }
+
+/// As [`open`]; the bytes taken from the file itself are counted in `consumed` and summed up.
+pub(super) fn open_summed(path: &Path, consumed: Arc<AtomicU64>) -> Result<(Box<dyn Read + Send>, Digest)> {
+    let (file, digest) = digest::open(path)?;
+    let file = BufReader::with_capacity(BUFFER, Counted { file, consumed });
+    let (input, _) = unpack(file).map_err(Error::io(path, "reading"))?;
+    Ok((input, digest))
+}
+
+/// Bytes taken from a file at a time.
+const BUFFER: usize = 1 << 18;
 
 /// What `input` holds unpacked, and the suffix that says how it was packed.
 pub(crate) fn unpack<'a>(
@@ -53,12 +64,12 @@ pub(super) fn zstd(input: impl BufRead) -> impl Read {
     Zstd::Between(input)
 }
 
-struct Counted {
-    file: File,
+struct Counted<R> {
+    file: R,
     consumed: Arc<AtomicU64>,
 }
 
-impl Read for Counted {
+impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.file.read(buffer)?;
         self.consumed.fetch_add(n as u64, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 //! beyond its first field goes through the CSV parser.
 
 use super::lines::memchr;
-use super::numbers::{decimal, number, with_commas};
+use super::numbers::{Ends, number, number_at, with_commas};
 use super::quoting::{Misfit, Order, ranges, unquote};
 
 /// How the lines of a table of numbers are made.
@@ -183,35 +183,20 @@ impl Layout {
             words.push(word.trim().to_string());
             at += end + 1;
         }
-        let last = out.len() - 1;
+        let mut ends = Ends::new(delimiter, line, at);
         for (column, value) in out.iter_mut().enumerate() {
-            let rest = line.get(at..).ok_or_else(ragged)?;
-            let length = match decimal(rest) {
-                // The common case: a number that ends at the delimiter.
-                Some((x, n)) if rest.get(n).is_none_or(|b| *b == delimiter) => {
-                    *value = x;
-                    n
+            let end = ends.next().ok_or_else(ragged)?;
+            *value = number_at(line, at, end).ok_or_else(|| {
+                // A row of the wrong length is the better message.
+                let fields = ragged();
+                match fields == RowError::Ragged(words.len() + self.columns.len()) {
+                    true => RowError::Word(column, String::from_utf8_lossy(&line[at..end]).into_owned()),
+                    false => fields,
                 }
-                _ => {
-                    let n = memchr(delimiter, rest).unwrap_or(rest.len());
-                    *value = number(&rest[..n]).ok_or_else(|| {
-                        // A row of the wrong length is the better message.
-                        let fields = ragged();
-                        match fields == RowError::Ragged(1 + self.skip + last + 1) {
-                            true => RowError::Word(column, String::from_utf8_lossy(&rest[..n]).into_owned()),
-                            false => fields,
-                        }
-                    })?;
-                    n
-                }
-            };
-            at += length + 1;
-            // One field too few, or one too many.
-            if at > line.len() && column != last {
-                return Err(ragged());
-            }
+            })?;
+            at = end + 1;
         }
-        let rest = line.get(at - 1..).unwrap_or_default();
+        let rest = &line[at - 1..];
         match rest.is_empty() || self.trailing && rest.iter().all(|b| *b == delimiter || *b == b' ') {
             true => Ok(words),
             false => Err(ragged()),

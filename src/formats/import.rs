@@ -14,6 +14,7 @@ use super::orientation::{self, Rows, Verdict};
 use super::parts::{Part, Parts};
 use super::pipe::Held;
 use super::slice::Wanted;
+use super::spread::Spread;
 use super::{MatrixFile, Missing, Orientation, Picking, ReadSettings, Slice, names, sides, triples};
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
@@ -115,7 +116,7 @@ fn import_files(
         writer: None,
         samples: Table::default(),
         parts: Parts::default(),
-        spread: Vec::new(),
+        spread: Spread::default(),
         origin: Origin::default(),
         labels,
         gene_labels,
@@ -170,8 +171,8 @@ fn import_files(
 }
 
 /// A gene of one value everywhere is kept: other stores may measure the same genes. It teaches nothing, though.
-fn warn_constant(genes: &Table, spread: &[(f32, f32)], report: Reporter) {
-    let constant: Vec<usize> = (0..spread.len()).filter(|gene| spread[*gene].0 >= spread[*gene].1).collect();
+fn warn_constant(genes: &Table, spread: &Spread, report: Reporter) {
+    let constant = spread.constant();
     if let Some(first) = constant.first() {
         report(Event::Warning(format!(
             "{} of {} genes have one value in all samples (the first is {:?}); they are kept",
@@ -193,8 +194,7 @@ struct Import<'a> {
     writer: Option<StoreWriter>,
     samples: Table,
     parts: Parts,
-    /// Smallest and largest value of every gene of the store.
-    spread: Vec<(f32, f32)>,
+    spread: Spread,
     origin: Origin,
     labels: Option<Labels>,
     gene_labels: Option<Labels>,
@@ -228,7 +228,27 @@ impl Import<'_> {
         // A slice of which only the bytes are read: a checksum of all the others would cost more than the slice.
         let seeking = matches!(told, Some((_, Picking::Seeking)));
         let decision = told.map(|(decision, _)| decision);
-        // The checksum of the file is taken on a thread of its own while the values are read.
+        let digest = file.digest.take().filter(|digest| digest.is_of(path));
+        let (rows, input) = match digest {
+            Some(digest) => (self.read_values(path, file, decision)?, digest.input(&format)?),
+            None => self.read_twice(path, file, decision, seeking)?,
+        };
+        self.origin.inputs.push(input);
+        for (path, role) in beside {
+            self.origin.inputs.push(InputFile::of(&path, role)?);
+        }
+        Ok(rows)
+    }
+
+    /// Reads the values, and on a thread of its own, where not `seeking`, the whole file for its checksum.
+    fn read_twice(
+        &mut self,
+        path: &Path,
+        file: MatrixFile,
+        decision: Option<Verdict>,
+        seeking: bool,
+    ) -> Result<(Rows, InputFile)> {
+        let format = file.format.clone();
         let (rows, input) = std::thread::scope(|scope| {
             let input = scope.spawn(|| match seeking {
                 true => InputFile::unread(path, &format),
@@ -237,13 +257,8 @@ impl Import<'_> {
             let rows = self.read_values(path, file, decision);
             (rows, input.join())
         });
-        let rows = rows?;
-        let input = input.map_err(|_| Error::input(path, "the checksum could not be taken"))??;
-        self.origin.inputs.push(input);
-        for (path, role) in beside {
-            self.origin.inputs.push(InputFile::of(&path, role)?);
-        }
-        Ok(rows)
+        let input = input.map_err(|_| Error::input(path, "the checksum could not be taken"))?;
+        Ok((rows?, input?))
     }
 
     /// Reads the values; what the rows are is known already where a slice was cut.
@@ -273,7 +288,7 @@ impl Import<'_> {
                         true => file.columns.clone(),
                         false => self.named(path, file.columns.clone(), Rows::Genes, file.may_be_named())?,
                     };
-                    self.spread = vec![UNSEEN; genes.len()];
+                    self.spread = Spread::new(genes.len());
                     agreed = true;
                 }
                 self.push(&mut values)?;
@@ -427,19 +442,12 @@ impl Import<'_> {
 
     /// Appends samples to the store; NaN becomes zero (nothing else is left of NaN here).
     fn push(&mut self, rows: &mut [f32]) -> Result<()> {
-        let n_genes = self.spread.len();
-        for row in rows.chunks_exact_mut(n_genes) {
-            for (x, (min, max)) in row.iter_mut().zip(&mut self.spread) {
-                *x = if x.is_nan() { 0.0 } else { *x };
-                *min = min.min(*x);
-                *max = max.max(*x);
-            }
-        }
+        self.spread.take(rows);
         let writer = match &mut self.writer {
             Some(writer) => writer,
             none => {
                 let ImportSettings { element, force, .. } = *self.settings;
-                none.insert(StoreWriter::create(self.out, n_genes, element, force)?)
+                none.insert(StoreWriter::create(self.out, self.spread.genes(), element, force)?)
             }
         };
         writer.push_rows(rows)
@@ -452,7 +460,7 @@ impl Import<'_> {
             let total = Some(self.samples.len() as u64);
             (self.report)(Event::Started { task: "turning".into(), total, unit: "samples" });
             parts.decide(self.settings.missing, self.settings.read.memory)?;
-            self.spread = vec![UNSEEN; parts.kept.len()];
+            self.spread = Spread::new(parts.kept.len());
             let (mut kept, report) = (Vec::new(), self.report);
             parts.place(self.settings, |first, samples, rows| {
                 kept.extend_from_slice(samples);
@@ -473,5 +481,3 @@ impl Import<'_> {
     }
 }
 
-/// A spread before the first value.
-const UNSEEN: (f32, f32) = (f32::INFINITY, f32::NEG_INFINITY);

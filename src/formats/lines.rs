@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel, sync_channel};
 
+use super::digest::Digest;
 use super::{ReadSettings, compressed, encoding};
 use crate::error::{Error, Result};
 
@@ -34,6 +35,7 @@ pub(super) struct Lines {
     bytes: u64,
     /// Takes back the memory of blocks for further ones: new memory costs as much as reading into it.
     used: Sender<Vec<u8>>,
+    digest: Option<Digest>,
 }
 
 impl Lines {
@@ -41,7 +43,7 @@ impl Lines {
     pub fn open(path: &Path, settings: &ReadSettings) -> Result<Lines> {
         let consumed = Arc::new(AtomicU64::new(0));
         let bytes = path.metadata().map_err(Error::io(path, "reading"))?.len();
-        let (input, _) = compressed::open(path, consumed.clone())?;
+        let (input, digest) = compressed::open_summed(path, consumed.clone())?;
         let mut input = encoding::text(input).map_err(|e| compressed::failed(path, &e))?;
         let size = (settings.memory / PIECES).clamp(1 << 12, PIECE);
         let size = size.min(usize::try_from(bytes).unwrap_or(size).max(1 << 12)); // a small file needs no more
@@ -88,6 +90,7 @@ impl Lines {
             consumed,
             bytes,
             used,
+            digest: Some(digest),
         };
         lines.more()?;
         Ok(lines)
@@ -181,6 +184,11 @@ impl Lines {
             return Err(Error::input(&self.path, message));
         }
         Ok(!self.text.is_empty())
+    }
+
+    /// The checksum of the file, which is there when these lines are dropped.
+    pub fn digest(&mut self) -> Option<Digest> {
+        self.digest.take()
     }
 
     /// Share of the file that is read, 0 to 1.

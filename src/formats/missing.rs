@@ -63,8 +63,9 @@ impl Tally {
         let sentinel = sentinel.unwrap_or(f32::NAN); // NaN equals nothing
         for row in values.chunks_exact_mut(self.columns.len()) {
             let mut here = 0;
-            // A test of the whole row first: it is one vectorised pass, and most rows have none.
-            if row.iter().any(|x| !x.is_finite() | (*x == sentinel)) {
+            // A test of the whole row first, to its end so that it is vectorised: most rows have none.
+            let missing = |any, x: &f32| any | !x.is_finite() | (*x == sentinel);
+            if row.iter().fold(false, missing) {
                 for (column, x) in row.iter_mut().enumerate() {
                     if !x.is_finite() || *x == sentinel {
                         *x = f32::NAN;

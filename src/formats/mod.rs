@@ -9,6 +9,7 @@ mod archs4;
 mod arrow;
 mod columns;
 pub(crate) mod compressed;
+mod digest;
 mod encoding;
 mod evidence;
 mod export;
@@ -48,6 +49,7 @@ mod sheet_rows;
 mod sides;
 mod slice;
 mod spooled;
+mod spread;
 mod tenx;
 mod text;
 mod triples;
@@ -253,6 +255,8 @@ pub struct MatrixFile {
     pub notes: Vec<String>,
     /// Things worth a warning.
     pub warnings: Vec<String>,
+    /// The checksum of the file, where it is taken while the values are read; when they are dropped it is there.
+    digest: Option<digest::Digest>,
     /// The values.
     pub blocks: Box<dyn Blocks>,
 }
@@ -276,6 +280,7 @@ impl MatrixFile {
             beside: Vec::new(),
             notes: Vec::new(),
             warnings: Vec::new(),
+            digest: None,
             blocks,
         }
     }

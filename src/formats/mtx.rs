@@ -92,6 +92,7 @@ fn survey(path: &Path, settings: &ReadSettings) -> Result<(Matrix, usize)> {
 /// What the header says, and the lines below it.
 fn header(path: &Path, settings: &ReadSettings) -> Result<(Matrix, Lines)> {
     let mut lines = Lines::open(path, settings)?;
+    drop(lines.digest()); // it is read several times, mostly
     let refuse = |message: String| Err(Error::input(path, message));
     let banner = lines.expect("its first line")?.to_lowercase();
     let words: Vec<&str> = banner.split_whitespace().collect();

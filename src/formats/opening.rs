@@ -28,7 +28,7 @@ pub fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
         return Err(Error::input(path, message));
     }
     let mut file = if !compression.is_empty() && !(text::magic)(&start) {
-        let mut input = compressed::open(path, Default::default())?.0;
+        let mut input = compressed::open(path)?.0;
         unpacked(path, &mut input, settings)?
     } else if start.starts_with(zip::MAGIC) {
         open_archive(path, &start, settings)?

@@ -41,6 +41,7 @@ pub(super) fn pick(
 /// The names of all rows, and the columns about them, of a file that tells them row by row; its numbers are passed over.
 pub(super) fn row_names(path: &Path, settings: &ReadSettings) -> Result<Table> {
     let mut file = super::open(path, settings)?;
+    file.digest = None; // taken when the values are read
     file.blocks.pick(None, Some(&[]))?;
     let (mut ids, mut values) = (Vec::new(), Vec::new());
     while file.blocks.next(&mut ids, &mut values)? {

@@ -171,9 +171,10 @@ impl TextBlocks {
     }
 
     /// The file, its columns named by the layout.
-    pub fn into_file(self, format: &str, corner: String) -> MatrixFile {
+    pub fn into_file(mut self, format: &str, corner: String) -> MatrixFile {
         let columns = Table::new("", self.layout.columns.clone());
-        MatrixFile { corner, ..MatrixFile::new(format, columns, None, Box::new(self)) }
+        let digest = self.lines.digest();
+        MatrixFile { corner, digest, ..MatrixFile::new(format, columns, None, Box::new(self)) }
     }
 
     /// The message about line `line` of the block `text`, its row `i`.

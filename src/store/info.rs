@@ -93,7 +93,7 @@ impl InputFile {
     /// # Errors
     /// A file that cannot be read.
     pub fn of(path: &Path, format: &str) -> Result<InputFile> {
-        let (mut hasher, mut buffer, mut bytes) = (Sha256::new(), vec![0; 1 << 17], 0);
+        let (mut sum, mut buffer) = (Sum::default(), vec![0; 1 << 17]);
         for path in files_of(path)? {
             if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
                 return Err(Error::input(
@@ -105,15 +105,32 @@ impl InputFile {
             loop {
                 match file.read(&mut buffer).map_err(Error::io(&path, "reading"))? {
                     0 => break,
-                    n => {
-                        hasher.update(&buffer[..n]);
-                        bytes += n as u64;
-                    }
+                    n => sum.add(&buffer[..n]),
                 }
             }
         }
-        let sha256 = hex(&hasher.finalize());
-        Ok(InputFile { path: path.display().to_string(), bytes, sha256, format: format.into() })
+        Ok(sum.input(path, format))
+    }
+}
+
+/// Length and SHA-256 of bytes.
+#[derive(Default)]
+pub(crate) struct Sum {
+    hasher: Sha256,
+    bytes: u64,
+}
+
+impl Sum {
+    /// The next bytes.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.bytes += bytes.len() as u64;
+    }
+
+    /// The file that they were.
+    pub fn input(self, path: &Path, format: &str) -> InputFile {
+        let (path, sha256) = (path.display().to_string(), hex(&self.hasher.finalize()));
+        InputFile { path, bytes: self.bytes, sha256, format: format.into() }
     }
 }
 

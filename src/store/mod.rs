@@ -22,6 +22,7 @@ use rayon::prelude::*;
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
 use crate::genes::Table;
+pub(crate) use info::Sum;
 pub(crate) use info::files_of;
 pub use info::{Checksums, InputFile, Origin, StoreInfo, VERSION, is_store};
 pub use summary::{Summary, summary};

@@ -103,8 +103,11 @@ impl StoreWriter {
             )));
         }
         let limit = if self.element == Element::F16 { F16_LIMIT } else { f32::INFINITY };
+        let fits = |x: &f32| x.abs() < limit; // NaN does not
+        // All are looked at together first: unlike a search for the first this is vectorised.
         if self.unfit.is_none()
-            && let Some(at) = rows.iter().position(|x| x.is_nan() || x.abs() >= limit)
+            && !rows.iter().fold(true, |all, x| all & fits(x))
+            && let Some(at) = rows.iter().position(|x| !fits(x))
         {
             self.unfit = Some((self.n_samples + at / self.n_genes, at % self.n_genes, rows[at]));
         }

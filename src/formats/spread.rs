@@ -1,0 +1,65 @@
+//! Smallest and largest value of every gene of a store, as it is written.
+
+use crate::device::cpu::vectorized;
+
+/// Two lists, so that they are kept with the widest vectors.
+#[derive(Debug, Default)]
+pub(super) struct Spread {
+    min: Vec<f32>,
+    max: Vec<f32>,
+}
+
+impl Spread {
+    /// Before the first sample.
+    pub fn new(genes: usize) -> Spread {
+        Spread { min: vec![f32::INFINITY; genes], max: vec![f32::NEG_INFINITY; genes] }
+    }
+
+    pub fn genes(&self) -> usize {
+        self.min.len()
+    }
+
+    /// Takes samples; NaN in them becomes zero.
+    pub fn take(&mut self, samples: &mut [f32]) {
+        vectorized(|| samples.chunks_exact_mut(self.min.len()).for_each(|sample| self.take_one(sample)));
+    }
+
+    #[inline(always)]
+    fn take_one(&mut self, sample: &mut [f32]) {
+        for ((x, min), max) in sample.iter_mut().zip(&mut self.min).zip(&mut self.max) {
+            *x = if x.is_nan() { 0.0 } else { *x };
+            // Not `f32::min`, which looks for NaN.
+            *min = if *x < *min { *x } else { *min };
+            *max = if *x > *max { *x } else { *max };
+        }
+    }
+
+    /// Genes of one value everywhere.
+    pub fn constant(&self) -> Vec<usize> {
+        (0..self.genes()).filter(|gene| self.min[*gene] >= self.max[*gene]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn genes_of_one_value_are_found() {
+        for genes in [1, 2, 9, 65] {
+            let mut spread = Spread::new(genes);
+            // Gene 0 has one value, gene 1 NaN and zero, the others grow or shrink.
+            let value = |sample: usize, gene: usize| match gene {
+                0 => -7.5,
+                1 => [0.0, f32::NAN][sample % 2],
+                _ => sample as f32 * if gene % 2 == 0 { 1.0 } else { -1.0 },
+            };
+            let mut values: Vec<f32> = (0..3 * genes).map(|i| value(i / genes, i % genes)).collect();
+            let (first, rest) = values.split_at_mut(genes);
+            spread.take(first);
+            spread.take(rest);
+            assert_eq!(spread.constant(), (0..genes.min(2)).collect::<Vec<_>>());
+            assert!(values.iter().all(|x| !x.is_nan()));
+        }
+    }
+}
