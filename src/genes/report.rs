@@ -204,8 +204,11 @@ impl<'a> Reasons<'a> {
             return Some("a number with a decimal that some program added".into());
         }
         if let Some(near) = self.near.get(&kind::without_version(name).to_uppercase()) {
-            let what = if kind::is_ensembl(name) { "another version" } else { "another case" };
-            return Some(format!("{near} is there, in {what}"));
+            return Some(match (kind::is_ensembl(name), *near == name) {
+                (_, true) => "it is there, as a name of another kind: see --match-on".into(),
+                (true, _) => format!("{near} is there, in another version"),
+                (false, _) => format!("{near} is there, in another case"),
+            });
         }
         match Kind::of(name) {
             Some(Kind::MadeUp) => Some("a made-up name, which is matched to the letter alone".into()),
