@@ -330,7 +330,8 @@ impl Import<'_> {
             Rows::Samples => (file.columns, table),
             Rows::Genes => (table, file.columns),
         };
-        self.origin.made_up_genes |= (file.unnamed || genes.is_numbered()) && self.settings.genes.is_none();
+        let numbered = file.unnamed || genes.is_numbered() || genes.key == super::MADE_UP;
+        self.origin.made_up_genes |= numbered && self.settings.genes.is_none();
         let (genes, samples) = match sliced {
             true => (genes, samples), // named when the slice was cut
             false => (

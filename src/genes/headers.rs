@@ -166,7 +166,8 @@ fn by_columns(first: &[String], rest: &[Row]) -> Verdict {
     let text_above = places().any(|c| numbers[c] && !is_number(&first[c]) && !is_missing(&first[c]));
     let blank_above = places().any(|c| first[c].is_empty() && below(c).all(|field| !field.is_empty()));
     let weak = first.len() > 1 && first.iter().any(|field| OTHERS.contains(&plain(field).as_str()));
-    if text_above || blank_above {
+    let of_list = first.len() == 1 && is_gene(&first[0]);
+    if (text_above || blank_above) && !of_list {
         return Verdict::Header;
     }
     let number_too = places().any(|c| numbers[c] && is_number(&first[c]));
@@ -174,6 +175,18 @@ fn by_columns(first: &[String], rest: &[Row]) -> Verdict {
         return Verdict::Row;
     }
     if weak { Verdict::Header } else { Verdict::Open }
+}
+
+/// Whether a word is surely a gene, as `GATA3` above Entrez ids is in a list of several kinds.
+fn is_gene(name: &str) -> bool {
+    match Kind::of(name) {
+        Some(Kind::Symbol) => {
+            super::known::is_known(name)
+                || name.contains(|c: char| c.is_ascii_digit()) && !name.contains(char::is_lowercase)
+        }
+        Some(Kind::MadeUp) | None => false,
+        Some(_) => true,
+    }
 }
 
 /// Whether a name has the form of most of those below, and a form that headers do not have: with digits.

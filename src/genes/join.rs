@@ -6,7 +6,7 @@
 use super::kind::{self, Kind};
 use super::report::{Ambiguous, Missing, Reasons, Report, refuse_several};
 use super::shown::shown;
-use super::ways::{Index, Side, Way};
+use super::ways::{Index, NAME_THE_GENES, Side, Way};
 use crate::error::{Error, Result};
 
 /// Shared ids from this share of the smaller table on are no chance: the tables' ids are of one kind.
@@ -17,6 +17,10 @@ const MANY: usize = 20;
 
 /// Kinds that can stand for ids of different kinds, the surest first.
 const BETWEEN: [Kind; 6] = [Kind::Ensembl, Kind::Entrez, Kind::Refseq, Kind::Hgnc, Kind::Symbol, Kind::Probe];
+
+/// What helps where a gene is several of another table's.
+const COLLAPSE: &str =
+    "pass --ambiguous first, or make one gene of its probes before (genelift prepare --collapse-probes MAP)";
 
 /// Where the genes of one table are in another.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,16 +66,26 @@ pub fn join(left: &Side, right: &Side, asked: Option<&Way>, rule: Ambiguous) -> 
     }
     settle(left, right, &mut rows, rule, &mut report)?;
     let reasons = Reasons::new(*right, left.kind == Kind::Symbol);
-    for (gene, (rows, way)) in rows.iter().zip(&ways).enumerate() {
+    for (gene, (rows, by)) in rows.iter().zip(&ways).enumerate() {
         report.genes += rows.len();
         match rows[..] {
-            [] => report
-                .missing
-                .push(Missing { called: shown(left.genes, gene), ..reasons.missing(&left.genes.ids[gene]) }),
-            _ => report.count(way),
+            [] => {
+                let missing = reasons.missing_as(&left.genes.ids[gene], &names[gene], &way);
+                report.missing.push(Missing { called: shown(left.genes, gene), ..missing });
+            }
+            _ => report.count(by),
         }
     }
+    report.notes.extend(strangers(left, right, &report));
     Ok((Joined { rows, way }, report))
+}
+
+/// That two tables have no names in common, and what helps.
+fn strangers(left: &Side, right: &Side, report: &Report) -> Option<String> {
+    (report.found() == 0 && left.kind != right.kind && left.genes.len() > 0).then(|| {
+        let ids = format!("{}: ids of kind {}, {}: of kind {}", left.name, left.kind, right.name, right.kind);
+        format!("{ids}; nothing names a gene of both{NAME_THE_GENES}")
+    })
 }
 
 /// What the genes of the left table are called this way.
@@ -144,7 +158,7 @@ fn settle(
     report.several = several.len();
     match rule {
         _ if several.is_empty() => return Ok(()),
-        Ambiguous::Refuse => return Err(refuse_several(left.name, right, &several)),
+        Ambiguous::Refuse => return Err(refuse_several(left.name, right, &several, COLLAPSE)),
         Ambiguous::First => rows.iter_mut().for_each(|rows| rows.truncate(1)),
         Ambiguous::All => {}
     }

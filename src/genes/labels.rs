@@ -75,8 +75,10 @@ impl Labels {
         let (key, rows) = self.rows(genes, Column::names_probes, "gene ids", report)?;
         let path = self.sheet.path.display();
         let mut long = Vec::new();
-        let named = self.names();
-        let all = self.columns(key).into_iter().filter(|(name, _)| named.iter().all(|(n, _)| n != name));
+        let named = self.names(key);
+        let all = self.columns(key).into_iter().filter(|(name, c)| {
+            named.iter().all(|(n, taken)| n != name && (name != "gene_id" || taken != c))
+        });
         for (name, c) in named.iter().map(|(name, c)| (name.to_string(), *c)).chain(all) {
             if name != "symbol" && self.sheet.columns[c].fields.iter().any(|field| field.len() > LONG) {
                 long.push(name);
@@ -112,15 +114,14 @@ impl Labels {
         };
         let filled = rows.iter().enumerate().map(field).collect();
         // A store's id column is called so.
-        let name = if name == "gene_id" { "gene_id_2" } else { name };
-        genes.set_column(name, filled);
+        genes.set_column(if name == "gene_id" { other_id(fields) } else { name }, filled);
     }
 
     /// Which columns hold symbols and Entrez ids.
-    fn names(&self) -> Vec<(&'static str, usize)> {
+    fn names(&self, key: usize) -> Vec<(&'static str, usize)> {
         let columns = &self.sheet.columns;
         let of = |kind: Kind| {
-            let told = (0..columns.len()).filter(|c| columns[*c].kind() == Some(kind));
+            let told = (0..columns.len()).filter(|c| kind_of(&columns[*c], *c == key) == Some(kind));
             let names = told.filter(|c| super::map::could_name_genes(&columns[*c]));
             names.min_by_key(|c| Kind::rank_of_header(&columns[*c].name))
         };
@@ -160,6 +161,26 @@ impl Labels {
             report(Event::Note(format!("{path}: {what} from {}", self.sheet.title(key))));
         }
         Ok((key, rows(&self.sheet.columns[key].fields, &table.ids)))
+    }
+}
+
+/// What a column `gene_id` beside other ids is called: by what its names are, so that they are found.
+fn other_id(fields: &[String]) -> &'static str {
+    match Kind::of_names(fields.iter().map(String::as_str)) {
+        Kind::Ensembl => "ensembl",
+        Kind::Refseq => "refseq",
+        Kind::Hgnc => "hgnc_id",
+        _ => "gene_id_2",
+    }
+}
+
+/// The kind of a column: what its header tells; where that is of genes and no more, what its names look like, unless they
+/// are the ids themselves.
+fn kind_of(column: &Column, ids: bool) -> Option<Kind> {
+    let of_genes = column.name.to_lowercase().starts_with("gene");
+    match column.kind() {
+        Some(Kind::Id) if of_genes && !ids => Some(Kind::of_names(column.fields.iter().map(String::as_str))),
+        told => told,
     }
 }
 

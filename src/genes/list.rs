@@ -8,7 +8,7 @@ use super::join::join;
 use super::kind::{self, Kind};
 use super::reader::{Column, Sheet, Untold};
 use super::report::{Ambiguous, Missing, Reasons, Report, refuse_several};
-use super::ways::{Index, Side, WAYS, Way};
+use super::ways::{Index, NAME_THE_GENES, Side, WAYS, Way};
 use crate::error::{Error, Result};
 use crate::genes::Table;
 
@@ -18,6 +18,9 @@ const L1000: &str = include_str!("panels/l1000.tsv");
 /// Headers by which a table that this program wrote is known: scores and landmarks.
 const WRITTEN: [&str; 3] = ["rank", "gene_id", "score"];
 
+/// What helps where a name of a list is several genes.
+const BY_ID: &str = "name them by id, or pass --ambiguous first (or all, where a list may grow)";
+
 /// A list of genes: the columns that may hold their names.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GeneList {
@@ -26,6 +29,8 @@ pub struct GeneList {
     /// What its reader concluded.
     pub notes: Vec<String>,
     columns: Vec<Column>,
+    /// What each of them is called in messages; empty where the file has no other.
+    titles: Vec<String>,
     /// The whole table, where this program wrote it.
     written: Option<Table>,
 }
@@ -76,14 +81,19 @@ impl GeneList {
 
     fn of_sheet(path: &Path, sheet: Sheet) -> Result<Self> {
         let written = written(&sheet);
-        let columns = of_names(sheet.columns);
+        let kept = of_names(&sheet.columns);
+        let alone = sheet.columns.len() == 1 && !sheet.header;
+        let titles =
+            kept.iter().map(|c| if alone { String::new() } else { title(&sheet.columns[*c].name, *c) });
+        let titles = titles.collect();
+        let columns: Vec<Column> = kept.iter().map(|c| sheet.columns[*c].clone()).collect();
         if columns.iter().all(|column| column.fields.iter().all(|name| kind::is_blank(name))) {
             return Err(Error::input(
                 path,
                 "no gene names; expected one name a line, or a table with a header such as gene_id, entrez, symbol or probe",
             ));
         }
-        Ok(GeneList { name: path.display().to_string(), notes: sheet.notes, columns, written })
+        Ok(GeneList { name: path.display().to_string(), notes: sheet.notes, columns, titles, written })
     }
 
     /// Finds the list's genes: name by name, by the exact id, else as what the name looks like; `asked` forces a way. A table
@@ -108,16 +118,20 @@ impl GeneList {
         }
     }
 
-    /// Takes the column of which most names are one gene each, the first among equals.
+    /// Takes the column of which most names are one gene each, the first among equals. One that holds probes of the table
+    /// goes before: a symbol would stand for another probe of its gene.
     fn find_best(&self, looked: Vec<Vec<Hit>>, side: &Side, rule: Ambiguous) -> (Result<Found>, Report) {
         let sure = |hits: &Vec<Hit>| hits.iter().flatten().filter(|(_, rows)| rows.len() == 1).count();
         let any = |hits: &Vec<Hit>| hits.iter().flatten().count();
-        let best = (0..looked.len()).rev().max_by_key(|c| (sure(&looked[*c]), any(&looked[*c])));
+        let by_id = |hits: &Vec<Hit>| hits.iter().flatten().any(|(way, _)| *way == Way::Id);
+        let finer = matches!(side.kind, Kind::Probe | Kind::Refseq);
+        let rank = |c: &usize| (finer && by_id(&looked[*c]), sure(&looked[*c]), any(&looked[*c]));
+        let best = (0..looked.len()).rev().max_by_key(rank);
         let best = best.expect("a list has a column");
         let column = &self.columns[best];
-        let title = match column.name.as_str() {
+        let title = match self.titles[best].as_str() {
             "" => self.name.clone(),
-            header => format!("{} (column {header})", self.name),
+            title => format!("{} ({title})", self.name),
         };
         let mut report = Report { list: title, ..Report::default() };
         let found = self.collect(column, &looked[best], side, rule, &mut report);
@@ -128,10 +142,12 @@ impl GeneList {
         if !found.ranked.is_empty() {
             return Ok(found);
         }
-        let ranks = self.columns.iter().any(|column| are_ranks(&column.fields));
-        let why = match ranks {
+        let why = match self.columns.iter().any(|column| are_ranks(&column.fields)) {
             true => {
                 "; its numbers count up as ranks or row numbers do, and are not taken for Entrez ids (--match-on entrez)"
+            }
+            false if report.missing.first().is_some_and(|missing| side.lacks(&missing.name)) => {
+                NAME_THE_GENES
             }
             false => "",
         };
@@ -220,7 +236,7 @@ fn settle(
     report.several = several.len();
     let what = match rule {
         _ if several.is_empty() => return Ok(()),
-        Ambiguous::Refuse => return Err(refuse_several(list, side, &several)),
+        Ambiguous::Refuse => return Err(refuse_several(list, side, &several, BY_ID)),
         Ambiguous::First => "the first is taken",
         Ambiguous::All => "all are taken",
     };
@@ -267,7 +283,7 @@ fn hold_symbols(names: &[String]) -> bool {
 }
 
 /// Keeps the columns that may hold names: those of known headers, else those of text, else all. Ranks beside text never do.
-fn of_names(columns: Vec<Column>) -> Vec<Column> {
+fn of_names(columns: &[Column]) -> Vec<usize> {
     let is_number = |name: &String| kind::is_blank(name) || name.parse::<f64>().is_ok();
     let numeric = |column: &Column| column.fields.iter().all(is_number);
     let text = columns.iter().any(|column| !numeric(column));
@@ -278,7 +294,15 @@ fn of_names(columns: Vec<Column>) -> Vec<Column> {
     };
     let any_known = columns.iter().any(known);
     let keep = |column: &Column| if any_known { known(column) } else { !text || !numeric(column) };
-    columns.into_iter().filter(keep).collect()
+    (0..columns.len()).filter(|c| keep(&columns[*c])).collect()
+}
+
+/// How a column is called: by its header, else by its number.
+fn title(header: &str, c: usize) -> String {
+    match header {
+        "" => format!("column {}", c + 1),
+        header => format!("column {header}"),
+    }
 }
 
 /// The table, where it or its header says that this program wrote it, and its ids are all different.

@@ -216,7 +216,17 @@ fn assemble(path: &Path, rows: layout::Rows, untold: Untold) -> Result<Sheet> {
     let verdict = headers::tell(&rows, comment.as_ref());
     let header: Option<Vec<String>> = match verdict {
         headers::Verdict::Comment(names) => Some(names),
-        headers::Verdict::Header => Some(rows.remove(0).fields),
+        headers::Verdict::Header => {
+            let first = &rows[0].fields;
+            if first.len() == 1 && !headers::is_known(&first[0]) {
+                notes.push(format!(
+                    "{}: the first line ({:?}) is taken for the header",
+                    path.display(),
+                    first[0]
+                ));
+            }
+            Some(rows.remove(0).fields)
+        }
         headers::Verdict::WithoutCorner => {
             Some(std::iter::once(String::new()).chain(rows.remove(0).fields).collect())
         }

@@ -165,7 +165,12 @@ pub fn shorten(names: impl ExactSizeIterator<Item = String>) -> String {
 }
 
 /// The refusal of names that are several genes.
-pub(super) fn refuse_several(list: &str, side: &Side, several: &[(String, Vec<usize>)]) -> Error {
+pub(super) fn refuse_several(
+    list: &str,
+    side: &Side,
+    several: &[(String, Vec<usize>)],
+    remedy: &str,
+) -> Error {
     let one = |(name, rows): &(String, Vec<usize>)| {
         let genes = shorten(rows.iter().map(|row| side.genes.ids[*row].clone()));
         format!("{name} is {} genes ({genes})", rows.len())
@@ -173,11 +178,7 @@ pub(super) fn refuse_several(list: &str, side: &Side, several: &[(String, Vec<us
     let shown: Vec<String> = several.iter().take(2).map(one).collect();
     let more = several.len().saturating_sub(2);
     let more = if more > 0 { format!("; so are {more} more names") } else { String::new() };
-    Error::Data(format!(
-        "{list}: in {}, {}{more}; name them by id, or pass --ambiguous first (or all, where a list may grow)",
-        side.name,
-        shown.join(", ")
-    ))
+    Error::Data(format!("{list}: in {}, {}{more}; {remedy}", side.name, shown.join(", ")))
 }
 
 /// Why names are not among the genes, where it is plain.
@@ -197,6 +198,17 @@ impl<'a> Reasons<'a> {
         Reasons { side, of_symbols, near }
     }
 
+    /// Of a gene of another table, `name` being what it is called in the way that the tables were joined by.
+    pub(super) fn missing_as(&self, id: &str, name: &str, way: &Way) -> Missing {
+        let why = match name {
+            _ if *way == Way::Id => self.why(id),
+            name if kind::is_blank(name) => Some(format!("it has no {way}")),
+            name if name == id => self.why(id),
+            _ => None,
+        };
+        Missing::of(id, why)
+    }
+
     pub(super) fn missing(&self, name: &str) -> Missing {
         Missing::of(name, self.why(name))
     }
@@ -209,12 +221,15 @@ impl<'a> Reasons<'a> {
             return Some("a number with a decimal that some program added".into());
         }
         if let Some(near) = self.near.get(&kind::without_version(name).to_uppercase()) {
-            let what = if kind::is_ensembl(name) { "another version" } else { "another case" };
-            return Some(format!("{near} is there, in {what}"));
+            return Some(match (kind::is_ensembl(name), *near == name) {
+                (_, true) => "it is there, as a name of another kind: see --match-on".into(),
+                (true, _) => format!("{near} is there, in another version"),
+                (false, _) => format!("{near} is there, in another case"),
+            });
         }
         match Kind::of(name) {
             Some(Kind::MadeUp) => Some("a made-up name, which is matched to the letter alone".into()),
-            Some(kind) if self.side.names(kind).is_none() => Some(format!("the genes have no {kind}s")),
+            Some(kind) if self.side.lacks(name) => Some(format!("the genes have no {kind}s")),
             None if kind::is_blank(name) => Some("blank".into()),
             None if name.contains(char::is_whitespace) => Some("it holds a blank".into()),
             _ => None,
@@ -249,7 +264,11 @@ impl<'a> Finder<'a> {
         let list = GeneList::open(name)?;
         list.notes.iter().for_each(|note| (self.report)(Event::Note(note.clone())));
         let (found, report) = list.find(side, self.matching.way().as_ref(), rule);
-        self.tell(&report, None)?;
+        // an error says itself what was not found
+        if found.is_ok() {
+            self.say(&report, None);
+        }
+        self.keep(&report)?;
         found
     }
 
@@ -269,7 +288,8 @@ impl<'a> Finder<'a> {
         if wanted < left.genes.len() {
             report.keep(left.genes.ids.iter().take(wanted).map(String::as_str).collect(), &joined);
         }
-        self.tell(&report, Some(right))?;
+        self.say(&report, Some(right));
+        self.keep(&report)?;
         Ok(joined)
     }
 
@@ -282,11 +302,12 @@ impl<'a> Finder<'a> {
             if self.matching.rule() == Ambiguous::All { Ambiguous::Refuse } else { self.matching.rule() };
         let asked = self.matching.way().filter(|_| !meet_by_id(left, right));
         let (joined, report) = join(left, right, asked.as_ref(), rule)?;
-        self.tell(&report, Some(right))?;
+        self.say(&report, Some(right));
+        self.keep(&report)?;
         Ok(joined)
     }
 
-    fn tell(&self, report: &Report, of: Option<&Side>) -> Result<()> {
+    fn say(&self, report: &Report, of: Option<&Side>) {
         report.notes.iter().for_each(|note| (self.report)(Event::Warning(note.clone())));
         let whole =
             of.is_some() && report.missing.is_empty() && report.by.iter().all(|(way, _)| *way == Way::Id);
@@ -296,6 +317,10 @@ impl<'a> Finder<'a> {
             let dropped = !report.missing.is_empty() && of.is_none();
             (self.report)(if dropped { Event::Warning(text) } else { Event::Note(text) });
         }
+    }
+
+    /// Keeps what was not found, and writes the table of it.
+    fn keep(&self, report: &Report) -> Result<()> {
         let mut told = self.told.borrow_mut();
         // A list that is read again, for another size of the sets, is told once.
         let others: Vec<usize> =

@@ -7,6 +7,10 @@ use crate::error::{Error, Result};
 use crate::genes::Table;
 use crate::store::Store;
 
+/// What helps genes that have no names of the kind asked for.
+pub(super) const NAME_THE_GENES: &str =
+    "; `genelift prepare STORE -o NEW --gene-labels TABLE` gives the genes such names, from a table of both";
+
 /// A table of genes as one side of a match.
 #[derive(Debug, Clone, Copy)]
 pub struct Side<'a> {
@@ -41,6 +45,11 @@ impl<'a> Side<'a> {
         };
         let columns = self.genes.columns.iter().filter(of_kind);
         columns.min_by_key(|(header, _)| Kind::rank_of_header(header)).map(|(_, names)| names.as_slice())
+    }
+
+    /// Whether the genes have no names of the kind that this one has the form of.
+    pub(super) fn lacks(&self, name: &str) -> bool {
+        Kind::of(name).is_some_and(|kind| kind != Kind::MadeUp && self.names(kind).is_none())
     }
 }
 
