@@ -6,7 +6,9 @@ use std::path::Path;
 
 use super::fields::Words;
 use super::header::Head;
-use super::known::{ABOUT, IDS, MEASURES, STATISTICS, is_counter, is_index, is_unnamed, plain, sample_name};
+use super::known::{
+    IDS, MEASURES, STATISTICS, is_about, is_counter, is_index, is_quality, is_unnamed, plain, sample_name,
+};
 use super::numbers::{missing, number, with_commas};
 use crate::error::{Error, Result};
 
@@ -25,10 +27,24 @@ pub struct Told {
     pub drop_rows: Vec<String>,
 }
 
+/// Formats whose columns and rows can be told what they are: the first three in everything.
+const FORMATS: [&str; 7] = ["csv", "tsv", "xlsx", "parquet", "arrow", "gct", "series-matrix"];
+
 impl Told {
-    /// Whether anything is said.
-    pub fn is_any(&self) -> bool {
-        *self != Told::default()
+    /// The first option that is given and not for files of this format, and the formats that it is for.
+    pub(super) fn unfit(&self, format: &str) -> Option<(&'static str, &'static [&'static str])> {
+        let columns = !self.annotation_columns.is_empty();
+        let header = if self.header == Some(true) { "--header" } else { "--no-header" };
+        [
+            (header, self.header.is_some(), &FORMATS[..3]),
+            ("--value-columns", !self.value_columns.is_empty(), &FORMATS[..5]),
+            ("--annotation-columns", columns, &FORMATS[..6]),
+            ("--drop-columns", !self.drop_columns.is_empty(), &FORMATS[..6]),
+            ("--drop-rows", !self.drop_rows.is_empty(), &FORMATS[..]),
+        ]
+        .into_iter()
+        .find(|(_, given, formats)| *given && !formats.contains(&format))
+        .map(|(option, _, formats)| (option, formats))
     }
 }
 
@@ -62,7 +78,7 @@ impl Probe<'_> {
     fn is_text(&self, column: usize) -> bool {
         let held = || self.fields(column).filter(|field| !missing(field.as_bytes()));
         let words = held().filter(|field| number(field.as_bytes()).is_none() && !with_commas(field)).count();
-        words * 2 > held().count() && (words > 1 || ABOUT.contains(plain(self.names[column]).as_str()))
+        words * 2 > held().count() && (words > 1 || is_about(self.names[column]))
     }
 
     /// Whether the fields count the rows, from 0 or from 1.
@@ -110,6 +126,18 @@ impl Probe<'_> {
     }
 }
 
+/// What is said of columns that are known by their names.
+pub(super) const BY_NAME: &str =
+    "kept to describe the rows, by their names (--value-columns reads them as values)";
+pub(super) const COUNTS_NO_GENE: &str = "left out because they count reads of no gene";
+pub(super) const NO_EXPRESSION: &str =
+    "left out because they say how sure a value is, by their names (--value-columns reads them as values)";
+
+/// A note about columns, if there are any.
+pub(super) fn said(names: &[&str], what: &str) -> Option<String> {
+    (!names.is_empty()).then(|| format!("columns {what}: {}", listed(names)))
+}
+
 impl Roles {
     /// The roles of the columns below `head`.
     ///
@@ -148,12 +176,12 @@ impl Roles {
 
     fn sort(&mut self, probe: &Probe, told: &Told, made_up: bool) {
         let (mut known, mut left) = (Vec::new(), Vec::new());
-        let mut counters = Vec::new();
+        let (mut counters, mut quality) = (Vec::new(), Vec::new());
         let sets = [&told.drop_columns, &told.value_columns, &told.annotation_columns]
             .map(|names| names.iter().map(String::as_str).collect::<HashSet<&str>>());
         for column in (0..probe.names.len()).filter(|c| *c != self.id) {
             let name = probe.names[column];
-            let suspected = || !made_up && ABOUT.contains(plain(name).as_str());
+            let suspected = || !made_up && is_about(name);
             let unnamed = || !made_up && (column == 0 && is_unnamed(name) || is_index(name));
             if sets[0].contains(name) {
             } else if sets[1].contains(name) {
@@ -162,6 +190,8 @@ impl Roles {
                 self.words.push(column);
             } else if is_counter(name) {
                 counters.push(name);
+            } else if !made_up && is_quality(name) {
+                quality.push(name);
             } else if unnamed() && probe.counts(column) {
                 left.push(name);
             } else if suspected() || unnamed() {
@@ -171,10 +201,17 @@ impl Roles {
                 self.numbers.push(column);
             }
         }
-        self.tell(probe, &known, &left, &counters, told);
+        let parts = [
+            (&known[..], BY_NAME),
+            (&left, "left out because they only number the rows"),
+            (&counters, COUNTS_NO_GENE),
+            (&quality, NO_EXPRESSION),
+        ];
+        self.tell(probe, &parts, told);
     }
 
-    fn tell(&mut self, probe: &Probe, known: &[&str], left: &[&str], counters: &[&str], told: &Told) {
+    /// Notes of which columns are what, the first of `parts` being those known by their names.
+    fn tell(&mut self, probe: &Probe, parts: &[(&[&str], &str); 4], told: &Told) {
         if self.id != 0 {
             let (name, at) = (probe.names[self.id], self.id + 1);
             self.notes.push(format!("the rows are named by column {at} ({name:?}), not by the first one"));
@@ -184,17 +221,10 @@ impl Roles {
             .words
             .iter()
             .map(|c| probe.names[*c])
-            .filter(|n| !known.contains(n) && !is_told(n))
+            .filter(|n| !parts[0].0.contains(n) && !is_told(n))
             .collect();
-        let parts = [
-            (&words[..], "of words, kept to describe the rows"),
-            (known, "kept to describe the rows, by their names (--value-columns reads them as values)"),
-            (left, "left out because they only number the rows"),
-            (counters, "left out because they count reads of no gene"),
-        ];
-        for (names, what) in parts.iter().filter(|(names, _)| !names.is_empty()) {
-            self.notes.push(format!("columns {what}: {}", listed(names)));
-        }
+        let words = (&words[..], "of words, kept to describe the rows");
+        self.notes.extend([&words].into_iter().chain(parts).filter_map(|(names, what)| said(names, what)));
     }
 
     /// Settles tables of one sample, whose columns are what a program measured in it; refuses those of no sample.
@@ -239,7 +269,7 @@ impl Roles {
 }
 
 /// Refuses names that no column has, and columns that are told to be two things.
-fn check_names(path: &Path, names: &[&str], told: &Told) -> Result<()> {
+pub(super) fn check_names(path: &Path, names: &[&str], told: &Told) -> Result<()> {
     let there: HashSet<&str> = names.iter().copied().collect();
     let lists = [
         ("--annotation-columns", &told.annotation_columns),

@@ -135,7 +135,7 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
                 path,
                 format!(
                     "column {:?} holds lists, records or string views, which are not read; leave it out or write it as plain \
-                     text or numbers",
+                     text or numbers (polars: write_parquet, or write_ipc with compat_level=polars.CompatLevel.oldest())",
                     field.text(0)
                 ),
             ));

@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::annotations::{BY_NAME, COUNTS_NO_GENE, NO_EXPRESSION, Told, check_names, said};
+use super::known::{is_about, is_counter, is_quality};
 use super::{Blocks, MatrixFile, Orientation, Picking, ReadSettings, index};
 use crate::error::{Error, Result};
 use crate::genes::Table;
@@ -38,9 +40,15 @@ pub(super) fn file(
     source: impl Columnar + 'static,
     settings: &ReadSettings,
 ) -> Result<MatrixFile> {
-    let of = |kind: Kind| -> Vec<usize> { (0..columns.len()).filter(|c| columns[*c].1 == kind).collect() };
-    let (mut numbers, texts, others) = (of(Kind::Number), of(Kind::Text), of(Kind::Other));
+    let told = &settings.told;
     let name = |column: usize| columns[column].0.as_str();
+    let names: Vec<&str> = (0..columns.len()).map(name).collect();
+    check_names(path, &names, told)?;
+    let is = |list: &[String], column: usize| list.iter().any(|other| other == name(column));
+    let of = |kind: Kind| -> Vec<usize> {
+        (0..columns.len()).filter(|c| columns[*c].1 == kind && !is(&told.drop_columns, *c)).collect()
+    };
+    let (mut numbers, texts, others) = (of(Kind::Number), of(Kind::Text), of(Kind::Other));
     let mut warnings = Vec::new();
     if let Some(first) = others.first() {
         let (path, n, name) = (path.display(), others.len(), name(*first));
@@ -48,8 +56,8 @@ pub(super) fn file(
             "{path}: {n} columns are left out: neither numbers nor text (the first is {name:?})"
         ));
     }
-    let names = columns.iter().map(|(name, _)| name.clone()).collect();
-    let mut reader = Reader { path: path.to_path_buf(), source, names, rows };
+    let owned = columns.iter().map(|(name, _)| name.clone()).collect();
+    let mut reader = Reader { path: path.to_path_buf(), source, names: owned, rows };
     let is_index =
         |c: &usize| pandas.iter().any(|index| index == name(*c)) || name(*c).starts_with("__index_");
     let mut notes = Vec::new();
@@ -68,8 +76,10 @@ pub(super) fn file(
         }
         numbers.retain(|c| *c != column);
     }
-    let told = texts.iter().find(|c| is_index(c)).copied();
-    let id = told.or(numbered.as_ref().map(|(column, _)| *column)).or(texts.first().copied());
+    let about = describing(path, &mut numbers, &names, told, &mut warnings);
+    let marked = texts.iter().find(|c| is_index(c)).copied();
+    let free = texts.iter().find(|c| !is(&told.annotation_columns, **c)).copied();
+    let id = marked.or(numbered.as_ref().map(|(column, _)| *column)).or(free);
     if numbers.is_empty() || rows == 0 {
         return Err(Error::input(path, "the matrix is empty: it has no rows or no columns of numbers"));
     }
@@ -88,10 +98,14 @@ pub(super) fn file(
         let fields = reader.texts(column)?;
         named.columns.push((name(column).to_string(), fields));
     }
+    for column in about {
+        named.columns.push((name(column).to_string(), reader.words(column)?));
+    }
+    let places = kept(path, &mut named, &told.drop_rows, &mut warnings)?;
     let corner = id.map_or(String::new(), |id| name(id).to_string());
     let headed = Table::new("gene_id", numbers.iter().map(|c| name(*c).to_string()).collect());
     let step = (settings.memory / 16 / size_of::<f32>() / rows).max(1);
-    let blocks = Headed { reader, columns: numbers, places: None, next: 0, step };
+    let blocks = Headed { reader, columns: numbers, places, next: 0, step };
     Ok(MatrixFile {
         natural: Some(Orientation::SamplesByGenes),
         habit: true,
@@ -102,6 +116,57 @@ pub(super) fn file(
         warnings,
         ..MatrixFile::new(format, named, Some(headed), Box::new(blocks))
     })
+}
+
+/// Takes the columns that are no values out of `numbers`, with a word; those that describe the rows.
+fn describing(
+    path: &Path,
+    numbers: &mut Vec<usize>,
+    names: &[&str],
+    told: &Told,
+    warnings: &mut Vec<String>,
+) -> Vec<usize> {
+    let is = |list: &[String], c: usize| list.iter().any(|name| name == names[c]);
+    let free = |c: usize| !is(&told.value_columns, c) && !is(&told.annotation_columns, c);
+    let mut take = |what: &dyn Fn(usize) -> bool| -> Vec<usize> {
+        let (taken, left) = numbers.drain(..).partition(|c| what(*c));
+        *numbers = left;
+        taken
+    };
+    let asked = take(&|c| is(&told.annotation_columns, c));
+    let known = take(&|c| free(c) && is_about(names[c]));
+    let counters = take(&|c| free(c) && is_counter(names[c]));
+    let quality = take(&|c| free(c) && is_quality(names[c]));
+    for (columns, what) in [(&known, BY_NAME), (&counters, COUNTS_NO_GENE), (&quality, NO_EXPRESSION)] {
+        let names: Vec<&str> = columns.iter().map(|c| names[*c]).collect();
+        warnings.extend(said(&names, what).map(|note| format!("{}: {note}", path.display())));
+    }
+    [asked, known].concat()
+}
+
+/// Leaves out the rows of these names and those that count reads of no gene; the places of the others, where not all stay.
+fn kept(
+    path: &Path,
+    named: &mut Table,
+    unwanted: &[String],
+    warnings: &mut Vec<String>,
+) -> Result<Option<Vec<usize>>> {
+    if let Some(name) = unwanted.iter().find(|name| !named.ids.contains(name)) {
+        return Err(Error::input(path, format!("--drop-rows: it has no row {name:?}")));
+    }
+    let counters: Vec<&str> = named.ids.iter().map(String::as_str).filter(|id| is_counter(id)).collect();
+    let note = said(&counters, COUNTS_NO_GENE).map(|note| note.replacen("columns", "rows", 1));
+    warnings.extend(note.map(|note| format!("{}: {note}", path.display())));
+    let stays = |at: &usize| !unwanted.contains(&named.ids[*at]) && !is_counter(&named.ids[*at]);
+    let places: Vec<usize> = (0..named.len()).filter(stays).collect();
+    if places.is_empty() {
+        return Err(Error::input(path, "no row is left"));
+    }
+    if places.len() == named.len() {
+        return Ok(None);
+    }
+    *named = named.select(&places);
+    Ok(Some(places))
 }
 
 /// A source whose columns must have as many values as there are rows.
@@ -122,6 +187,17 @@ impl<S: Columnar> Reader<S> {
     fn texts(&mut self, column: usize) -> Result<Vec<String>> {
         let fields = self.source.texts(column)?;
         self.check(column, fields.len()).map(|()| fields)
+    }
+
+    /// A column of numbers as words.
+    fn words(&mut self, column: usize) -> Result<Vec<String>> {
+        if let Some(whole) = self.source.whole(column)?.filter(|whole| whole.len() == self.rows) {
+            return Ok(whole.iter().map(i64::to_string).collect());
+        }
+        let mut numbers = Vec::new();
+        self.numbers(column, &mut numbers)?;
+        let word = |x: &f32| if x.is_nan() { String::new() } else { x.to_string() };
+        Ok(numbers.iter().map(word).collect())
     }
 
     fn check(&self, column: usize, n: usize) -> Result<()> {
@@ -163,7 +239,10 @@ impl<S: Columnar> Blocks for Headed<S> {
         if let Some(rows) = rows {
             self.columns = rows.iter().map(|row| self.columns[*row]).collect();
         }
-        self.places = columns.map(<[usize]>::to_vec);
+        if let Some(columns) = columns {
+            let place = |at: &usize| self.places.as_ref().map_or(*at, |places| places[*at]);
+            self.places = Some(columns.iter().map(place).collect());
+        }
         Ok(Picking::Seeking)
     }
 

@@ -251,7 +251,7 @@ impl RowError {
 fn remedy(word: &str) -> &'static str {
     if !with_commas(word) {
         return "only the first line and the first column may hold words, and columns of them (--annotation-columns, \
-                --drop-columns); missing values are NA, NaN, null or empty";
+                --drop-columns); --drop-rows leaves out a row; missing values are NA, NaN, null or empty";
     }
     let digits = word.trim().trim_start_matches(['-', '+']);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));

@@ -3,8 +3,10 @@
 
 use std::path::Path;
 
+use super::annotations::{Told, check_names};
 use super::fields::{Layout, split};
 use super::lines::Lines;
+use super::quoting::Order;
 use super::text::{Ending, TextBlocks};
 use super::{MatrixFile, Orientation, ReadSettings};
 use crate::error::{Error, Result};
@@ -25,7 +27,11 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
         return refuse(format!("line 2 is {counts:?}; {wanted} whole numbers are needed"));
     };
     let (rows, samples) = (numbers[0], numbers[1]);
-    let (words, notes) = if described { (numbers[2], numbers[3]) } else { (1, 0) };
+    let (mut words, notes) = if described { (numbers[2], numbers[3]) } else { (1, 0) };
+    let third = lines.peek_filled()?.unwrap_or_default();
+    // GTEx's files of one tissue have a column of row numbers before the names.
+    let numbered = !described && third.to_ascii_lowercase().starts_with(b"id\tname\tdescription\t");
+    words += usize::from(numbered);
     let first = words.checked_add(1).and_then(|first| Some((first, first.checked_add(samples)?)));
 
     // Lines padded with tabs, as spreadsheets write them, are cut.
@@ -49,20 +55,49 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let header = lines.expect("its line of column names")?;
     let (first, mut header) = row(&header, "line 3")?;
     let columns = header.split_off(first);
-    let headers = header.split_off(1);
+    let (id, names) = (usize::from(numbered), [&header[..], &columns].concat());
+    let (roles, kept) = arrange(path, &names, id, first, &settings.told)?;
     let mut about = Vec::new();
     for note in 0..notes {
         let line = lines.expect("its lines about samples")?;
-        let (_, mut fields) = row(&line, &format!("line {}", note + 4))?;
-        let fields = fields.drain(first..).map(|f| if f == "-666" { String::new() } else { f }).collect();
+        let (_, fields) = row(&line, &format!("line {}", note + 4))?;
+        let known = |at: &usize| if fields[*at] == "-666" { String::new() } else { fields[*at].clone() };
+        let fields = kept.iter().map(known).collect();
         about.push((line.split('\t').next().unwrap_or_default().trim_matches('"').to_string(), fields));
     }
     if columns.is_empty() {
         return refuse("the matrix is empty: it has no columns".into());
     }
-    let layout = Layout { delimiter: b'\t', skip: words, columns, trailing: true, order: None };
-    let blocks = TextBlocks::new(lines, layout, Ending::Rows(rows)).with_headers(headers);
-    let mut file = blocks.into_file("gct", header.remove(0));
+    let named = |places: &[usize]| places.iter().map(|at| names[*at].clone()).collect::<Vec<_>>();
+    let picked = [&[id][..], &roles, &kept].concat();
+    let order = (!picked.iter().copied().eq(0..names.len())).then_some(Order { fields: names.len(), picked });
+    let layout = Layout { delimiter: b'\t', skip: roles.len(), columns: named(&kept), trailing: true, order };
+    let blocks = TextBlocks::new(lines, layout, Ending::Rows(rows))
+        .with_headers(named(&roles))
+        .leaving_out(&settings.told.drop_rows);
+    let mut file = blocks.into_file("gct", names[id].clone());
     file.columns.columns = about;
+    if numbered {
+        file.notes.push(format!("{}: column \"id\" numbers the rows and is left out", path.display()));
+    }
     Ok(MatrixFile { natural: Some(Orientation::GenesBySamples), sentinel: Some(-666.0), ..file })
+}
+
+/// Which fields describe the rows and which are values, when the samples begin at `first` and the names stand at `id`.
+fn arrange(
+    path: &Path,
+    names: &[String],
+    id: usize,
+    first: usize,
+    told: &Told,
+) -> Result<(Vec<usize>, Vec<usize>)> {
+    check_names(path, &names.iter().map(String::as_str).collect::<Vec<_>>(), told)?;
+    let is = |list: &[String], at: usize| list.contains(&names[at]);
+    let (words, values): (Vec<usize>, Vec<usize>) = (id + 1..names.len())
+        .filter(|at| !is(&told.drop_columns, *at))
+        .partition(|at| *at < first || is(&told.annotation_columns, *at));
+    match values.is_empty() {
+        true => Err(Error::input(path, "no column of values is left")),
+        false => Ok((words, values)),
+    }
 }

@@ -239,7 +239,21 @@ fn is_title(ahead: &[&[u8]], told: Option<u8>) -> bool {
     // R's header of a single column has one field too, and a row of numbers below it.
     let single = at == 1 && header.len() == 2 && number(header[1].as_bytes()).is_some();
     let rows = lines.get(at + 1).is_some_and(|row| filled(row, delimiter).len() > 1);
+    // Commas in the numbers of the rows may outnumber what parts the fields: `TP53 1,234,567` with tabs.
+    if told.is_none() && is_parted_alike(lines[0], lines[1]) {
+        return false;
+    }
     !is_blank(ahead[0]) && filled(lines[0], delimiter).len() == 1 && rows && !single
+}
+
+/// Whether the delimiter of one line parts the next one into as many fields, or one more.
+fn is_parted_alike(first: &[u8], second: &[u8]) -> bool {
+    let Some(delimiter) = sniff(first).filter(|d| *d != b' ') else { return false };
+    let fields = |line: &[u8]| {
+        split(line, delimiter).map_or(0, |fields| fields.iter().filter(|field| !field.is_empty()).count())
+    };
+    let (n, next) = (fields(first), fields(second));
+    n > 1 && (next == n || next == n + 1)
 }
 
 /// Whether a comment names the columns of the numbers in `first`: as many fields, and only numbers below.
@@ -260,14 +274,31 @@ fn trim_empty(fields: &mut Words) -> bool {
     any
 }
 
-/// The delimiter that occurs most often in a line; runs of spaces where there is none.
+/// The delimiter that occurs most often in a line, outside its quotes; runs of spaces where there is none.
 fn sniff(line: &[u8]) -> Option<u8> {
-    let count = |d: u8| line.iter().filter(|b| **b == d).count();
+    let bare = outside_quotes(line);
+    let count = |d: u8| bare.iter().filter(|b| **b == d).count();
     let best = *b",;\t".iter().max_by_key(|d| count(**d)).expect("three candidates");
     match count(best) {
         0 => line.contains(&b' ').then_some(b' '),
         _ => Some(best),
     }
+}
+
+/// A line without its quoted fields; the whole line where a quote stays open.
+fn outside_quotes(line: &[u8]) -> Vec<u8> {
+    let parts = |b: Option<&u8>| b.is_none_or(|b| b",;\t ".contains(b));
+    let (mut inside, mut bare) = (false, Vec::with_capacity(line.len()));
+    for (at, byte) in line.iter().enumerate() {
+        let before = at.checked_sub(1).map(|before| &line[before]);
+        let edge = if inside { line.get(at + 1) } else { before };
+        if *byte == b'"' && parts(edge) {
+            inside = !inside;
+        } else if !inside {
+            bare.push(*byte);
+        }
+    }
+    if inside { line.to_vec() } else { bare }
 }
 
 /// Words that stand above row names.
@@ -385,6 +416,19 @@ mod tests {
             assert_eq!(verdict(&fields(first), &[fields(second)]), expected, "{first}");
         }
         assert_eq!(verdict(&fields(" 0 1 2"), &[fields("TP53 1 2 3")]), Verdict::Header);
+    }
+
+    #[test]
+    fn what_is_quoted_parts_nothing() {
+        for (line, delimiter) in [
+            ("TP53\t\"1,000,345\"\t\"2,000\"", b'\t'),
+            ("\"a;b;c\",1", b','),
+            ("MYC 3\" end\t1,5", b'\t'),
+            ("\"open,1,2", b','),
+            ("\"S 1\" \"S,2\"", b' '),
+        ] {
+            assert_eq!(sniff(line.as_bytes()), Some(delimiter), "{line}");
+        }
     }
 
     #[test]

@@ -414,7 +414,12 @@ impl Import<'_> {
             Some(names) => sides::given(names, side, table.len(), path, self.report)?,
         };
         if let Some(at) = table.ids.iter().position(String::is_empty) {
-            return Err(Error::input(path, format!("{key} {} has no name; give every {key} one", at + 1)));
+            let message = format!(
+                "{key} {} has no name; give every {key} one, or leave it out: --drop-rows \"\" (rows without a name), --drop-columns \
+                 \"\" (columns)",
+                at + 1
+            );
+            return Err(Error::input(path, message));
         }
         if self.settings.unique_names {
             let changed = names::make_unique(&mut table);

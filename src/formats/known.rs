@@ -19,7 +19,9 @@ pub(super) static ABOUT: Names = LazyLock::new(|| {
     bplength translength transcriptlength width gccontent percentagegccontent cytoband locus transcriptid \
     transcriptids sequencingid modelid modelconditionid profileid depmapid isdefaultentryformodel \
     isdefaultentryformc age sex gender batch stage grade survivaltime ostime osmonths osevent osstatus vitalstatus \
-    futime fustat numexons exoncount nexons",
+    futime fustat numexons exoncount nexons status event \
+    survivaldays daystodeath daystolastfollowup bmi rin ncounts ngenes ncountrna nfeaturerna percentmt totalcounts \
+    ngenesbycounts pctcountsmt totalcountsmt leiden louvain seuratclusters doubletscore libsize normfactors sizefactor",
     )
 });
 
@@ -57,6 +59,20 @@ pub(super) const IDS: &str = "modelid depmapid geneid geneids ensemblgeneid ense
 /// Endings of files of one sample.
 const ENDINGS: &str = ".gz .bz2 .zst .tsv .txt .csv .tab .sf .out .ReadsPerGene ReadsPerGene .genes .isoforms .results .htseq .counts \
     .count .gene_counts .augmented_star_gene_counts .augmented_star .rna_seq .abundance .fpkm_tracking";
+
+/// Endings of columns that BeadStudio, GenomeStudio and GEO put beside each sample: how sure its value is.
+const QUALITY: &str = "detection detectionpval detectionpvalue detectionp beadstderr beadstdev avgnbeads nbeads narrays arraystderr";
+
+/// Whether a column of this name says how sure another one's values are.
+pub(super) fn is_quality(name: &str) -> bool {
+    let name = plain(name);
+    name.starts_with("detection") || QUALITY.split_whitespace().any(|ending| name.ends_with(ending))
+}
+
+/// Whether a column of this name describes genes or samples.
+pub(super) fn is_about(name: &str) -> bool {
+    ABOUT.contains(plain(name).as_str())
+}
 
 /// Whether a row or column of this name counts reads that belong to no gene.
 pub(super) fn is_counter(name: &str) -> bool {

@@ -91,9 +91,13 @@ fn open_as(path: &Path, start: &[u8], settings: &ReadSettings) -> Result<MatrixF
     };
     if !(format.magic)(start) {
         let (name, begins) = (format.name, format.begins);
+        let remedy = match text::magic(start) && std::str::from_utf8(&start[..start.len().min(64)]).is_ok() {
+            true => "it looks like text: if it is the table, pass --format tsv or csv",
+            false => "is it damaged or misnamed?",
+        };
         return Err(Error::input(
             path,
-            format!("is not a {name} file: it does not begin with {begins}; is it damaged or misnamed?"),
+            format!("is not a {name} file: it does not begin with {begins}; {remedy}"),
         ));
     }
     let for_others = [
@@ -108,11 +112,10 @@ fn open_as(path: &Path, start: &[u8], settings: &ReadSettings) -> Result<MatrixF
         let message = format!("{option} is for {formats}; {path} is {}", format.name);
         return Err(Error::Usage(message));
     }
-    if settings.told.is_any() && !["csv", "tsv", "xlsx"].contains(&format.name) {
+    if let Some((option, formats)) = settings.told.unfit(format.name) {
+        let (formats, path) = (formats.join(", "), path.display());
         let message = format!(
-            "--header, --no-header, --annotation-columns, --value-columns, --drop-columns and --drop-rows are for delimited \
-             text and sheets; {} is {}",
-            path.display(),
+            "{option} is for {formats}; {path} is {}; --only-samples, --only-genes and --where choose in every format",
             format.name
         );
         return Err(Error::Usage(message));

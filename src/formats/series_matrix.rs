@@ -45,7 +45,8 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
         return Err(Error::input(path, message));
     }
     let layout = Layout { delimiter: b'\t', skip: 0, columns, trailing: true, order: None };
-    let mut file = TextBlocks::new(lines, layout, Ending::Marker(END)).into_file("series-matrix", corner);
+    let blocks = TextBlocks::new(lines, layout, Ending::Marker(END)).leaving_out(&settings.told.drop_rows);
+    let mut file = blocks.into_file("series-matrix", corner);
     fit(path, &file.columns, &mut about, &mut warnings)?;
     describe(&mut file.columns, about);
     Ok(MatrixFile { natural: Some(Orientation::GenesBySamples), warnings, ..file })

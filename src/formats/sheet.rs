@@ -51,7 +51,8 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     }
     // Told to be tab-separated: commas inside its fields are no delimiters.
     let inner = ReadSettings { format: Some("tsv".into()), sheet: None, ..settings.clone() };
-    let mut file = spooled.open(|copy| text::open_tsv(copy, &inner)).map_err(|e| in_sheet(e, &sheet))?;
+    let mut file =
+        spooled.open(|copy| text::open_tsv(copy, &inner)).map_err(|e| in_sheet(e, &sheets, chosen))?;
     file.format = name.into();
     let shown = path.display();
     if sheets.len() > 1 {
@@ -124,11 +125,12 @@ fn others(sheets: &[String], chosen: usize) -> String {
     if names.is_empty() { String::new() } else { format!("; --sheet reads another: {}", names.join(", ")) }
 }
 
-/// The error with the sheet's name before it.
-fn in_sheet(error: Error, sheet: &str) -> Error {
+/// The error with the sheet's name before it, and the names of the others behind.
+fn in_sheet(error: Error, sheets: &[String], chosen: usize) -> Error {
     match error {
         Error::Input { path, message } => {
-            Error::Input { path, message: format!("sheet {sheet:?}: {message}") }
+            let message = format!("sheet {:?}: {message}{}", sheets[chosen], others(sheets, chosen));
+            Error::Input { path, message }
         }
         other => other,
     }

@@ -87,6 +87,8 @@ pub(super) struct TextBlocks {
     headers: Vec<String>,
     /// Rows to leave out, and whether each was there.
     unwanted: HashMap<String, bool>,
+    /// How many rows were left out because they are unwanted.
+    dropped: usize,
     /// Names of counters that were left out.
     counters: Vec<String>,
     /// Rows (of those that are handed out) and columns that are wanted, ascending, where not all are.
@@ -109,6 +111,7 @@ impl TextBlocks {
             words,
             headers,
             unwanted,
+            dropped: 0,
             counters,
             some_rows: None,
             some_columns: None,
@@ -122,24 +125,26 @@ impl TextBlocks {
     }
 
     /// Leaves out the rows of these names.
-    fn leaving_out(self, names: &[String]) -> TextBlocks {
+    /// The same without the rows of these names.
+    pub fn leaving_out(self, names: &[String]) -> TextBlocks {
         TextBlocks { unwanted: names.iter().map(|name| (name.clone(), false)).collect(), ..self }
     }
 
     /// Whether a line's row is left out.
     fn leaves_out(&mut self, line: &[u8]) -> bool {
-        let rows = matches!(self.ending, Ending::File);
+        let free = matches!(self.ending, Ending::File);
         // Names of counters begin so; nothing else has to be looked at.
         let may = matches!(line.first(), Some(b'_' | b'"' | b'N' | b'n' | b'a' | b't' | b' '));
-        if !rows || self.unwanted.is_empty() && self.layout.order.is_none() && !may {
+        if self.unwanted.is_empty() && !(free && (self.layout.order.is_some() || may)) {
             return false;
         }
         let Some(id) = self.layout.name(line) else { return false };
         if let Some(there) = self.unwanted.get_mut(&id) {
             *there = true;
+            self.dropped += 1;
             return true;
         }
-        let counter = is_counter(&id);
+        let counter = free && is_counter(&id);
         self.counters.extend(counter.then_some(id));
         counter
     }
@@ -187,7 +192,9 @@ impl TextBlocks {
     fn end(&mut self) -> Result<bool> {
         self.over = true;
         let message = match self.ending {
-            Ending::Rows(n) if n != self.row => format!("has {} rows where its header says {n}", self.row),
+            Ending::Rows(n) if n != self.row + self.dropped => {
+                format!("has {} rows where its header says {n}", self.row + self.dropped)
+            }
             Ending::Marker(marker) => format!("ends before the line {marker}"),
             _ => return Ok(false),
         };

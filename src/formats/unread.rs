@@ -191,11 +191,13 @@ const TEXT: &[Kind] = &[
     ),
     kind(|s, _| json(s), "JSON", "in Python: pandas.read_json(\"FILE\").to_csv(\"matrix.csv\")"),
     kind(
+        |s, _| s.starts_with(b"^") && ["PLATFORM", "Annotation"].iter().any(|w| tag(&s[1..], w)),
+        "a table of GEO about the probes of a platform, no matrix",
+        "bring it beside one: --gene-labels FILE in import, --collapse-probes FILE in prepare",
+    ),
+    kind(
         |s, _| {
-            s.starts_with(b"^")
-                && ["DATABASE", "SAMPLE", "PLATFORM", "SERIES", "DATASET", "Annotation"]
-                    .iter()
-                    .any(|w| tag(&s[1..], w))
+            s.starts_with(b"^") && ["DATABASE", "SAMPLE", "SERIES", "DATASET"].iter().any(|w| tag(&s[1..], w))
         },
         "GEO SOFT",
         "import the series matrix (GSE…_series_matrix.txt.gz) of the same series, or in R: \

@@ -271,7 +271,7 @@ fn what_is_not_read_is_named_with_a_way_in() {
         ("c.cel", b"\x3b\x01\0\0\0\x01".to_vec(), "CEL", "justRMA"),
         ("a.soft", b"^DATABASE = GeoMiame\n!Database_name = x\n".to_vec(), "GEO SOFT", "series matrix"),
         ("b.txt", b"^SAMPLE = GSM1\n!Sample_title = x\n".to_vec(), "GEO SOFT", "series matrix"),
-        ("c.soft", b"^PLATFORM = GPL96\n".to_vec(), "GEO SOFT", "series matrix"),
+        ("c.soft", b"^SAMPLE = GSM1\n".to_vec(), "GEO SOFT", "series matrix"),
         ("a.csv", b"<!DOCTYPE html>\n<html><body>Log in</body>".to_vec(), "HTML", "download it again"),
         ("b.tsv", b"\n <HTML>\n<head>".to_vec(), "HTML", "download it again"),
         ("a.json", b"{\"genes\": [1, 2]}".to_vec(), "JSON", "read_json"),

@@ -324,7 +324,7 @@ fn columns_and_rows_can_be_told() {
     );
     place.check("sample,G1,G2\na,1,x\n", &["--annotation-columns", "G2"], "a", "G1", &[1.0]);
     place.file("m.mtx", "%%MatrixMarket matrix coordinate real general\n1 1 1\n1 1 1\n");
-    assert!(place.refusal("m.mtx", &["--drop-rows", "gene_1"]).contains("are for delimited text"));
+    assert!(place.refusal("m.mtx", &["--drop-rows", "gene_1"]).contains("--drop-rows is for csv, tsv, xlsx"));
 }
 
 #[test]

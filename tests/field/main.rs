@@ -13,3 +13,5 @@ mod run;
 mod sides;
 mod slices;
 mod tables;
+mod unlike;
+mod whole;
