@@ -486,4 +486,3 @@ impl Import<'_> {
         Ok(self.parts.missing)
     }
 }
-
