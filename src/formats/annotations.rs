@@ -183,6 +183,8 @@ impl Roles {
             let name = probe.names[column];
             let suspected = || !made_up && is_about(name);
             let unnamed = || !made_up && (column == 0 && is_unnamed(name) || is_index(name));
+            // Before the names stand ranks and row numbers, whatever they are called; two values may be any.
+            let before = || !made_up && column < self.id && probe.rows.len() > 2;
             if sets[0].contains(name) {
             } else if sets[1].contains(name) {
                 self.numbers.push(column);
@@ -192,7 +194,7 @@ impl Roles {
                 counters.push(name);
             } else if !made_up && is_quality(name) {
                 quality.push(name);
-            } else if unnamed() && probe.counts(column) {
+            } else if (unnamed() || before()) && probe.counts(column) {
                 left.push(name);
             } else if suspected() || unnamed() {
                 self.words.push(column);

@@ -62,7 +62,16 @@ pub(super) fn file(
         |c: &usize| pandas.iter().any(|index| index == name(*c)) || name(*c).starts_with("__index_");
     let mut notes = Vec::new();
     let mut numbered = None;
-    for column in numbers.clone().into_iter().filter(|c| is_index(c) || index::is_usual(name(*c))) {
+    // Before the names stand ranks and row numbers, whatever they are called; two values may be any.
+    let before = |c: &usize| {
+        rows > 2
+            && texts.first().is_some_and(|text| c < text)
+            && !is(&told.value_columns, *c)
+            && !is(&told.annotation_columns, *c)
+    };
+    for column in
+        numbers.clone().into_iter().filter(|c| is_index(c) || index::is_usual(name(*c)) || before(c))
+    {
         let whole = reader.source.whole(column)?.filter(|whole| whole.len() == rows && rows > 0);
         let (counts, name) = (whole.as_ref().is_some_and(|whole| index::counts(whole)), name(column));
         if counts && numbers.len() > 1 {

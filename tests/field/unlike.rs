@@ -222,3 +222,19 @@ fn what_is_refused_says_how_to_go_on() {
     let (store, _) = import(dir.path(), "x.xls", matrix, &["--format", "tsv"]);
     assert_eq!(ids(&store), ("S1 S2".into(), "TP53 EGFR".into()));
 }
+
+/// A column that counts the rows, before their names, is no sample, whatever it is called.
+#[test]
+fn ranks_and_row_numbers_are_no_samples() {
+    let dir = tempfile::tempdir().unwrap();
+    for (header, first) in [("idx,gene", 0), ("rank,symbol", 1), ("No.,Gene Symbol", 1)] {
+        let row = |(i, name): (usize, &str)| format!("{},{name},{i}.5,7\n", i + first);
+        let names = ["TP53", "EGFR", "MYC"];
+        let text: String = names.into_iter().enumerate().map(row).collect();
+        let (store, said) = import(dir.path(), "x.csv", &format!("{header},S1,S2\n{text}"), &[]);
+        assert_eq!(ids(&store), ("S1 S2".into(), "TP53 EGFR MYC".into()), "{said}");
+        assert!(said.contains("only number the rows"), "{said}");
+    }
+    let said = refusal(dir.path(), "list.tsv", "rank\tgene\n1\tTP53\n2\tEGFR\n3\tMYC\n", &[]);
+    assert!(said.contains("no column of values is left"), "{said}");
+}
