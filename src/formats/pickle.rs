@@ -112,10 +112,10 @@ impl Machine<'_> {
 
     /// The array's state: version, shape, type, order, items.
     fn build(&mut self) -> Option<()> {
-        if let Value::Tuple(state) = self.stack.pop()? {
-            if let (5, Some(Value::List(items))) = (state.len(), state.into_iter().last()) {
-                self.items = items.into_iter().map(plain).collect();
-            }
+        if let Value::Tuple(state) = self.stack.pop()?
+            && let (5, Some(Value::List(items))) = (state.len(), state.into_iter().last())
+        {
+            self.items = items.into_iter().map(plain).collect();
         }
         Some(())
     }

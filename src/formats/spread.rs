@@ -52,7 +52,7 @@ mod tests {
             let value = |sample: usize, gene: usize| match gene {
                 0 => -7.5,
                 1 => [0.0, f32::NAN][sample % 2],
-                _ => sample as f32 * if gene % 2 == 0 { 1.0 } else { -1.0 },
+                _ => sample as f32 * if gene.is_multiple_of(2) { 1.0 } else { -1.0 },
             };
             let mut values: Vec<f32> = (0..3 * genes).map(|i| value(i / genes, i % genes)).collect();
             let (first, rest) = values.split_at_mut(genes);

@@ -29,7 +29,7 @@ pub(super) fn unpacked(path: &Path, raw: Vec<u8>) -> Result<Vec<u8>> {
 pub(super) fn decoded<'a>(path: &Path, text: &'a [u8]) -> Result<Cow<'a, str>> {
     let utf16 = |rest: &[u8], unit: fn([u8; 2]) -> u16| -> Result<Cow<'a, str>> {
         let units = rest.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
-        let whole = rest.len() % 2 == 0;
+        let whole = rest.len().is_multiple_of(2);
         let text: Option<String> = char::decode_utf16(units).collect::<std::result::Result<_, _>>().ok();
         let text = text.filter(|_| whole);
         text.map(Cow::Owned)

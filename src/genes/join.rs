@@ -82,7 +82,7 @@ pub fn join(left: &Side, right: &Side, asked: Option<&Way>, rule: Ambiguous) -> 
 
 /// That two tables have no names in common, and what helps.
 fn strangers(left: &Side, right: &Side, report: &Report) -> Option<String> {
-    (report.found() == 0 && left.kind != right.kind && left.genes.len() > 0).then(|| {
+    (report.found() == 0 && left.kind != right.kind && !left.genes.is_empty()).then(|| {
         let ids = format!("{}: ids of kind {}, {}: of kind {}", left.name, left.kind, right.name, right.kind);
         format!("{ids}; nothing names a gene of both{NAME_THE_GENES}")
     })

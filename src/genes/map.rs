@@ -286,7 +286,7 @@ mod tests {
             let c = header.split('\t').position(|name| name == column).expect("there");
             let mut text = format!("#ID = x\n#y\n!platform_table_begin\n{header}\n");
             for (probe, gene) in [("1007_s_at", "DDR1"), ("1053_at", "---"), ("117_at", "HSPA6")] {
-                let mut fields = vec![probe, "X12345", "a title of it", "MYC", "TP53"];
+                let mut fields = [probe, "X12345", "a title of it", "MYC", "TP53"];
                 fields[c] = gene;
                 text += &(fields.join("\t") + "\n");
             }
