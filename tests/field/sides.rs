@@ -356,7 +356,7 @@ fn what_can_be_read_once_is_read_whole() {
     succeed(dir, &["import", "m.tsv", "-o", "file.gex"]);
     let expected = content(&dir.join("file.gex"));
     let fifo = "rm -f f.tsv; mkfifo f.tsv; (cat m.tsv > f.tsv &) ; $G import f.tsv -o x.gex --force";
-    let mut commands = vec![fifo, "$G import <(cat m.tsv) -o x.gex --force"].repeat(10);
+    let mut commands = [fifo, "$G import <(cat m.tsv) -o x.gex --force"].repeat(10);
     commands.extend([
         "cat m.tsv | $G import - -o x.gex --force",
         "cat m.tsv | $G import /dev/stdin -o x.gex --force",

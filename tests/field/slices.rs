@@ -10,7 +10,8 @@ use super::run::{refuse, succeed};
 const SHAPE: (usize, usize) = (37, 53);
 
 fn value(sample: usize, gene: usize) -> f32 {
-    ((sample * 31 + gene * 7) % 512) as f32 / 4.0 - 20.0 + if (sample + gene) % 3 == 0 { 0.5 } else { 0.0 }
+    ((sample * 31 + gene * 7) % 512) as f32 / 4.0 - 20.0
+        + if (sample + gene).is_multiple_of(3) { 0.5 } else { 0.0 }
 }
 
 fn sample(s: usize) -> String {

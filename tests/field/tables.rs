@@ -155,7 +155,7 @@ fn what_is_no_table_is_refused_by_place() {
         (b"\"TP53\n", "is never closed"),
         (b"TP53\n\xb5\n", "line 2 is not UTF-8 (byte 0xb5)"),
         (b"PK\x03\x04....", "save the sheet as CSV"),
-        (b"T\0P\05\03\0", "zero bytes"),
+        (b"T\x00P\x005\x003\x00", "zero bytes"),
         (b"\xFF\xFET\0P", "UTF-16"),
         (b"\x1f\x8b\x08\0\0\0", "truncated"),
     ] {

@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use genelift::store::{Store, Table};
+use genelift::genes::Table;
+use genelift::store::Store;
 
 use super::run::{refuse, succeed};
 
