@@ -227,3 +227,94 @@ fn made_up_names_match_to_the_letter_and_are_remembered() {
     succeed(dir.path(), &["prepare", "p.gex", "-o", "z.gex", "--zscore"]);
     assert_eq!(origin("z.gex"), true);
 }
+
+#[test]
+fn probes_of_a_list_go_before_its_symbols_and_the_column_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    // one probe a gene, and not the one that the list has of TP53 and MYC
+    let genes = [
+        ("1_at", "TP53"),
+        ("3_at", "MYC"),
+        ("4_at", "ESR1"),
+        ("5_at", "KRT5"),
+        ("6_at", "SEPT2"),
+        ("7_at", "EGFR"),
+    ];
+    store(dir, "p", &genes);
+    let rows = "TP53\t2_at\nMYC\t9_at\nESR1\t4_at\nKRT5\t5_at\n";
+    for (list, column) in [
+        (rows.to_string(), "(column 2)"),
+        (format!("Gene Symbol\tProbe Set ID\n{rows}"), "(column Probe Set ID)"),
+        (rows.replace('\t', ";"), "(column 2)"),
+    ] {
+        let (said, mut ids) = include(dir, &list, &[]);
+        assert!(said.contains(&format!("list.txt {column}: 2 of 4 names found, by gene id")), "{said}");
+        ids[..2].sort();
+        assert!(said.contains("not found: 2_at, 9_at") && ids[..2] == ["4_at", "5_at"], "{said} {ids:?}");
+    }
+}
+
+#[test]
+fn a_gene_above_numbers_is_no_header_and_an_unknown_header_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    store(dir, "p", &PROBES);
+    for first in ["MYC", "GATA3", "ENSG00000141510", "4_at", "NM_000546.5", "HGNC:11998"] {
+        let said = refused_or_said(dir, &format!("{first}\n7157\n4609\n"));
+        assert!(
+            (said.contains(first) || said.contains("1 of 3 names found")) && !said.contains("header"),
+            "{said}"
+        );
+    }
+    for first in ["panel", "Entrez-Nummer"] {
+        let said = refused_or_said(dir, &format!("{first}\n7157\n4609\n"));
+        assert!(said.contains(&format!("the first line (\"{first}\") is taken for the header")), "{said}");
+    }
+}
+
+fn refused_or_said(dir: &Path, list: &str) -> String {
+    std::fs::write(dir.join("list.txt"), list).unwrap();
+    let arguments =
+        ["select", "--store", "p.gex", "-n", "6", "-o", "l.tsv", "--force", "--include", "list.txt"];
+    let output = super::run::genelift(dir, &[&arguments[..], &["--unmatched", "un.tsv"]].concat());
+    let table = std::fs::read_to_string(dir.join("un.tsv")).unwrap();
+    String::from_utf8(output.stderr).unwrap() + &table
+}
+
+#[test]
+fn a_refusal_says_once_what_is_missing_and_what_helps() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    store(dir, "p", &PROBES);
+    let said = refused(dir, "7157\n4609\n672\n", &[]);
+    assert!(said.matches("the genes have no Entrez ids").count() == 3 && !said.contains("warning"), "{said}");
+    assert!(said.contains("genelift prepare STORE -o NEW --gene-labels TABLE"), "{said}");
+    // followed, the remedy works, whether the table calls the numbers so or just gene_id
+    for header in ["gene_id", "Gene", "ENTREZID"] {
+        std::fs::write(
+            dir.join("map.tsv"),
+            format!("probe_id\t{header}\n1_at\t7157\n3_at\t4609\n4_at\t2099\n"),
+        )
+        .unwrap();
+        succeed(dir, &["prepare", "p.gex", "-o", "q.gex", "--gene-labels", "map.tsv", "--force"]);
+        std::fs::write(dir.join("list.txt"), "7157\n4609\n672\n").unwrap();
+        let select =
+            ["select", "--store", "q.gex", "-n", "6", "-o", "l.tsv", "--force", "--include", "list.txt"];
+        let (_, said) = succeed(dir, &select);
+        assert!(said.contains("2 of 3 names found, by Entrez id; 2 genes; not found: 672"), "{said}");
+    }
+}
+
+#[test]
+fn a_name_that_is_there_is_not_said_to_be_there_in_another_case() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    store(dir, "p", &PROBES);
+    let (said, _) = include(dir, "4_at\nMYC\nEsr1\n", &["--match-on", "probe"]);
+    assert!(
+        said.contains("not found: MYC (it is there, as a name of another kind: see --match-on)"),
+        "{said}"
+    );
+    assert!(said.contains("Esr1 (ESR1 is there, in another case)"), "{said}");
+}
