@@ -76,9 +76,12 @@ impl Probe<'_> {
     /// Whether most of the fields that hold anything are no numbers, however numbers are written. One word alone may be a slip,
     /// unless the column is known to hold words.
     fn is_text(&self, column: usize) -> bool {
-        let held = || self.fields(column).filter(|field| !missing(field.as_bytes()));
-        let words = held().filter(|field| number(field.as_bytes()).is_none() && !with_commas(field)).count();
-        words * 2 > held().count() && (words > 1 || is_about(self.names[column]))
+        let (mut held, mut words) = (0, 0);
+        for field in self.fields(column).filter(|field| !missing(field.as_bytes())) {
+            held += 1;
+            words += usize::from(number(field.as_bytes()).is_none() && !with_commas(field));
+        }
+        words * 2 > held && (words > 1 || is_about(self.names[column]))
     }
 
     /// Whether the fields count the rows, from 0 or from 1.

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 const PROBE: usize = 200;
 
 /// Fields that are looked at.
-const PROBE_FIELDS: usize = 100_000;
+const PROBE_FIELDS: usize = 25_000;
 
 /// What the top of a file tells.
 pub(super) struct Head {

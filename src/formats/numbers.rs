@@ -13,13 +13,15 @@ const MISSING: [&str; 21] = [
 /// Whether a field is empty or one of the spellings of a missing value.
 pub(super) fn missing(field: &[u8]) -> bool {
     let field = field.trim_ascii();
-    field.is_empty() || MISSING.iter().any(|m| field.eq_ignore_ascii_case(m.as_bytes()))
+    // A number, most likely; no spelling ends so.
+    let digit = field.last().is_some_and(u8::is_ascii_digit);
+    !digit && (field.is_empty() || MISSING.iter().any(|m| field.eq_ignore_ascii_case(m.as_bytes())))
 }
 
 /// A number, with spaces around it, a leading plus, or one of the spellings of a missing value (NaN).
 pub(super) fn number(field: &[u8]) -> Option<f32> {
     let field = field.trim_ascii();
-    if field.is_empty() || MISSING.iter().any(|m| field.eq_ignore_ascii_case(m.as_bytes())) {
+    if missing(field) {
         return Some(f32::NAN);
     }
     let unsigned = field.strip_prefix(b"+").unwrap_or(field);
