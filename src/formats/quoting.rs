@@ -56,9 +56,22 @@ fn closing(line: &[u8], start: usize, parts: impl Fn(&u8) -> bool) -> Result<usi
 pub(super) fn unquote(field: &str) -> String {
     let quoted = field.strip_prefix('"').and_then(|rest| rest.rsplit_once('"'));
     match quoted {
-        Some((inner, rest)) => (inner.replace("\"\"", "\"").replace("\\\"", "\"") + rest).trim().to_string(),
+        Some((inner, rest)) => (unescape(inner) + rest).trim().to_string(),
         None => field.trim().to_string(),
     }
+}
+
+/// Quotes inside a quoted field stand for one each: doubled, or behind R's backslash.
+fn unescape(inner: &str) -> String {
+    let (mut out, mut rest) = (String::new(), inner);
+    while let Some(at) = rest.find('"') {
+        let (before, behind) = (&rest[..at], &rest[at + 1..]);
+        let doubled = behind.strip_prefix('"');
+        out += if doubled.is_some() { before } else { before.strip_suffix('\\').unwrap_or(before) };
+        out.push('"');
+        rest = doubled.unwrap_or(behind);
+    }
+    out + rest
 }
 
 /// The fields of a row in another order: its name, what describes it, its numbers. The rest is left out.
@@ -105,6 +118,7 @@ mod tests {
             ("MYC 3\" end\t1\t5\" to 3\"", b'\t', vec!["MYC 3\" end", "1", "5\" to 3\""]),
             ("\"a b\" 1  \"c\"\t2 ", b' ', vec!["a b", "1", "c", "2"]),
             ("\"3\\\" end\" 1", b' ', vec!["3\" end", "1"]),
+            ("\"g0\\\"\".\"\t1", b'\t', vec!["g0\\\".", "1"]), // a backslash before a doubled quote is one
             ("\"a\\\" 1", b' ', vec!["a\\", "1"]),
             ("\"a \\\"b\\\"\" 1", b' ', vec!["a \"b\"", "1"]),
             ("\"a\\\",\"b\"", b',', vec!["a\\", "b"]),
