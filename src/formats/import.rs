@@ -15,7 +15,7 @@ use super::parts::{Part, Parts};
 use super::pipe::Held;
 use super::slice::Wanted;
 use super::spread::Spread;
-use super::{MatrixFile, Missing, Orientation, Picking, ReadSettings, Slice, names, sides, triples};
+use super::{MatrixFile, Missing, Orientation, Picking, ReadSettings, Slice, known, names, sides, triples};
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
 use crate::genes::{Labels, Table, shown};
@@ -159,6 +159,9 @@ fn import_files(
         report(Event::Warning(format!("{missing} missing values: {}", settings.missing.outcome())));
     }
     warn_constant(&genes, &spread, report);
+    for (table, what) in [(&genes, "genes"), (&samples, "samples")] {
+        warn_unlikely(table, what, &settings.read.told.value_columns, report);
+    }
     let mut record = serde_json::json!({
         "rows": rows_are, "missing": settings.missing, "missing_values": missing, "genes_left_out": left_out,
     });
@@ -179,6 +182,20 @@ fn warn_constant(genes: &Table, spread: &Spread, report: Reporter) {
             constant.len(),
             genes.len(),
             shown(genes, *first)
+        )));
+    }
+}
+
+/// What is called as programs call a description or a sum is kept, since it was told or nothing else says what it is; not
+/// without a word.
+fn warn_unlikely(table: &Table, what: &str, told: &[String], report: Reporter) {
+    let unlikely = |id: &&String| known::is_unlikely(id) && !told.contains(id);
+    let found: Vec<String> = table.ids.iter().filter(unlikely).map(|id| format!("{id:?}")).collect();
+    if let Some(first) = found.first() {
+        report(Event::Warning(format!(
+            "{} of the {what} have names that descriptions and sums have, such as {first}; if they are none, leave them out with \
+             --drop-rows or --drop-columns",
+            found.len()
         )));
     }
 }

@@ -74,6 +74,14 @@ pub(super) fn is_about(name: &str) -> bool {
     ABOUT.contains(plain(name).as_str())
 }
 
+/// Names of rows and columns that sum others up.
+const SUMMARIES: [&str; 8] = ["total", "totals", "grandtotal", "sum", "mean", "median", "average", "sd"];
+
+/// Whether a row or column of this name is hardly a gene or a sample, though it may hold numbers.
+pub(super) fn is_unlikely(name: &str) -> bool {
+    is_about(name) || SUMMARIES.contains(&plain(name).as_str())
+}
+
 /// Whether a row or column of this name counts reads that belong to no gene.
 pub(super) fn is_counter(name: &str) -> bool {
     name.starts_with(['_', 'n', 'N', 'a', 't']) && COUNTERS.contains(name)

@@ -238,3 +238,30 @@ fn ranks_and_row_numbers_are_no_samples() {
     let said = refusal(dir.path(), "list.tsv", "rank\tgene\n1\tTP53\n2\tEGFR\n3\tMYC\n", &[]);
     assert!(said.contains("no column of values is left"), "{said}");
 }
+
+/// Rows of a sheet that describe its samples or sum its genes up hold numbers as genes do: kept, with a word.
+#[test]
+fn rows_that_are_hardly_genes_are_said() {
+    let dir = tempfile::tempdir().unwrap();
+    for (row, genes) in [
+        ("age,40,50", "TP53 EGFR age"),
+        ("Total,3,6", "TP53 EGFR Total"),
+        ("Lib.Size,3,6", "TP53 EGFR Lib.Size"),
+    ] {
+        let text = format!("gene,S1,S2\nTP53,1,2\nEGFR,2,4\n{row}\n");
+        let (store, said) = import(dir.path(), "a.csv", &text, &["--orientation", "genes-by-samples"]);
+        let name = row.split(',').next().unwrap();
+        assert_eq!(ids(&store), ("S1 S2".into(), genes.into()));
+        assert!(
+            said.contains(&format!("names that descriptions and sums have, such as \"{name}\"")),
+            "{said}"
+        );
+        let options = ["--orientation", "genes-by-samples", "--drop-rows", name];
+        let (store, said) = import(dir.path(), "a.csv", &text, &options);
+        assert_eq!(
+            (ids(&store).1.as_str(), said.contains("descriptions and sums")),
+            ("TP53 EGFR", false),
+            "{said}"
+        );
+    }
+}
