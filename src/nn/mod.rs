@@ -7,6 +7,7 @@ pub mod feed;
 pub mod history;
 pub mod model;
 pub mod network;
+mod optimizer;
 pub mod scaling;
 pub mod settings;
 pub mod tensors;

@@ -8,10 +8,11 @@ use super::feed::{Feed, Resident};
 use super::history::{self, Epoch};
 use super::model::{Layer, Model, Shape};
 use super::network::{InputBuffers, LayerBuffers, LossBuffers, Network};
+use super::optimizer::optimizer;
 use super::scaling;
-use super::settings::{BETAS, Optimizer, Precision, TrainSettings, corrections};
+use super::settings::{Precision, TrainSettings, corrections};
 use crate::device::random::Stream;
-use crate::device::recording::{Call, Element, Matrix, Recording, Step, Update};
+use crate::device::recording::{Call, Element, Matrix, Recording, Step};
 use crate::device::{Executor, Program};
 use crate::error::{Error, Result};
 use crate::interrupt;
@@ -483,62 +484,6 @@ impl Validation<'_> {
 /// Column sums of a loss table.
 pub(crate) fn sums(table: &[f32]) -> (f64, f64) {
     table.chunks_exact(2).fold((0.0, 0.0), |(a, b), pair| (a + f64::from(pair[0]), b + f64::from(pair[1])))
-}
-
-/// Moments on the device, by layer (weight, bias), and the updates that use them.
-type OptimizerState = (Vec<(Vec<Matrix>, Vec<Matrix>)>, Vec<(Update, Update)>);
-
-fn optimizer(
-    executor: &mut dyn Executor,
-    settings: &TrainSettings,
-    network: &Network,
-    saved: &[(Moments, Moments)],
-) -> Result<OptimizerState> {
-    let mut parameter = |layer: &LayerBuffers,
-                         name: String,
-                         value: Matrix,
-                         l2: f32,
-                         saved: Option<&Moments>|
-     -> Result<_> {
-        let mut make = |which: &str, saved: Option<&Vec<f32>>| -> Result<Matrix> {
-            let name = format!("{name}.{which}");
-            let matrix = executor.matrix(&name, value.rows, value.cols, Element::F32)?;
-            if let Some(values) = saved.filter(|v| !v.is_empty()) {
-                layer.write(executor, matrix, values)?;
-            }
-            Ok(matrix)
-        };
-        let first = make("first", saved.map(|m| &m.first))?;
-        Ok(match settings.optimizer {
-            Optimizer::Adam => {
-                let second = make("second", saved.map(|m| &m.second))?;
-                let (beta1, beta2) = BETAS;
-                let update =
-                    Update::Adam { value, first, second, l2, beta1, beta2, epsilon: settings.epsilon as f32 };
-                (vec![first, second], update)
-            }
-            Optimizer::Sgd => {
-                let update =
-                    Update::Sgd { value, velocity: first, l2, momentum: settings.momentum as f32, rate: 1.0 };
-                (vec![first], update)
-            }
-        })
-    };
-    let (mut moments, mut updates) = (Vec::new(), Vec::new());
-    for (i, layer) in network.layers.iter().enumerate() {
-        let saved = saved.get(i);
-        let (wm, wu) = parameter(
-            layer,
-            format!("optimizer.{i}.weight"),
-            layer.weight,
-            settings.l2 as f32,
-            saved.map(|s| &s.0),
-        )?;
-        let (bm, bu) = parameter(layer, format!("optimizer.{i}.bias"), layer.bias, 0.0, saved.map(|s| &s.1))?;
-        moments.push((wm, bm));
-        updates.push((wu, bu));
-    }
-    Ok((moments, updates))
 }
 
 /// The first parameter that is not finite, by its name in the model's file.
