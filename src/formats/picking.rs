@@ -27,7 +27,7 @@ pub(super) fn pick(
 ) -> Result<Picking> {
     let picking = file.blocks.pick(some, columns)?;
     if picking == Picking::Not {
-        let all = std::mem::replace(&mut file.blocks, Box::new(Nothing));
+        let all = std::mem::replace(&mut file.blocks, Box::new(super::Nothing));
         let (rows, columns) = (some.map(<[usize]>::to_vec), columns.map(<[usize]>::to_vec));
         file.blocks = Box::new(Thinned { all, rows, columns, width: file.columns.len(), seen: 0, next: 0 });
     }
@@ -50,18 +50,6 @@ pub(super) fn row_names(path: &Path, settings: &ReadSettings) -> Result<Table> {
     let mut rows = Table::new("", ids);
     rows.columns.extend(file.blocks.row_columns());
     Ok(rows)
-}
-
-struct Nothing;
-
-impl Blocks for Nothing {
-    fn next(&mut self, _ids: &mut Vec<String>, _values: &mut Vec<f32>) -> Result<bool> {
-        Ok(false)
-    }
-
-    fn done(&self) -> f64 {
-        1.0
-    }
 }
 
 /// Rows and columns taken out of blocks that hold all of them.

@@ -63,7 +63,7 @@ impl Spooled {
         for text in file.warnings.iter_mut().chain(&mut file.notes) {
             *text = self.rename(text);
         }
-        let inner = std::mem::replace(&mut file.blocks, Box::new(Nothing));
+        let inner = std::mem::replace(&mut file.blocks, Box::new(super::Nothing));
         file.blocks = Box::new(Renamed { inner, spooled: self });
         Ok(file)
     }
@@ -158,18 +158,5 @@ impl Blocks for Renamed {
 
     fn row_columns(&mut self) -> Vec<(String, Vec<String>)> {
         self.inner.row_columns()
-    }
-}
-
-/// Stands where blocks were taken out.
-struct Nothing;
-
-impl Blocks for Nothing {
-    fn next(&mut self, _ids: &mut Vec<String>, _values: &mut Vec<f32>) -> Result<bool> {
-        Ok(false)
-    }
-
-    fn done(&self) -> f64 {
-        1.0
     }
 }
