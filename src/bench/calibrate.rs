@@ -120,7 +120,7 @@ impl Clock<'_> {
         Ok(total)
     }
 
-    /// A product's last row, and its seconds: the best of a few.
+    /// A product's rows, and its seconds: the best of a few.
     fn one(&mut self, (layout, [m, n, k]): &Shape, tuning: Tuning, half: bool) -> Result<(Vec<f32>, f64)> {
         let executor = &mut *self.executor;
         executor.tune(tuning);
@@ -153,12 +153,12 @@ impl Clock<'_> {
             executor.wait()?;
             least = least.min(start.elapsed().as_secs_f64() / 4.0);
         }
-        Ok((executor.read(out, m - 1, 1)?, least))
+        Ok((executor.read(out, 0, *m)?, least))
     }
 }
 
 /// Tries every candidate for each entry of the table by turns, keeping the best, then cooperative matrices for f16 operands: they
-/// are kept where every product's last row is that of the scalar kernel and the sum of times is lower. Frees what was on the device.
+/// are kept where every product is that of the scalar kernel and the sum of times is lower. Frees what was on the device.
 ///
 /// # Errors
 /// [`crate::Error::Device`].
@@ -180,9 +180,10 @@ pub fn calibrate(
     let workgroups: &[usize] =
         if kind == Kind::Software { &[1, 4, 16] } else { &[32, 64, 128, 256, 512, 1024] };
     let entries = [Change::Large, Change::Medium, Change::Small];
-    let changes = entries.iter().flat_map(|entry| tiles.iter().map(|tile| entry(*tile)));
-    let changes = changes.chain(workgroups.iter().copied().map(Change::Workgroups));
-    let changes: Vec<Change> = changes.chain([Change::Unchecked]).collect();
+    // without checks first: tiles chosen on slower code are other tiles
+    let changes = [Change::Unchecked].into_iter();
+    let changes = changes.chain(entries.iter().flat_map(|entry| tiles.iter().map(|tile| entry(*tile))));
+    let changes: Vec<Change> = changes.chain(workgroups.iter().copied().map(Change::Workgroups)).collect();
     report(Event::Started { task: "calibration".into(), total: Some(changes.len() as u64), unit: "tables" });
     for (done, change) in changes.into_iter().enumerate() {
         let tuning = change.to(best);
