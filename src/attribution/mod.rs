@@ -144,8 +144,7 @@ pub struct Attribution {
 
 /// A batch's chain of multipliers takes at most this much device memory.
 const CHAIN_BYTES: usize = 128 << 20;
-/// And at most this many samples; with one row a sample, that many rows.
-const BATCH: usize = 64;
+/// With one row a sample, at most this many rows; with one a neuron, as many samples as the executor is best at.
 const BATCH_ROWS: usize = 512;
 
 /// Scores every gene. With `per_node`, the scores of each neuron are kept too.
@@ -172,7 +171,7 @@ pub fn attribute(
     let average = settings.aggregate == Aggregate::Mean && !per_node;
     let seeds = if average { 1 } else { neurons };
     let widest = encoder.iter().map(|layer| layer.outputs).max().unwrap_or(1);
-    let most = if average { BATCH_ROWS } else { BATCH };
+    let most = if average { BATCH_ROWS } else { executor.samples_at_once() };
     let half = settings.precision == Precision::F16;
     let batch = (CHAIN_BYTES / (4 * seeds * widest)).clamp(1, most).min(samples.len());
 

@@ -40,6 +40,10 @@ pub trait Executor {
     /// The adapter's name, as messages show it.
     fn name(&self) -> &str;
 
+    /// Samples that DeepLIFT of all neurons is best done for at once: no tile of its product holds rows of two neurons, so they should
+    /// fill tiles.
+    fn samples_at_once(&self) -> usize;
+
     /// A new matrix, all zeros. `name` is used in messages.
     ///
     /// # Errors

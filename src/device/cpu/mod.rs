@@ -134,6 +134,10 @@ impl Executor for CpuExecutor {
         &self.name
     }
 
+    fn samples_at_once(&self) -> usize {
+        64
+    }
+
     fn matrix(&mut self, name: &str, rows: usize, cols: usize, element: Element) -> Result<Matrix> {
         let id = u32::try_from(self.matrices.len())
             .map_err(|_| self.error(format!("more than {} matrices", u32::MAX)))?;
