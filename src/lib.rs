@@ -61,6 +61,7 @@ pub mod genes;
 pub mod infer;
 pub mod interrupt;
 pub mod nn;
+pub mod pipeline;
 pub mod prepare;
 pub mod progress;
 pub mod select;

@@ -67,7 +67,7 @@ impl Matrix {
 }
 
 /// A layer's nonlinearity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
     /// 1 / (1 + e^−z)
@@ -81,7 +81,7 @@ pub enum Activation {
 }
 
 /// The data term of the loss, summed here; means are taken by `Step::gradient_scale` and the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Loss {
     /// |x̂ − x|; its derivative is sign(x̂ − x), sign(0) = 0

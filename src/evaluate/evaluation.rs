@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::statistics::{mean, quantile, sorted};
 use super::{Figures, Permutation, optional};
@@ -27,7 +27,7 @@ pub struct Evaluation {
 }
 
 /// The evaluation in a few numbers; MAE in the store's units.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Samples compared.
     pub samples: usize,

@@ -36,7 +36,7 @@ pub use random::random;
 pub use variance::variance;
 
 /// How landmarks are chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// Greedy against what is already explained, aimed at the data or at the autoencoder's reconstruction of it
