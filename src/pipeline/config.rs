@@ -6,7 +6,6 @@
 use std::path::{Component, Path, PathBuf};
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::settings::{General, Options, is_file};
@@ -52,29 +51,25 @@ pub struct Config {
     pub said: serde_json::Value,
 }
 
-/// The table `[import]`.
-#[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+/// The table `[import]`: the options of `import`, and
+#[derive(clap::Args, Debug, Clone, Default)]
 pub struct ImportTable {
     /// Matrix files or 10x directories; several are joined by samples, with the genes that all of them have
     #[arg(long, value_name = "FILES")]
     pub files: Vec<PathBuf>,
     /// How to read them.
     #[command(flatten)]
-    #[serde(flatten)]
     pub options: import::Options,
 }
 
-/// The table `[select]`.
-#[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+/// The table `[select]`: the options of `select`, and
+#[derive(clap::Args, Debug, Clone, Default)]
 pub struct SelectTable {
     /// How many landmarks
     #[arg(long, value_name = "N")]
     pub n: usize,
     /// How to choose them.
     #[command(flatten)]
-    #[serde(flatten)]
     pub options: select::Options,
 }
 
@@ -121,12 +116,15 @@ impl Config {
     fn of(path: &Path, table: Table) -> Result<Config> {
         let said = serde_json::to_value(&table).unwrap_or_default();
         let mut file = File { path, place: Place(path.parent().unwrap_or(Path::new(""))), table };
-        let mut import: ImportTable = file.table("import", &[import::Options::FILES, &["files"]])?;
+        let import = file.take("import")?;
+        let import = file.import("import", import)?;
         let prepare: prepare::Options = file.options("prepare")?;
         let split: split::Options = file.options("split")?;
         let mut train: Option<train::Options> = file.part("train")?;
         let mut attribute: attribute::Options = file.options("attribute")?;
-        let mut select: SelectTable = file.table("select", &[select::Options::FILES])?;
+        let mut table = file.take("select")?;
+        let n = file.key("select", &mut table, "n", &[])?.unwrap_or(0);
+        let mut select = SelectTable { n, options: file.read("select", table, select::Options::FILES)? };
         let lists = file.lists()?;
         let fit = file.part("fit")?;
         let compare = file.part("compare")?;
@@ -135,11 +133,11 @@ impl Config {
         let general: General = file.rest()?;
 
         let missing = |key: &str| Error::input(path, format!("the key \"{key}\" is missing"));
-        if import.files.is_empty() {
-            return Err(missing("files\" in the table \"[import]"));
-        }
         if select.n == 0 {
-            return Err(missing("n\" in the table \"[select]"));
+            return Err(Error::input(
+                path,
+                "the key \"n\" is missing in the table [select]: how many landmarks",
+            ));
         }
         let output = general.output.ok_or_else(|| missing("output"))?;
         attribute.preset = attribute.preset.or(general.preset);
@@ -149,7 +147,6 @@ impl Config {
         if general.preset == Some(Preset::Paper) && train.is_some() {
             select.options.strategy.get_or_insert(Strategy::Top);
         }
-        import.files.retain(|file| !file.as_os_str().is_empty());
         let config = Config {
             output,
             seed: general.seed.unwrap_or(0),
@@ -194,8 +191,8 @@ impl Place<'_> {
     }
 
     /// Resolves the names of files among a table's values.
-    fn resolve_in(&self, table: &mut Table, keys: &[&[&str]]) {
-        for key in keys.iter().copied().flatten() {
+    fn resolve_in(&self, table: &mut Table, keys: &[&str]) {
+        for key in keys {
             match table.get_mut(*key) {
                 Some(Value::String(text)) => self.resolve_text(text),
                 Some(Value::Array(values)) => values.iter_mut().for_each(|value| {
@@ -237,13 +234,39 @@ impl File<'_> {
         }
     }
 
-    fn table<T: DeserializeOwned>(&mut self, name: &str, files: &[&[&str]]) -> Result<T> {
+    fn options<O: Options>(&mut self, name: &str) -> Result<O> {
         let table = self.take(name)?;
-        self.read(name, table, files)
+        self.read(name, table, O::FILES)
     }
 
-    fn options<O: Options>(&mut self, name: &str) -> Result<O> {
-        self.table(name, &[O::FILES])
+    /// Takes one key out of a table.
+    fn key<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        table: &mut Table,
+        key: &str,
+        files: &[&str],
+    ) -> Result<Option<T>> {
+        let Some(value) = table.remove(key) else { return Ok(None) };
+        let mut alone = Table::from_iter([(key.to_string(), value)]);
+        self.place.resolve_in(&mut alone, files);
+        let value = alone.remove(key).expect("it was put there");
+        let wrong = |e: toml::de::Error| {
+            Error::input(self.path, format!("table [{name}]: key \"{key}\": {}", e.message()))
+        };
+        value.try_into().map(Some).map_err(wrong)
+    }
+
+    /// A table of `import`, with its files.
+    fn import(&self, name: &str, mut table: Table) -> Result<ImportTable> {
+        let files: Vec<PathBuf> = self.key(name, &mut table, "files", &["files"])?.unwrap_or_default();
+        if files.is_empty() {
+            return Err(Error::input(
+                self.path,
+                format!("the key \"files\" is missing in the table [{name}]"),
+            ));
+        }
+        Ok(ImportTable { files, options: self.read(name, table, import::Options::FILES)? })
     }
 
     /// Options of a stage that can be left out by `NAME = false`.
@@ -276,7 +299,7 @@ impl File<'_> {
 
     fn lists(&mut self) -> Result<Vec<(String, select::Options)>> {
         let lists = self.tables("lists")?.into_iter().map(|(name, table)| {
-            let options = self.read(&format!("lists.{name}"), table, &[select::Options::FILES])?;
+            let options = self.read(&format!("lists.{name}"), table, select::Options::FILES)?;
             Ok((name, options))
         });
         lists.collect()
@@ -290,15 +313,8 @@ impl File<'_> {
                 None => Table::new(),
                 Some(_) => return Err(Error::input(self.path, format!("[{place}.prepare] must be a table"))),
             };
-            let prepare = self.read(&format!("{place}.prepare"), prepare, &[prepare::Options::FILES])?;
-            let import: ImportTable = self.read(&place, table, &[import::Options::FILES, &["files"]])?;
-            match import.files.is_empty() {
-                true => Err(Error::input(
-                    self.path,
-                    format!("the key \"files\" is missing in the table [{place}]"),
-                )),
-                false => Ok((name, TestTable { import, prepare })),
-            }
+            let prepare = self.read(&format!("{place}.prepare"), prepare, prepare::Options::FILES)?;
+            Ok((name, TestTable { import: self.import(&place, table)?, prepare }))
         });
         tests.collect()
     }
@@ -323,11 +339,11 @@ impl File<'_> {
             );
             return Err(Error::input(self.path, message));
         }
-        self.read("", table, &[General::FILES])
+        self.read("", table, General::FILES)
     }
 
     /// A table as options; a mistake is told with its key.
-    fn read<T: DeserializeOwned>(&self, name: &str, mut table: Table, files: &[&[&str]]) -> Result<T> {
+    fn read<T: DeserializeOwned>(&self, name: &str, mut table: Table, files: &[&str]) -> Result<T> {
         self.place.resolve_in(&mut table, files);
         let parse = |table: Table| Value::Table(table).try_into::<T>();
         let Err(whole) = parse(table.clone()) else {
@@ -428,9 +444,7 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         let message = |text: &str, changes: &[&str]| read(text, changes).unwrap_err().to_string();
-        assert!(
-            message("output = \"x\"\n", &[]).contains("key \"files\" in the table \"[import]\" is missing")
-        );
+        assert!(message("output = \"x\"\n", &[]).contains("key \"files\" is missing in the table [import]"));
         assert!(message(FILE, &["train.epoch=3"]).contains("table [train]: unknown field `epoch`"));
         assert!(message(FILE, &["train.epochs=x"]).contains("table [train]: key \"epochs\""));
         assert!(message(FILE, &["import.labels=3"]).contains("table [import]: key \"labels\""));

@@ -90,9 +90,9 @@ impl Verdict {
     }
 }
 
-/// "better by 4.2 % (3.9 to 4.5)".
-fn beside(pair: &PairFacts) -> String {
-    let Some((a, b)) = pair.means else { return "not comparable".into() };
+/// "better than random draws by 4.2 % (3.9 to 4.5)".
+fn beside(pair: &PairFacts, what: &str) -> String {
+    let Some((a, b)) = pair.means else { return format!("not comparable with {what}") };
     let percent = |x: f64| 100.0 * x / b;
     let interval = |low: f64, high: f64| match pair.interval {
         None => String::new(),
@@ -101,9 +101,11 @@ fn beside(pair: &PairFacts) -> String {
     let (low, high) = pair.interval.unwrap_or_default();
     let (low, high) = (percent(low), percent(high));
     match Verdict::of(pair) {
-        Verdict::Better => format!("better by {:.1} %{}", percent(b - a), interval(-high, -low)),
-        Verdict::Worse => format!("worse by {:.1} %{}", percent(a - b), interval(low, high)),
-        Verdict::Open => format!("no different{}", interval(-high, -low)),
+        Verdict::Better => format!("better than {what} by {:.1} %{}", percent(b - a), interval(-high, -low)),
+        Verdict::Worse => format!("worse than {what} by {:.1} %{}", percent(a - b), interval(low, high)),
+        Verdict::Open => {
+            format!("no different from {what}, {:+.1} %{}", percent(b - a), interval(-high, -low))
+        }
     }
 }
 
@@ -205,11 +207,11 @@ impl Summary<'_> {
             };
             let beside: Vec<String> = [("random", "random draws"), ("l1000", "L1000")]
                 .into_iter()
-                .filter_map(|(what, called)| Some(format!("than {called} {}", beside(against(what)?))))
+                .filter_map(|(what, called)| Some(beside(against(what)?, called)))
                 .collect();
             let word = if i == 0 { "Verdict" } else { "" };
             if !beside.is_empty() {
-                let _ = writeln!(text, "{word:<11} {}: {}", list.name, beside.join("; "));
+                let _ = writeln!(text, "{word:<11} {}: {}", list.name, beside.join(",\n              "));
             }
         }
         text
