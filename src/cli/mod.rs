@@ -11,6 +11,7 @@ mod export;
 mod fit;
 mod import;
 mod info;
+mod init;
 mod predict;
 mod prepare;
 mod progress;
@@ -20,6 +21,7 @@ mod select;
 mod simulate;
 mod split;
 mod train;
+mod verify;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -81,8 +83,12 @@ enum Command {
     Predict(predict::Args),
     /// Compare sets of landmarks, and random ones, by what they predict on held-out samples
     Compare(compare::Args),
-    /// Do all of it, from matrix file to landmarks, as a configuration file says; resumable stage by stage
+    /// Look at files and write a commented configuration that runs
+    Init(init::Args),
+    /// Do all of it, from matrix files to a verdict, as a configuration file says; the same command again goes on
     Run(run::Args),
+    /// Check that files and folders are what genelift wrote
+    Verify(verify::Args),
     /// Measure what this machine can do, and how close each stage comes to it
     Bench(bench::Args),
     /// List the adapters that can compute, and which one `--device auto` takes
@@ -203,7 +209,9 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Fit(args) => fit::run(args, report),
         Command::Predict(args) => predict::run(args, report),
         Command::Compare(args) => compare::run(args, report),
+        Command::Init(args) => init::run(args, report),
         Command::Run(args) => run::run(args, report),
+        Command::Verify(args) => verify::run(args),
         Command::Bench(args) => bench::run(args, report),
         Command::Devices(args) => devices::run(args),
         Command::Completions { shell } => {

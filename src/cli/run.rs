@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::print;
 use crate::error::{Error, Result};
 use crate::pipeline::config::Config;
+use crate::pipeline::keys::page;
 use crate::pipeline::runner::{Again, Run};
 use crate::pipeline::summary::summary;
 use crate::progress::Reporter;
@@ -13,7 +14,8 @@ use crate::progress::Reporter;
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The configuration (TOML); paths in it are relative to its directory
-    config: PathBuf,
+    #[arg(required_unless_present = "keys")]
+    config: Option<PathBuf>,
     /// Change a setting of the configuration, e.g. train.epochs=20
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -37,6 +39,12 @@ pub struct Args {
     /// Start anew, whatever is in the folder
     #[arg(long)]
     force: bool,
+    /// Print the page of all keys that a configuration can have
+    #[arg(long, exclusive = true)]
+    keys: bool,
+    /// Say what will be done, what is kept and why, with estimates of time, memory and disk; do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Runs the command.
@@ -44,7 +52,8 @@ pub struct Args {
 /// # Errors
 /// Those of the configuration and of the stages.
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
-    let mut config = Config::read(&args.config, &args.set)?;
+    let Some(path) = args.config.as_ref().filter(|_| !args.keys) else { return print(&page()) };
+    let mut config = Config::read(path, &args.set)?;
     config.seed = args.seed.unwrap_or(config.seed);
     config.threads = args.threads.or(config.threads);
     config.device = args.device.clone().unwrap_or(config.device);
@@ -53,6 +62,10 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         return Err(Error::Usage("--threads 0: at least one thread is needed".into()));
     }
     let again = Again { from: args.from.clone(), all: args.force };
-    let done = Run::open(&config, again, report)?.go()?;
+    let mut run = Run::open(&config, again, report)?;
+    if args.dry_run {
+        return print(&run.forecast()?);
+    }
+    let done = run.go()?;
     print(&summary(&config, &done)?)
 }

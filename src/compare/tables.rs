@@ -11,7 +11,7 @@ use crate::evaluate::statistics::{mean, quantile, sd, sorted};
 use crate::evaluate::{Figures, optional};
 use crate::genes::writer::write_rows;
 use crate::genes::{Names, Table};
-use crate::store::atomic;
+use crate::store::{atomic, sealed};
 use crate::visible;
 
 /// Columns of `summary.tsv` that are averaged over draws.
@@ -286,11 +286,12 @@ pub fn write(
         ("overlap.tsv", overlap(plan)),
         ("sets.tsv", sets(plan, names)),
     ];
+    let names = files.each_ref().map(|(name, _)| *name);
     for (name, mut lines) in files {
         let rows = lines.split_off(1);
         write_rows(&dir.join(name), true, lines.remove(0), rows)?;
     }
-    atomic::write_text(&dir.join("compare.json"), &format!("{notes:#}\n"))
+    sealed::seal(dir, "compare", &names, notes.clone())
 }
 
 /// The comparison for a reader: of each test store the sets by MAE, best first, among them the random draws.

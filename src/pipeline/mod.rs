@@ -15,15 +15,21 @@
 pub mod choice;
 pub mod config;
 pub mod content;
+pub mod cost;
 pub mod flow;
+pub mod init;
+pub mod keys;
 pub mod plan;
 pub mod record;
 pub mod runner;
 pub mod settings;
 pub mod stages;
 pub mod summary;
+pub mod verify;
 
 use std::path::{Path, PathBuf};
+
+use cost::{Cost, Size};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -75,6 +81,11 @@ pub trait Stage {
     /// The store that later stages of a run learn from, where this one makes it.
     fn hands_on(&self) -> Option<PathBuf> {
         None
+    }
+
+    /// What it takes, roughly, for so many samples and genes.
+    fn cost(&self, _: &Size) -> Cost {
+        Cost::default()
     }
 
     /// Refuses outputs that are there, unless `force`, and names that cannot be written.

@@ -2,6 +2,7 @@
 //! same.
 
 use std::collections::HashSet;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::config::Config;
 use super::content::Contents;
+use super::cost::{self, Cost, Size};
 use super::flow;
 use super::plan::{self, Decision, Now, Why};
 use super::record::{Entry, Known, NAME, Record, version};
@@ -126,6 +128,52 @@ impl<'a> Run<'a> {
             plan.push((self.stages[i].name(), decision));
         }
         plan
+    }
+
+    /// What will be done, what is kept and why, and what it takes: for a reader.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the device cannot be opened.
+    pub fn forecast(&mut self) -> Result<String> {
+        let (plan, size) = (self.plan(), self.size()?);
+        let mut bench = Workbench::new(&self.config.device, self.config.threads, true, self.report)?;
+        let rates = cost::rates(bench.executor()?)?;
+        let (mut text, mut total) = (String::new(), Cost::default());
+        let mut seconds = 0.0;
+        for (i, (name, decision)) in plan.iter().enumerate() {
+            let what = match decision {
+                Decision::Keep => "kept".to_string(),
+                Decision::Do(why) => {
+                    let cost = self.stages[i].cost(&size);
+                    let time = cost.seconds(rates);
+                    seconds += time;
+                    total.memory = total.memory.max(cost.memory);
+                    total.disk += cost.disk;
+                    format!("to be done, {}: {why}", cost::time(time))
+                }
+            };
+            let _ = writeln!(text, "[{}/{}] {name}: {what}", i + 1, plan.len());
+        }
+        let (n, g) = (size.samples, size.genes);
+        let _ = writeln!(
+            text,
+            "\nAbout {n} samples × {g} genes: {} on {}, {} of memory, {} of disk in {}",
+            cost::time(seconds),
+            bench.device_name().unwrap_or("cpu"),
+            cost::size(total.memory.max(64e6)),
+            cost::size(total.disk),
+            self.folder.display()
+        );
+        Ok(text)
+    }
+
+    /// How large the run is: by the imported matrix, else by its files.
+    fn size(&self) -> Result<Size> {
+        let imported = self.stages.iter().find_map(|stage| stage.hands_on()).filter(|path| is_store(path));
+        match imported.map(|path| Store::open_unchecked(&path)) {
+            Some(Ok(store)) => Ok(Size::of(self.config, store.n_samples(), store.n_genes())),
+            _ => Size::of_files(self.config),
+        }
     }
 
     /// Whether a stage is kept, by what is there now.

@@ -10,11 +10,13 @@ use super::train::Preset;
 use crate::attribution::{
     Aggregate, AttributeSettings, Attribution, Completeness, Reference, ScoreTable, Target, attribute,
 };
+use crate::bench::work;
 use crate::error::{Error, Result};
 use crate::genes::sidecar::{Input as Source, Made};
 use crate::nn::model::Model;
 use crate::nn::settings::Precision;
 use crate::pipeline::choice::choice;
+use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings;
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::store::{Store, atomic, npy};
@@ -133,6 +135,21 @@ impl Stage for Attribute {
         match self.options.samples {
             Some(0) => Err(Error::Usage("--samples 0: at least one sample is needed".into())),
             _ => Ok(()),
+        }
+    }
+
+    fn cost(&self, size: &Size) -> Cost {
+        let hidden = &size.hidden;
+        let narrowest = hidden.iter().min().copied().unwrap_or(1);
+        let depth = 1 + hidden.iter().position(|width| *width == narrowest).unwrap_or(0);
+        let encoder: Vec<usize> =
+            [size.genes].into_iter().chain(hidden.iter().take(depth).copied()).collect();
+        let samples = self.options.samples.unwrap_or(size.train).min(size.train);
+        Cost {
+            work: vec![work::deeplift(&encoder, samples.max(1), 64)],
+            memory: 4.0 * (size.genes * narrowest) as f64 * 2.0,
+            disk: 60.0 * size.genes as f64,
+            ..Cost::default()
         }
     }
 

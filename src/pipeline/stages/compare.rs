@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::fit;
+use crate::bench::work;
 use crate::compare::{
     Identity, LandmarkSet, Measure, Named, PairTest, Plan, PlanSettings, SetFigures, compare, describe,
     pair_tests, places, set_figures, write,
@@ -14,10 +15,11 @@ use crate::error::{Error, Result};
 use crate::genes::{Finder, MapSettings, Matching, Multi, Side};
 use crate::infer::{FitSettings, Method};
 use crate::pipeline::choice::choice;
+use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::progress::Event;
-use crate::store::{InputFile, Store, atomic};
+use crate::store::{InputFile, Store, atomic, sealed};
 
 /// What can be said about a comparison, on the command line or in a configuration file.
 #[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
@@ -327,6 +329,17 @@ impl Stage for Compare {
         fit::check_groups(store, self.options.fit.group_by.as_deref())
     }
 
+    fn cost(&self, size: &Size) -> Cost {
+        let draws = self.options.random_draws.unwrap_or(DRAWS);
+        let sets = self.landmarks.len() + draws + if self.l1000 { draws } else { 0 };
+        let one = fit::predictor_cost(&self.options.fit, Method::Linear, size);
+        let held_out = size.held_out * self.tests.len();
+        let test = work::permutation(size.genes, held_out.max(1));
+        let work = one.work.iter().copied().chain([test]).map(|work| work.times(sets as f64));
+        let disk = 120.0 * (size.genes * sets) as f64;
+        Cost { work: work.collect(), disk, memory: one.memory + size.matrix(held_out), ..one }
+    }
+
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
         let matching = self.options.matching.matching();
         let data = self.open(&matching, bench)?;
@@ -350,6 +363,9 @@ impl Stage for Compare {
                 append(&dir.join("summary.tsv"), &mut summary)?;
                 atomic::write_text(&self.dir.join("summary.tsv"), &summary)?;
             }
+        }
+        if several {
+            sealed::seal(&self.dir, "compare", &["summary.tsv"], json!({"sizes": self.options.size}))?;
         }
         Ok(facts(Facts { sizes: told }))
     }

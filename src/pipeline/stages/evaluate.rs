@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::bench::work;
 use crate::error::Result;
+use crate::genes::sidecar::{Input as Source, Made};
 use crate::nn::apply;
 use crate::nn::model::Model;
+use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::store::Store;
 
@@ -44,11 +47,22 @@ impl Stage for Evaluate {
         true
     }
 
+    fn cost(&self, size: &Size) -> Cost {
+        Cost {
+            work: vec![work::permutation(size.genes, size.held_out)],
+            memory: size.matrix(size.held_out),
+            disk: 120.0 * size.genes as f64,
+            ..Cost::default()
+        }
+    }
+
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
         let (model, store) = (Model::load(&self.model)?, Store::open(&self.store)?);
         let report = bench.report;
         let evaluation = apply::evaluate(bench.executor()?, &model, &store, report)?;
-        evaluation.write(&self.dir, bench.force)?;
+        let sources = Source::regular(&self.model, "model")?.into_iter().chain([Source::store(&store)]);
+        let made = Made { made_from: sources.collect(), about: json!(evaluation.summary()) };
+        evaluation.write(&self.dir, &made, bench.force)?;
         Ok(facts(evaluation.summary()))
     }
 }

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::bench::work::{self, Work};
 use crate::error::{Error, Result};
 use crate::genes::{Finder, Side};
 use crate::infer::{FitSettings, KnnSettings, LinearSettings, Method, MlpSettings, Predictor};
 use crate::pipeline::choice::{choice, word};
+use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::prepare::split;
@@ -206,6 +208,10 @@ impl Stage for Fit {
         check_groups(store, self.options.group_by.as_deref())
     }
 
+    fn cost(&self, size: &Size) -> Cost {
+        predictor_cost(&self.options, self.method, size)
+    }
+
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
         let settings: FitSettings = self.options.settings(self.method, self.seed)?;
         let store = Store::open(&self.store)?;
@@ -240,5 +246,35 @@ pub(super) fn check_groups(store: &Store, column: Option<&str>) -> Result<()> {
             store.path().display()
         ))),
         _ => Ok(()),
+    }
+}
+
+/// What a predictor of `size.landmarks` genes takes.
+pub(super) fn predictor_cost(options: &Options, method: Method, size: &Size) -> Cost {
+    let targets = size.genes.saturating_sub(size.landmarks).max(1);
+    let (n, p, t) = (size.train as f64, size.landmarks as f64, targets as f64);
+    let settings = options.settings(method, 0).unwrap_or_default();
+    let (small, folds) = (n.min(p), settings.linear.folds as f64);
+    let product = |flop: f64| Work { flop, bytes: 4.0 * n * t, double: true };
+    let (work, weights) = match settings.method {
+        Method::Mlp => {
+            let mlp = &settings.mlp;
+            let widths: Vec<usize> =
+                [size.landmarks].into_iter().chain(mlp.hidden.clone()).chain([targets]).collect();
+            let weights = widths.windows(2).map(|w| w[0] as f64 * w[1] as f64).sum();
+            let epoch = work::training(&widths, size.train, mlp.batch, 2.0);
+            (vec![epoch.times(mlp.epochs as f64)], weights)
+        }
+        // one decomposition a fold, the targets' products with it, and the solution
+        Method::Linear => {
+            (vec![product((folds + 1.0) * (2.0 * n * small * t + 10.0 * small.powi(3)))], p * t)
+        }
+        Method::Knn => (vec![product(2.0 * n * p * t)], p * t),
+    };
+    Cost {
+        work,
+        memory: 4.0 * weights * 3.0 + size.matrix(size.train).min(256e6),
+        disk: 4.0 * weights,
+        ..Cost::default()
     }
 }

@@ -9,6 +9,7 @@ use crate::device::recording::Element;
 use crate::error::{Error, Result};
 use crate::formats::{self, ImportSettings, Missing, Orientation, ReadSettings, Slice, Told};
 use crate::pipeline::choice::choice;
+use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings;
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 
@@ -201,6 +202,11 @@ impl Stage for Import {
 
     fn hands_on(&self) -> Option<PathBuf> {
         (self.name == "import").then(|| self.store.clone())
+    }
+
+    fn cost(&self, size: &Size) -> Cost {
+        let memory = self.options.settings(false).read.memory as f64;
+        Cost { memory, ..Cost::rewriting(size.matrix(size.samples)) }
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {

@@ -7,10 +7,11 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
-use super::import::Facts as Size;
+use super::import::Facts as Extent;
 use crate::error::{Error, Result};
 use crate::genes::{MapSettings, Matching, Multi};
 use crate::pipeline::choice::{choice, choice_but, parse};
+use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::prepare::{
@@ -316,12 +317,12 @@ pub struct Prepare {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Facts {
     /// Each store's path and size.
-    pub stores: Vec<(PathBuf, Size)>,
+    pub stores: Vec<(PathBuf, Extent)>,
 }
 
 impl Facts {
     fn of(stores: &[Store]) -> Facts {
-        let size = |store: &Store| Size { samples: store.n_samples(), genes: store.n_genes() };
+        let size = |store: &Store| Extent { samples: store.n_samples(), genes: store.n_genes() };
         Facts { stores: stores.iter().map(|store| (store.path().to_path_buf(), size(store))).collect() }
     }
 }
@@ -366,6 +367,11 @@ impl Stage for Prepare {
 
     fn hands_on(&self) -> Option<PathBuf> {
         (self.taken == Taken::Before).then(|| self.out.clone())
+    }
+
+    fn cost(&self, size: &Size) -> Cost {
+        let steps = self.options.steps(&self.work).map_or(0, |steps| self.taken.of(steps).len());
+        Cost::rewriting(size.matrix(size.samples)).reading(steps as f64 * size.matrix(size.samples))
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
@@ -448,6 +454,11 @@ impl Stage for Learn {
 
     fn hands_on(&self) -> Option<PathBuf> {
         Some(self.out(&self.train))
+    }
+
+    fn cost(&self, size: &Size) -> Cost {
+        let steps = self.options.steps(&self.work).map_or(0, |steps| Taken::After.of(steps).len());
+        Cost::rewriting(size.matrix(size.samples)).reading(steps as f64 * size.matrix(size.train))
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {

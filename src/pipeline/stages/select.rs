@@ -6,12 +6,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::attribution::ScoreTable;
+use crate::bench::work;
 use crate::compare::places;
 use crate::error::{Error, Result};
 use crate::genes::sidecar::{Input as Source, Made};
 use crate::genes::{Ambiguous, Finder, Side, shown};
 use crate::nn::model::Model;
 use crate::pipeline::choice::{choice, word};
+use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::progress::Reporter;
@@ -287,6 +289,21 @@ impl Stage for Select {
 
     fn check_data(&self, store: &Store) -> Result<()> {
         Constraints::new(store.genes(), self.n, &[], &[]).map(|_| ())
+    }
+
+    fn cost(&self, size: &Size) -> Cost {
+        let needs = self.options.needs();
+        if !needs.store {
+            return Cost::default();
+        }
+        let samples = self.options.samples.unwrap_or(needs.samples).min(size.train);
+        let greedy = matches!(self.options.strategy(), Strategy::Diverse | Strategy::Css | Strategy::Pca);
+        Cost {
+            work: if greedy { work::greedy(samples, size.genes, self.n).to_vec() } else { Vec::new() },
+            memory: size.matrix(samples) + 16.0 * (samples as f64).powi(2),
+            disk: 60.0 * self.n as f64,
+            ..Cost::default()
+        }
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
+use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings;
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::prepare::split::{self, Draw};
@@ -121,6 +122,10 @@ impl Stage for Split {
 
     fn hands_on(&self) -> Option<PathBuf> {
         self.parts().into_iter().next()
+    }
+
+    fn cost(&self, size: &Size) -> Cost {
+        Cost::rewriting(size.matrix(size.samples))
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {

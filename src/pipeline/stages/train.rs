@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::bench::work;
 use crate::device::recording::{Activation, Loss};
 use crate::error::{Error, Result};
 use crate::nn::checkpoint;
@@ -16,6 +17,7 @@ use crate::nn::scaling::Scale;
 use crate::nn::settings::{Optimizer, Precision, TrainSettings};
 use crate::nn::train::{CheckpointPlan, Found, Training, hold_out, train};
 use crate::pipeline::choice::choice;
+use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings;
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::prepare::split;
@@ -264,6 +266,21 @@ impl Stage for Train {
         // A history that an interrupted run left is this run's; training refuses a checkpoint of another.
         let goes_on = checkpoint::path_for(&self.model).exists();
         self.history.as_ref().map_or(Ok(()), |path| atomic::check_free(path, force || goes_on))
+    }
+
+    fn cost(&self, size: &Size) -> Cost {
+        let settings = self.options.settings(self.seed);
+        let widths: Vec<usize> =
+            [size.genes].into_iter().chain(settings.hidden.clone()).chain([size.genes]).collect();
+        let weights: f64 = widths.windows(2).map(|w| w[0] as f64 * w[1] as f64).sum();
+        let epoch = work::training(&widths, size.train, settings.batch, 3.0);
+        Cost {
+            work: vec![epoch.times(settings.epochs as f64)],
+            // weights and moments on the device and, for a checkpoint, on the host; the samples stay where they fit
+            memory: 4.0 * weights * 7.0 + size.matrix(size.train),
+            disk: 4.0 * weights * 4.0,
+            ..Cost::default()
+        }
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
