@@ -167,7 +167,6 @@ impl Plan {
         }
         for (test, places) in tests.iter().zip(&places) {
             sets.iter().try_for_each(|set| landmarks_are_there(set, genes, test, places))?;
-            warn_of_shared_samples(train, test, report);
         }
         let everywhere: Vec<usize> =
             (0..genes.len()).filter(|g| places.iter().all(|places| places[*g].is_some())).collect();
@@ -272,20 +271,6 @@ fn landmarks_are_there(
         if absent.len() > NAMED { ", …" } else { "" }
     );
     Err(Error::input(test.path(), message))
-}
-
-fn warn_of_shared_samples(train: &Store, test: &Store, report: Reporter) {
-    let known: HashSet<&str> = train.samples().ids.iter().map(String::as_str).collect();
-    let shared: Vec<&String> = test.samples().ids.iter().filter(|id| known.contains(id.as_str())).collect();
-    if let Some(first) = shared.first() {
-        report(Event::Warning(format!(
-            "{} of the {} samples of {} are also in {}, {first} first; figures on samples that were fitted on are too good",
-            shared.len(),
-            test.n_samples(),
-            test.path().display(),
-            train.path().display()
-        )));
-    }
 }
 
 /// A random subset of `pool`.

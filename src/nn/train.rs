@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
+use crate::store::remembered::Remembered;
 
 /// Epochs that end sooner than this after the last one told are not told; the history has them all.
 const LINE_EVERY: Duration = Duration::from_secs(3);
@@ -249,6 +250,14 @@ fn found(plan: &CheckpointPlan, config: &serde_json::Value) -> Result<Option<Che
     }
 }
 
+/// Where a model's configuration remembers the samples that it was trained on.
+const REMEMBERED: &str = "remembered";
+
+/// The samples that a model was trained on; none of a model that remembers none.
+pub fn remembered(model: &Model) -> Remembered {
+    serde_json::from_value(model.config[REMEMBERED].clone()).unwrap_or_default()
+}
+
 /// What defines the model's numbers: the settings, the data's checksum, the samples and the model started from.
 fn config(training: &Training) -> serde_json::Value {
     let digest = |values: &[u64]| {
@@ -260,6 +269,7 @@ fn config(training: &Training) -> serde_json::Value {
     config["training-data"] = training.store.info().fingerprint().into();
     config["training-samples"] = samples.len().into();
     config["training-samples-digest"] = digest(&samples).into();
+    config[REMEMBERED] = serde_json::json!(Remembered::of(training.store, &training.samples));
     if let Some(init) = &training.init {
         let bits = |values: &Vec<f32>| values.iter().map(|v| u64::from(v.to_bits())).collect::<Vec<_>>();
         let all: Vec<u64> =

@@ -124,7 +124,7 @@ impl Config {
         let mut attribute: attribute::Options = file.options("attribute")?;
         let mut table = file.take("select")?;
         let n = file.key("select", &mut table, "n", &[])?.unwrap_or(0);
-        let mut select = SelectTable { n, options: file.read("select", table, select::Options::FILES)? };
+        let mut select = SelectTable { n, options: file.read("select", table)? };
         let lists = file.lists()?;
         let fit = file.part("fit")?;
         let compare = file.part("compare")?;
@@ -236,7 +236,7 @@ impl File<'_> {
 
     fn options<O: Options>(&mut self, name: &str) -> Result<O> {
         let table = self.take(name)?;
-        self.read(name, table, O::FILES)
+        self.read(name, table)
     }
 
     /// Takes one key out of a table.
@@ -266,7 +266,7 @@ impl File<'_> {
                 format!("the key \"files\" is missing in the table [{name}]"),
             ));
         }
-        Ok(ImportTable { files, options: self.read(name, table, import::Options::FILES)? })
+        Ok(ImportTable { files, options: self.read(name, table)? })
     }
 
     /// Options of a stage that can be left out by `NAME = false`.
@@ -299,7 +299,7 @@ impl File<'_> {
 
     fn lists(&mut self) -> Result<Vec<(String, select::Options)>> {
         let lists = self.tables("lists")?.into_iter().map(|(name, table)| {
-            let options = self.read(&format!("lists.{name}"), table, select::Options::FILES)?;
+            let options = self.read(&format!("lists.{name}"), table)?;
             Ok((name, options))
         });
         lists.collect()
@@ -313,7 +313,7 @@ impl File<'_> {
                 None => Table::new(),
                 Some(_) => return Err(Error::input(self.path, format!("[{place}.prepare] must be a table"))),
             };
-            let prepare = self.read(&format!("{place}.prepare"), prepare, prepare::Options::FILES)?;
+            let prepare = self.read(&format!("{place}.prepare"), prepare)?;
             Ok((name, TestTable { import: self.import(&place, table)?, prepare }))
         });
         tests.collect()
@@ -339,15 +339,27 @@ impl File<'_> {
             );
             return Err(Error::input(self.path, message));
         }
-        self.read("", table, General::FILES)
+        self.read("", table)
+    }
+
+    /// Refuses keys that exclude each other or say nothing without another, by the rules of the command line.
+    fn together<O: Options>(&self, name: &str, table: &Table) -> Result<()> {
+        let command = O::augment_args(clap::Command::new("options").no_binary_name(true));
+        let Err(error) = command.try_get_matches_from(arguments(table)) else { return Ok(()) };
+        let text = error.to_string().replace("error: ", "");
+        let lines =
+            text.lines().take_while(|line| !line.starts_with("Usage") && !line.starts_with("For more"));
+        let lines = lines.map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+        Err(Error::input(self.path, format!("table [{name}]: {lines}")))
     }
 
     /// A table as options; a mistake is told with its key.
-    fn read<T: DeserializeOwned>(&self, name: &str, mut table: Table, files: &[&str]) -> Result<T> {
-        self.place.resolve_in(&mut table, files);
-        let parse = |table: Table| Value::Table(table).try_into::<T>();
-        let Err(whole) = parse(table.clone()) else {
-            return parse(table).map_err(|e| Error::input(self.path, e.message()));
+    fn read<O: Options>(&self, name: &str, mut table: Table) -> Result<O> {
+        self.place.resolve_in(&mut table, O::FILES);
+        let parse = |table: Table| Value::Table(table).try_into::<O>();
+        let whole = match parse(table.clone()) {
+            Ok(options) => return self.together::<O>(name, &table).map(|()| options),
+            Err(error) => error,
         };
         let alone = |(key, value): (&String, &Value)| {
             let error = parse(Table::from_iter([(key.clone(), value.clone())])).err()?;
@@ -362,6 +374,18 @@ impl File<'_> {
             None => Error::input(self.path, format!("{place}{}", whole.message())),
         })
     }
+}
+
+/// What a command line of the same options is like.
+fn arguments(table: &Table) -> Vec<String> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
+    let argument = |(key, value): (&String, &Value)| match value {
+        Value::Boolean(true) => vec![format!("--{key}")],
+        Value::Boolean(false) => Vec::new(),
+        Value::Array(values) => values.iter().map(|value| format!("--{key}={}", text(value))).collect(),
+        value => vec![format!("--{key}={}", text(value))],
+    };
+    table.iter().flat_map(argument).collect()
 }
 
 /// The keys outside of tables.
@@ -456,5 +480,13 @@ mod tests {
         assert!(message(FILE, &["output="]).contains("output = \"\""));
         assert!(message(FILE, &["lists.a/b.strategy=css"]).contains("no name of a file"));
         assert!(message("output = \"x\n", &[]).contains("run.toml"));
+        let together = message(FILE, &["prepare.log1p=true", "prepare.log2p1=true"]);
+        assert!(
+            together.contains("table [prepare]: the argument '--log1p' cannot be used with"),
+            "{together}"
+        );
+        assert!(message(FILE, &["prepare.dedup-clusters=4"]).contains("--dedup"));
+        read(FILE, &["prepare.range=[-4, 15]", "prepare.library-size=true", "train.no-shuffle=false"])
+            .unwrap();
     }
 }

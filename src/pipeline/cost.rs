@@ -1,9 +1,11 @@
 //! What a run takes, before it is begun: time from the arithmetic of each stage and from what this machine does in a second,
 //! memory and disk from the sizes. Rough on purpose: the arithmetic is counted for what costs most.
 
-use crate::bench::ceilings;
+use std::time::Instant;
+
 use crate::bench::work::Work;
 use crate::device::Executor;
+use crate::device::recording::{Element, Epilogue, Layout, Recording, Step};
 use crate::error::Result;
 use crate::formats::{FileInfo, describe};
 
@@ -105,15 +107,28 @@ impl Cost {
     }
 }
 
-/// What the device does in a second, measured in moments: operations of a product, bytes of a copy.
+/// What the device does in a second: operations of a product, measured in a moment, and bytes of a copy, as such devices mostly
+/// do.
 ///
 /// # Errors
 /// [`crate::Error::Device`].
 pub fn rates(executor: &mut dyn Executor) -> Result<(f64, f64)> {
-    let side = if executor.name().starts_with("CPU") { 512 } else { 2048 };
-    let measured = ceilings(executor, side)?;
+    let cpu = executor.name().starts_with("CPU");
+    let (side, copy) = if cpu { (256, 10e9) } else { (1024, 300e9) };
+    let [a, b, out] =
+        ["left", "right", "product"].map(|name| executor.matrix(name, side, side, Element::F32));
+    let mut recording = Recording::new();
+    recording.product("rate", Layout::Nt, a?, b?, false, Epilogue::Store { out: out? });
+    let program = executor.compile(&recording)?;
+    let mut best = f64::INFINITY;
+    for _ in 0..3 {
+        let started = Instant::now();
+        executor.run(program, &Step { rows: side, ..Step::default() })?;
+        executor.wait()?;
+        best = best.min(started.elapsed().as_secs_f64());
+    }
     executor.reset();
-    Ok((measured.matmul, measured.copy))
+    Ok((2.0 * (side as f64).powi(3) / best.max(1e-9), copy))
 }
 
 /// A time for a reader.

@@ -8,6 +8,7 @@
 pub mod atomic;
 mod info;
 pub mod npy;
+pub mod remembered;
 pub mod sealed;
 pub(crate) mod spool;
 mod summary;

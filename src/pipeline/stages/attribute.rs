@@ -15,10 +15,12 @@ use crate::error::{Error, Result};
 use crate::genes::sidecar::{Input as Source, Made};
 use crate::nn::model::Model;
 use crate::nn::settings::Precision;
+use crate::nn::train::remembered;
 use crate::pipeline::choice::choice;
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings;
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
+use crate::store::remembered::Remembered;
 use crate::store::{Store, atomic, npy};
 
 /// What can be said about attribution, on the command line or in a configuration file.
@@ -161,7 +163,7 @@ impl Stage for Attribute {
         if let (Some(path), Some(values)) = (&self.per_node, &result.per_node) {
             write_nodes(path, values, (result.neurons, model.genes.len()), bench.force)?;
         }
-        let made = self.made(&store, &settings, &result)?;
+        let made = self.made((&model, &store), &settings, &result)?;
         table(&model, &store, &result).write(&self.scores, bench.force, made)?;
         let Attribution { scores, samples, neurons, completeness, .. } = result;
         Ok(facts(Facts { genes: scores.len(), samples, neurons, completeness }))
@@ -169,7 +171,12 @@ impl Stage for Attribute {
 }
 
 impl Attribute {
-    fn made(&self, store: &Store, settings: &AttributeSettings, result: &Attribution) -> Result<Made> {
+    fn made(
+        &self,
+        (model, store): (&Model, &Store),
+        settings: &AttributeSettings,
+        result: &Attribution,
+    ) -> Result<Made> {
         let about = json!({
             "settings": settings, "samples": result.samples, "neurons": result.neurons,
             "completeness": {
@@ -178,8 +185,9 @@ impl Attribute {
                 "relative": result.completeness.relative(),
             },
         });
+        let samples = remembered(model).and(&Remembered::all(store));
         let model = Source::regular(&self.model, "model")?;
-        Ok(Made { made_from: model.into_iter().chain([Source::store(store)]).collect(), about })
+        Ok(Made { made_from: model.into_iter().chain([Source::store(store)]).collect(), about, samples })
     }
 }
 

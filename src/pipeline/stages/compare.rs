@@ -12,13 +12,15 @@ use crate::compare::{
     pair_tests, places, set_figures, write,
 };
 use crate::error::{Error, Result};
+use crate::genes::sidecar;
 use crate::genes::{Finder, MapSettings, Matching, Multi, Side};
 use crate::infer::{FitSettings, Method};
 use crate::pipeline::choice::choice;
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
-use crate::progress::Event;
+use crate::progress::{Event, Reporter};
+use crate::store::remembered::{Remembered, warn_of_preparation};
 use crate::store::{InputFile, Store, atomic, sealed};
 
 /// What can be said about a comparison, on the command line or in a configuration file.
@@ -157,6 +159,25 @@ impl Compare {
 
     fn fitting(&self) -> Result<FitSettings> {
         self.options.fit.settings(Method::Linear, self.seed)
+    }
+
+    /// Says which test samples the lists were chosen on, or the predictors are fitted on.
+    fn warn_of_samples(&self, data: &Data, report: Reporter) -> Result<()> {
+        let mut known =
+            vec![("the fit".to_string(), Remembered::all(&data.train).and(&Remembered::default()))];
+        for (name, list) in self.lists().into_iter().filter(|(_, list)| settings::is_file(list)) {
+            let samples = sidecar::samples(Path::new(&list))?.and(&Remembered::default());
+            // what is mostly so is said once
+            if samples != known[0].1 {
+                known.push((format!("the list {name}"), samples));
+            }
+        }
+        for test in &data.tests {
+            let all: Vec<usize> = (0..test.n_samples()).collect();
+            known.iter().for_each(|(what, samples)| samples.warn(what, test, &all, report));
+            warn_of_preparation(test, report);
+        }
+        Ok(())
     }
 
     /// The panel of L1000, where enough of its genes are found.
@@ -343,6 +364,7 @@ impl Stage for Compare {
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
         let matching = self.options.matching.matching();
         let data = self.open(&matching, bench)?;
+        self.warn_of_samples(&data, bench.report)?;
         // Whatever is to be refused is, before the first of hours of fitting.
         let plans = match self.options.size.as_slice() {
             [] => vec![self.plan(&data, None, bench)?],

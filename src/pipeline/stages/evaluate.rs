@@ -9,9 +9,11 @@ use crate::error::Result;
 use crate::genes::sidecar::{Input as Source, Made};
 use crate::nn::apply;
 use crate::nn::model::Model;
+use crate::nn::train::remembered;
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::store::Store;
+use crate::store::remembered::warn_of_preparation;
 
 /// What there is to tell of an evaluation.
 pub use crate::evaluate::Summary as Facts;
@@ -58,10 +60,13 @@ impl Stage for Evaluate {
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
         let (model, store) = (Model::load(&self.model)?, Store::open(&self.store)?);
-        let report = bench.report;
+        let (report, all) = (bench.report, (0..store.n_samples()).collect::<Vec<_>>());
+        let samples = remembered(&model);
+        samples.warn("the model", &store, &all, report);
+        warn_of_preparation(&store, report);
         let evaluation = apply::evaluate(bench.executor()?, &model, &store, report)?;
         let sources = Source::regular(&self.model, "model")?.into_iter().chain([Source::store(&store)]);
-        let made = Made { made_from: sources.collect(), about: json!(evaluation.summary()) };
+        let made = Made { made_from: sources.collect(), about: json!(evaluation.summary()), samples };
         evaluation.write(&self.dir, &made, bench.force)?;
         Ok(facts(evaluation.summary()))
     }

@@ -20,6 +20,7 @@ use crate::store::Store;
 /// method's default.
 #[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[group(id = "FitOptions")]
 pub struct Options {
     /// How the targets are inferred: linear (ridge, the penalty cross-validated), mlp (D-GEX's network), knn (the nearest
     /// landmarks) [fit: mlp; compare and run: linear]

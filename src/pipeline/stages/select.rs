@@ -9,9 +9,10 @@ use crate::attribution::ScoreTable;
 use crate::bench::work;
 use crate::compare::places;
 use crate::error::{Error, Result};
-use crate::genes::sidecar::{Input as Source, Made};
+use crate::genes::sidecar::{self, Input as Source, Made};
 use crate::genes::{Ambiguous, Finder, Side, shown};
 use crate::nn::model::Model;
+use crate::nn::train::remembered;
 use crate::pipeline::choice::{choice, word};
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
@@ -22,6 +23,7 @@ use crate::select::{
     ConcreteSettings, Constraints, DiverseSettings, Inputs, Needs, PeelOffSettings, Strategy, from_store, top,
 };
 use crate::store::Store;
+use crate::store::remembered::Remembered;
 
 /// How many of the landmarks are told by name.
 const SHOWN: usize = 10;
@@ -307,26 +309,30 @@ impl Stage for Select {
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
+        let mut samples;
         let mut made_from = Vec::new();
         let landmarks = match (&self.scores, &self.store) {
             (Some(scores), _) => {
                 made_from.extend(Source::regular(scores, "scores")?);
+                samples = sidecar::samples(scores)?;
                 self.from_scores(scores, bench)?
             }
             (None, Some(store)) => {
                 let (landmarks, store) = self.from_data(store, bench)?;
                 made_from.push(Source::store(&store));
+                samples = Remembered::all(&store);
                 landmarks
             }
             (None, None) => return Err(Error::Usage("a selection takes scores or a store".into())),
         };
         if let Some(path) = &self.model {
             made_from.extend(Source::regular(path, "model")?);
+            samples = samples.and(&remembered(&Model::load(path)?));
         }
         for list in self.options.include.iter().chain(&self.options.exclude) {
             made_from.extend(Source::regular(Path::new(list), "list")?);
         }
-        landmarks.write(&self.landmarks, bench.force, Made { made_from, about: self.settings() })?;
+        landmarks.write(&self.landmarks, bench.force, Made { made_from, about: self.settings(), samples })?;
         let genes = landmarks.genes.len();
         let first = (0..genes.min(SHOWN)).map(|gene| shown(&landmarks.genes, gene)).collect();
         Ok(facts(Facts { genes, first }))

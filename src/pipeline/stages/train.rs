@@ -21,6 +21,7 @@ use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings;
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::prepare::split;
+use crate::store::remembered::{Remembered, warn_of_preparation};
 use crate::store::{Store, atomic};
 
 /// Where settings that are not given come from.
@@ -291,6 +292,10 @@ impl Stage for Train {
             same_genes(model, path, &store)?;
         }
         let Parts { samples, held, other } = self.parts(&store)?;
+        if let Some(other) = &other {
+            Remembered::of(&store, &samples).warn("the training", other, &held, bench.report);
+            warn_of_preparation(other, bench.report);
+        }
         let (n, epochs) = (samples.len(), settings.epochs);
         let validation = (!held.is_empty()).then(|| (other.as_ref().unwrap_or(&store), held));
         let training = Training {
