@@ -54,6 +54,7 @@ pub mod bench;
 pub mod cli;
 pub mod compare;
 pub mod device;
+pub mod element;
 pub mod error;
 pub mod evaluate;
 pub mod formats;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::leaks::{Identity, Leaks};
 use crate::device::random::Stream;
 use crate::error::{Error, Result};
-use crate::genes::{Finder, Side, Table, shown};
+use crate::genes::{Finder, Matching, Side, Table, shown};
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
 
@@ -228,6 +228,36 @@ impl Plan {
             )));
         }
         Ok(Plan { sets, targets, places, leaks })
+    }
+
+    /// Lists of ids of the training store's genes, beside `draws` random ones of each size.
+    ///
+    /// # Errors
+    /// As [`Plan::new`]; [`Error::Data`] for an id that the training store does not have.
+    pub fn of_lists(
+        train: &Store,
+        tests: &[Store],
+        lists: &[(&str, &[String])],
+        draws: usize,
+        report: Reporter,
+    ) -> Result<Plan> {
+        let (name, known) = (train.path().display().to_string(), train.genes().positions());
+        let place = |list: &str, id: &String| {
+            known
+                .get(id.as_str())
+                .copied()
+                .ok_or_else(|| Error::Data(format!("{name} has no gene {id:?}, of the list {list}")))
+        };
+        let set = |(list, ids): &(&str, &[String])| {
+            let genes = ids.iter().map(|id| place(list, id)).collect::<Result<_>>()?;
+            Ok(LandmarkSet { name: list.to_string(), source: String::new(), draw_of: None, genes })
+        };
+        let sets = lists.iter().map(set).collect::<Result<Vec<_>>>()?;
+        let matching = Matching::default();
+        let places = places(&Finder::new(&matching, false, report)?, &Side::of_store(&name, train), tests)?;
+        let identity = Identity::new(train.genes(), None, report)?;
+        let settings = PlanSettings { size: None, random_draws: draws, drop_leaks: false, seed: 0 };
+        Plan::new(train, tests, places, sets.into(), None, &identity, &settings, report)
     }
 
     /// The draws by what they are draws of, in the order of their first.

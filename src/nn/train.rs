@@ -43,6 +43,22 @@ pub struct Training<'a> {
     pub history: Option<PathBuf>,
 }
 
+impl<'a> Training<'a> {
+    /// Of all samples of a store, with none held out and nothing written.
+    pub fn of(store: &'a Store, settings: TrainSettings) -> Training<'a> {
+        Training {
+            store,
+            samples: (0..store.n_samples()).collect(),
+            validation: None,
+            settings,
+            resident: Resident::Auto,
+            init: None,
+            checkpoint: None,
+            history: None,
+        }
+    }
+}
+
 /// Checkpoints of a run.
 pub struct CheckpointPlan {
     /// The file, replaced each time.
@@ -58,8 +74,6 @@ pub struct CheckpointPlan {
 pub enum Found {
     /// The run goes on from it; one of other settings or data is refused.
     GoOn,
-    /// The run goes on from it; one of other settings or data is replaced.
-    GoOnOrReplace,
     /// It is replaced.
     Replace,
 }
@@ -235,17 +249,13 @@ fn found(plan: &CheckpointPlan, config: &serde_json::Value) -> Result<Option<Che
     if plan.found == Found::Replace || !plan.path.exists() {
         return Ok(None);
     }
-    let checkpoint = match Checkpoint::load(&plan.path) {
-        Err(Error::Input { .. }) if plan.found == Found::GoOnOrReplace => return Ok(None),
-        checkpoint => checkpoint?,
-    };
+    let checkpoint = Checkpoint::load(&plan.path)?;
     match checkpoint.model.config == *config {
         true => Ok(Some(checkpoint)),
-        false if plan.found == Found::GoOnOrReplace => Ok(None),
         false => Err(Error::input(
             &plan.path,
             "is the checkpoint of a run with other settings or data that did not finish; repeat that command to go on with it, \
-             or pass --force to lose it and start anew",
+             or pass --force (in a run: --from train) to lose it and start anew",
         )),
     }
 }

@@ -237,3 +237,46 @@ fn told<T: DeserializeOwned>(facts: Value) -> Result<T> {
     serde_json::from_value(facts)
         .map_err(|e| Error::Data(format!("a stage's figures are not all numbers: {e}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// Imports run one way down the map: what no file of a folder may name.
+    const NOT: [(&str, &[&str]); 13] = [
+        ("genes", &["device", "nn", "prepare", "formats", "pipeline", "cli"]),
+        ("evaluate", &["nn", "infer", "compare", "pipeline", "cli"]),
+        ("bench", &["pipeline", "cli"]),
+        ("store", &["device", "nn", "prepare", "formats", "pipeline", "cli"]),
+        ("device", &["nn", "prepare", "formats", "select", "infer", "pipeline", "cli"]),
+        ("formats", &["nn", "prepare", "select", "infer", "compare", "pipeline", "cli"]),
+        ("nn", &["attribution", "select", "infer", "compare", "bench", "pipeline", "cli"]),
+        ("prepare", &["nn", "attribution", "select", "infer", "compare", "pipeline", "cli"]),
+        ("attribution", &["select", "infer", "compare", "pipeline", "cli"]),
+        ("select", &["infer", "compare", "pipeline", "cli"]),
+        ("infer", &["compare", "pipeline", "cli"]),
+        ("compare", &["pipeline", "cli"]),
+        ("pipeline", &["cli"]),
+    ];
+
+    fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+        let entries = folder.read_dir().unwrap().flatten().map(|entry| entry.path());
+        entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    }
+
+    #[test]
+    fn imports_run_one_way_and_the_core_knows_no_command_line() {
+        let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        for (folder, not) in NOT {
+            for file in files(&src.join(folder)) {
+                let text = std::fs::read_to_string(&file).unwrap();
+                // tests may look up
+                let text = text.split("#[cfg(test)]").next().unwrap();
+                for other in not {
+                    assert!(!text.contains(&format!("crate::{other}::")), "{} names {other}", file.display());
+                }
+                assert!(folder == "pipeline" || !text.contains("clap::"), "{} knows clap", file.display());
+            }
+        }
+    }
+}

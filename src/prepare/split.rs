@@ -47,12 +47,7 @@ pub fn split(
     force: bool,
 ) -> Result<Vec<Store>> {
     let names = names(fractions)?;
-    let by_column = units(store, names.len(), draw)?;
-
-    let part_of = match draw {
-        Draw::Strata(_) => spread(by_column, fractions, seed),
-        Draw::Samples | Draw::Groups(_) => assign(&by_column, fractions, seed),
-    };
+    let part_of = part_of(store, fractions, draw, seed)?;
     std::fs::create_dir_all(dir).map_err(Error::io(dir, "creating"))?;
     // All names are looked at before the first part is written.
     for name in names {
@@ -70,6 +65,29 @@ pub fn split(
         stores.push(write(store, &dir.join(format!("{name}.gex")), &samples, table, origin, force)?);
     }
     Ok(stores)
+}
+
+/// As [`split`], with the parts in memory and nothing written.
+///
+/// # Errors
+/// As [`split`].
+pub fn parts(store: &Store, fractions: &[f64], draw: Draw, seed: u64) -> Result<Vec<Store>> {
+    let names = names(fractions)?;
+    let part_of = part_of(store, fractions, draw, seed)?;
+    let part = |(part, name): (usize, &&str)| {
+        let samples: Vec<usize> = (0..store.n_samples()).filter(|s| part_of[*s] == part).collect();
+        store.picked(name, &samples)
+    };
+    names.iter().enumerate().map(part).collect()
+}
+
+/// The part of every sample.
+fn part_of(store: &Store, fractions: &[f64], draw: Draw, seed: u64) -> Result<Vec<usize>> {
+    let by_column = units(store, names(fractions)?.len(), draw)?;
+    Ok(match draw {
+        Draw::Strata(_) => spread(by_column, fractions, seed),
+        Draw::Samples | Draw::Groups(_) => assign(&by_column, fractions, seed),
+    })
 }
 
 /// The parts' names.

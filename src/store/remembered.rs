@@ -153,7 +153,7 @@ impl<'de> Deserialize<'de> for Hashes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::recording::Element;
+    use crate::element::Element;
     use crate::genes::Table;
     use crate::store::{Origin, StoreWriter};
 
