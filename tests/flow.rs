@@ -4,6 +4,8 @@
 mod common;
 #[path = "common/executors.rs"]
 mod executors;
+#[path = "../examples/library.rs"]
+mod library;
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -339,4 +341,16 @@ fn a_model_is_applied_by_gene_id_in_any_order() {
         let message = apply::evaluate(&mut *executor, &lacking, &store, &silent).unwrap_err().to_string();
         assert!(message.contains("1 of the model's 203 genes") && message.contains("ABSENT"), "{message}");
     }
+}
+
+/// The example for programs that have their matrix in memory does what it says.
+#[test]
+fn a_program_goes_from_its_own_matrix_to_a_comparison() {
+    let text = library::flow().unwrap();
+    assert!(text.starts_with("test: 36 samples, "), "{text}");
+    for set in ["diverse", "top", "random-8"] {
+        assert!(text.lines().any(|line| line.starts_with(set)), "{text}");
+    }
+    let body = include_str!("../examples/library.rs").split("pub fn flow").nth(1).unwrap();
+    assert!(body.lines().take_while(|line| *line != "}").count() < 30);
 }

@@ -4,13 +4,13 @@ mod common;
 
 use std::sync::Mutex;
 
-use clap::ValueEnum;
 use common::{by_formula, example_store, layer, model, package};
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::recording::Activation;
 use genelift::genes::Table;
 use genelift::nn::model::Model;
 use genelift::nn::scaling::{self, Scale};
+use genelift::pipeline::choice::{parse, words};
 use genelift::progress::{Event, silent};
 use genelift::select::columns::Columns;
 use genelift::select::diverse::{Aim, Weights, from_data, reconstruction};
@@ -358,7 +358,7 @@ fn from_a_store_the_same_on_any_number_of_threads() {
     let store = example_store(dir.path(), 53, 307);
     let samples: Vec<usize> = (0..53).collect();
     let net = autoencoder(&store, &samples, 11);
-    for strategy in Strategy::value_variants().iter().copied().filter(|s| *s != Strategy::Top) {
+    for strategy in words::<Strategy>().iter().filter_map(|w| parse(w)).filter(|s| *s != Strategy::Top) {
         let run = |threads: usize, samples: usize| {
             let autoencoder = ConcreteSettings { epochs: 2, ..ConcreteSettings::default() };
             let settings = DiverseSettings::default();

@@ -28,7 +28,7 @@ pub use reference::Reference;
 pub use scores::ScoreTable;
 
 /// Where attribution ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Target {
     /// The bottleneck's input, before its nonlinearity
@@ -38,7 +38,7 @@ pub enum Target {
 }
 
 /// How contributions become one score a gene; s runs over samples, k over neurons.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Aggregate {
     /// Mean over s, k of |C|

@@ -12,7 +12,7 @@ mod ceilings;
 mod stages;
 pub mod work;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "burn")]
 pub use burn::Rival;
@@ -47,7 +47,7 @@ pub struct BenchSettings {
 }
 
 /// The stages, as `--stage` names them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// A training step of the autoencoder

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use super::{Common, print};
 use crate::device;
 use crate::error::Result;
-use crate::evaluate::Summary;
 use crate::nn::apply;
 use crate::nn::model::Model;
+use crate::pipeline::perform;
+use crate::pipeline::stages::evaluate::{Evaluate, Facts};
 use crate::progress::Reporter;
 use crate::store::{Store, atomic};
 
 /// Arguments of all three.
-#[derive(clap::Args, Debug)]
+#[derive(clap::Args, Debug, Clone)]
 pub struct Args {
     /// The model
     model: PathBuf,
@@ -66,16 +67,15 @@ pub fn reconstruct(args: &Args, report: Reporter) -> Result<()> {
 /// `evaluate`: the figures by gene and by sample, beside the training median's, and the permutation test.
 ///
 /// # Errors
-/// Those of [`apply::evaluate`].
+/// Those of the stage.
 pub fn evaluate(args: &Args, report: Reporter) -> Result<()> {
-    let (mut executor, model, store) = args.open(report)?;
-    let evaluation = apply::evaluate(&mut *executor, &model, &store, report)?;
-    evaluation.write(&args.output, args.common.force)?;
-    print(&describe(&evaluation.summary()))
+    let Args { model, store, output: dir, common } = args.clone();
+    let facts: Facts = perform(&Evaluate { model, store, dir }, &mut common.workbench(report)?)?;
+    print(&describe(&facts))
 }
 
 /// The summary for a reader.
-pub fn describe(summary: &Summary) -> String {
+pub fn describe(summary: &Facts) -> String {
     let pcc = |x: Option<f64>| x.map_or("undefined".to_string(), |x| format!("{x:.4}"));
     let mut text = format!(
         "{} samples × {} genes\nMAE {:.4}, of the training median {:.4}: ratio {:.3}\nPCC by gene: mean {}, median {}; by sample: mean {}\n",

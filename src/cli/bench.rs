@@ -11,6 +11,7 @@ use crate::device::recording::Element;
 use crate::device::{self, Executor};
 use crate::error::{Error, Result};
 use crate::nn::settings::Precision;
+use crate::pipeline::choice::choice;
 use crate::progress::{Event, Reporter};
 use crate::simulate::{SimulateSettings, simulate};
 use crate::store::Store;
@@ -31,7 +32,7 @@ pub struct Args {
     #[arg(long, value_delimiter = ',', value_name = "N", default_value = "256,1024")]
     batch: Vec<usize>,
     /// Of training
-    #[arg(long, value_enum, default_value = "f32")]
+    #[arg(long, value_parser = choice::<Precision>(), default_value = "f32")]
     precision: Precision,
     /// Samples that DeepLIFT is done for [64 on the CPU, 2048 on a GPU]
     #[arg(long, value_name = "N")]
@@ -48,7 +49,7 @@ pub struct Args {
     /// Only these stages
     #[arg(
         long,
-        value_enum,
+        value_parser = choice::<Stage>(),
         value_delimiter = ',',
         default_value = "train,deeplift,predictor,select,permutation,k-means"
     )]

@@ -11,6 +11,7 @@ mod export;
 mod fit;
 mod import;
 mod info;
+mod init;
 mod predict;
 mod prepare;
 mod progress;
@@ -20,17 +21,19 @@ mod select;
 mod simulate;
 mod split;
 mod train;
+mod verify;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use serde::{Deserialize, Serialize};
 
 use crate::device::{Executor, profile};
 use crate::error::{Error, Result};
 use crate::interrupt;
+use crate::pipeline::Workbench;
+pub use crate::pipeline::limit_threads;
 use crate::progress::Reporter;
 use crate::store::atomic;
 use crate::visible;
@@ -80,8 +83,12 @@ enum Command {
     Predict(predict::Args),
     /// Compare sets of landmarks, and random ones, by what they predict on held-out samples
     Compare(compare::Args),
-    /// Do all of it, from matrix file to landmarks, as a configuration file says; resumable stage by stage
+    /// Look at files and write a commented configuration that runs
+    Init(init::Args),
+    /// Do all of it, from matrix files to a verdict, as a configuration file says; the same command again goes on
     Run(run::Args),
+    /// Check that files and folders are what genelift wrote
+    Verify(verify::Args),
     /// Measure what this machine can do, and how close each stage comes to it
     Bench(bench::Args),
     /// List the adapters that can compute, and which one `--device auto` takes
@@ -91,17 +98,6 @@ enum Command {
         /// The shell to write for
         shell: clap_complete::Shell,
     },
-}
-
-/// Where settings that are not given come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Preset {
-    /// Chosen by measurement
-    #[default]
-    Default,
-    /// Kong et al. 2021, with the plainest reading where the paper is silent
-    Paper,
 }
 
 /// The arguments of every computing command.
@@ -119,6 +115,16 @@ pub struct Common {
     /// Replace outputs that exist
     #[arg(long)]
     pub force: bool,
+}
+
+impl Common {
+    /// Where the command's stages work.
+    ///
+    /// # Errors
+    /// Those of [`Workbench::new`].
+    pub fn workbench<'a>(&self, report: Reporter<'a>) -> Result<Workbench<'a>> {
+        Workbench::new(&self.device, self.threads, self.force, report)
+    }
 }
 
 /// The argument of commands whose kernels can be timed.
@@ -149,20 +155,25 @@ impl Profile {
         let path = self.path.as_deref();
         path.map_or(Ok(()), |path| profile::write(path, executor.name(), executor.spans(), force))
     }
-}
 
-/// Bounds the threads of what runs outside an executor. Works once in a process.
-///
-/// # Errors
-/// [`Error::Usage`] for zero threads.
-pub fn limit_threads(threads: Option<usize>) -> Result<()> {
-    match threads {
-        Some(0) => return Err(Error::Usage("--threads 0: at least one thread is needed".into())),
-        // Refused where the pool already runs, which changes speed alone.
-        Some(threads) => drop(rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()),
-        None => {}
+    /// Times the kernels of some work, if asked to.
+    ///
+    /// # Errors
+    /// Those of the work, of [`Profile::start`] and of [`Profile::finish`].
+    pub fn around<T>(
+        &self,
+        bench: &mut Workbench,
+        work: impl FnOnce(&mut Workbench) -> Result<T>,
+    ) -> Result<T> {
+        if self.path.is_none() {
+            return work(bench);
+        }
+        let force = bench.force;
+        self.start(bench.executor()?, force)?;
+        let done = work(bench)?;
+        bench.opened().map_or(Ok(()), |executor| self.finish(executor, force))?;
+        Ok(done)
     }
-    Ok(())
 }
 
 /// Parses the arguments, runs the command, prints an error once; returns the exit code.
@@ -188,7 +199,7 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Export(args) => export::run(args, report),
         Command::Prepare(args) => prepare::run(args, report),
         Command::Simulate(args) => simulate::run(args, report),
-        Command::Split(args) => split::run(args),
+        Command::Split(args) => split::run(args, report),
         Command::Train(args) => train::run(args, report),
         Command::Embed(args) => apply::embed(args, report),
         Command::Reconstruct(args) => apply::reconstruct(args, report),
@@ -198,7 +209,9 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Fit(args) => fit::run(args, report),
         Command::Predict(args) => predict::run(args, report),
         Command::Compare(args) => compare::run(args, report),
+        Command::Init(args) => init::run(args, report),
         Command::Run(args) => run::run(args, report),
+        Command::Verify(args) => verify::run(args),
         Command::Bench(args) => bench::run(args, report),
         Command::Devices(args) => devices::run(args),
         Command::Completions { shell } => {

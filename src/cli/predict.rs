@@ -6,8 +6,10 @@ use super::{Common, print, raw};
 use crate::device;
 use crate::error::Result;
 use crate::formats::Orientation;
-use crate::genes::{Finder, Matching};
+use crate::genes::Finder;
 use crate::infer::{MissingLandmarks, Predictor, complete};
+use crate::pipeline::choice::choice;
+use crate::pipeline::settings::Match;
 use crate::progress::Reporter;
 use crate::store::atomic;
 
@@ -23,16 +25,16 @@ pub struct Args {
     #[arg(short, value_name = "STORE")]
     output: PathBuf,
     /// What becomes of landmarks that are not there
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_parser = choice::<MissingLandmarks>(), default_value = "refuse")]
     missing: MissingLandmarks,
     /// Infer targets that are measured too, in place of what was measured
     #[arg(long)]
     replace: bool,
     /// Of a matrix file: which side holds the genes
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_parser = choice::<Orientation>(), default_value = "auto")]
     orientation: Orientation,
     #[command(flatten)]
-    matching: Matching,
+    matching: Match,
     #[command(flatten)]
     common: Common,
 }
@@ -48,7 +50,8 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let mut executor = device::open(&args.common.device, args.common.threads, report)?;
     let profiles = raw::open(&args.profiles, &args.output, args.orientation, report)?;
     let store = &profiles.store;
-    let finder = Finder::new(&args.matching, force, report)?;
+    let matching = args.matching.matching();
+    let finder = Finder::new(&matching, force, report)?;
     let (missing, replace) = (args.missing, args.replace);
     let done =
         complete(&mut *executor, &predictor, store, &args.output, missing, replace, force, &finder, report)?;

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use super::{limit_threads, print};
-use crate::cli::import::Dtype;
 use crate::device::recording::Element;
 use crate::error::Result;
+use crate::pipeline::choice::choice;
+use crate::pipeline::stages::import::Dtype;
 use crate::progress::Reporter;
 use crate::simulate::{SimulateSettings, simulate};
 
@@ -37,7 +38,7 @@ pub struct Args {
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     missing: f64,
     /// Type of a store's values
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_parser = choice::<Dtype>(), default_value = "f32")]
     dtype: Dtype,
     /// Seed of everything
     #[arg(long, default_value_t = 0)]

@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
-
 use super::print;
-use crate::error::{Error, Result};
-use crate::prepare::split::{Draw, split};
-use crate::store::Store;
+use crate::error::Result;
+use crate::pipeline::stages::split::{Facts, Options, Split};
+use crate::pipeline::{Workbench, perform};
+use crate::progress::Reporter;
 
 /// Arguments of `split`.
 #[derive(clap::Args, Debug)]
@@ -27,52 +26,15 @@ pub struct Args {
     force: bool,
 }
 
-/// What can be said about a split, on the command line or in a configuration file.
-#[derive(clap::Args, Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Options {
-    /// Shares of train and test, or of train, validation and test
-    #[arg(long, value_delimiter = ',', default_value = "0.9,0.1", value_name = "SHARES")]
-    pub fractions: Vec<f64>,
-    /// A sample column; samples of one value stay together
-    #[arg(long, value_name = "COLUMN")]
-    pub group_by: Option<String>,
-    /// A sample column; samples of each value are spread over the parts by their shares
-    #[arg(long, value_name = "COLUMN", conflicts_with = "group_by")]
-    pub stratify: Option<String>,
-}
-
-impl Options {
-    /// What binds the draw.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] where samples are to be both kept together and spread.
-    pub fn draw(&self) -> Result<Draw<'_>> {
-        match (&self.group_by, &self.stratify) {
-            (None, None) => Ok(Draw::Samples),
-            (Some(column), None) => Ok(Draw::Groups(column)),
-            (None, Some(column)) => Ok(Draw::Strata(column)),
-            (Some(_), Some(_)) => Err(Error::Usage(
-                "group-by keeps samples together and stratify spreads them; give one of the two".into(),
-            )),
-        }
-    }
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options { fractions: vec![0.9, 0.1], group_by: None, stratify: None }
-    }
-}
-
 /// Runs the command.
 ///
 /// # Errors
-/// Those of [`split`].
-pub fn run(args: &Args) -> Result<()> {
-    let store = Store::open(&args.store)?;
-    let (fractions, draw) = (&args.options.fractions, args.options.draw()?);
-    let parts = split(&store, &args.output, fractions, draw, args.seed, args.force)?;
-    let lines = parts.iter().map(|part| format!("{}\t{}\n", part.path().display(), part.n_samples()));
+/// Those of the stage.
+pub fn run(args: &Args, report: Reporter) -> Result<()> {
+    let (store, dir) = (args.store.clone(), args.output.clone());
+    let stage = Split { store, dir, options: args.options.clone(), seed: args.seed };
+    let Facts { samples } = perform(&stage, &mut Workbench::new("cpu", None, args.force, report)?)?;
+    let lines = stage.parts().into_iter().zip(samples);
+    let lines = lines.map(|(part, samples)| format!("{}\t{samples}\n", part.display()));
     print(&format!("store\tsamples\n{}", lines.collect::<String>()))
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::leaks::{Identity, Leaks};
 use crate::device::random::Stream;
 use crate::error::{Error, Result};
-use crate::genes::{Finder, Side, Table, shown};
+use crate::genes::{Finder, Matching, Side, Table, shown};
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
 
@@ -167,7 +167,6 @@ impl Plan {
         }
         for (test, places) in tests.iter().zip(&places) {
             sets.iter().try_for_each(|set| landmarks_are_there(set, genes, test, places))?;
-            warn_of_shared_samples(train, test, report);
         }
         let everywhere: Vec<usize> =
             (0..genes.len()).filter(|g| places.iter().all(|places| places[*g].is_some())).collect();
@@ -231,6 +230,36 @@ impl Plan {
         Ok(Plan { sets, targets, places, leaks })
     }
 
+    /// Lists of ids of the training store's genes, beside `draws` random ones of each size.
+    ///
+    /// # Errors
+    /// As [`Plan::new`]; [`Error::Data`] for an id that the training store does not have.
+    pub fn of_lists(
+        train: &Store,
+        tests: &[Store],
+        lists: &[(&str, &[String])],
+        draws: usize,
+        report: Reporter,
+    ) -> Result<Plan> {
+        let (name, known) = (train.path().display().to_string(), train.genes().positions());
+        let place = |list: &str, id: &String| {
+            known
+                .get(id.as_str())
+                .copied()
+                .ok_or_else(|| Error::Data(format!("{name} has no gene {id:?}, of the list {list}")))
+        };
+        let set = |(list, ids): &(&str, &[String])| {
+            let genes = ids.iter().map(|id| place(list, id)).collect::<Result<_>>()?;
+            Ok(LandmarkSet { name: list.to_string(), source: String::new(), draw_of: None, genes })
+        };
+        let sets = lists.iter().map(set).collect::<Result<Vec<_>>>()?;
+        let matching = Matching::default();
+        let places = places(&Finder::new(&matching, false, report)?, &Side::of_store(&name, train), tests)?;
+        let identity = Identity::new(train.genes(), None, report)?;
+        let settings = PlanSettings { size: None, random_draws: draws, drop_leaks: false, seed: 0 };
+        Plan::new(train, tests, places, sets.into(), None, &identity, &settings, report)
+    }
+
     /// The draws by what they are draws of, in the order of their first.
     pub fn draws(&self) -> Vec<(&str, Vec<usize>)> {
         let mut all: Vec<(&str, Vec<usize>)> = Vec::new();
@@ -272,20 +301,6 @@ fn landmarks_are_there(
         if absent.len() > NAMED { ", …" } else { "" }
     );
     Err(Error::input(test.path(), message))
-}
-
-fn warn_of_shared_samples(train: &Store, test: &Store, report: Reporter) {
-    let known: HashSet<&str> = train.samples().ids.iter().map(String::as_str).collect();
-    let shared: Vec<&String> = test.samples().ids.iter().filter(|id| known.contains(id.as_str())).collect();
-    if let Some(first) = shared.first() {
-        report(Event::Warning(format!(
-            "{} of the {} samples of {} are also in {}, {first} first; figures on samples that were fitted on are too good",
-            shared.len(),
-            test.n_samples(),
-            test.path().display(),
-            train.path().display()
-        )));
-    }
 }
 
 /// A random subset of `pool`.

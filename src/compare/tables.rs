@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Outcome, PairTest, Plan, Tested};
 use crate::error::{Error, Result};
 use crate::evaluate::statistics::{mean, quantile, sd, sorted};
 use crate::evaluate::{Figures, optional};
 use crate::genes::writer::write_rows;
 use crate::genes::{Names, Table};
-use crate::store::atomic;
+use crate::store::{atomic, sealed};
 use crate::visible;
 
 /// Columns of `summary.tsv` that are averaged over draws.
@@ -99,6 +101,41 @@ fn rows(plan: &Plan, tested: &Tested) -> Vec<Row> {
         rows.push(Row { name, kind: "draws sd", landmarks, figures: spread });
     }
     rows
+}
+
+/// How one set did on one test store, in a few numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SetFigures {
+    /// The set, or what draws are draws of.
+    pub name: String,
+    /// Whether the figures are means over draws.
+    pub draws: bool,
+    /// Genes that are measured.
+    pub landmarks: usize,
+    /// Mean absolute error over targets.
+    pub mae: Option<f64>,
+    /// Mean correlation over targets.
+    pub pcc: Option<f64>,
+    /// Mean R² over targets.
+    pub r2: Option<f64>,
+    /// Share of the targets that pass the permutation test.
+    pub passing: Option<f64>,
+}
+
+/// The named sets and the means of draws.
+pub fn set_figures(plan: &Plan, tested: &Tested) -> Vec<SetFigures> {
+    let [mae, pcc, _, r2, passing] = SHOWN;
+    let rows = rows(plan, tested).into_iter().filter(|row| matches!(row.kind, "set" | "draws mean"));
+    let figures = |row: Row| SetFigures {
+        draws: row.kind != "set",
+        landmarks: row.landmarks,
+        mae: row.figures[mae],
+        pcc: row.figures[pcc],
+        r2: row.figures[r2],
+        passing: row.figures[passing],
+        name: row.name,
+    };
+    rows.map(figures).collect()
 }
 
 /// A table: its header, then its rows.
@@ -249,11 +286,12 @@ pub fn write(
         ("overlap.tsv", overlap(plan)),
         ("sets.tsv", sets(plan, names)),
     ];
+    let names = files.each_ref().map(|(name, _)| *name);
     for (name, mut lines) in files {
         let rows = lines.split_off(1);
         write_rows(&dir.join(name), true, lines.remove(0), rows)?;
     }
-    atomic::write_text(&dir.join("compare.json"), &format!("{notes:#}\n"))
+    sealed::seal(dir, "compare", &names, notes.clone())
 }
 
 /// The comparison for a reader: of each test store the sets by MAE, best first, among them the random draws.

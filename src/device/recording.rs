@@ -13,33 +13,14 @@
 //! * Gradients travel without the factor 1/(B·G); [`Update`] applies `Step::gradient_scale`.
 //! * Sums have a fixed order that follows from shapes and settings.
 
+pub use crate::element::Element;
+
 /// Rows and columns of every matrix are padded to a multiple of this, in elements.
 pub const PAD: usize = 16;
 
 /// Rounds up to a multiple of [`PAD`].
 pub fn padded(n: usize) -> usize {
     n.next_multiple_of(PAD)
-}
-
-/// Type of one stored element.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Element {
-    /// IEEE single precision.
-    F32,
-    /// IEEE half precision; arithmetic is in f32 after loading.
-    F16,
-    /// Unsigned integers (row indices).
-    U32,
-}
-
-impl Element {
-    /// Bytes of one element.
-    pub fn bytes(self) -> usize {
-        match self {
-            Element::F32 | Element::U32 => 4,
-            Element::F16 => 2,
-        }
-    }
 }
 
 /// A handle to a matrix that an executor owns. Shapes are the true ones, without padding.
@@ -67,7 +48,7 @@ impl Matrix {
 }
 
 /// A layer's nonlinearity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
     /// 1 / (1 + e^−z)
@@ -81,7 +62,7 @@ pub enum Activation {
 }
 
 /// The data term of the loss, summed here; means are taken by `Step::gradient_scale` and the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Loss {
     /// |x̂ − x|; its derivative is sign(x̂ − x), sign(0) = 0

@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::statistics::{mean, quantile, sorted};
 use super::{Figures, Permutation, optional};
 use crate::error::{Error, Result};
+use crate::genes::sidecar::Made;
 use crate::genes::writer::write_rows;
 use crate::genes::{Names, Table};
-use crate::store::atomic;
+use crate::store::{atomic, sealed};
 
 /// An autoencoder's agreement with a store.
 #[derive(Debug, Clone)]
@@ -27,7 +28,7 @@ pub struct Evaluation {
 }
 
 /// The evaluation in a few numbers; MAE in the store's units.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Samples compared.
     pub samples: usize,
@@ -82,11 +83,12 @@ impl Evaluation {
         }
     }
 
-    /// Writes `summary.tsv`, `genes.tsv` and `samples.tsv` into `dir`; an undefined figure is `NA`.
+    /// Writes `summary.tsv`, `genes.tsv` and `samples.tsv` into `dir`, and `evaluation.json` with their checksums and `made`, what
+    /// they were made from; an undefined figure is `NA`.
     ///
     /// # Errors
     /// [`Error::Exists`] for an existing directory without `force`; [`Error::Io`].
-    pub fn write(&self, dir: &Path, force: bool) -> Result<()> {
+    pub fn write(&self, dir: &Path, made: &Made, force: bool) -> Result<()> {
         atomic::check_free(dir, force)?;
         std::fs::create_dir_all(dir).map_err(Error::io(dir, "creating"))?;
         let summary = self.summary();
@@ -117,6 +119,12 @@ impl Evaluation {
         write_rows(&dir.join("genes.tsv"), true, header, genes)?;
         let samples = self.samples.ids.iter().zip(&self.by_sample);
         let samples = samples.map(|(id, f)| std::iter::once(id.clone()).chain(f.fields()));
-        write_rows(&dir.join("samples.tsv"), true, ["sample_id"].into_iter().chain(Figures::HEADER), samples)
+        write_rows(
+            &dir.join("samples.tsv"),
+            true,
+            ["sample_id"].into_iter().chain(Figures::HEADER),
+            samples,
+        )?;
+        sealed::seal(dir, "evaluation", &["summary.tsv", "genes.tsv", "samples.tsv"], serde_json::json!(made))
     }
 }

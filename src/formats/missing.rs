@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::genes::Table;
 
 /// What becomes of missing values (blank, NA, NaN, infinite, −666 in GCTX).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Missing {
     /// The import fails and says how many there are.

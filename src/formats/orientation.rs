@@ -7,7 +7,7 @@ use super::MatrixFile;
 use super::evidence::{self, Evidence, KNOWN, LOOK};
 
 /// How a matrix lies in its file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Orientation {
     /// The format, else the names, else the header, else the longer side (genes) decide.

@@ -3,15 +3,15 @@
 
 use std::collections::HashSet;
 
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error as Unknown, StrDeserializer};
 use serde::{Deserialize, Serialize};
 
 use super::dates::is_date;
 use super::titles::HEADERS;
 
 /// A kind of names.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// The table's own id, to the letter, whatever kind it is of
@@ -29,7 +29,6 @@ pub enum Kind {
     /// HGNC:1234
     Hgnc,
     /// Numbers that somebody gave: gene_17, V12, X3. They are a name in one file and in those made from it
-    #[value(skip)]
     MadeUp,
 }
 
@@ -46,6 +45,13 @@ const MADE_UP: [&str; 17] = [
 const MOST: (usize, usize) = (9, 10);
 
 impl Kind {
+    /// The kind that a user calls so, in any case.
+    pub fn of_word(word: &str) -> Option<Kind> {
+        let word = word.to_lowercase();
+        let deserializer: StrDeserializer<Unknown> = word.as_str().into_deserializer();
+        Kind::deserialize(deserializer).ok().filter(|kind| *kind != Kind::MadeUp)
+    }
+
     /// The kind that a column's header tells, in any case and with any punctuation; [`Kind::Id`] for headers that say
     /// genes without saying of which kind (`gene_id`, `Gene`, `ID`).
     pub fn of_header(header: &str) -> Option<Kind> {

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
 
 /// What a probe counts for that names several genes: `A /// B`, or several rows of the map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Multi {
     /// An error that names some of them

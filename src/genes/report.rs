@@ -20,7 +20,7 @@ use crate::store::atomic;
 const SHOWN: usize = 5;
 
 /// What becomes of a name that is several genes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ambiguous {
     /// An error that shows the genes
@@ -33,21 +33,15 @@ pub enum Ambiguous {
 }
 
 /// How names are matched with genes.
-#[derive(clap::Args, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Matching {
-    /// Match names of genes as this kind alone: id, ensembl, entrez, symbol, probe, refseq, hgnc, or a column of the
-    /// genes [each name by its exact id, else as what it looks like]
-    #[arg(long, value_name = "KIND")]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The kind of name, or the column of the genes, that alone counts; each name by its exact id, else as what it looks like
+    /// without it.
     pub match_on: Option<String>,
-    /// What becomes of a name that is several genes: refuse, first or all [refuse]
-    #[arg(long, value_enum)]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What becomes of a name that is several genes.
     pub ambiguous: Option<Ambiguous>,
-    /// Write the names that were not found to this table, with the reason where it is plain
-    #[arg(long, value_name = "TSV")]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The table to write the names to that were not found.
     pub unmatched: Option<PathBuf>,
 }
 

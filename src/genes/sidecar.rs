@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::store::remembered::Remembered;
 use crate::store::{InputFile, Store, atomic};
 
 /// What the description says it is.
@@ -29,6 +30,9 @@ pub struct Sidecar {
     pub bytes: u64,
     /// XXH3 of it (64 bits, hexadecimal).
     pub xxh3: String,
+    /// XXH3 of this description without this line; empty where an earlier version wrote it.
+    #[serde(default)]
+    pub own_xxh3: String,
     /// What the table was made from, and how.
     #[serde(flatten)]
     pub made: Made,
@@ -42,6 +46,9 @@ pub struct Made {
     pub made_from: Vec<Input>,
     /// The settings, and what there is to tell.
     pub about: Value,
+    /// The samples that it was made from.
+    #[serde(default, skip_serializing_if = "Remembered::is_empty")]
+    pub samples: Remembered,
 }
 
 /// A file or a store that a table was made from: its name, without the folder, and its content.
@@ -155,10 +162,30 @@ fn beside(path: &Path) -> Result<Option<Sidecar>> {
     };
     let value: Value = serde_json::from_slice(&text).map_err(|e| damaged(&e))?;
     // somebody else's file of that name says nothing about the table
-    match value.get("format").and_then(Value::as_str) == Some(FORMAT) {
-        true => serde_json::from_value(value).map(Some).map_err(|e| damaged(&e)),
-        false => Ok(None),
+    if value.get("format").and_then(Value::as_str) != Some(FORMAT) {
+        return Ok(None);
     }
+    let sidecar: Sidecar = serde_json::from_value(value).map_err(|e| damaged(&e))?;
+    match sidecar.own_xxh3.is_empty() || sidecar.own_xxh3 == sidecar.own() {
+        true => Ok(Some(sidecar)),
+        false => Err(damaged(&"its own checksum does not match")),
+    }
+}
+
+impl Sidecar {
+    /// The checksum of everything else in it.
+    fn own(&self) -> String {
+        let text = serde_json::to_string(&Sidecar { own_xxh3: String::new(), ..self.clone() });
+        checksum(text.unwrap_or_default().as_bytes())
+    }
+}
+
+/// The samples that a table was made from, as the description beside it remembers them; none where there is none.
+///
+/// # Errors
+/// [`Error::Input`] for a damaged description.
+pub fn samples(path: &Path) -> Result<Remembered> {
+    Ok(beside(path)?.map(|sidecar| sidecar.made.samples).unwrap_or_default())
 }
 
 /// Compares a table's bytes with the description beside it.
@@ -201,14 +228,16 @@ pub fn check_free(path: &Path, force: bool) -> Result<()> {
 /// Those of [`check_free`]; what the system refuses.
 pub fn write(path: &Path, force: bool, (table, rows): (&[u8], usize), made: Made) -> Result<()> {
     check_free(path, force)?;
-    let sidecar = Sidecar {
+    let mut sidecar = Sidecar {
         format: FORMAT.into(),
+        own_xxh3: String::new(),
         genelift: env!("CARGO_PKG_VERSION").into(),
         rows,
         bytes: table.len() as u64,
         xxh3: checksum(table),
         made,
     };
+    sidecar.own_xxh3 = sidecar.own();
     let file = name(path);
     let text = serde_json::to_string_pretty(&sidecar)
         .map_err(|e| Error::input(&file, format!("cannot be written as JSON: {e}")))?;

@@ -103,11 +103,11 @@ pub const WAYS: [Way; 8] = [
 impl Way {
     /// The way that a user asks for: a kind, or a column of the genes.
     pub fn asked(text: &str) -> Way {
-        match <Kind as clap::ValueEnum>::from_str(text, true) {
-            Ok(Kind::Id) => Way::Id,
-            Ok(kind) => Way::Kind(kind),
-            Err(_) if text == "gene_id" => Way::Id,
-            Err(_) => Way::Column(text.into()),
+        match Kind::of_word(text) {
+            Some(Kind::Id) => Way::Id,
+            Some(kind) => Way::Kind(kind),
+            None if text == "gene_id" => Way::Id,
+            None => Way::Column(text.into()),
         }
     }
 

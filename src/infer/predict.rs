@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::Predictor;
@@ -19,7 +18,7 @@ use crate::store::{Origin, Store, StoreWriter};
 const BATCH: usize = 256;
 
 /// What becomes of landmarks that a store lacks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MissingLandmarks {
     /// An error that names them

@@ -19,7 +19,7 @@ use crate::progress::{Event, Reporter};
 use crate::store::Store;
 
 /// Whether the whole matrix is kept in device memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Resident {
     /// Where it fits.

@@ -6,7 +6,7 @@ use super::model::Input;
 use crate::store::Store;
 
 /// How a gene's values become the network's input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scale {
     /// (x − min)/(max − min)

@@ -7,7 +7,7 @@ use crate::device::recording::{Activation, Loss};
 use crate::error::{Error, Result};
 
 /// The update rule of the parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Optimizer {
     /// Adam (Kingma & Ba 2015), β 0.9 and 0.999
@@ -17,7 +17,7 @@ pub enum Optimizer {
 }
 
 /// The type of stored activations and of the products' operands; sums, weights and moments are always f32.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Single precision

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
+use crate::store::remembered::Remembered;
 
 /// Epochs that end sooner than this after the last one told are not told; the history has them all.
 const LINE_EVERY: Duration = Duration::from_secs(3);
@@ -42,6 +43,22 @@ pub struct Training<'a> {
     pub history: Option<PathBuf>,
 }
 
+impl<'a> Training<'a> {
+    /// Of all samples of a store, with none held out and nothing written.
+    pub fn of(store: &'a Store, settings: TrainSettings) -> Training<'a> {
+        Training {
+            store,
+            samples: (0..store.n_samples()).collect(),
+            validation: None,
+            settings,
+            resident: Resident::Auto,
+            init: None,
+            checkpoint: None,
+            history: None,
+        }
+    }
+}
+
 /// Checkpoints of a run.
 pub struct CheckpointPlan {
     /// The file, replaced each time.
@@ -57,8 +74,6 @@ pub struct CheckpointPlan {
 pub enum Found {
     /// The run goes on from it; one of other settings or data is refused.
     GoOn,
-    /// The run goes on from it; one of other settings or data is replaced.
-    GoOnOrReplace,
     /// It is replaced.
     Replace,
 }
@@ -234,19 +249,23 @@ fn found(plan: &CheckpointPlan, config: &serde_json::Value) -> Result<Option<Che
     if plan.found == Found::Replace || !plan.path.exists() {
         return Ok(None);
     }
-    let checkpoint = match Checkpoint::load(&plan.path) {
-        Err(Error::Input { .. }) if plan.found == Found::GoOnOrReplace => return Ok(None),
-        checkpoint => checkpoint?,
-    };
+    let checkpoint = Checkpoint::load(&plan.path)?;
     match checkpoint.model.config == *config {
         true => Ok(Some(checkpoint)),
-        false if plan.found == Found::GoOnOrReplace => Ok(None),
         false => Err(Error::input(
             &plan.path,
             "is the checkpoint of a run with other settings or data that did not finish; repeat that command to go on with it, \
-             or pass --force to lose it and start anew",
+             or pass --force (in a run: --from train) to lose it and start anew",
         )),
     }
+}
+
+/// Where a model's configuration remembers the samples that it was trained on.
+const REMEMBERED: &str = "remembered";
+
+/// The samples that a model was trained on; none of a model that remembers none.
+pub fn remembered(model: &Model) -> Remembered {
+    serde_json::from_value(model.config[REMEMBERED].clone()).unwrap_or_default()
 }
 
 /// What defines the model's numbers: the settings, the data's checksum, the samples and the model started from.
@@ -260,6 +279,7 @@ fn config(training: &Training) -> serde_json::Value {
     config["training-data"] = training.store.info().fingerprint().into();
     config["training-samples"] = samples.len().into();
     config["training-samples-digest"] = digest(&samples).into();
+    config[REMEMBERED] = serde_json::json!(Remembered::of(training.store, &training.samples));
     if let Some(init) = &training.init {
         let bits = |values: &Vec<f32>| values.iter().map(|v| u64::from(v.to_bits())).collect::<Vec<_>>();
         let all: Vec<u64> =

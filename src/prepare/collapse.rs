@@ -12,7 +12,7 @@ use crate::genes::{Kind, MapSettings, Multi, ProbeMap, Table};
 use crate::progress::{Event, Reporter};
 
 /// What stands for a gene that several probes measure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CollapseBy {
     /// The mean over its probes

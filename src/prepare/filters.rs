@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
 
 /// A type of gene, told by its symbol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GeneType {
     /// Encoded in the mitochondrion: MT-…

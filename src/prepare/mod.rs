@@ -271,6 +271,28 @@ fn write(
 }
 
 impl Step {
+    /// Whether the step takes something from all samples that it then applies to each.
+    pub fn learns(&self) -> bool {
+        match self {
+            Step::MinDetected { .. }
+            | Step::LibrarySize(None)
+            | Step::QuantileNormalize(_)
+            | Step::Range(_)
+            | Step::MinSd(_)
+            | Step::MinMax
+            | Step::Zscore { .. } => true,
+            Step::CollapseProbes { by, .. } => *by != CollapseBy::Mean,
+            Step::Exclude(_)
+            | Step::LibrarySize(Some(_))
+            | Step::Log1p
+            | Step::Log2p1
+            | Step::Dedup(_)
+            | Step::LabelGenes(_)
+            | Step::MatchGenes { .. }
+            | Step::MapQuantiles { .. } => false,
+        }
+    }
+
     /// The file that the step reads.
     fn input(&self) -> Result<Option<InputFile>> {
         let (path, format) = match self {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Which value of a profile stands for a value of some rank.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
     /// Equal values take the mean of the profile over the ranks they share (Bolstad et al. 2003)
@@ -12,7 +12,6 @@ pub enum Rule {
     /// Equal values take the profile's value at their mean rank, rounded down (D-GEX, `bgedv2_reqnorm.py`)
     Dgex,
     /// By dense rank, from one platform to another (D-GEX, `GTEx_reqnorm.py`)
-    #[value(skip)]
     Dense,
 }
 

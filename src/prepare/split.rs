@@ -46,35 +46,8 @@ pub fn split(
     seed: u64,
     force: bool,
 ) -> Result<Vec<Store>> {
-    let names: &[&str] = match fractions.len() {
-        2 => &["train", "test"],
-        3 => &["train", "validation", "test"],
-        n => return Err(Error::Usage(format!("--fractions has {n} numbers; two or three are needed"))),
-    };
-    let sum: f64 = fractions.iter().sum();
-    if !fractions.iter().all(|f| *f > 0.0) || (sum - 1.0).abs() > 1e-6 {
-        return Err(Error::Usage(format!(
-            "--fractions {fractions:?} must be positive and add to 1, not {sum}"
-        )));
-    }
-    let (by_column, units, what) = match draw {
-        Draw::Samples => (groups(store, None)?, store.n_samples(), "samples".into()),
-        Draw::Strata(column) => (groups(store, Some(column))?, store.n_samples(), "samples".into()),
-        Draw::Groups(column) => {
-            let groups = groups(store, Some(column))?;
-            let n = groups.len();
-            (groups, n, format!("groups by {column:?}"))
-        }
-    };
-    if units < names.len() {
-        let (path, parts) = (store.path().display(), names.len());
-        return Err(Error::Data(format!("{path}: {units} {what} cannot make {parts} parts")));
-    }
-
-    let part_of = match draw {
-        Draw::Strata(_) => spread(by_column, fractions, seed),
-        Draw::Samples | Draw::Groups(_) => assign(&by_column, fractions, seed),
-    };
+    let names = names(fractions)?;
+    let part_of = part_of(store, fractions, draw, seed)?;
     std::fs::create_dir_all(dir).map_err(Error::io(dir, "creating"))?;
     // All names are looked at before the first part is written.
     for name in names {
@@ -92,6 +65,74 @@ pub fn split(
         stores.push(write(store, &dir.join(format!("{name}.gex")), &samples, table, origin, force)?);
     }
     Ok(stores)
+}
+
+/// As [`split`], with the parts in memory and nothing written.
+///
+/// # Errors
+/// As [`split`].
+pub fn parts(store: &Store, fractions: &[f64], draw: Draw, seed: u64) -> Result<Vec<Store>> {
+    let names = names(fractions)?;
+    let part_of = part_of(store, fractions, draw, seed)?;
+    let part = |(part, name): (usize, &&str)| {
+        let samples: Vec<usize> = (0..store.n_samples()).filter(|s| part_of[*s] == part).collect();
+        store.picked(name, &samples)
+    };
+    names.iter().enumerate().map(part).collect()
+}
+
+/// The part of every sample.
+fn part_of(store: &Store, fractions: &[f64], draw: Draw, seed: u64) -> Result<Vec<usize>> {
+    let by_column = units(store, names(fractions)?.len(), draw)?;
+    Ok(match draw {
+        Draw::Strata(_) => spread(by_column, fractions, seed),
+        Draw::Samples | Draw::Groups(_) => assign(&by_column, fractions, seed),
+    })
+}
+
+/// The parts' names.
+///
+/// # Errors
+/// [`Error::Usage`] for fractions that are not two or three positive numbers of sum 1.
+pub fn names(fractions: &[f64]) -> Result<&'static [&'static str]> {
+    let names: &[&str] = match fractions.len() {
+        2 => &["train", "test"],
+        3 => &["train", "validation", "test"],
+        n => return Err(Error::Usage(format!("--fractions has {n} numbers; two or three are needed"))),
+    };
+    let sum: f64 = fractions.iter().sum();
+    if !fractions.iter().all(|f| *f > 0.0) || (sum - 1.0).abs() > 1e-6 {
+        return Err(Error::Usage(format!(
+            "--fractions {fractions:?} must be positive and add to 1, not {sum}"
+        )));
+    }
+    Ok(names)
+}
+
+/// Whether a store can be split so.
+///
+/// # Errors
+/// As [`split`].
+pub fn check(store: &Store, fractions: &[f64], draw: Draw) -> Result<()> {
+    units(store, names(fractions)?.len(), draw).map(|_| ())
+}
+
+/// The samples by the column that binds the draw, if there are enough for every part.
+fn units(store: &Store, parts: usize, draw: Draw) -> Result<Vec<Vec<usize>>> {
+    let (by_column, units, what) = match draw {
+        Draw::Samples => (groups(store, None)?, store.n_samples(), "samples".into()),
+        Draw::Strata(column) => (groups(store, Some(column))?, store.n_samples(), "samples".into()),
+        Draw::Groups(column) => {
+            let groups = groups(store, Some(column))?;
+            let n = groups.len();
+            (groups, n, format!("groups by {column:?}"))
+        }
+    };
+    if units < parts {
+        let path = store.path().display();
+        return Err(Error::Data(format!("{path}: {units} {what} cannot make {parts} parts")));
+    }
+    Ok(by_column)
 }
 
 /// The samples of each group, groups in order of first appearance; without a column each sample is one.

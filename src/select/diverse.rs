@@ -101,7 +101,7 @@ impl TryFrom<String> for Aim {
 }
 
 /// How much each gene of the target counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Weights {
     /// By the variance that the target has of the gene's, so that genes which it hardly describes count little.

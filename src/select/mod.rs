@@ -36,7 +36,7 @@ pub use random::random;
 pub use variance::variance;
 
 /// How landmarks are chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// Greedy against what is already explained, aimed at the data or at the autoencoder's reconstruction of it
@@ -198,6 +198,33 @@ pub fn from_store<'e>(
             Err(Error::Usage("top chooses by scores, not from a store".into()))
         }
     }
+}
+
+/// The `n` best genes of a store by a strategy with its own settings, bound by nothing: for all but `top`, which takes scores, and
+/// targets that need a network.
+///
+/// # Errors
+/// Those of [`from_store`].
+pub fn choose(
+    strategy: Strategy,
+    store: &Store,
+    n: usize,
+    executor: &mut dyn Executor,
+    report: Reporter,
+) -> Result<ScoreTable> {
+    let diverse = DiverseSettings::default();
+    let inputs = Inputs {
+        store,
+        model: None,
+        samples: strategy.needs(&diverse).samples,
+        seed: 0,
+        diverse: &diverse,
+        concrete: &ConcreteSettings::default(),
+        trials: PeelOffSettings::default().trials,
+    };
+    let constraints = Constraints::new(store.genes(), n, &[], &[])?;
+    executor.reset();
+    Ok(from_store(strategy, &inputs, &constraints, || Ok(executor), report)?.table(store.genes()))
 }
 
 #[cfg(test)]

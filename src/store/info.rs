@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Store;
-use crate::device::recording::Element;
+use crate::element::Element;
 use crate::error::{Error, Result};
 
 /// The version that this program writes and reads.

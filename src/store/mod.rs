@@ -6,8 +6,11 @@
 //! and never changed afterwards.
 
 pub mod atomic;
+mod held;
 mod info;
 pub mod npy;
+pub mod remembered;
+pub mod sealed;
 pub(crate) mod spool;
 mod summary;
 mod writer;
@@ -19,7 +22,7 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
-use crate::device::recording::Element;
+use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::genes::Table;
 pub(crate) use info::Sum;
@@ -43,7 +46,16 @@ pub struct Store {
     element: Element,
     samples: Table,
     genes: Table,
-    map: memmap2::Mmap,
+    values: Values,
+}
+
+/// Where the values are.
+#[derive(Debug)]
+enum Values {
+    /// In the file, behind its header.
+    Mapped(memmap2::Mmap),
+    /// In memory, for data that are in no file.
+    Held(Vec<f32>),
 }
 
 impl Store {
@@ -120,7 +132,7 @@ impl Store {
         // part of this program writes to a finished store, and replacing one renames a new directory into
         // place, which leaves the mapped file alive until it is unmapped. Users are told not to edit stores.
         let map = unsafe { memmap2::Mmap::map(&matrix) }.map_err(Error::io(&file, "mapping"))?;
-        Ok(Store { path: path.to_path_buf(), info, element, samples, genes, map })
+        Ok(Store { path: path.to_path_buf(), info, element, samples, genes, values: Values::Mapped(map) })
     }
 
     fn check_blocks(&self) -> Result<()> {
@@ -208,7 +220,10 @@ impl Store {
     }
 
     fn values(&self) -> &[u8] {
-        &self.map[npy::WRITTEN..]
+        match &self.values {
+            Values::Mapped(map) => &map[npy::WRITTEN..],
+            Values::Held(values) => bytemuck::cast_slice(values),
+        }
     }
 
     /// The bytes of one sample, as they lie in the file, [`Store::row_len`] of them.

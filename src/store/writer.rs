@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use super::atomic::Temporary;
 use super::info::{self, Checksums, Origin, StoreInfo, VERSION};
 use super::{GENES, INFO, MATRIX, PARAMETERS, SAMPLES, Store, atomic, npy};
-use crate::device::recording::Element;
+use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::genes::Table;
 use crate::interrupt;

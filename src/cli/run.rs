@@ -1,0 +1,71 @@
+//! `genelift run`: the whole flow from a configuration file, in one folder.
+
+use std::path::PathBuf;
+
+use super::print;
+use crate::error::{Error, Result};
+use crate::pipeline::config::Config;
+use crate::pipeline::keys::page;
+use crate::pipeline::runner::{Again, Run};
+use crate::pipeline::summary::summary;
+use crate::progress::Reporter;
+
+/// Arguments of `run`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The configuration (TOML); paths in it are relative to its directory
+    #[arg(required_unless_present = "keys")]
+    config: Option<PathBuf>,
+    /// Change a setting of the configuration, e.g. train.epochs=20
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Do this stage and the later ones again: import, prepare, split, learn, test, train, evaluate, attribute, select, fit,
+    /// compare or repeat
+    #[arg(long, value_name = "STAGE")]
+    from: Option<String>,
+    /// Select N times more, with other seeds or on bootstrap samples (stability.over in the configuration), and report
+    /// how much the lists agree
+    #[arg(long, value_name = "N")]
+    repeats: Option<usize>,
+    /// As `device` in the configuration
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<String>,
+    /// As `seed` in the configuration
+    #[arg(long)]
+    seed: Option<u64>,
+    /// As `threads` in the configuration
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Start anew, whatever is in the folder
+    #[arg(long)]
+    force: bool,
+    /// Print the page of all keys that a configuration can have
+    #[arg(long, exclusive = true)]
+    keys: bool,
+    /// Say what will be done, what is kept and why, with estimates of time, memory and disk; do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Those of the configuration and of the stages.
+pub fn run(args: &Args, report: Reporter) -> Result<()> {
+    let Some(path) = args.config.as_ref().filter(|_| !args.keys) else { return print(&page()) };
+    let mut config = Config::read(path, &args.set)?;
+    config.seed = args.seed.unwrap_or(config.seed);
+    config.threads = args.threads.or(config.threads);
+    config.device = args.device.clone().unwrap_or(config.device);
+    config.stability.repeats = args.repeats.or(config.stability.repeats);
+    if config.threads == Some(0) {
+        return Err(Error::Usage("--threads 0: at least one thread is needed".into()));
+    }
+    let again = Again { from: args.from.clone(), all: args.force };
+    let mut run = Run::open(&config, again, report)?;
+    if args.dry_run {
+        return print(&run.forecast()?);
+    }
+    let done = run.go()?;
+    print(&summary(&config, &done)?)
+}

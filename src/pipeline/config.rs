@@ -1,0 +1,492 @@
+//! A run's configuration: a TOML file, `--set` changes, and the options that follow.
+//!
+//! Paths in the file are relative to the file's directory. Every table is the options of a stage, the same struct that its
+//! command reads.
+
+use std::path::{Component, Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+use super::settings::{General, Options, is_file};
+use super::stages::{attribute, compare, fit, import, prepare, select, split, stability, train};
+use crate::error::{Error, Result};
+use crate::select::Strategy;
+use train::Preset;
+
+/// Everything that the file says, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The folder that everything is written to.
+    pub output: PathBuf,
+    /// Of every random choice.
+    pub seed: u64,
+    /// As `--device`.
+    pub device: String,
+    /// As `--threads`.
+    pub threads: Option<usize>,
+    /// The matrix, and how to read it.
+    pub import: ImportTable,
+    /// Steps that make it ready.
+    pub prepare: prepare::Options,
+    /// How to split the samples.
+    pub split: split::Options,
+    /// How to train; `None` for `train = false`.
+    pub train: Option<train::Options>,
+    /// How to attribute.
+    pub attribute: attribute::Options,
+    /// How many landmarks, and how to choose the list that the run is about.
+    pub select: SelectTable,
+    /// Further lists, by name.
+    pub lists: Vec<(String, select::Options)>,
+    /// How to fit a predictor; `None` for `fit = false`.
+    pub fit: Option<fit::Options>,
+    /// How to compare; `None` for `compare = false`.
+    pub compare: Option<compare::Options>,
+    /// Further test matrices, by name.
+    pub tests: Vec<(String, TestTable)>,
+    /// How often to select again.
+    pub stability: stability::Options,
+    /// What the file says, for the record.
+    pub said: serde_json::Value,
+}
+
+/// The table `[import]`: the options of `import`, and
+#[derive(clap::Args, Debug, Clone, Default)]
+pub struct ImportTable {
+    /// Matrix files or 10x directories; several are joined by samples, with the genes that all of them have
+    #[arg(long, value_name = "FILES")]
+    pub files: Vec<PathBuf>,
+    /// How to read them.
+    #[command(flatten)]
+    pub options: import::Options,
+}
+
+/// The table `[select]`: the options of `select`, and
+#[derive(clap::Args, Debug, Clone, Default)]
+pub struct SelectTable {
+    /// How many landmarks
+    #[arg(long, value_name = "N")]
+    pub n: usize,
+    /// How to choose them.
+    #[command(flatten)]
+    pub options: select::Options,
+}
+
+/// A table `[tests.NAME]`: a further test matrix, with its own table `prepare`.
+#[derive(Debug, Clone, Default)]
+pub struct TestTable {
+    /// How to read it.
+    pub import: ImportTable,
+    /// Steps that bring it to the training samples' genes and scale; the word `train` stands for these.
+    pub prepare: prepare::Options,
+}
+
+/// The tables of a configuration and, of the keys in each, those that name files.
+pub const TABLES: [&str; 11] = [
+    "import",
+    "prepare",
+    "split",
+    "train",
+    "attribute",
+    "select",
+    "lists",
+    "fit",
+    "compare",
+    "tests",
+    "stability",
+];
+
+impl Config {
+    /// Reads `path` and applies `--set` changes, each `KEY=VALUE` with a dotted key.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Input`] naming the key that is unknown, missing or of the wrong type.
+    pub fn read(path: &Path, changes: &[String]) -> Result<Config> {
+        let text = std::fs::read_to_string(path).map_err(Error::io(path, "reading the configuration"))?;
+        let mut table: Table = text.parse().map_err(|e: toml::de::Error| {
+            let at = e.span().map_or(0, |span| span.start).min(text.len());
+            let line = 1 + text.as_bytes()[..at].iter().filter(|b| **b == b'\n').count();
+            Error::input(path, format!("line {line}: {}", e.message()))
+        })?;
+        changes.iter().try_for_each(|change| set(&mut table, change))?;
+        Config::of(path, table)
+    }
+
+    fn of(path: &Path, table: Table) -> Result<Config> {
+        let said = serde_json::to_value(&table).unwrap_or_default();
+        let mut file = File { path, place: Place(path.parent().unwrap_or(Path::new(""))), table };
+        let import = file.take("import")?;
+        let import = file.import("import", import)?;
+        let prepare: prepare::Options = file.options("prepare")?;
+        let split: split::Options = file.options("split")?;
+        let mut train: Option<train::Options> = file.part("train")?;
+        let mut attribute: attribute::Options = file.options("attribute")?;
+        let mut table = file.take("select")?;
+        let n = file.key("select", &mut table, "n", &[])?.unwrap_or(0);
+        let mut select = SelectTable { n, options: file.read("select", table)? };
+        let lists = file.lists()?;
+        let fit = file.part("fit")?;
+        let compare = file.part("compare")?;
+        let tests = file.tests()?;
+        let stability: stability::Options = file.options("stability")?;
+        let general: General = file.rest()?;
+
+        let missing = |key: &str| Error::input(path, format!("the key \"{key}\" is missing"));
+        if select.n == 0 {
+            return Err(Error::input(
+                path,
+                "the key \"n\" is missing in the table [select]: how many landmarks",
+            ));
+        }
+        let output = general.output.ok_or_else(|| missing("output"))?;
+        attribute.preset = attribute.preset.or(general.preset);
+        if let Some(train) = &mut train {
+            train.preset = train.preset.or(general.preset);
+        }
+        if general.preset == Some(Preset::Paper) && train.is_some() {
+            select.options.strategy.get_or_insert(Strategy::Top);
+        }
+        let config = Config {
+            output,
+            seed: general.seed.unwrap_or(0),
+            device: general.device.unwrap_or_else(|| "auto".into()),
+            threads: general.threads,
+            import,
+            prepare,
+            split,
+            train,
+            attribute,
+            select,
+            lists,
+            fit,
+            compare,
+            tests,
+            stability,
+            said,
+        };
+        Ok(config)
+    }
+}
+
+/// The configuration file's directory.
+struct Place<'a>(&'a Path);
+
+impl Place<'_> {
+    /// `path` seen from the file's directory, without `x/..` detours in what messages show.
+    fn resolve(&self, path: &Path) -> PathBuf {
+        let mut out = PathBuf::new();
+        for part in self.0.join(path).components() {
+            match part {
+                Component::CurDir => {}
+                Component::ParentDir
+                    if matches!(out.components().next_back(), Some(Component::Normal(_))) =>
+                {
+                    out.pop();
+                }
+                part => out.push(part),
+            }
+        }
+        out
+    }
+
+    /// Resolves the names of files among a table's values.
+    fn resolve_in(&self, table: &mut Table, keys: &[&str]) {
+        for key in keys {
+            match table.get_mut(*key) {
+                Some(Value::String(text)) => self.resolve_text(text),
+                Some(Value::Array(values)) => values.iter_mut().for_each(|value| {
+                    if let Value::String(text) = value {
+                        self.resolve_text(text);
+                    }
+                }),
+                _ => {}
+            }
+        }
+    }
+
+    fn resolve_text(&self, text: &mut String) {
+        let there = self.resolve(Path::new(&*text));
+        if is_file(text) || there.exists() {
+            *text = there.display().to_string();
+        }
+    }
+}
+
+/// The file's tables, which are taken out one by one.
+struct File<'a> {
+    path: &'a Path,
+    place: Place<'a>,
+    table: Table,
+}
+
+impl File<'_> {
+    /// Takes a table; an empty one where there is none.
+    fn take(&mut self, name: &str) -> Result<Table> {
+        match self.table.remove(name) {
+            None => Ok(Table::new()),
+            Some(Value::Table(table)) => Ok(table),
+            Some(other) => {
+                let message =
+                    format!("key \"{name}\": expected a table [{name}], found {}", other.type_str());
+                Err(Error::input(self.path, message))
+            }
+        }
+    }
+
+    fn options<O: Options>(&mut self, name: &str) -> Result<O> {
+        let table = self.take(name)?;
+        self.read(name, table)
+    }
+
+    /// Takes one key out of a table.
+    fn key<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        table: &mut Table,
+        key: &str,
+        files: &[&str],
+    ) -> Result<Option<T>> {
+        let Some(value) = table.remove(key) else { return Ok(None) };
+        let mut alone = Table::from_iter([(key.to_string(), value)]);
+        self.place.resolve_in(&mut alone, files);
+        let value = alone.remove(key).expect("it was put there");
+        let wrong = |e: toml::de::Error| {
+            Error::input(self.path, format!("table [{name}]: key \"{key}\": {}", e.message()))
+        };
+        value.try_into().map(Some).map_err(wrong)
+    }
+
+    /// A table of `import`, with its files.
+    fn import(&self, name: &str, mut table: Table) -> Result<ImportTable> {
+        let files: Vec<PathBuf> = self.key(name, &mut table, "files", &["files"])?.unwrap_or_default();
+        if files.is_empty() {
+            return Err(Error::input(
+                self.path,
+                format!("the key \"files\" is missing in the table [{name}]"),
+            ));
+        }
+        Ok(ImportTable { files, options: self.read(name, table)? })
+    }
+
+    /// Options of a stage that can be left out by `NAME = false`.
+    fn part<O: Options>(&mut self, name: &str) -> Result<Option<O>> {
+        match self.table.get(name) {
+            Some(Value::Boolean(wanted)) => {
+                let wanted = *wanted;
+                self.table.remove(name);
+                Ok(wanted.then(O::default))
+            }
+            _ => self.options(name).map(Some),
+        }
+    }
+
+    /// The tables in a table, by name.
+    fn tables(&mut self, name: &str) -> Result<Vec<(String, Table)>> {
+        let tables = self.take(name)?.into_iter().map(|(key, value)| match value {
+            Value::Table(table) if is_plain(&key) => Ok((key, table)),
+            Value::Table(_) => {
+                let why = "is no name of a file; take letters, digits, - and _";
+                Err(Error::input(self.path, format!("table [{name}]: {key:?} {why}")))
+            }
+            _ => Err(Error::input(
+                self.path,
+                format!("table [{name}]: expected tables [{name}.NAME], found {key} = …"),
+            )),
+        });
+        tables.collect()
+    }
+
+    fn lists(&mut self) -> Result<Vec<(String, select::Options)>> {
+        let lists = self.tables("lists")?.into_iter().map(|(name, table)| {
+            let options = self.read(&format!("lists.{name}"), table)?;
+            Ok((name, options))
+        });
+        lists.collect()
+    }
+
+    fn tests(&mut self) -> Result<Vec<(String, TestTable)>> {
+        let tests = self.tables("tests")?.into_iter().map(|(name, mut table)| {
+            let place = format!("tests.{name}");
+            let prepare = match table.remove("prepare") {
+                Some(Value::Table(table)) => table,
+                None => Table::new(),
+                Some(_) => return Err(Error::input(self.path, format!("[{place}.prepare] must be a table"))),
+            };
+            let prepare = self.read(&format!("{place}.prepare"), prepare)?;
+            Ok((name, TestTable { import: self.import(&place, table)?, prepare }))
+        });
+        tests.collect()
+    }
+
+    /// What is not in a table.
+    fn rest(&mut self) -> Result<General> {
+        if let Some(Value::String(output)) = self.table.get("output")
+            && output.trim().is_empty()
+        {
+            return Err(Error::input(
+                self.path,
+                "output = \"\": name the folder that everything is written to",
+            ));
+        }
+        let table = std::mem::take(&mut self.table);
+        let known = words_of_general();
+        if let Some(key) = table.keys().find(|key| !known.contains(&key.as_str())) {
+            let message = format!(
+                "unknown key \"{key}\"; there are {} and the tables {}",
+                known.join(", "),
+                TABLES.join(", ")
+            );
+            return Err(Error::input(self.path, message));
+        }
+        self.read("", table)
+    }
+
+    /// Refuses keys that exclude each other or say nothing without another, by the rules of the command line.
+    fn together<O: Options>(&self, name: &str, table: &Table) -> Result<()> {
+        let command = O::augment_args(clap::Command::new("options").no_binary_name(true));
+        let Err(error) = command.try_get_matches_from(arguments(table)) else { return Ok(()) };
+        let text = error.to_string().replace("error: ", "");
+        let lines =
+            text.lines().take_while(|line| !line.starts_with("Usage") && !line.starts_with("For more"));
+        let lines = lines.map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+        Err(Error::input(self.path, format!("table [{name}]: {lines}")))
+    }
+
+    /// A table as options; a mistake is told with its key.
+    fn read<O: Options>(&self, name: &str, mut table: Table) -> Result<O> {
+        self.place.resolve_in(&mut table, O::FILES);
+        let parse = |table: Table| Value::Table(table).try_into::<O>();
+        let whole = match parse(table.clone()) {
+            Ok(options) => return self.together::<O>(name, &table).map(|()| options),
+            Err(error) => error,
+        };
+        let alone = |(key, value): (&String, &Value)| {
+            let error = parse(Table::from_iter([(key.clone(), value.clone())])).err()?;
+            Some((key.clone(), error.message().to_string()))
+        };
+        let place = if name.is_empty() { String::new() } else { format!("table [{name}]: ") };
+        Err(match table.iter().find_map(alone) {
+            Some((_, message)) if message.contains("unknown field") => {
+                Error::input(self.path, format!("{place}{message}"))
+            }
+            Some((key, message)) => Error::input(self.path, format!("{place}key \"{key}\": {message}")),
+            None => Error::input(self.path, format!("{place}{}", whole.message())),
+        })
+    }
+}
+
+/// What a command line of the same options is like.
+fn arguments(table: &Table) -> Vec<String> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
+    let argument = |(key, value): (&String, &Value)| match value {
+        Value::Boolean(true) => vec![format!("--{key}")],
+        Value::Boolean(false) => Vec::new(),
+        Value::Array(values) => values.iter().map(|value| format!("--{key}={}", text(value))).collect(),
+        value => vec![format!("--{key}={}", text(value))],
+    };
+    table.iter().flat_map(argument).collect()
+}
+
+/// The keys outside of tables.
+fn words_of_general() -> Vec<&'static str> {
+    vec!["output", "seed", "device", "threads", "preset"]
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+/// Applies `a.b=VALUE`; a value that is not TOML is text.
+fn set(table: &mut Table, change: &str) -> Result<()> {
+    let usage =
+        |why: &str| Error::Usage(format!("--set {change}: {why}; give KEY=VALUE, e.g. train.epochs=20"));
+    let (key, text) = change.split_once('=').ok_or_else(|| usage("no ="))?;
+    let value = format!("value = {text}")
+        .parse::<Table>()
+        .ok()
+        .and_then(|mut parsed| parsed.remove("value"))
+        .unwrap_or_else(|| Value::String(text.to_string()));
+    let mut parts: Vec<&str> = key.trim().split('.').collect();
+    let last = parts.pop().filter(|last| !last.is_empty()).ok_or_else(|| usage("no key"))?;
+    let mut place = table;
+    for part in parts {
+        let entry = place.entry(part.to_string()).or_insert_with(|| Value::Table(Table::new()));
+        place = entry.as_table_mut().ok_or_else(|| usage("its parent is not a table"))?;
+    }
+    place.insert(last.to_string(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "output = \"../out\"\npreset = \"paper\"\n[import]\nfiles = [\"m.csv\"]\nlabels = \"sub/l.csv\"\nonly-genes = \"l1000\"\n[train]\nepochs = 3\nvalidation = 0.2\n[select]\nn = 5\n";
+
+    fn read(text: &str, changes: &[&str]) -> Result<Config> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("conf").join("run.toml");
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        let changes: Vec<String> = changes.iter().map(|c| c.to_string()).collect();
+        Config::read(&path, &changes)
+    }
+
+    #[test]
+    fn paths_presets_and_changes() {
+        let changes =
+            ["train.epochs=7", "train.hidden=[9, 3, 9]", "device=cpu", "prepare.match-genes=genes.txt"];
+        let config = read(FILE, &changes).unwrap();
+        assert!(config.output.ends_with("out") && !config.output.to_string_lossy().contains(".."));
+        assert!(config.import.files[0].ends_with("conf/m.csv"));
+        assert!(config.import.options.labels.unwrap().ends_with("conf/sub/l.csv"));
+        assert_eq!(config.import.options.only_genes.unwrap(), Path::new("l1000"));
+        assert!(config.prepare.match_genes.unwrap().ends_with("conf/genes.txt"));
+        let train = config.train.unwrap();
+        assert_eq!((train.epochs, train.preset), (Some(7), Some(Preset::Paper)));
+        assert_eq!(train.hidden, Some(vec![9, 3, 9]));
+        assert_eq!(train.validation.as_deref(), Some("0.2"));
+        assert_eq!(config.attribute.preset, Some(Preset::Paper));
+        assert_eq!((config.device.as_str(), config.select.n), ("cpu", 5));
+        assert_eq!(config.select.options.strategy, Some(Strategy::Top));
+    }
+
+    #[test]
+    fn parts_lists_and_tests() {
+        let more = "[lists.css]\nstrategy = \"css\"\n[tests.rna]\nfiles = [\"r.h5ad\"]\n[tests.rna.prepare]\nlog1p = true\n\
+                    match-genes = \"train\"\nquantile-normalize = true\nlibrary-size = 1e4\n";
+        let config = read(&format!("{FILE}{more}"), &["fit=false", "compare.random-draws=3"]).unwrap();
+        assert!(config.fit.is_none());
+        assert_eq!(config.compare.unwrap().random_draws, Some(3));
+        assert_eq!(config.lists[0].0, "css");
+        let (name, test) = &config.tests[0];
+        assert!(name == "rna" && test.import.files[0].ends_with("conf/r.h5ad"));
+        assert!(test.prepare.log1p && test.prepare.match_genes.as_deref() == Some(Path::new("train")));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let message = |text: &str, changes: &[&str]| read(text, changes).unwrap_err().to_string();
+        assert!(message("output = \"x\"\n", &[]).contains("key \"files\" is missing in the table [import]"));
+        assert!(message(FILE, &["train.epoch=3"]).contains("table [train]: unknown field `epoch`"));
+        assert!(message(FILE, &["train.epochs=x"]).contains("table [train]: key \"epochs\""));
+        assert!(message(FILE, &["import.labels=3"]).contains("table [import]: key \"labels\""));
+        assert!(message(FILE, &["import.label=3"]).contains("table [import]: unknown field `label`"));
+        assert!(message(FILE, &["sead=1"]).contains("unknown key \"sead\""));
+        assert!(message(FILE, &["seed=x"]).contains("key \"seed\""));
+        assert!(message(FILE, &["seed"]).contains("no ="));
+        assert!(message(FILE, &["select.n=-1"]).contains("key \"n\""));
+        assert!(message(FILE, &["output="]).contains("output = \"\""));
+        assert!(message(FILE, &["lists.a/b.strategy=css"]).contains("no name of a file"));
+        assert!(message("output = \"x\n", &[]).contains("run.toml"));
+        let together = message(FILE, &["prepare.log1p=true", "prepare.log2p1=true"]);
+        assert!(
+            together.contains("table [prepare]: the argument '--log1p' cannot be used with"),
+            "{together}"
+        );
+        assert!(message(FILE, &["prepare.dedup-clusters=4"]).contains("--dedup"));
+        read(FILE, &["prepare.range=[-4, 15]", "prepare.library-size=true", "train.no-shuffle=false"])
+            .unwrap();
+    }
+}

@@ -1,0 +1,282 @@
+//! The flow as stages that are declared once, and a run that strings them together.
+//!
+//! A [`Stage`] says what it reads, what settings it has, what it writes, and how one becomes the other. A command does one
+//! stage ([`perform`]); a [`Run`](runner::Run) does all of them in a folder, keeps a [`Record`](record::Record) of what
+//! each was made from, by content, and does again only what would come out differently ([`plan`]).
+//!
+//! ```text
+//! import → prepare (by sample, near copies) → split → learn (fitted on the training part, applied to the others)
+//!   → train → evaluate → attribute → select … → fit → compare
+//! ```
+//!
+//! Every file in [`stages`] is one stage: its options (the struct that the command line and the TOML read), its settings, its
+//! work. [`flow`] is the table that makes the stages of a configuration; a new stage is one file and one row there.
+
+pub mod choice;
+pub mod config;
+pub mod content;
+pub mod cost;
+pub mod flow;
+pub mod init;
+pub mod keys;
+pub mod plan;
+pub mod record;
+pub mod runner;
+pub mod settings;
+pub mod stages;
+pub mod summary;
+pub mod verify;
+
+use std::path::{Path, PathBuf};
+
+use cost::{Cost, Size};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::device::{self, Executor};
+use crate::error::{Error, Result};
+use crate::genes::sidecar;
+use crate::nn::train::Found;
+use crate::progress::Reporter;
+use crate::store::{Store, atomic};
+
+/// A piece of work: what it reads, what it writes, and what decides how one becomes the other.
+pub trait Stage {
+    /// What it is called in messages, in `run.json` and by `--from`.
+    fn name(&self) -> String;
+
+    /// The files and stores that it reads.
+    fn inputs(&self) -> Vec<Input>;
+
+    /// What defines its outputs besides the content of its inputs: no paths, no times.
+    fn settings(&self) -> Value;
+
+    /// What it writes: outputs that belong together.
+    fn outputs(&self) -> Vec<Output>;
+
+    /// Whether its numbers come from a device.
+    fn computes(&self) -> bool {
+        false
+    }
+
+    /// Refuses settings that cannot work, before anything is read.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the setting.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Refuses what cannot work on these data: too few genes, samples or groups. `store` is what the
+    /// stages before this one made of the samples so far, so that hours are not lost on the way to the refusal.
+    ///
+    /// # Errors
+    /// [`Error::Data`] or [`Error::Usage`] naming the numbers.
+    fn check_data(&self, _store: &Store) -> Result<()> {
+        Ok(())
+    }
+
+    /// The store that later stages of a run learn from, where this one makes it.
+    fn hands_on(&self) -> Option<PathBuf> {
+        None
+    }
+
+    /// What it takes, roughly, for so many samples and genes.
+    fn cost(&self, _: &Size) -> Cost {
+        Cost::default()
+    }
+
+    /// Refuses outputs that are there, unless `force`, and names that cannot be written.
+    ///
+    /// # Errors
+    /// [`Error::Exists`]; [`Error::Input`].
+    fn check_outputs(&self, force: bool) -> Result<()> {
+        self.outputs().iter().try_for_each(|output| output.check_free(force))
+    }
+
+    /// Does the work and says what there is to tell of it.
+    ///
+    /// # Errors
+    /// Those of the work.
+    fn compute(&self, bench: &mut Workbench) -> Result<Value>;
+}
+
+/// Something that a stage reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// What it is to the stage, such as `labels`.
+    pub role: String,
+    /// A file, a store, or a folder of files.
+    pub path: PathBuf,
+}
+
+impl Input {
+    /// An input.
+    pub fn new(role: &str, path: &Path) -> Input {
+        Input { role: role.into(), path: path.to_path_buf() }
+    }
+}
+
+/// Something that a stage writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// A file, a store or a folder.
+    Path(PathBuf),
+    /// A table and the description beside it.
+    Table(PathBuf),
+}
+
+impl Output {
+    /// The paths that it is made of.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        match self {
+            Output::Path(path) => vec![path.clone()],
+            Output::Table(path) => vec![path.clone(), sidecar::name(path)],
+        }
+    }
+
+    fn check_free(&self, force: bool) -> Result<()> {
+        match self {
+            Output::Path(path) => atomic::check_free(path, force),
+            Output::Table(path) => sidecar::check_free(path, force),
+        }
+    }
+}
+
+/// Where stages work: the device, opened when the first one needs it, and what they may do.
+pub struct Workbench<'a> {
+    device: String,
+    threads: Option<usize>,
+    /// Whether outputs that exist are replaced.
+    pub force: bool,
+    /// What becomes of checkpoints that an interrupted training left.
+    pub found: Found,
+    /// Who is told what happens.
+    pub report: Reporter<'a>,
+    executor: Option<Box<dyn Executor>>,
+}
+
+impl<'a> Workbench<'a> {
+    /// A workbench on a device (`auto`, `cpu`, `gpu`, …), with so many CPU threads or all.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for no thread.
+    pub fn new(device: &str, threads: Option<usize>, force: bool, report: Reporter<'a>) -> Result<Self> {
+        limit_threads(threads)?;
+        let found = if force { Found::Replace } else { Found::GoOn };
+        Ok(Workbench { device: device.into(), threads, force, found, report, executor: None })
+    }
+
+    /// The device, with nothing on it.
+    ///
+    /// # Errors
+    /// Those of [`device::open`].
+    pub fn executor(&mut self) -> Result<&mut dyn Executor> {
+        let mut executor = match self.executor.take() {
+            Some(executor) => executor,
+            None => device::open(&self.device, self.threads, self.report)?,
+        };
+        executor.reset();
+        Ok(&mut **self.executor.insert(executor))
+    }
+
+    /// The device as the last stage left it, if one used it.
+    pub fn opened(&self) -> Option<&dyn Executor> {
+        self.executor.as_deref()
+    }
+
+    /// What the device is called, once a stage used it.
+    pub fn device_name(&self) -> Option<&str> {
+        self.executor.as_ref().map(|executor| executor.name())
+    }
+
+    /// The device as it was asked for.
+    pub fn device(&self) -> &str {
+        &self.device
+    }
+
+    /// The threads as they were asked for.
+    pub fn threads(&self) -> Option<usize> {
+        self.threads
+    }
+}
+
+/// Bounds the threads of what runs outside an executor. Works once in a process.
+///
+/// # Errors
+/// [`Error::Usage`] for zero threads.
+pub fn limit_threads(threads: Option<usize>) -> Result<()> {
+    match threads {
+        Some(0) => return Err(Error::Usage("--threads 0: at least one thread is needed".into())),
+        // Refused where the pool already runs, which changes speed alone.
+        Some(threads) => drop(rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()),
+        None => {}
+    }
+    Ok(())
+}
+
+/// Does one stage by itself, as a command does: settings and outputs are checked before anything is read.
+///
+/// # Errors
+/// Those of the stage.
+pub fn perform<T: DeserializeOwned>(stage: &dyn Stage, bench: &mut Workbench) -> Result<T> {
+    stage.check()?;
+    stage.check_outputs(bench.force)?;
+    told(stage.compute(bench)?)
+}
+
+/// What a stage hands on to be told.
+fn facts(facts: impl Serialize) -> Value {
+    serde_json::to_value(facts).expect("plain data become JSON")
+}
+
+/// What a stage told, as its own type.
+fn told<T: DeserializeOwned>(facts: Value) -> Result<T> {
+    serde_json::from_value(facts)
+        .map_err(|e| Error::Data(format!("a stage's figures are not all numbers: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// Imports run one way down the map: what no file of a folder may name.
+    const NOT: [(&str, &[&str]); 13] = [
+        ("genes", &["device", "nn", "prepare", "formats", "pipeline", "cli"]),
+        ("evaluate", &["nn", "infer", "compare", "pipeline", "cli"]),
+        ("bench", &["pipeline", "cli"]),
+        ("store", &["device", "nn", "prepare", "formats", "pipeline", "cli"]),
+        ("device", &["nn", "prepare", "formats", "select", "infer", "pipeline", "cli"]),
+        ("formats", &["nn", "prepare", "select", "infer", "compare", "pipeline", "cli"]),
+        ("nn", &["attribution", "select", "infer", "compare", "bench", "pipeline", "cli"]),
+        ("prepare", &["nn", "attribution", "select", "infer", "compare", "pipeline", "cli"]),
+        ("attribution", &["select", "infer", "compare", "pipeline", "cli"]),
+        ("select", &["infer", "compare", "pipeline", "cli"]),
+        ("infer", &["compare", "pipeline", "cli"]),
+        ("compare", &["pipeline", "cli"]),
+        ("pipeline", &["cli"]),
+    ];
+
+    fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+        let entries = folder.read_dir().unwrap().flatten().map(|entry| entry.path());
+        entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    }
+
+    #[test]
+    fn imports_run_one_way_and_the_core_knows_no_command_line() {
+        let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        for (folder, not) in NOT {
+            for file in files(&src.join(folder)) {
+                let text = std::fs::read_to_string(&file).unwrap();
+                // tests may look up
+                let text = text.split("#[cfg(test)]").next().unwrap();
+                for other in not {
+                    assert!(!text.contains(&format!("crate::{other}::")), "{} names {other}", file.display());
+                }
+                assert!(folder == "pipeline" || !text.contains("clap::"), "{} knows clap", file.display());
+            }
+        }
+    }
+}

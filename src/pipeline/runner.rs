@@ -1,0 +1,336 @@
+//! A run: the stages of a configuration done in a folder, one after the other, each kept while what it was made from is the
+//! same.
+
+use std::collections::HashSet;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::config::Config;
+use super::content::Contents;
+use super::cost::{self, Cost, Size};
+use super::flow;
+use super::plan::{self, Decision, Now, Why};
+use super::record::{Entry, Known, NAME, Record, version};
+use super::{Output, Stage, Workbench, told};
+use crate::error::{Error, Result};
+use crate::formats;
+use crate::nn::train::Found;
+use crate::progress::{Event, Reporter};
+use crate::store::{Store, is_store};
+
+/// What is to be done again, whatever the record says.
+#[derive(Debug, Clone, Default)]
+pub struct Again {
+    /// Stages of this kind and the later ones.
+    pub from: Option<String>,
+    /// Everything; a folder that is not a run's is taken too.
+    pub all: bool,
+}
+
+/// A run's folder, its stages, and what was done of them.
+pub struct Run<'a> {
+    config: &'a Config,
+    folder: PathBuf,
+    stages: Vec<Box<dyn Stage>>,
+    record: Record,
+    contents: Contents,
+    again: Again,
+    report: Reporter<'a>,
+}
+
+impl<'a> Run<'a> {
+    /// Looks at the configuration and at the folder; nothing is written.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for settings that cannot work and an unknown stage; [`Error::Exists`] for a folder with files that is
+    /// no run's; [`Error::Input`] for files that are missing and a damaged record.
+    pub fn open(config: &'a Config, again: Again, report: Reporter<'a>) -> Result<Self> {
+        if let Some(from) = &again.from
+            && flow::kind_of(from).is_none()
+        {
+            let kinds = flow::kinds().join(", ");
+            return Err(Error::Usage(format!("--from {from}: there is no such stage; there are {kinds}")));
+        }
+        let folder = config.output.clone();
+        let record = match Record::read(&folder) {
+            Ok(Some(record)) => record,
+            Ok(None) if !again.all && is_occupied(&folder) => return Err(Error::Exists(folder)),
+            Err(error) if !again.all => return Err(error),
+            _ => Record::default(),
+        };
+        let stages = flow::flow(config)?;
+        let run = Run { config, folder, stages, record, contents: Contents::default(), again, report };
+        run.check_files()?;
+        run.check_size()?;
+        Ok(run)
+    }
+
+    /// Refuses files that are named and are not there, and two stages that write one file.
+    fn check_files(&self) -> Result<()> {
+        let mut made: HashSet<PathBuf> = HashSet::new();
+        for stage in &self.stages {
+            for input in stage.inputs() {
+                if !made.contains(&input.path) && !input.path.exists() {
+                    let what = format!("does not exist ({} of the stage {})", input.role, stage.name());
+                    return Err(Error::input(&input.path, what));
+                }
+            }
+            for path in outputs(&**stage) {
+                if !made.insert(path.clone()) {
+                    return Err(Error::Usage(format!("{} would be written by two stages", path.display())));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses more landmarks than a matrix file has genes, where it tells how many before it is read.
+    fn check_size(&self) -> Result<()> {
+        let import = &self.config.import;
+        let Ok(info) = formats::describe(&import.files[0], &import.options.settings(false).read) else {
+            return Ok(()); // the import says what is wrong
+        };
+        let genes = if info.rows_are == "genes" { info.rows } else { Some(info.columns) };
+        let n = self.config.select.n;
+        match genes {
+            Some(genes) if genes < n => Err(Error::Data(format!(
+                "select.n = {n}, but {} has only {genes} genes; ask for fewer landmarks",
+                info.path
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// What will become of each stage, in order, with the reason. A stage that reads what an earlier one makes anew may turn
+    /// out the same.
+    pub fn plan(&mut self) -> Vec<(String, Decision)> {
+        let mut anew: HashSet<PathBuf> = HashSet::new();
+        let mut plan = Vec::new();
+        for i in 0..self.stages.len() {
+            let waits = self.stages[i].inputs().into_iter().find(|input| anew.contains(&input.path));
+            let decision = match waits {
+                Some(input) => match self.record.stage(&self.stages[i].name()) {
+                    None => Decision::Do(Why::New),
+                    Some(_) => {
+                        let path = plan::within(&input.path, &self.folder);
+                        Decision::Do(Why::Changed(format!("{} is made anew", path.display())))
+                    }
+                },
+                None => self.decide(i).1,
+            };
+            if decision != Decision::Keep {
+                anew.extend(outputs(&*self.stages[i]));
+            }
+            plan.push((self.stages[i].name(), decision));
+        }
+        plan
+    }
+
+    /// What will be done, what is kept and why, and what it takes: for a reader.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the device cannot be opened.
+    pub fn forecast(&mut self) -> Result<String> {
+        let (plan, size) = (self.plan(), self.size()?);
+        let mut bench = Workbench::new(&self.config.device, self.config.threads, true, self.report)?;
+        let rates = cost::rates(bench.executor()?)?;
+        let (mut text, mut total) = (String::new(), Cost::default());
+        let mut seconds = 0.0;
+        for (i, (name, decision)) in plan.iter().enumerate() {
+            let what = match decision {
+                Decision::Keep => "kept".to_string(),
+                Decision::Do(why) => {
+                    let cost = self.stages[i].cost(&size);
+                    let time = cost.seconds(rates);
+                    seconds += time;
+                    total.memory = total.memory.max(cost.memory);
+                    total.disk += cost.disk;
+                    format!("to be done, {}: {why}", cost::time(time))
+                }
+            };
+            let _ = writeln!(text, "[{}/{}] {name}: {what}", i + 1, plan.len());
+        }
+        let (n, g) = (size.samples, size.genes);
+        let _ = writeln!(
+            text,
+            "\nAbout {n} samples × {g} genes: {} on {}, {} of memory, {} of disk in {}",
+            cost::time(seconds),
+            bench.device_name().unwrap_or("cpu"),
+            cost::size(total.memory.max(64e6)),
+            cost::size(total.disk),
+            self.folder.display()
+        );
+        Ok(text)
+    }
+
+    /// How large the run is: by the imported matrix, else by its files.
+    fn size(&self) -> Result<Size> {
+        let imported = self.stages.iter().find_map(|stage| stage.hands_on()).filter(|path| is_store(path));
+        match imported.map(|path| Store::open_unchecked(&path)) {
+            Some(Ok(store)) => Ok(Size::of(self.config, store.n_samples(), store.n_genes())),
+            _ => Size::of_files(self.config),
+        }
+    }
+
+    /// Whether a stage is kept, by what is there now.
+    fn decide(&mut self, i: usize) -> (Now, Decision) {
+        let stage = &*self.stages[i];
+        let now = Now::of(stage, &self.config.device, &mut self.contents);
+        let why = match self.record.stage(&stage.name()) {
+            None => Some(Why::New),
+            _ if self.is_asked(&stage.name()) => Some(Why::Asked),
+            Some(entry) => match now.difference(entry) {
+                Some(what) => Some(Why::Changed(what)),
+                None if !entry.finished => Some(Why::Unfinished),
+                None => {
+                    let outputs = outputs(stage);
+                    plan::spoilt(entry, &outputs, &self.folder, &mut self.contents).map(Why::Changed)
+                }
+            },
+        };
+        (now, why.map_or(Decision::Keep, Decision::Do))
+    }
+
+    fn is_asked(&self, stage: &str) -> bool {
+        let from = self.again.from.as_deref().and_then(flow::kind_of);
+        self.again.all || from.is_some_and(|from| flow::kind_of(stage) >= Some(from))
+    }
+
+    /// Does what is to be done.
+    ///
+    /// # Errors
+    /// Those of the stages. What is finished stays, and the same run goes on with the rest.
+    pub fn go(mut self) -> Result<Done> {
+        let Config { device, threads, output, .. } = self.config;
+        // The folder is the run's own, so that its stages may replace what is there.
+        let mut bench = Workbench::new(device, *threads, true, self.report)?;
+        self.prepare_folder(output)?;
+        for i in 0..self.stages.len() {
+            let (now, decision) = self.decide(i);
+            let of = self.stages.len();
+            let name = self.stages[i].name();
+            match decision {
+                Decision::Keep => (self.report)(Event::Note(format!("[{}/{of}] {name}: kept", i + 1))),
+                Decision::Do(why) => {
+                    (self.report)(Event::Note(format!("[{}/{of}] {name}: {why}", i + 1)));
+                    self.work(i, now, &why, &mut bench)?;
+                }
+            }
+            self.check_later(i)?;
+        }
+        let names: HashSet<String> = self.stages.iter().map(|stage| stage.name()).collect();
+        self.record.stages.retain(|entry| names.contains(&entry.name));
+        self.record.write(&self.folder)?;
+        Ok(Done { record: self.record })
+    }
+
+    fn prepare_folder(&mut self, output: &Path) -> Result<()> {
+        let new = !output.exists();
+        std::fs::create_dir_all(output).map_err(Error::io(output, "creating"))?;
+        let stages = std::mem::take(&mut self.record.stages);
+        self.record = Record { stages, device: self.record.device.take(), ..Record::default() };
+        self.record.config = self.config.said.clone();
+        let written = self.record.write(output);
+        if new && written.is_err() {
+            let _ = std::fs::remove_dir(output); // nothing is left of a run that could not start
+        }
+        written
+    }
+
+    /// Does a stage, and records what it was made from before and what it made after.
+    fn work(&mut self, i: usize, now: Now, why: &Why, bench: &mut Workbench) -> Result<()> {
+        let stage = &*self.stages[i];
+        let mut entry = Entry {
+            name: stage.name(),
+            version: version().into(),
+            inputs: plan::known(&now.inputs, &self.folder),
+            settings: now.settings,
+            outputs: Vec::new(),
+            finished: false,
+            seconds: 0.0,
+            facts: Value::Null,
+        };
+        self.record.put(entry.clone());
+        self.record.write(&self.folder)?;
+        bench.found = if *why == Why::Asked { Found::Replace } else { Found::GoOn };
+        let started = Instant::now();
+        for path in outputs(stage) {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            std::fs::create_dir_all(folder).map_err(Error::io(folder, "creating"))?;
+        }
+        entry.facts = stage.compute(bench).map_err(|error| goes_on(&entry.name, error))?;
+        entry.seconds = started.elapsed().as_secs_f64();
+        for path in outputs(stage) {
+            let sha256 = self.contents.of(&path).ok_or_else(|| {
+                Error::input(
+                    &path,
+                    format!("is not there, or changed, at the end of the stage {}", entry.name),
+                )
+            })?;
+            let path = plan::within(&path, &self.folder);
+            entry.outputs.push(Known { role: String::new(), path, sha256 });
+        }
+        entry.finished = true;
+        (self.report)(Event::Note(format!("{}: {:.1} s", entry.name, entry.seconds)));
+        if let Some(name) = bench.device_name() {
+            self.record.device = json!({"asked": bench.device(), "name": name});
+        }
+        self.record.put(entry);
+        self.record.write(&self.folder)
+    }
+
+    /// Asks the later stages whether they can work on the samples as they are now, so that what cannot is refused before
+    /// hours of training.
+    fn check_later(&self, i: usize) -> Result<()> {
+        let Some(path) = self.stages[i].hands_on() else { return Ok(()) };
+        if !is_store(&path) {
+            return Ok(());
+        }
+        let store = Store::open_unchecked(&path)?;
+        self.stages[i + 1..].iter().try_for_each(|stage| stage.check_data(&store))
+    }
+}
+
+/// The files, stores and folders that a stage writes.
+fn outputs(stage: &dyn Stage) -> Vec<PathBuf> {
+    stage.outputs().iter().flat_map(Output::paths).collect()
+}
+
+/// Whether a folder holds something.
+fn is_occupied(folder: &Path) -> bool {
+    let entries =
+        std::fs::read_dir(folder).map(|entries| entries.flatten().any(|entry| entry.file_name() != NAME));
+    entries.unwrap_or(folder.symlink_metadata().is_ok())
+}
+
+/// Says how to go on after an interruption, where the stage does not.
+fn goes_on(stage: &str, error: Error) -> Error {
+    match error {
+        Error::Interrupted { signal, message } if !message.contains("goes on") => {
+            let message =
+                format!("{message} in the stage {stage}; the same command goes on from the stages before it");
+            Error::Interrupted { signal, message }
+        }
+        other => other,
+    }
+}
+
+/// A run that came to its end.
+pub struct Done {
+    /// What was done.
+    pub record: Record,
+}
+
+impl Done {
+    /// What a stage told; `None` where the run has no such stage.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a record of another form.
+    pub fn facts<T: DeserializeOwned>(&self, stage: &str) -> Result<Option<T>> {
+        self.record.stage(stage).map(|entry| told(entry.facts.clone())).transpose()
+    }
+}

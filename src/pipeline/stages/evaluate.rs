@@ -1,0 +1,73 @@
+//! A model and held-out samples → how well the network reproduces them.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::bench::work;
+use crate::error::Result;
+use crate::genes::sidecar::{Input as Source, Made};
+use crate::nn::apply;
+use crate::nn::model::Model;
+use crate::nn::train::remembered;
+use crate::pipeline::cost::{Cost, Size};
+use crate::pipeline::{Input, Output, Stage, Workbench, facts};
+use crate::store::Store;
+use crate::store::remembered::warn_of_preparation;
+
+/// What there is to tell of an evaluation.
+pub use crate::evaluate::Summary as Facts;
+
+/// Measures an autoencoder.
+pub struct Evaluate {
+    /// The model.
+    pub model: PathBuf,
+    /// The samples.
+    pub store: PathBuf,
+    /// The folder to write.
+    pub dir: PathBuf,
+}
+
+impl Stage for Evaluate {
+    fn name(&self) -> String {
+        "evaluate".into()
+    }
+
+    fn inputs(&self) -> Vec<Input> {
+        vec![Input::new("model", &self.model), Input::new("store", &self.store)]
+    }
+
+    fn settings(&self) -> Value {
+        json!({})
+    }
+
+    fn outputs(&self) -> Vec<Output> {
+        vec![Output::Path(self.dir.clone())]
+    }
+
+    fn computes(&self) -> bool {
+        true
+    }
+
+    fn cost(&self, size: &Size) -> Cost {
+        Cost {
+            work: vec![work::permutation(size.genes, size.held_out)],
+            memory: size.matrix(size.held_out),
+            disk: 120.0 * size.genes as f64,
+            ..Cost::default()
+        }
+    }
+
+    fn compute(&self, bench: &mut Workbench) -> Result<Value> {
+        let (model, store) = (Model::load(&self.model)?, Store::open(&self.store)?);
+        let (report, all) = (bench.report, (0..store.n_samples()).collect::<Vec<_>>());
+        let samples = remembered(&model);
+        samples.warn("the model", &store, &all, report);
+        warn_of_preparation(&store, report);
+        let evaluation = apply::evaluate(bench.executor()?, &model, &store, report)?;
+        let sources = Source::regular(&self.model, "model")?.into_iter().chain([Source::store(&store)]);
+        let made = Made { made_from: sources.collect(), about: json!(evaluation.summary()), samples };
+        evaluation.write(&self.dir, &made, bench.force)?;
+        Ok(facts(evaluation.summary()))
+    }
+}

@@ -1,0 +1,281 @@
+//! A store and landmarks → a predictor.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::bench::work::{self, Work};
+use crate::error::{Error, Result};
+use crate::genes::{Finder, Side};
+use crate::infer::{FitSettings, KnnSettings, LinearSettings, Method, MlpSettings, Predictor};
+use crate::pipeline::choice::{choice, word};
+use crate::pipeline::cost::{Cost, Size};
+use crate::pipeline::settings::{self, Match};
+use crate::pipeline::{Input, Output, Stage, Workbench, facts};
+use crate::prepare::split;
+use crate::store::Store;
+
+/// What can be said about fitting, on the command line or in a configuration file; what is not said is the
+/// method's default.
+#[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[group(id = "FitOptions")]
+pub struct Options {
+    /// How the targets are inferred: linear (ridge, the penalty cross-validated), mlp (D-GEX's network), knn (the nearest
+    /// landmarks) [fit: mlp; compare and run: linear]
+    #[arg(long, value_parser = choice::<Method>())]
+    pub method: Option<Method>,
+    /// linear: weight of the squared coefficients on z-scored genes, as scikit-learn's alpha [cross-validated]
+    #[arg(long, value_name = "X")]
+    pub penalty: Option<f64>,
+    /// linear: folds of the cross-validation [5]
+    #[arg(long, value_name = "N")]
+    pub folds: Option<usize>,
+    /// knn: nearest landmarks to average [the best of 1 to 50 on held-out training samples]
+    #[arg(long, value_name = "K")]
+    pub neighbors: Option<usize>,
+    /// A sample column, such as the study: where training samples are held out (to choose the penalty, the number of
+    /// neighbors or the epoch), whole groups are, as samples of unseen groups will be inferred
+    #[arg(long, value_name = "COLUMN")]
+    pub group_by: Option<String>,
+    /// mlp: widths of the tanh layers, e.g. 3000,3000,3000 [1000]
+    #[arg(long, value_delimiter = ',', value_name = "WIDTHS")]
+    pub hidden: Option<Vec<usize>>,
+    /// mlp: share of hidden activations kept in training, 1 − dropout [0.9]
+    #[arg(long, value_name = "X")]
+    pub include_rate: Option<f64>,
+    /// mlp: passes over the samples [200]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// mlp: samples in a batch [200]
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
+    /// mlp: keep the samples' order in every epoch
+    #[arg(long)]
+    pub no_shuffle: bool,
+    /// mlp: step size of the first epoch [5e-4 for one hidden layer, 3e-4 for more]
+    #[arg(long, value_name = "X")]
+    pub learning_rate: Option<f64>,
+    /// mlp: momentum of SGD [0.5]
+    #[arg(long, value_name = "X")]
+    pub momentum: Option<f64>,
+    /// mlp, knn: share of the samples held out, to choose the best epoch or the number of neighbors [0.1]
+    #[arg(long, value_name = "FRACTION")]
+    pub validation: Option<f64>,
+    /// mlp: end after this many epochs without a better one [never]
+    #[arg(long, value_name = "N")]
+    pub early_stop: Option<usize>,
+    /// mlp: independent networks, each for a part of the targets [1]
+    #[arg(long, value_name = "N")]
+    pub target_slices: Option<usize>,
+}
+
+impl Options {
+    /// The settings: the defaults, with what was said put in; `method` where none was.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for an option of another method, and as [`FitSettings::validate`].
+    pub fn settings(&self, method: Method, seed: u64) -> Result<FitSettings> {
+        use Method::{Knn, Linear, Mlp};
+        let method = self.method.unwrap_or(method);
+        let said: [(&str, bool, &[Method]); 13] = [
+            ("--penalty", self.penalty.is_some(), &[Linear]),
+            ("--folds", self.folds.is_some(), &[Linear]),
+            ("--neighbors", self.neighbors.is_some(), &[Knn]),
+            ("--hidden", self.hidden.is_some(), &[Mlp]),
+            ("--include-rate", self.include_rate.is_some(), &[Mlp]),
+            ("--epochs", self.epochs.is_some(), &[Mlp]),
+            ("--batch", self.batch.is_some(), &[Mlp]),
+            ("--no-shuffle", self.no_shuffle, &[Mlp]),
+            ("--learning-rate", self.learning_rate.is_some(), &[Mlp]),
+            ("--momentum", self.momentum.is_some(), &[Mlp]),
+            ("--validation", self.validation.is_some(), &[Mlp, Knn]),
+            ("--early-stop", self.early_stop.is_some(), &[Mlp]),
+            ("--target-slices", self.target_slices.is_some(), &[Mlp]),
+        ];
+        if let Some((option, ..)) = said.iter().find(|(_, said, of)| *said && !of.contains(&method)) {
+            let method = word(method);
+            return Err(Error::Usage(format!(
+                "{option} is not an option of --method {method}; leave it out"
+            )));
+        }
+        let (linear, mlp, knn) = (LinearSettings::default(), MlpSettings::default(), KnnSettings::default());
+        let settings = FitSettings {
+            method,
+            seed,
+            group_by: self.group_by.clone(),
+            linear: LinearSettings { penalty: self.penalty, folds: self.folds.unwrap_or(linear.folds) },
+            mlp: MlpSettings {
+                hidden: self.hidden.clone().unwrap_or(mlp.hidden),
+                include_rate: self.include_rate.unwrap_or(mlp.include_rate),
+                batch: self.batch.unwrap_or(mlp.batch),
+                epochs: self.epochs.unwrap_or(mlp.epochs),
+                shuffle: mlp.shuffle && !self.no_shuffle,
+                learning_rate: self.learning_rate,
+                momentum: self.momentum.unwrap_or(mlp.momentum),
+                validation: self.validation.unwrap_or(mlp.validation),
+                early_stop: self.early_stop,
+                target_slices: self.target_slices.unwrap_or(mlp.target_slices),
+            },
+            knn: KnnSettings {
+                neighbors: self.neighbors,
+                validation: self.validation.unwrap_or(knn.validation),
+            },
+        };
+        settings.validate()?;
+        Ok(settings)
+    }
+}
+
+impl settings::Options for Options {
+    const FILES: &'static [&'static str] = &[];
+}
+
+/// Fits a predictor.
+pub struct Fit {
+    /// Training samples alone.
+    pub store: PathBuf,
+    /// The genes that will be measured: a table, a list, or `l1000`.
+    pub landmarks: String,
+    /// The genes to infer; all the others without a list.
+    pub targets: Option<String>,
+    /// The predictor to write.
+    pub predictor: PathBuf,
+    /// How names are matched.
+    pub matching: Match,
+    /// How.
+    pub options: Options,
+    /// The method where the options name none.
+    pub method: Method,
+    /// Of every random choice.
+    pub seed: u64,
+}
+
+/// What there is to tell of a predictor.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Facts {
+    /// Samples that it was fitted on.
+    pub samples: usize,
+    /// Genes that are measured.
+    pub landmarks: usize,
+    /// Genes that are inferred.
+    pub targets: usize,
+    /// How.
+    pub method: Method,
+    /// What the data decided.
+    pub chosen: Value,
+}
+
+impl Fit {
+    fn lists(&self) -> impl Iterator<Item = (&'static str, &String)> {
+        [("landmarks", &self.landmarks)].into_iter().chain(self.targets.iter().map(|list| ("targets", list)))
+    }
+}
+
+impl Stage for Fit {
+    fn name(&self) -> String {
+        "fit".into()
+    }
+
+    fn inputs(&self) -> Vec<Input> {
+        let lists = self.lists().filter(|(_, list)| settings::is_file(list));
+        let lists = lists.map(|(role, list)| Input::new(role, Path::new(list)));
+        [Input::new("store", &self.store)].into_iter().chain(lists).collect()
+    }
+
+    fn settings(&self) -> Value {
+        let words = self.lists().filter(|(_, list)| !settings::is_file(list));
+        json!({
+            "fit": self.options.settings(self.method, self.seed).ok(),
+            "matching": Match { unmatched: None, ..self.matching.clone() },
+            "lists": words.collect::<Vec<_>>(),
+        })
+    }
+
+    fn outputs(&self) -> Vec<Output> {
+        vec![Output::Path(self.predictor.clone())]
+    }
+
+    fn computes(&self) -> bool {
+        true
+    }
+
+    fn check(&self) -> Result<()> {
+        self.options.settings(self.method, self.seed).map(|_| ())
+    }
+
+    fn check_data(&self, store: &Store) -> Result<()> {
+        check_groups(store, self.options.group_by.as_deref())
+    }
+
+    fn cost(&self, size: &Size) -> Cost {
+        predictor_cost(&self.options, self.method, size)
+    }
+
+    fn compute(&self, bench: &mut Workbench) -> Result<Value> {
+        let settings: FitSettings = self.options.settings(self.method, self.seed)?;
+        let store = Store::open(&self.store)?;
+        let name = self.store.display().to_string();
+        let matching = self.matching.matching();
+        let finder = Finder::new(&matching, bench.force, bench.report)?;
+        let side = Side::of_store(&name, &store);
+        let find = |list: &str| Ok::<_, Error>(finder.list(list, &side, None)?.rows());
+        let landmarks = find(&self.landmarks)?;
+        let mut is_landmark = vec![false; store.n_genes()];
+        landmarks.iter().for_each(|gene| is_landmark[*gene] = true);
+        let targets = self.targets.as_deref().map(find).transpose()?;
+        let targets = targets.unwrap_or_else(|| (0..store.n_genes()).collect());
+        let targets: Vec<usize> = targets.into_iter().filter(|gene| !is_landmark[*gene]).collect();
+        let samples: Vec<usize> = (0..store.n_samples()).collect();
+        let report = bench.report;
+        let predictor =
+            Predictor::fit(bench.executor()?, &store, &samples, &landmarks, &targets, &settings, report)?;
+        predictor.save(&self.predictor, bench.force)?;
+        let (samples, landmarks, targets) = (samples.len(), landmarks.len(), targets.len());
+        let (method, chosen) = (predictor.method(), predictor.chosen().clone());
+        Ok(facts(Facts { samples, landmarks, targets, method, chosen }))
+    }
+}
+
+/// Refuses a column that the store lacks or that has one group, before hours of fitting.
+pub(super) fn check_groups(store: &Store, column: Option<&str>) -> Result<()> {
+    let groups = split::groups(store, column)?.len();
+    match column {
+        Some(column) if groups < 2 => Err(Error::Data(format!(
+            "{}: the sample column {column:?} has one value; holding out whole groups needs at least two",
+            store.path().display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// What a predictor of `size.landmarks` genes takes.
+pub(super) fn predictor_cost(options: &Options, method: Method, size: &Size) -> Cost {
+    let targets = size.genes.saturating_sub(size.landmarks).max(1);
+    let (n, p, t) = (size.train as f64, size.landmarks as f64, targets as f64);
+    let settings = options.settings(method, 0).unwrap_or_default();
+    let (small, folds) = (n.min(p), settings.linear.folds as f64);
+    let product = |flop: f64| Work { flop, bytes: 4.0 * n * t, double: true };
+    let (work, weights) = match settings.method {
+        Method::Mlp => {
+            let mlp = &settings.mlp;
+            let widths: Vec<usize> =
+                [size.landmarks].into_iter().chain(mlp.hidden.clone()).chain([targets]).collect();
+            let weights = widths.windows(2).map(|w| w[0] as f64 * w[1] as f64).sum();
+            let epoch = work::training(&widths, size.train, mlp.batch, 2.0);
+            (vec![epoch.times(mlp.epochs as f64)], weights)
+        }
+        // one decomposition a fold, the targets' products with it, and the solution
+        Method::Linear => {
+            (vec![product((folds + 1.0) * (2.0 * n * small * t + 10.0 * small.powi(3)))], p * t)
+        }
+        Method::Knn => (vec![product(2.0 * n * p * t)], p * t),
+    };
+    Cost {
+        work,
+        memory: 4.0 * weights * 3.0 + size.matrix(size.train).min(256e6),
+        disk: 4.0 * weights,
+        ..Cost::default()
+    }
+}

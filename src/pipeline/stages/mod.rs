@@ -1,0 +1,12 @@
+//! The stages, one a file: what can be said of each (its options), and what it does.
+
+pub mod attribute;
+pub mod compare;
+pub mod evaluate;
+pub mod fit;
+pub mod import;
+pub mod prepare;
+pub mod select;
+pub mod split;
+pub mod stability;
+pub mod train;

@@ -1,0 +1,360 @@
+//! Scores, a store or a model → landmarks.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::attribution::ScoreTable;
+use crate::bench::work;
+use crate::compare::places;
+use crate::error::{Error, Result};
+use crate::genes::sidecar::{self, Input as Source, Made};
+use crate::genes::{Ambiguous, Finder, Side, shown};
+use crate::nn::model::Model;
+use crate::nn::train::remembered;
+use crate::pipeline::choice::{choice, word};
+use crate::pipeline::cost::{Cost, Size};
+use crate::pipeline::settings::{self, Match};
+use crate::pipeline::{Input, Output, Stage, Workbench, facts};
+use crate::progress::Reporter;
+use crate::select::diverse::{Aim, Weights};
+use crate::select::{
+    ConcreteSettings, Constraints, DiverseSettings, Inputs, Needs, PeelOffSettings, Strategy, from_store, top,
+};
+use crate::store::Store;
+use crate::store::remembered::Remembered;
+
+/// How many of the landmarks are told by name.
+const SHOWN: usize = 10;
+
+/// What can be said about a selection, on the command line or in a configuration file.
+#[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Options {
+    /// How the landmarks are chosen: diverse (greedy against what is already explained), top (the highest scores; Kong et al.
+    /// 2021), random, variance, pca (Q-DEIM), css (Farahat et al. 2011), concrete (Balın et al. 2019), peel-off (L1000's
+    /// way) [diverse; of scores alone: top]
+    #[arg(long, value_parser = choice::<Strategy>())]
+    pub strategy: Option<Strategy>,
+    /// Genes that must be landmarks: a file of names (ids, Entrez ids, symbols, probes), or l1000, the bundled panel. They come first, and count as explained in strategies that look at what is explained
+    #[arg(long, value_name = "LIST")]
+    pub include: Vec<String>,
+    /// Genes that must not be landmarks; as --include, but a name that is several genes excludes all of them
+    #[arg(long, value_name = "LIST")]
+    pub exclude: Vec<String>,
+    /// Choose only genes that these stores measure too, such as test samples of another platform
+    #[arg(long, value_name = "STORE")]
+    pub measured_in: Vec<String>,
+    /// How names are matched.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub matching: Match,
+    /// Use at most this many samples, drawn by the seed [4000; 1000 where the strategy needs principal components]
+    #[arg(long, value_name = "N")]
+    pub samples: Option<usize>,
+    /// diverse: what is to be explained: the data, the autoencoder's reconstruction of it, SHARE of that and the rest of the
+    /// data, or the data's first K principal components [data]
+    #[arg(long, value_name = "data|reconstruction|blend:SHARE|pca:K")]
+    pub target: Option<Aim>,
+    /// diverse: how much each gene of the target counts [variance]
+    #[arg(long, value_parser = choice::<Weights>())]
+    pub weights: Option<Weights>,
+    /// diverse: the ridge penalty for each gene chosen; 0 is least squares, which restarts when samples are exhausted [5]
+    #[arg(long, value_name = "PENALTY")]
+    pub ridge: Option<f64>,
+    /// concrete: passes over the samples [300]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// concrete: step size [0.01]
+    #[arg(long)]
+    pub learning_rate: Option<f64>,
+    /// concrete: samples in a batch [32]
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
+    /// concrete: how soft the selectors are at the beginning [10]
+    #[arg(long, value_name = "T")]
+    pub start_temperature: Option<f64>,
+    /// concrete: and at the end [0.01]
+    #[arg(long, value_name = "T")]
+    pub end_temperature: Option<f64>,
+    /// concrete: widths of the decoder's hidden layers [none: a linear decoder]
+    #[arg(long, value_delimiter = ',', value_name = "WIDTHS")]
+    pub decoder: Option<Vec<usize>>,
+    /// peel-off: runs of k-means a round, 1 to 255 [32; Subramanian et al. 2017: 100]
+    #[arg(long, value_name = "N")]
+    pub trials: Option<usize>,
+}
+
+impl Options {
+    /// The settings of `concrete`: its defaults, with what was said put in.
+    pub fn concrete(&self, seed: u64) -> ConcreteSettings {
+        let default = ConcreteSettings::default();
+        ConcreteSettings {
+            hidden: self.decoder.clone().unwrap_or(default.hidden),
+            epochs: self.epochs.unwrap_or(default.epochs),
+            learning_rate: self.learning_rate.unwrap_or(default.learning_rate),
+            start_temperature: self.start_temperature.unwrap_or(default.start_temperature),
+            end_temperature: self.end_temperature.unwrap_or(default.end_temperature),
+            batch: self.batch.unwrap_or(default.batch),
+            seed,
+        }
+    }
+
+    /// The settings of `diverse`: its defaults, with what was said put in.
+    pub fn diverse(&self) -> DiverseSettings {
+        let default = DiverseSettings::default();
+        DiverseSettings {
+            target: self.target.unwrap_or(default.target),
+            weights: self.weights.unwrap_or(default.weights),
+            ridge: self.ridge.unwrap_or(default.ridge),
+        }
+    }
+
+    /// The strategy said, or the default.
+    pub fn strategy(&self) -> Strategy {
+        self.strategy.unwrap_or_default()
+    }
+
+    /// What the strategy takes.
+    pub fn needs(&self) -> Needs {
+        self.strategy().needs(&self.diverse())
+    }
+
+    /// Refuses options that the strategy would not look at.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the option.
+    pub fn validate(&self) -> Result<()> {
+        let strategy = self.strategy();
+        let not_diverse = strategy != Strategy::Diverse;
+        let not_concrete = strategy != Strategy::Concrete;
+        let unsampled = self.needs().samples == usize::MAX;
+        let idle = [
+            ("--target", self.target.is_some() && not_diverse),
+            ("--weights", self.weights.is_some() && not_diverse),
+            ("--ridge", self.ridge.is_some() && not_diverse),
+            ("--trials", self.trials.is_some() && strategy != Strategy::PeelOff),
+            ("--samples", self.samples.is_some() && unsampled),
+            ("--epochs", self.epochs.is_some() && not_concrete),
+            ("--learning-rate", self.learning_rate.is_some() && not_concrete),
+            ("--batch", self.batch.is_some() && not_concrete),
+            ("--start-temperature", self.start_temperature.is_some() && not_concrete),
+            ("--end-temperature", self.end_temperature.is_some() && not_concrete),
+            ("--decoder", self.decoder.is_some() && not_concrete),
+        ];
+        match idle.iter().find(|(_, idle)| *idle) {
+            Some((option, _)) => Err(unused(strategy, option)),
+            None => self.concrete(0).validate(),
+        }
+    }
+}
+
+impl settings::Options for Options {
+    const FILES: &'static [&'static str] = &["include", "exclude", "measured-in"];
+}
+
+/// Chooses landmarks. Of scores, store and model those are given that the strategy takes, and no others.
+pub struct Select {
+    /// As it is called in a run: `select`, or `select NAME`.
+    pub name: String,
+    /// A table of scores.
+    pub scores: Option<PathBuf>,
+    /// Training samples.
+    pub store: Option<PathBuf>,
+    /// A network.
+    pub model: Option<PathBuf>,
+    /// The landmarks to write.
+    pub landmarks: PathBuf,
+    /// How many.
+    pub n: usize,
+    /// How.
+    pub options: Options,
+    /// Of draws.
+    pub seed: u64,
+}
+
+/// What there is to tell of a selection.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Facts {
+    /// How many landmarks.
+    pub genes: usize,
+    /// The first of them.
+    pub first: Vec<String>,
+}
+
+impl Facts {
+    /// The first landmarks' names, and whether there are more.
+    pub fn shown(&self) -> String {
+        let more = if self.genes > self.first.len() { ", …" } else { "" };
+        format!("{}{more}", self.first.join(", "))
+    }
+}
+
+impl Select {
+    /// Of what the strategy takes those that there are.
+    pub fn of(
+        options: Options,
+        n: usize,
+        seed: u64,
+        [scores, store, model, landmarks]: [PathBuf; 4],
+        name: &str,
+    ) -> Select {
+        let needs = options.needs();
+        let given = |needed: bool, path: PathBuf| needed.then_some(path);
+        Select {
+            name: name.into(),
+            scores: given(needs.scores, scores),
+            store: given(needs.store, store),
+            model: given(needs.model, model),
+            landmarks,
+            n,
+            options,
+            seed,
+        }
+    }
+
+    fn from_scores(&self, path: &Path, bench: &Workbench) -> Result<ScoreTable> {
+        let (name, scores) = (path.display().to_string(), ScoreTable::read(path, bench.report)?);
+        let side = Side::of(&name, &scores.genes);
+        let (include, exclude) = lists(&self.options, &side, bench.force, bench.report)?;
+        top(&scores, self.n, &include, &exclude)
+    }
+
+    fn from_data(&self, path: &Path, bench: &mut Workbench) -> Result<(ScoreTable, Store)> {
+        let Select { options, n, seed, .. } = self;
+        let (force, report) = (bench.force, bench.report);
+        let store = Store::open(path)?;
+        let model = self.model.as_deref().map(Model::load).transpose()?;
+        let name = path.display().to_string();
+        let (include, exclude) = lists(options, &Side::of_store(&name, &store), force, report)?;
+        let constraints = Constraints::new(store.genes(), *n, &include, &exclude)?;
+        let inputs = Inputs {
+            store: &store,
+            model: model.as_ref(),
+            samples: options.samples.unwrap_or(options.needs().samples),
+            seed: *seed,
+            diverse: &options.diverse(),
+            concrete: &options.concrete(*seed),
+            trials: options.trials.unwrap_or(PeelOffSettings::default().trials),
+        };
+        let picks = from_store(options.strategy(), &inputs, &constraints, || bench.executor(), report)?;
+        Ok((picks.table(store.genes()), store))
+    }
+}
+
+impl Stage for Select {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn inputs(&self) -> Vec<Input> {
+        let own = [("scores", &self.scores), ("store", &self.store), ("model", &self.model)];
+        let own = own.into_iter().filter_map(|(role, path)| Some(Input::new(role, path.as_deref()?)));
+        own.chain(settings::inputs(&self.options).0).collect()
+    }
+
+    fn settings(&self) -> Value {
+        let options = Options {
+            matching: Match { unmatched: None, ..self.options.matching.clone() },
+            ..self.options.clone()
+        };
+        let strategy = word(self.options.strategy());
+        json!({"n": self.n, "strategy": strategy, "seed": self.seed, "options": settings::inputs(&options).1})
+    }
+
+    fn outputs(&self) -> Vec<Output> {
+        vec![Output::Table(self.landmarks.clone())]
+    }
+
+    fn computes(&self) -> bool {
+        self.model.is_some() || self.options.strategy() == Strategy::Concrete
+    }
+
+    fn check(&self) -> Result<()> {
+        self.options.validate()?;
+        if self.n == 0 {
+            return Err(Error::Usage("-n must be at least 1".into()));
+        }
+        let (strategy, needs) = (self.options.strategy(), self.options.needs());
+        let files = [
+            (&self.scores, needs.scores, "SCORES, a table written by `genelift attribute`"),
+            (&self.store, needs.store, "--store, the training samples"),
+            (&self.model, needs.model, "--model, the model trained on them"),
+        ];
+        files.into_iter().try_for_each(|(path, needed, what)| match (path, needed) {
+            (None, true) => Err(Error::Usage(format!("--strategy {} needs {what}", word(strategy)))),
+            (Some(_), false) => Err(unused(strategy, what)),
+            _ => Ok(()),
+        })
+    }
+
+    fn check_data(&self, store: &Store) -> Result<()> {
+        Constraints::new(store.genes(), self.n, &[], &[]).map(|_| ())
+    }
+
+    fn cost(&self, size: &Size) -> Cost {
+        let needs = self.options.needs();
+        if !needs.store {
+            return Cost::default();
+        }
+        let samples = self.options.samples.unwrap_or(needs.samples).min(size.train);
+        let greedy = matches!(self.options.strategy(), Strategy::Diverse | Strategy::Css | Strategy::Pca);
+        Cost {
+            work: if greedy { work::greedy(samples, size.genes, self.n).to_vec() } else { Vec::new() },
+            memory: size.matrix(samples) + 16.0 * (samples as f64).powi(2),
+            disk: 60.0 * self.n as f64,
+            ..Cost::default()
+        }
+    }
+
+    fn compute(&self, bench: &mut Workbench) -> Result<Value> {
+        let mut samples;
+        let mut made_from = Vec::new();
+        let landmarks = match (&self.scores, &self.store) {
+            (Some(scores), _) => {
+                made_from.extend(Source::regular(scores, "scores")?);
+                samples = sidecar::samples(scores)?;
+                self.from_scores(scores, bench)?
+            }
+            (None, Some(store)) => {
+                let (landmarks, store) = self.from_data(store, bench)?;
+                made_from.push(Source::store(&store));
+                samples = Remembered::all(&store);
+                landmarks
+            }
+            (None, None) => return Err(Error::Usage("a selection takes scores or a store".into())),
+        };
+        if let Some(path) = &self.model {
+            made_from.extend(Source::regular(path, "model")?);
+            samples = samples.and(&remembered(&Model::load(path)?));
+        }
+        for list in self.options.include.iter().chain(&self.options.exclude) {
+            made_from.extend(Source::regular(Path::new(list), "list")?);
+        }
+        landmarks.write(&self.landmarks, bench.force, Made { made_from, about: self.settings(), samples })?;
+        let genes = landmarks.genes.len();
+        let first = (0..genes.min(SHOWN)).map(|gene| shown(&landmarks.genes, gene)).collect();
+        Ok(facts(Facts { genes, first }))
+    }
+}
+
+fn unused(strategy: Strategy, what: &str) -> Error {
+    Error::Usage(format!("--strategy {} does not use {what}; leave it out", word(strategy)))
+}
+
+/// The genes to include and to exclude, as rows of the genes.
+fn lists(options: &Options, side: &Side, force: bool, report: Reporter) -> Result<(Vec<usize>, Vec<usize>)> {
+    let matching = options.matching.matching();
+    let finder = Finder::new(&matching, force, report)?;
+    let rows = |lists: &[String], rule: Option<Ambiguous>| -> Result<Vec<usize>> {
+        let found = lists.iter().map(|list| Ok(finder.list(list, side, rule)?.rows()));
+        found.collect::<Result<Vec<_>>>().map(|rows| rows.concat())
+    };
+    // What must not be chosen must not be by any of its probes.
+    let mut excluded = rows(&options.exclude, Some(Ambiguous::All))?;
+    let stores = options.measured_in.iter().map(|path| Store::open_unchecked(Path::new(path)));
+    let places = places(&finder, side, &stores.collect::<Result<Vec<_>>>()?)?;
+    excluded.extend((0..side.genes.len()).filter(|gene| places.iter().any(|at| at[*gene].is_none())));
+    Ok((rows(&options.include, None)?, excluded))
+}

@@ -1,0 +1,260 @@
+//! The selection again and again, with other seeds or on bootstrap samples: would the list come out once more?
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::attribute::{self, Attribute};
+use super::select::{self, Select};
+use super::train::{self, Train, remove};
+use crate::attribution::ScoreTable;
+use crate::error::{Error, Result};
+use crate::genes::writer::write_rows;
+use crate::genes::{Names, Table};
+use crate::pipeline::choice::{choice, word};
+use crate::pipeline::settings;
+use crate::pipeline::{Input, Output, Stage, Workbench, facts};
+use crate::prepare::bootstrap::bootstrap;
+use crate::select::stability::{Frequency, Overlap, frequencies, overlap};
+use crate::store::Store;
+
+/// What a repeat changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Over {
+    /// The seed: repeat r takes the run's plus r.
+    #[default]
+    Seeds,
+    /// The training samples: as many, drawn with replacement.
+    Bootstrap,
+}
+
+/// What can be said about repeats of the selection.
+#[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Options {
+    /// How often the selection is repeated, each time from training on where the strategy needs a network [0]
+    #[arg(long, value_name = "N")]
+    pub repeats: Option<usize>,
+    /// What a repeat changes: the seed, or the training samples, drawn anew with replacement [seeds]
+    #[arg(long, value_parser = choice::<Over>())]
+    pub over: Option<Over>,
+}
+
+impl settings::Options for Options {
+    const FILES: &'static [&'static str] = &[];
+}
+
+/// Trains, attributes and selects once more, as far as the strategy needs a network.
+pub struct Repeat {
+    /// From 1.
+    pub number: usize,
+    /// What it changes.
+    pub over: Over,
+    /// Training samples.
+    pub store: PathBuf,
+    /// The folder of its files.
+    pub dir: PathBuf,
+    /// How many landmarks.
+    pub n: usize,
+    /// How to train.
+    pub train: train::Options,
+    /// How to attribute.
+    pub attribute: attribute::Options,
+    /// How to select.
+    pub select: select::Options,
+    /// The run's seed.
+    pub seed: u64,
+}
+
+impl Repeat {
+    fn file(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// The repeat's own list.
+    pub fn landmarks(&self) -> PathBuf {
+        self.file("landmarks.tsv")
+    }
+
+    fn seed(&self) -> u64 {
+        match self.over {
+            Over::Seeds => self.seed.wrapping_add(self.number as u64),
+            Over::Bootstrap => self.seed,
+        }
+    }
+
+    fn samples(&self) -> PathBuf {
+        match self.over {
+            Over::Seeds => self.store.clone(),
+            Over::Bootstrap => self.file("train.gex"),
+        }
+    }
+
+    fn train(&self) -> Train {
+        let mut options = self.train.clone();
+        // A fraction that is held out is held out here too; a store would only be looked at.
+        options.validation = options.validation.filter(|validation| validation.parse::<f64>().is_ok());
+        let (store, model) = (self.samples(), self.file("model.safetensors"));
+        Train { store, model, history: None, init: None, options, seed: self.seed() }
+    }
+
+    fn attribute(&self) -> Attribute {
+        Attribute {
+            model: self.file("model.safetensors"),
+            store: self.samples(),
+            scores: self.file("scores.tsv"),
+            per_node: None,
+            options: self.attribute.clone(),
+            seed: self.seed(),
+        }
+    }
+
+    fn select(&self) -> Select {
+        let [scores, model] = ["scores.tsv", "model.safetensors"].map(|name| self.file(name));
+        let files = [scores, self.samples(), model, self.landmarks()];
+        Select::of(self.select.clone(), self.n, self.seed(), files, "select")
+    }
+}
+
+impl Stage for Repeat {
+    fn name(&self) -> String {
+        format!("repeat {}", self.number)
+    }
+
+    fn inputs(&self) -> Vec<Input> {
+        [Input::new("store", &self.store)].into_iter().chain(settings::inputs(&self.select).0).collect()
+    }
+
+    fn settings(&self) -> Value {
+        let needs = self.select.needs();
+        let network = needs.scores || needs.model;
+        json!({
+            "over": self.over,
+            "train": network.then(|| self.train().settings()),
+            "attribute": needs.scores.then(|| self.attribute().settings()),
+            "select": self.select().settings(),
+        })
+    }
+
+    fn outputs(&self) -> Vec<Output> {
+        vec![Output::Table(self.landmarks())]
+    }
+
+    fn computes(&self) -> bool {
+        true
+    }
+
+    fn check_outputs(&self, _: bool) -> Result<()> {
+        Ok(()) // its folder is its own
+    }
+
+    fn compute(&self, bench: &mut Workbench) -> Result<Value> {
+        std::fs::create_dir_all(&self.dir).map_err(Error::io(&self.dir, "creating"))?;
+        if self.over == Over::Bootstrap {
+            let store = Store::open(&self.store)?;
+            bootstrap(&store, &self.samples(), self.seed(), self.number as u64, true)?;
+        }
+        let needs = self.select.needs();
+        if needs.scores || needs.model {
+            self.train().compute(bench)?;
+        }
+        if needs.scores {
+            self.attribute().compute(bench)?;
+        }
+        let told = self.select().compute(bench)?;
+        // What can be made again is not kept.
+        for large in ["train.gex", "model.safetensors"] {
+            remove(&self.file(large), "removing")?;
+        }
+        Ok(told)
+    }
+}
+
+/// How much the repeats' lists agree.
+pub struct Stability {
+    /// The lists.
+    pub lists: Vec<PathBuf>,
+    /// What the repeats changed.
+    pub over: Over,
+    /// The training samples, for the genes' names.
+    pub store: PathBuf,
+    /// The table to write.
+    pub table: PathBuf,
+}
+
+/// What there is to tell of repeats.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Facts {
+    /// How many there were.
+    pub repeats: usize,
+    /// What they changed.
+    pub over: Over,
+    /// Kuncheva's index.
+    pub kuncheva: Overlap,
+    /// Genes that every list has.
+    pub always_chosen: usize,
+    /// Genes that a list has.
+    pub ever_chosen: usize,
+}
+
+impl Facts {
+    /// What was varied, in a word.
+    pub fn over(&self) -> String {
+        word(self.over)
+    }
+}
+
+impl Stage for Stability {
+    fn name(&self) -> String {
+        "stability".into()
+    }
+
+    fn inputs(&self) -> Vec<Input> {
+        let lists = self.lists.iter().map(|list| Input::new("list", list));
+        [Input::new("store", &self.store)].into_iter().chain(lists).collect()
+    }
+
+    fn settings(&self) -> Value {
+        json!({"over": self.over})
+    }
+
+    fn outputs(&self) -> Vec<Output> {
+        vec![Output::Path(self.table.clone())]
+    }
+
+    fn check(&self) -> Result<()> {
+        match self.lists.len() {
+            1 => Err(Error::Usage("--repeats 1: lists are compared in pairs; give at least 2, or 0".into())),
+            _ => Ok(()),
+        }
+    }
+
+    fn compute(&self, bench: &mut Workbench) -> Result<Value> {
+        let lists = self.lists.iter().map(|list| Ok(ScoreTable::read(list, bench.report)?.genes.ids));
+        let lists = lists.collect::<Result<Vec<Vec<String>>>>()?;
+        let store = Store::open(&self.store)?;
+        let (kuncheva, found) = (overlap(&lists, store.n_genes())?, frequencies(&lists));
+        let repeats = lists.len();
+        write_table(&self.table, store.genes(), &found, repeats, bench.force)?;
+        let always_chosen = found.iter().filter(|f| f.chosen == repeats).count();
+        let (over, ever_chosen) = (self.over, found.len());
+        Ok(facts(Facts { repeats, over, kuncheva, always_chosen, ever_chosen }))
+    }
+}
+
+/// Writes how often each gene was chosen, most often first.
+fn write_table(path: &Path, genes: &Table, found: &[Frequency], repeats: usize, force: bool) -> Result<()> {
+    let names = Names::of(genes);
+    let places: HashMap<&str, usize> = genes.ids.iter().enumerate().map(|(i, id)| (id.as_str(), i)).collect();
+    // lists are chosen from the store's genes
+    let rows = found.iter().filter_map(|f| {
+        let share = f.chosen as f64 / repeats as f64;
+        let own = [f.chosen.to_string(), share.to_string(), f.mean_rank.to_string()];
+        Some(names.fields(*places.get(f.gene.as_str())?).chain(own))
+    });
+    let header = names.header().chain(["chosen", "share", "mean_rank"].map(String::from));
+    write_rows(path, force, header, rows)
+}
