@@ -145,6 +145,7 @@ impl<'a> Probe<'a> {
 /// What is said of columns that are known by their names.
 pub(super) const BY_NAME: &str =
     "kept to describe the rows, by their names (--value-columns reads them as values)";
+pub(super) const OF_WORDS: &str = "of words, kept to describe the rows";
 pub(super) const COUNTS_NO_GENE: &str = "left out because they count reads of no gene";
 pub(super) const NO_EXPRESSION: &str =
     "left out because they say how sure a value is, by their names (--value-columns reads them as values)";
@@ -241,7 +242,7 @@ impl Roles {
             .map(|c| probe.names[*c])
             .filter(|n| !parts[0].0.contains(n) && !is_told(n))
             .collect();
-        let words = (&words[..], "of words, kept to describe the rows");
+        let words = (&words[..], OF_WORDS);
         self.notes.extend([&words].into_iter().chain(parts).filter_map(|(names, what)| said(names, what)));
     }
 
