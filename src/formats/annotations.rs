@@ -4,6 +4,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use rayon::prelude::*;
+
 use super::fields::Words;
 use super::header::Head;
 use super::known::{
@@ -73,7 +75,7 @@ struct Probe<'a> {
 impl<'a> Probe<'a> {
     fn new(names: Vec<&'a str>, rows: &'a [Words]) -> Probe<'a> {
         let mut probe = Probe { names, rows, text: Vec::new() };
-        probe.text = (0..probe.names.len()).map(|column| probe.holds_words(column)).collect();
+        probe.text = (0..probe.names.len()).into_par_iter().map(|column| probe.holds_words(column)).collect();
         probe
     }
 

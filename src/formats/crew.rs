@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
 use super::fields::{Layout, RowError, Words};
 use crate::error::{Error, Result};
@@ -80,7 +80,7 @@ impl Crew {
     pub fn receive(&mut self) -> Option<Result<Block>> {
         let (_, first) = self.waiting.pop_front()?;
         let broken = || Error::Data("a thread that was reading numbers was broken off".into());
-        Some(first.and_then(|block| block.recv().map_err(|_| broken())))
+        Some(first.and_then(|block| wait(&block).ok_or_else(broken)))
     }
 
     /// Takes back memory for values.
@@ -89,6 +89,17 @@ impl Crew {
             self.spare.push(values);
         }
     }
+}
+
+/// Waits for a block; a thread of the crew itself works meanwhile, for it might be the only one. `None` where it will not come.
+fn wait(block: &Receiver<Block>) -> Option<Block> {
+    while rayon::current_thread_index().is_some() {
+        match block.try_recv() {
+            Err(TryRecvError::Empty) => rayon::yield_now(),
+            other => return other.ok(),
+        };
+    }
+    block.recv().ok()
 }
 
 /// Blocks that may wait: one for each thread, and the next ones.

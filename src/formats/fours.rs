@@ -100,9 +100,6 @@ mod avx2 {
         else {
             return 0;
         };
-        let each = |byte: u8| _mm256_set1_epi8(byte as i8);
-        let zero = _mm256_setzero_si256();
-        let words = _mm256_setr_epi64x(a, b, c, d);
         let length = |start: usize, stop: usize| (stop - start) as i64;
         let lengths = _mm256_setr_epi64x(
             length(start, stops.0),
@@ -110,49 +107,106 @@ mod avx2 {
             length(stops.1 + 1, stops.2),
             length(stops.2 + 1, stops.3),
         );
-        let long = _mm256_cmpgt_epi64(lengths, _mm256_set1_epi64x(8));
-
-        // Digits become 0 to 9, with zeros before the first.
-        let before = _mm256_sub_epi64(_mm256_set1_epi64x(64), _mm256_slli_epi64(lengths, 3));
-        let own = _mm256_sllv_epi64(each(0xff), before);
-        let bytes = _mm256_and_si256(_mm256_xor_si256(words, each(b'0')), own);
-        let first = _mm256_sllv_epi64(_mm256_set1_epi64x(0xff), before);
-        let minus = _mm256_and_si256(_mm256_cmpeq_epi8(bytes, each(b'-' ^ b'0')), first);
-        let bytes = _mm256_andnot_si256(minus, bytes);
-        let point = _mm256_cmpeq_epi8(bytes, each(b'.' ^ b'0'));
-        let bytes = _mm256_andnot_si256(point, bytes);
-
-        // No other characters, one point at the most, a digit at the least.
-        let digits =
-            _mm256_cmpeq_epi64(_mm256_cmpeq_epi8(_mm256_max_epu8(bytes, each(9)), each(9)), each(0xff));
-        let lowest = _mm256_and_si256(point, _mm256_sub_epi64(zero, point));
-        let one = _mm256_cmpeq_epi64(_mm256_sub_epi64(_mm256_slli_epi64(lowest, 8), lowest), point);
-        let marks = _mm256_or_si256(minus, point);
-        let some = _mm256_andnot_si256(_mm256_cmpeq_epi64(marks, own), each(0xff));
-        let good = _mm256_and_si256(_mm256_andnot_si256(long, some), _mm256_and_si256(digits, one));
-
-        // What is before the point moves up to what is behind it.
-        let whole = _mm256_cmpeq_epi64(point, zero);
-        let below = _mm256_andnot_si256(whole, _mm256_sub_epi64(lowest, _mm256_set1_epi64x(1)));
-        let moved = _mm256_slli_epi64(_mm256_and_si256(bytes, below), 8);
-        let digits = _mm256_or_si256(moved, _mm256_andnot_si256(below, bytes));
-
-        // Neighbours are joined: 8 digits, 4 pairs, 2 fours, one number.
-        let pairs = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(0x010a));
-        let fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(0x0001_0064));
-        let high = _mm256_mul_epu32(fours, _mm256_set1_epi64x(10_000));
-        let numbers = _mm256_cvtepi32_ps(_mm256_add_epi64(high, _mm256_srli_epi64(fours, 32)));
-
-        // Divided by a power of ten: by the number of characters before the point.
-        let count = _mm256_sad_epu8(_mm256_and_si256(below, each(1)), zero);
-        let count = _mm256_or_si256(count, _mm256_and_si256(whole, _mm256_set1_epi64x(7)));
-        let powers = _mm256_setr_ps(1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 1e1, 1e0);
-        let numbers = _mm256_div_ps(numbers, _mm256_permutevar8x32_ps(powers, count));
-        let negative = _mm256_andnot_si256(_mm256_cmpeq_epi64(minus, zero), _mm256_set1_epi64x(1 << 31));
+        let fields = Fields::new(_mm256_setr_epi64x(a, b, c, d), lengths);
+        let numbers = fields.divided(fields.digits());
+        let negative =
+            _mm256_andnot_si256(_mm256_cmpeq_epi64(fields.minus, zero()), _mm256_set1_epi64x(1 << 31));
         let numbers = _mm256_xor_ps(numbers, _mm256_castsi256_ps(negative));
         let together = _mm256_permutevar8x32_ps(numbers, _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6));
         *out = bytemuck::cast(_mm256_castps256_ps128(together));
-        _mm256_movemask_pd(_mm256_castsi256_pd(good))
+        let long = _mm256_cmpgt_epi64(lengths, _mm256_set1_epi64x(8));
+        _mm256_movemask_pd(_mm256_castsi256_pd(_mm256_andnot_si256(long, fields.good())))
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn each(byte: u8) -> __m256i {
+        _mm256_set1_epi8(byte as i8)
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn zero() -> __m256i {
+        _mm256_setzero_si256()
+    }
+
+    /// Four fields of eight bytes, the last of which are the field.
+    struct Fields {
+        /// Digits as 0 to 9, zeros where there is a mark or before the field.
+        bytes: __m256i,
+        /// All bits of the bytes that are the field, of its minus, of its points.
+        own: __m256i,
+        minus: __m256i,
+        point: __m256i,
+        /// The lowest bit of the first point.
+        lowest: __m256i,
+    }
+
+    impl Fields {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn new(words: __m256i, lengths: __m256i) -> Fields {
+            let before = _mm256_sub_epi64(_mm256_set1_epi64x(64), _mm256_slli_epi64(lengths, 3));
+            let own = _mm256_sllv_epi64(each(0xff), before);
+            let bytes = _mm256_and_si256(_mm256_xor_si256(words, each(b'0')), own);
+            let first = _mm256_sllv_epi64(_mm256_set1_epi64x(0xff), before);
+            let minus = _mm256_and_si256(_mm256_cmpeq_epi8(bytes, each(b'-' ^ b'0')), first);
+            let point = _mm256_cmpeq_epi8(bytes, each(b'.' ^ b'0'));
+            let bytes = _mm256_andnot_si256(_mm256_or_si256(minus, point), bytes);
+            let lowest = _mm256_and_si256(point, _mm256_sub_epi64(zero(), point));
+            Fields { bytes, own, minus, point, lowest }
+        }
+
+        /// Whether there is no other character, one point at the most, a digit at the least.
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn good(&self) -> __m256i {
+            let digits = _mm256_cmpeq_epi8(_mm256_max_epu8(self.bytes, each(9)), each(9));
+            let one = _mm256_cmpeq_epi64(
+                _mm256_sub_epi64(_mm256_slli_epi64(self.lowest, 8), self.lowest),
+                self.point,
+            );
+            let none = _mm256_cmpeq_epi64(_mm256_or_si256(self.minus, self.point), self.own);
+            let only = _mm256_cmpeq_epi64(digits, each(0xff));
+            _mm256_andnot_si256(none, _mm256_and_si256(only, one))
+        }
+
+        /// All bits where there is no point.
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn whole(&self) -> __m256i {
+            _mm256_cmpeq_epi64(self.point, zero())
+        }
+
+        /// All bits of the bytes before the point; none where there is none.
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn below(&self) -> __m256i {
+            _mm256_andnot_si256(self.whole(), _mm256_sub_epi64(self.lowest, _mm256_set1_epi64x(1)))
+        }
+
+        /// The digits as one number: neighbours are joined, 8 digits, 4 pairs, 2 fours.
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn digits(&self) -> __m256 {
+            // What is before the point moves up to what is behind it.
+            let moved = _mm256_slli_epi64(_mm256_and_si256(self.bytes, self.below()), 8);
+            let digits = _mm256_or_si256(moved, _mm256_andnot_si256(self.below(), self.bytes));
+            let pairs = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(0x010a));
+            let fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(0x0001_0064));
+            let high = _mm256_mul_epu32(fours, _mm256_set1_epi64x(10_000));
+            _mm256_cvtepi32_ps(_mm256_add_epi64(high, _mm256_srli_epi64(fours, 32)))
+        }
+
+        /// The numbers over a power of ten, by how many characters are before the point.
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn divided(&self, numbers: __m256) -> __m256 {
+            let count = _mm256_sad_epu8(_mm256_and_si256(self.below(), each(1)), zero());
+            let count = _mm256_or_si256(count, _mm256_and_si256(self.whole(), _mm256_set1_epi64x(7)));
+            let powers = _mm256_setr_ps(1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 1e1, 1e0);
+            _mm256_div_ps(numbers, _mm256_permutevar8x32_ps(powers, count))
+        }
     }
 }
 

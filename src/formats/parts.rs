@@ -223,6 +223,9 @@ impl Parts {
                 push(before, &samples, &mut block)
             })?;
             seen += n;
+            if part.spool.in_memory() {
+                rayon::spawn(move || drop(part)); // giving memory back takes time, too
+            }
         }
         Ok(())
     }

@@ -20,6 +20,9 @@ use crate::interrupt;
 /// Bytes of the matrix under one checksum.
 const BLOCK: usize = 4 << 20;
 
+/// Bytes of rows that are put together; more are written as they come.
+const BUFFER: usize = 1 << 16;
+
 /// A store being written. Dropped before [`StoreWriter::finish`], it leaves nothing behind.
 pub struct StoreWriter {
     path: PathBuf,
@@ -62,7 +65,7 @@ impl StoreWriter {
         std::fs::create_dir(temporary.path()).map_err(Error::io(temporary.path(), "creating"))?;
         let file = temporary.path().join(MATRIX);
         let mut out =
-            BufWriter::with_capacity(1 << 20, File::create(&file).map_err(Error::io(&file, "creating"))?);
+            BufWriter::with_capacity(BUFFER, File::create(&file).map_err(Error::io(&file, "creating"))?);
         // The number of samples is known at the end; the header's place is kept until then.
         out.write_all(&[0; npy::WRITTEN]).map_err(Error::io(path, "writing"))?;
         Ok(StoreWriter {
@@ -200,6 +203,7 @@ impl StoreWriter {
             .and_then(|_| self.out.write_all(&header))
             .and_then(|()| self.out.flush())
             .map_err(Error::io(&self.path, "writing"))?;
+        start_syncing(self.out.get_ref(), self.blocks.len());
 
         let files = RefCell::new(Vec::new());
         let write = |file: &str, bytes: &[u8]| -> Result<String> {
