@@ -9,12 +9,14 @@ mod archs4;
 mod arrow;
 mod columns;
 pub(crate) mod compressed;
+mod crew;
 mod digest;
 mod encoding;
 mod evidence;
 mod export;
 mod fields;
 mod flat;
+mod fours;
 mod gct;
 mod gctx;
 mod h5ad;
@@ -317,6 +319,11 @@ pub trait Blocks {
 
     /// Share of the file that is read, 0 to 1.
     fn done(&self) -> f64;
+
+    /// Whether all values of the last block are known to be finite, so that nobody has to look for missing ones.
+    fn all_finite(&self) -> bool {
+        false
+    }
 
     /// Before the first block: hands out only these rows and columns from now on (ascending places; all where `None`), if
     /// the reader can do so at less cost than by reading everything.

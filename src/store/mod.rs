@@ -70,7 +70,7 @@ impl Store {
         Ok(store)
     }
 
-    /// As [`Store::open`], without reading the values: for a store that this process has just written.
+    /// As [`Store::open`], without reading the values.
     pub(crate) fn open_unchecked(path: &Path) -> Result<Store> {
         if !is_store(path) {
             let found = if path.exists() { "it has no store.json" } else { "it does not exist" };
@@ -79,9 +79,7 @@ impl Store {
                 format!("is not a store: {found}; make one with `genelift import`"),
             ));
         }
-        let damaged = |file: &str, what: String| {
-            Error::input(path.join(file), format!("{what}; the store is damaged, import it again"))
-        };
+        let damaged = |file: &str, what: String| damaged(path, file, what);
         let read = |file: &str| std::fs::read(path.join(file)).map_err(Error::io(path.join(file), "reading"));
 
         let info: StoreInfo =
@@ -109,6 +107,13 @@ impl Store {
         let genes = table(GENES, &info.checksums.genes, n_genes)?;
         let samples = table(SAMPLES, &info.checksums.samples, n_samples)?;
 
+        Store::mapped(path, info, element, samples, genes)
+    }
+
+    /// Maps the matrix of a store of which all else is known, as to whoever has just written it.
+    fn mapped(path: &Path, info: StoreInfo, element: Element, samples: Table, genes: Table) -> Result<Store> {
+        let damaged = |file: &str, what: String| damaged(path, file, what);
+        let [n_samples, n_genes] = info.shape;
         let file = path.join(MATRIX);
         let mut matrix = File::open(&file).map_err(Error::io(&file, "opening"))?;
         let header = npy::parse(&mut matrix).map_err(|e| damaged(MATRIX, e))?;
@@ -295,4 +300,9 @@ impl Store {
             }
         });
     }
+}
+
+/// What is wrong with a file of the store at `path`.
+fn damaged(path: &Path, file: &str, what: String) -> Error {
+    Error::input(path.join(file), format!("{what}; the store is damaged, import it again"))
 }

@@ -20,6 +20,9 @@ use crate::interrupt;
 /// Bytes of the matrix under one checksum.
 const BLOCK: usize = 4 << 20;
 
+/// Bytes of rows that are put together; more are written as they come.
+const BUFFER: usize = 1 << 16;
+
 /// A store being written. Dropped before [`StoreWriter::finish`], it leaves nothing behind.
 pub struct StoreWriter {
     path: PathBuf,
@@ -62,7 +65,7 @@ impl StoreWriter {
         std::fs::create_dir(temporary.path()).map_err(Error::io(temporary.path(), "creating"))?;
         let file = temporary.path().join(MATRIX);
         let mut out =
-            BufWriter::with_capacity(1 << 20, File::create(&file).map_err(Error::io(&file, "creating"))?);
+            BufWriter::with_capacity(BUFFER, File::create(&file).map_err(Error::io(&file, "creating"))?);
         // The number of samples is known at the end; the header's place is kept until then.
         out.write_all(&[0; npy::WRITTEN]).map_err(Error::io(path, "writing"))?;
         Ok(StoreWriter {
@@ -132,6 +135,7 @@ impl StoreWriter {
             self.hashed += now.len();
             if self.hashed == BLOCK {
                 self.end_block();
+                start_syncing(self.out.get_ref(), self.blocks.len());
             }
             bytes = later;
         }
@@ -199,6 +203,7 @@ impl StoreWriter {
             .and_then(|_| self.out.write_all(&header))
             .and_then(|()| self.out.flush())
             .map_err(Error::io(&self.path, "writing"))?;
+        start_syncing(self.out.get_ref(), self.blocks.len());
 
         let files = RefCell::new(Vec::new());
         let write = |file: &str, bytes: &[u8]| -> Result<String> {
@@ -240,7 +245,7 @@ impl StoreWriter {
         });
         synced.map_err(Error::io(&self.path, "writing"))?;
         self.put_in_place()?;
-        Store::open_unchecked(&self.path)
+        Store::mapped(&self.path, info, self.element, samples, genes)
     }
 
     fn put_in_place(&self) -> Result<()> {
@@ -265,6 +270,23 @@ impl StoreWriter {
         atomic::sync_parent(&self.path)
     }
 }
+
+/// Lets the disk begin with the values up to the end of so many blocks, so that there is little to wait for in the end. Where the
+/// system cannot, all of them are written then.
+#[cfg(target_os = "linux")]
+fn start_syncing(file: &File, blocks: usize) {
+    use std::os::fd::AsRawFd;
+    /// Pages of memory, which are written whole.
+    const PAGE: usize = 4096;
+    // What is still in the buffer of the writer comes with the next block.
+    let (start, end) = (blocks.saturating_sub(2) * BLOCK, (blocks * BLOCK + npy::WRITTEN) / PAGE * PAGE);
+    let (start, length) = (start as libc::off64_t, (end - start) as libc::off64_t);
+    // SAFETY: the descriptor is open as long as the file is; nothing of this process's memory is touched.
+    unsafe { libc::sync_file_range(file.as_raw_fd(), start, length, libc::SYNC_FILE_RANGE_WRITE) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn start_syncing(_: &File, _: usize) {}
 
 /// The first f32 that rounds to infinity in f16: half a step above 65504.
 const F16_LIMIT: f32 = 65520.0;
