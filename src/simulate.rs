@@ -15,7 +15,8 @@ use crate::error::{Error, Result};
 use crate::genes::Table;
 use crate::genes::writer::Line;
 use crate::progress::{Event, Reporter};
-use crate::store::{InputFile, Origin, StoreWriter, atomic};
+use crate::store::atomic::{self, Kind, Output};
+use crate::store::{InputFile, Origin, StoreWriter};
 
 /// What to make.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,6 +83,8 @@ pub fn simulate(
         )),
         Some("gex") => {
             let mut writer = StoreWriter::create(out, settings.genes, settings.element, force)?;
+            let values = settings.samples as u64 * settings.genes as u64;
+            atomic::check_space(out, values.saturating_mul(settings.element.bytes() as u64))?;
             simulation.blocks(report, |_, block| writer.push_rows(block))?;
             let origin = Origin { inputs: Vec::<InputFile>::new(), transforms: vec![settings.record()], made_up_genes: true };
             writer.finish(simulation.gene_table(), samples, origin)?;
@@ -89,7 +92,8 @@ pub fn simulate(
         }
         Some("tsv") => {
             let beside = out.with_extension("samples.tsv");
-            atomic::check_free(&beside, force)?;
+            let both = [out, &beside].map(|path| Output::new(path, Kind::File, force));
+            let _ours = atomic::claim(&both, &[])?;
             atomic::write_file(out, force, |file| simulation.write_tsv(file, out, &samples, report))?;
             atomic::write_file(&beside, force, |file| {
                 samples.write(file).map_err(Error::io(&beside, "writing"))

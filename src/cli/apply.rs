@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use super::{Common, print};
 use crate::device;
 use crate::error::Result;
-use crate::evaluate::Summary;
+use crate::evaluate::{FILES, Summary};
 use crate::nn::apply;
 use crate::nn::model::Model;
 use crate::progress::Reporter;
-use crate::store::{Store, atomic};
+use crate::store::Store;
+use crate::store::atomic::{self, Claim, Kind, Output};
 
 /// Arguments of all three.
 #[derive(clap::Args, Debug)]
@@ -26,10 +27,15 @@ pub struct Args {
 }
 
 impl Args {
-    fn open(&self, report: Reporter) -> Result<(Box<dyn device::Executor>, Model, Store)> {
-        atomic::check_free(&self.output, self.common.force)?;
+    fn open(&self, kind: Kind, report: Reporter) -> Result<(Claim, Box<dyn device::Executor>, Model, Store)> {
+        let claim = self.claim(kind)?;
         let executor = device::open(&self.common.device, self.common.threads, report)?;
-        Ok((executor, Model::load(&self.model)?, Store::open(&self.store)?))
+        Ok((claim, executor, Model::open(&self.model, report)?, Store::open(&self.store)?))
+    }
+
+    fn claim(&self, kind: Kind) -> Result<Claim> {
+        let output = Output::new(&self.output, kind, self.common.force);
+        atomic::claim(&[output], &[&self.model, &self.store])
     }
 }
 
@@ -38,7 +44,7 @@ impl Args {
 /// # Errors
 /// Those of [`apply::embed`].
 pub fn embed(args: &Args, report: Reporter) -> Result<()> {
-    let (mut executor, model, store) = args.open(report)?;
+    let (_ours, mut executor, model, store) = args.open(Kind::File, report)?;
     apply::embed(&mut *executor, &model, &store, &args.output, args.common.force, report)?;
     let neurons = model.layers[model.encoder_layers() - 1].outputs;
     print(&format!(
@@ -53,7 +59,7 @@ pub fn embed(args: &Args, report: Reporter) -> Result<()> {
 /// # Errors
 /// Those of [`apply::reconstruct`].
 pub fn reconstruct(args: &Args, report: Reporter) -> Result<()> {
-    let (mut executor, model, store) = args.open(report)?;
+    let (_ours, mut executor, model, store) = args.open(Kind::Store, report)?;
     let out = apply::reconstruct(&mut *executor, &model, &store, &args.output, args.common.force, report)?;
     print(&format!(
         "store\t{}\nsamples\t{}\ngenes\t{}\n",
@@ -68,7 +74,7 @@ pub fn reconstruct(args: &Args, report: Reporter) -> Result<()> {
 /// # Errors
 /// Those of [`apply::evaluate`].
 pub fn evaluate(args: &Args, report: Reporter) -> Result<()> {
-    let (mut executor, model, store) = args.open(report)?;
+    let (_ours, mut executor, model, store) = args.open(Kind::Folder(&FILES), report)?;
     let evaluation = apply::evaluate(&mut *executor, &model, &store, report)?;
     evaluation.write(&args.output, args.common.force)?;
     print(&describe(&evaluation.summary()))

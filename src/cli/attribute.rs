@@ -14,7 +14,8 @@ use crate::genes::sidecar::{self, Input, Made};
 use crate::nn::model::Model;
 use crate::nn::settings::Precision;
 use crate::progress::Reporter;
-use crate::store::{Store, atomic, npy};
+use crate::store::atomic::{self, Kind, Output};
+use crate::store::{Store, npy};
 
 /// Arguments of `attribute`.
 #[derive(clap::Args, Debug)]
@@ -109,9 +110,14 @@ pub fn attribute_files(
             out.display()
         )));
     }
-    sidecar::check_free(out, force)?;
-    per_node.map_or(Ok(()), |path| atomic::check_free(path, force))?;
-    let (file, model, store) = (model, Model::load(model)?, Store::open(store)?);
+    let mut outputs = sidecar::outputs(out, force).to_vec();
+    outputs.extend(per_node.map(|path| Output::new(path, Kind::File, force)));
+    let mut read = vec![model, store];
+    if let Reference::Store(path) = &settings.reference {
+        read.push(path);
+    }
+    let _ours = atomic::claim(&outputs, &read)?;
+    let (file, model, store) = (model, Model::open(model, report)?, Store::open(store)?);
     let result = attribute(executor, &model, &store, settings, per_node.is_some(), report)?;
     let known = store.genes();
     let position: std::collections::HashMap<&str, usize> =

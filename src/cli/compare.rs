@@ -1,18 +1,20 @@
 //! `genelift compare`: landmark sets side by side on held-out samples.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::{Common, fit, print};
 use crate::compare::{
-    Identity, LandmarkSet, Named, Plan, PlanSettings, compare, describe, pair_tests, places, write,
+    FILES, Identity, LandmarkSet, Named, Plan, PlanSettings, compare, describe, pair_tests, places,
+    write_into,
 };
 use crate::device;
 use crate::error::{Error, Result};
 use crate::genes::{Finder, MapSettings, Matching, Multi, Side};
 use crate::infer::{FitSettings, Method};
 use crate::progress::Reporter;
+use crate::store::atomic::{Kind, Output};
 use crate::store::{InputFile, Store, atomic};
 
 /// Arguments of `compare`.
@@ -80,7 +82,12 @@ pub struct Args {
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let seed = args.common.seed;
     let fitting = args.options.settings(args.method, seed)?;
-    atomic::check_free(&args.output, args.common.force)?;
+    let files = args.files();
+    let inputs: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    let force = args.common.force;
+    let mut outputs = vec![Output::new(&args.output, Kind::Folder(&FILES), force)];
+    outputs.extend(args.matching.output(force));
+    let _ours = atomic::claim(&outputs, &inputs)?;
     let mut executor = device::open(&args.common.device, args.common.threads, report)?;
     let train = Store::open(&args.train)?;
     let tests = args.test.iter().map(|path| Store::open(path)).collect::<Result<Vec<_>>>()?;
@@ -118,31 +125,42 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         sizes => sizes.iter().map(|size| plan(Some(*size))).collect::<Result<Vec<_>>>()?,
     };
     let several = plans.len() > 1;
-    if several {
-        std::fs::create_dir_all(&args.output).map_err(Error::io(&args.output, "creating"))?;
-    }
-
-    let mut summary = String::new();
-    for (settings, plan) in &plans {
-        let dir = match settings.size {
-            Some(size) if several => args.output.join(size.to_string()),
-            _ => args.output.clone(),
-        };
-        let tested = compare(&mut *executor, &train, &tests, plan, &fitting, report)?;
-        let pairs = pair_tests(plan, &tested, args.resamples, seed);
-        let stores = (&train, tests.as_slice());
-        let notes = notes(args, stores, (settings, plan), &fitting, executor.name())?;
-        write(&dir, plan, &tested, &pairs, train.genes(), &notes, args.common.force)?;
-        print(&describe(plan, &tested))?;
-        if several {
-            let path = dir.join("summary.tsv");
-            let text = std::fs::read_to_string(&path).map_err(Error::io(&path, "reading"))?;
-            let header = if summary.is_empty() { 0 } else { text.find('\n').map_or(0, |end| end + 1) };
-            summary += &text[header..];
-            atomic::write_text(&args.output.join("summary.tsv"), &summary)?;
+    atomic::write_folder(&args.output, args.common.force, &FILES, |output| {
+        let mut summary = String::new();
+        for (settings, plan) in &plans {
+            let dir = match settings.size {
+                Some(size) if several => output.join(size.to_string()),
+                _ => output.to_path_buf(),
+            };
+            if several {
+                std::fs::create_dir(&dir).map_err(Error::io(&dir, "creating"))?;
+            }
+            let tested = compare(&mut *executor, &train, &tests, plan, &fitting, report)?;
+            let pairs = pair_tests(plan, &tested, args.resamples, seed);
+            let stores = (&train, tests.as_slice());
+            let notes = notes(args, stores, (settings, plan), &fitting, executor.name())?;
+            write_into(&dir, plan, &tested, &pairs, train.genes(), &notes)?;
+            print(&describe(plan, &tested))?;
+            if several {
+                let path = dir.join("summary.tsv");
+                let text = std::fs::read_to_string(&path).map_err(Error::io(&path, "reading"))?;
+                let header = if summary.is_empty() { 0 } else { text.find('\n').map_or(0, |end| end + 1) };
+                summary += &text[header..];
+                atomic::write_text(&output.join("summary.tsv"), &summary)?;
+            }
         }
+        Ok(())
+    })
+}
+
+impl Args {
+    /// What it reads.
+    fn files(&self) -> Vec<PathBuf> {
+        let lists = self.landmarks.iter().chain(&self.subsets);
+        let lists = lists.map(|named| named.split_once('=').map_or(named.as_str(), |(_, file)| file).into());
+        let stores = self.test.iter().cloned().chain([self.train.clone(), self.targets.clone().into()]);
+        lists.chain(stores).chain(self.map.clone()).collect()
     }
-    Ok(())
 }
 
 /// What the figures come from: settings, stores, sets.

@@ -1,6 +1,6 @@
 //! `genelift fit`: a store and landmarks → a predictor.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde::Deserialize;
@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::genes::{Finder, Matching, Side};
 use crate::infer::{FitSettings, KnnSettings, LinearSettings, Method, MlpSettings, Predictor};
 use crate::progress::Reporter;
-use crate::store::{Store, atomic};
+use crate::store::Store;
+use crate::store::atomic::{self, Kind, Output};
 
 /// Arguments of `fit`.
 #[derive(clap::Args, Debug)]
@@ -150,7 +151,11 @@ impl Options {
 /// Those of the settings, the files, the lists and the device.
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let settings = args.options.settings(args.method, args.common.seed)?;
-    atomic::check_free(&args.output, args.common.force)?;
+    let force = args.common.force;
+    let mut outputs = vec![Output::new(&args.output, Kind::File, force)];
+    outputs.extend(args.matching.output(force));
+    let targets = args.targets.as_deref().unwrap_or_default();
+    let _ours = atomic::claim(&outputs, &[&args.store, Path::new(&args.landmarks), Path::new(targets)])?;
     let mut executor = device::open(&args.common.device, args.common.threads, report)?;
     let store = Store::open(&args.store)?;
     let name = args.store.display().to_string();

@@ -1,6 +1,6 @@
 //! `genelift import`: matrix files → a store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::formats::{ImportSettings, Missing, Orientation, ReadSettings, Slice, Told, import};
 use crate::progress::Reporter;
 use crate::store::InputFile;
+use crate::store::atomic::{self, Kind, Output};
 
 /// Arguments of `import`.
 #[derive(clap::Args, Debug)]
@@ -174,10 +175,14 @@ impl Options {
     /// # Errors
     /// A file that cannot be read.
     pub fn lists(&self) -> Result<Vec<InputFile>> {
-        let tables = [&self.genes, &self.samples, &self.gene_labels, &self.only_samples, &self.only_genes];
         // The bundled panel is no file.
-        let files = tables.into_iter().flatten().filter(|path| path.exists());
+        let files = self.tables().filter(|path| path.exists());
         files.map(|path| InputFile::of(path, "table")).collect()
+    }
+
+    fn tables(&self) -> impl Iterator<Item = &Path> {
+        let tables = [&self.genes, &self.samples, &self.gene_labels, &self.only_samples, &self.only_genes];
+        tables.into_iter().flatten().map(PathBuf::as_path)
     }
 }
 
@@ -186,6 +191,9 @@ impl Options {
 /// # Errors
 /// Those of [`import()`].
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
+    let mut inputs: Vec<&Path> = args.files.iter().map(PathBuf::as_path).collect();
+    inputs.extend(args.options.tables());
+    let _ours = atomic::claim(&[Output::new(&args.output, Kind::Store, args.force)], &inputs)?;
     let store = import(&args.files, &args.output, &args.options.settings(args.force), report)?;
     let (samples, genes) = (store.n_samples(), store.n_genes());
     print(&format!("store\t{}\nsamples\t{samples}\ngenes\t{genes}\n", args.output.display()))

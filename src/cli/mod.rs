@@ -32,7 +32,8 @@ use crate::device::{Executor, profile};
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::progress::Reporter;
-use crate::store::atomic;
+use crate::store::atomic::{self, Kind, Output};
+use crate::store::watch;
 use crate::visible;
 
 /// Finds landmark genes: trains a sigmoid autoencoder on an expression matrix, scores every gene by DeepLIFT,
@@ -136,7 +137,7 @@ impl Profile {
     /// [`Error::Exists`] unless `force`; [`Error::Device`] where the device cannot.
     pub fn start(&self, executor: &mut dyn Executor, force: bool) -> Result<()> {
         self.path.as_deref().map_or(Ok(()), |path| {
-            atomic::check_free(path, force)?;
+            let _free = atomic::claim(&[Output::new(path, Kind::File, force)], &[])?;
             executor.profile()
         })
     }
@@ -170,7 +171,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let screen = progress::Screen::new(cli.quiet);
     let report = |event| screen.show(event);
-    let result = interrupt::listen().and_then(|()| dispatch(&cli.command, &report));
+    watch::start();
+    let result =
+        interrupt::listen().and_then(|()| dispatch(&cli.command, &report)).and_then(|()| watch::check());
     screen.clear();
     match result {
         Ok(()) => ExitCode::SUCCESS,

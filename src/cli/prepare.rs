@@ -1,15 +1,17 @@
 //! `genelift prepare`: a store → a store made ready for training or comparison.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Common, limit_threads, print};
 use crate::error::{Error, Result};
 use crate::genes::{MapSettings, Matching, Multi};
 use crate::prepare::{
-    CollapseBy, DedupSettings, GeneType, QuantileRule, Step, prepare, prepare_like, prepare_together,
+    CollapseBy, DedupSettings, GeneType, QuantileRule, Step, names_together, prepare, prepare_like,
+    prepare_together,
 };
 use crate::progress::Reporter;
 use crate::store::Store;
+use crate::store::atomic::{self, Claim, Kind, Output};
 
 /// The order of the steps, for `--help`.
 const ORDER: &str = "\
@@ -186,6 +188,22 @@ impl Options {
     }
 }
 
+impl Args {
+    fn claim(&self) -> Result<Claim> {
+        let (options, force) = (&self.options, self.common.force);
+        let mut inputs: Vec<&Path> = self.stores.iter().map(PathBuf::as_path).collect();
+        let output = match self.stores.len() {
+            1 => Output::new(&self.output, Kind::Store, force),
+            _ => Output::parts(&self.output, &names_together(&inputs)?, force),
+        };
+        let tables = [&options.gene_labels, &options.dedup_labels, &options.collapse_probes];
+        let stores = [&self.like, &options.match_genes, &options.map_quantiles_to];
+        inputs.extend(tables.into_iter().chain(stores).flatten().map(PathBuf::as_path));
+        let outputs: Vec<Output> = std::iter::once(output).chain(self.matching.output(force)).collect();
+        atomic::claim(&outputs, &inputs)
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -193,6 +211,7 @@ impl Options {
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let Args { stores, output, like, options, matching, common } = args;
     limit_threads(common.threads)?;
+    let _ours = args.claim()?;
     let stores: Vec<Store> = stores.iter().map(|path| Store::open(path)).collect::<Result<_>>()?;
     let written = match (like, &stores[..]) {
         (Some(like), [store]) => {

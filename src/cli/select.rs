@@ -18,7 +18,7 @@ use crate::select::diverse::{Aim, Weights};
 use crate::select::{
     ConcreteSettings, Constraints, DiverseSettings, Inputs, Needs, PeelOffSettings, Strategy, from_store, top,
 };
-use crate::store::Store;
+use crate::store::{Store, atomic};
 
 /// How many of the landmarks the result names.
 const SHOWN: usize = 10;
@@ -221,7 +221,12 @@ pub fn select_files<'e>(
     let scores = file(files.scores, needs.scores, "SCORES, a table written by `genelift attribute`")?;
     let store = file(files.store, needs.store, "--store, the training samples")?;
     let model = file(files.model, needs.model, "--model, the model trained on them")?;
-    sidecar::check_free(files.landmarks, force)?;
+    let mut outputs = sidecar::outputs(files.landmarks, force).to_vec();
+    outputs.extend(options.matching.output(force));
+    let read = [&scores, &store, &model].into_iter().flatten().map(PathBuf::as_path);
+    let read: Vec<&Path> =
+        read.chain(options.include.iter().chain(&options.exclude).map(Path::new)).collect();
+    let _ours = atomic::claim(&outputs, &read)?;
 
     let mut made_from = Vec::new();
     let landmarks = if let Some(scores) = scores {
@@ -236,7 +241,7 @@ pub fn select_files<'e>(
             made_from.extend(Input::regular(path, "model")?);
         }
         let name = store.path().display().to_string();
-        let model = model.map(|path| Model::load(&path)).transpose()?;
+        let model = model.map(|path| Model::open(&path, report)).transpose()?;
         let (include, exclude) = lists(options, &Side::of_store(&name, &store), force, report)?;
         let constraints = Constraints::new(store.genes(), n, &include, &exclude)?;
         let samples = options.samples.unwrap_or(needs.samples);

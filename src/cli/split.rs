@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::print;
 use crate::error::{Error, Result};
-use crate::prepare::split::{Draw, split};
+use crate::prepare::split::{Draw, files, split};
 use crate::store::Store;
+use crate::store::atomic::{self, Output};
 
 /// Arguments of `split`.
 #[derive(clap::Args, Debug)]
@@ -70,6 +71,8 @@ impl Default for Options {
 /// # Errors
 /// Those of [`split`].
 pub fn run(args: &Args) -> Result<()> {
+    let output = Output::parts(&args.output, &files(args.options.fractions.len()), args.force);
+    let _ours = atomic::claim(&[output], &[&args.store])?;
     let store = Store::open(&args.store)?;
     let (fractions, draw) = (&args.options.fractions, args.options.draw()?);
     let parts = split(&store, &args.output, fractions, draw, args.seed, args.force)?;

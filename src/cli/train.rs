@@ -16,7 +16,8 @@ use crate::nn::scaling::Scale;
 use crate::nn::settings::{Optimizer, Precision, TrainSettings};
 use crate::nn::train::{CheckpointPlan, Found, Trained, Training, hold_out, train};
 use crate::progress::Reporter;
-use crate::store::{Store, atomic};
+use crate::store::Store;
+use crate::store::atomic::{self, Kind, Output};
 
 /// Arguments of `train`.
 #[derive(clap::Args, Debug)]
@@ -177,12 +178,15 @@ pub fn train_files(
 ) -> Result<Trained> {
     let mut settings = options.settings(seed);
     let checkpoint = checkpoint::path_for(files.model);
-    atomic::check_free(files.model, force)?;
-    if let Some(path) = files.history {
-        // A history that an interrupted run left is this run's; training refuses a checkpoint of another.
-        atomic::check_free(path, force || found != Found::Replace && checkpoint.exists())?;
-    }
-    let init = files.init.map(Model::load).transpose()?;
+    // A history that an interrupted run left is this run's; training refuses a checkpoint of another.
+    let again = force || found != Found::Replace && checkpoint.exists();
+    let mut outputs =
+        vec![Output::new(files.model, Kind::File, force), Output::new(&checkpoint, Kind::File, true)];
+    outputs.extend(files.history.map(|path| Output::new(path, Kind::File, again)));
+    let validation = options.validation.as_deref().map(Path::new);
+    let read: Vec<&Path> = [Some(files.store), files.init, validation].into_iter().flatten().collect();
+    let _ours = atomic::claim(&outputs, &read)?;
+    let init = files.init.map(|path| Model::open(path, report)).transpose()?;
     if let Some(model) = &init {
         adopt(&mut settings, model, options)?;
     }

@@ -9,7 +9,7 @@ mod tables;
 pub use leaks::{Identity, Leaks};
 pub use paired::{Measure, PairTest, pair_tests};
 pub use sets::{LandmarkSet, Named, Plan, PlanSettings, places};
-pub use tables::{describe, write};
+pub use tables::{FILES, describe, write, write_into};
 
 use crate::device::Executor;
 use crate::error::Result;

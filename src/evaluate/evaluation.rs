@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::statistics::{mean, quantile, sorted};
 use super::{Figures, Permutation, optional};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::genes::writer::write_rows;
 use crate::genes::{Names, Table};
 use crate::store::atomic;
@@ -57,6 +57,9 @@ pub struct Summary {
     pub permutation_share: f64,
 }
 
+/// The files of an evaluation.
+pub const FILES: [&str; 3] = ["summary.tsv", "genes.tsv", "samples.tsv"];
+
 impl Evaluation {
     /// The evaluation in a few numbers.
     pub fn summary(&self) -> Summary {
@@ -82,13 +85,15 @@ impl Evaluation {
         }
     }
 
-    /// Writes `summary.tsv`, `genes.tsv` and `samples.tsv` into `dir`; an undefined figure is `NA`.
+    /// Writes `summary.tsv`, `genes.tsv` and `samples.tsv` into the folder `dir`, all or none; an undefined figure is `NA`.
     ///
     /// # Errors
-    /// [`Error::Exists`] for an existing directory without `force`; [`Error::Io`].
+    /// As [`atomic::write_folder`].
     pub fn write(&self, dir: &Path, force: bool) -> Result<()> {
-        atomic::check_free(dir, force)?;
-        std::fs::create_dir_all(dir).map_err(Error::io(dir, "creating"))?;
+        atomic::write_folder(dir, force, &FILES, |dir| self.write_into(dir))
+    }
+
+    fn write_into(&self, dir: &Path) -> Result<()> {
         let summary = self.summary();
         let rows = [
             ("samples", summary.samples.to_string()),

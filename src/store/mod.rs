@@ -7,9 +7,11 @@
 
 pub mod atomic;
 mod info;
+mod mapped;
 pub mod npy;
 pub(crate) mod spool;
 mod summary;
+pub mod watch;
 mod writer;
 
 use std::fs::File;
@@ -44,6 +46,7 @@ pub struct Store {
     samples: Table,
     genes: Table,
     map: memmap2::Mmap,
+    _registered: mapped::Registered,
 }
 
 impl Store {
@@ -53,6 +56,7 @@ impl Store {
     /// # Errors
     /// [`Error::Input`] naming the file of the store that is missing, damaged or of another version.
     pub fn open(path: &Path) -> Result<Store> {
+        watch::add(path);
         let store = Store::open_unchecked(path)?;
         store.check_blocks()?;
         Ok(store)
@@ -116,11 +120,13 @@ impl Store {
             return Err(damaged(MATRIX, format!("its header takes {} bytes", header.offset)));
         }
         // SAFETY: the map is read-only and every element type is valid for any bits. What the type system
-        // cannot promise is that nobody truncates the file while it is mapped (that would raise SIGBUS): no
-        // part of this program writes to a finished store, and replacing one renames a new directory into
-        // place, which leaves the mapped file alive until it is unmapped. Users are told not to edit stores.
+        // cannot promise is that nobody changes the file while it is mapped: no part of this program writes to a
+        // finished store, and replacing one renames a new directory into place, which leaves the mapped file
+        // alive until it is unmapped. Where somebody else does, `mapped` ends a command whose file was cut short
+        // (SIGBUS), and `watch` refuses what was made from one that was written to.
         let map = unsafe { memmap2::Mmap::map(&matrix) }.map_err(Error::io(&file, "mapping"))?;
-        Ok(Store { path: path.to_path_buf(), info, element, samples, genes, map })
+        let registered = mapped::Registered::new(&map, &file);
+        Ok(Store { path: path.to_path_buf(), info, element, samples, genes, map, _registered: registered })
     }
 
     fn check_blocks(&self) -> Result<()> {

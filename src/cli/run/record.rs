@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
-use crate::store::atomic;
+use crate::store::atomic::{self, Workplace};
 
 /// The stages, in order.
 pub const STAGES: [&str; 6] = ["import", "split", "train", "evaluate", "attribute", "select"];
@@ -50,6 +50,8 @@ pub struct Stage {
 /// A run's directory, and what was done in it.
 pub struct Directory<'a> {
     path: PathBuf,
+    /// Nobody else works in it meanwhile.
+    _ours: Workplace,
     /// What was done, written after every stage.
     pub record: Record,
     force: bool,
@@ -77,6 +79,7 @@ impl<'a> Directory<'a> {
                 ))
             })?,
         };
+        let ours = Workplace::open(path)?;
         let file = path.join("run.json");
         let record = match std::fs::read(&file) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| {
@@ -87,13 +90,13 @@ impl<'a> Directory<'a> {
                 if occupied && !force {
                     return Err(Error::Exists(path.to_path_buf()));
                 }
-                std::fs::create_dir_all(path).map_err(Error::io(path, "creating"))?;
                 Record::default()
             }
             Err(error) => return Err(Error::io(&file, "reading")(error)),
         };
         Ok(Directory {
             path: path.to_path_buf(),
+            _ours: ours,
             record,
             force,
             from,
