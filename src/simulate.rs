@@ -14,6 +14,7 @@ use crate::device::recording::Element;
 use crate::error::{Error, Result};
 use crate::genes::Table;
 use crate::genes::writer::Line;
+use crate::memory::Need;
 use crate::progress::{Event, Reporter};
 use crate::store::atomic::{self, Kind, Output};
 use crate::store::{InputFile, Origin, StoreWriter};
@@ -147,6 +148,14 @@ struct Simulation<'a> {
 impl Simulation<'_> {
     fn new(settings: &SimulateSettings) -> Result<Simulation<'_>> {
         settings.check()?;
+        Need::new()
+            .with(
+                "loadings of the factors on the genes",
+                &[settings.rank.saturating_add(STUDY_FACTORS), settings.genes, 4],
+            )
+            .with("names and means of the genes", &[settings.genes, 100])
+            .with("names and studies of the samples", &[settings.samples, 150])
+            .check("the simulation", "lower --rank, --genes or --samples, or allow more (--memory)")?;
         let key = Stream::new(settings.seed, "simulate", 0).next_u64();
         let mut simulation = Simulation { settings, key, base: Vec::new(), loadings: Vec::new() };
         let (genes, rank) = (settings.genes, settings.rank);

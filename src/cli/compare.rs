@@ -13,6 +13,7 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::genes::{Finder, MapSettings, Matching, Multi, Side};
 use crate::infer::{FitSettings, Method};
+use crate::memory::Need;
 use crate::progress::Reporter;
 use crate::store::atomic::{Kind, Output};
 use crate::store::{InputFile, Store, atomic};
@@ -88,6 +89,7 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let mut outputs = vec![Output::new(&args.output, Kind::Folder(&FILES), force)];
     outputs.extend(args.matching.output(force));
     let _ours = atomic::claim(&outputs, &inputs)?;
+    args.fits_in_memory()?;
     let mut executor = device::open(&args.common.device, args.common.threads, report)?;
     let train = Store::open(&args.train)?;
     let tests = args.test.iter().map(|path| Store::open(path)).collect::<Result<Vec<_>>>()?;
@@ -154,6 +156,16 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
 }
 
 impl Args {
+    /// Refuses more resamples or draws than there is memory for.
+    fn fits_in_memory(&self) -> Result<()> {
+        let threads = rayon::current_num_threads();
+        let sizes = self.size.len().max(1);
+        Need::new()
+            .with(format!("means of {} resamples", self.resamples), &[self.resamples, 2 * 8, threads])
+            .with(format!("{} random draws", self.random_draws), &[self.random_draws, sizes, 1000])
+            .check("the comparison", "lower --resamples or --random-draws, or allow more (--memory)")
+    }
+
     /// What it reads.
     fn files(&self) -> Vec<PathBuf> {
         let lists = self.landmarks.iter().chain(&self.subsets);

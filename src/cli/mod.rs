@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use crate::device::{Executor, profile};
 use crate::error::{Error, Result};
 use crate::interrupt;
+use crate::memory;
 use crate::progress::Reporter;
 use crate::store::atomic::{self, Kind, Output};
 use crate::store::watch;
@@ -120,6 +121,14 @@ pub struct Common {
     /// Replace outputs that exist
     #[arg(long)]
     pub force: bool,
+    /// Memory to keep to, such as 8G or 512 (MiB): what does not fit is streamed, or refused before it begins [all there is]
+    #[arg(long, value_name = "SIZE", value_parser = allowed_memory)]
+    pub memory: Option<u64>,
+}
+
+/// Reads `--memory`, which binds the whole process from then on.
+fn allowed_memory(text: &str) -> std::result::Result<u64, String> {
+    memory::parse(text).inspect(|bytes| memory::allow(*bytes))
 }
 
 /// The argument of commands whose kernels can be timed.

@@ -276,7 +276,7 @@ fn lists(options: &Options, side: &Side, force: bool, report: Reporter) -> Resul
 /// # Errors
 /// Those of [`select_files`].
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
-    let Common { device, seed, threads, force } = &args.common;
+    let Common { device, seed, threads, force, .. } = &args.common;
     limit_threads(*threads)?;
     let mut opened = None;
     let files = Files {

@@ -16,6 +16,7 @@ mod settings;
 use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::genes::{Table, shown};
+use crate::memory::Need;
 use crate::nn::model::Layer;
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
@@ -192,6 +193,18 @@ fn blocks(
 }
 
 impl Problem<'_> {
+    /// Refuses a fit that is solved on the host and does not fit there: coefficients, values of the landmarks, and square
+    /// matrices of samples or landmarks, whichever are fewer, four more where penalties are `compared`.
+    fn fits_in_memory(&self, compared: bool) -> Result<()> {
+        let (n, p, t) = (self.samples.len(), self.landmarks.len(), self.targets.len());
+        let m = n.min(p);
+        Need::new()
+            .with(format!("coefficients of {t} targets by {p} landmarks"), &[t, p, 4])
+            .with(format!("values of {p} landmarks in {n} samples"), &[2, n, p, 8])
+            .with(format!("matrices of {m} × {m}"), &[if compared { 8 } else { 4 }, m, m, 8])
+            .check("the fit", "name fewer --landmarks or --targets, or allow more (--memory)")
+    }
+
     /// Reads the targets in blocks.
     fn blocks(&self, task: &str, report: Reporter, visit: impl FnMut(Standardised)) {
         blocks(self.store, self.samples, self.targets, task, report, visit);

@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod feed;
 pub mod history;
 pub mod model;
+pub(crate) mod needs;
 pub mod network;
 mod optimizer;
 pub mod scaling;

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{Checkpoint, Moments};
-use super::feed::{Feed, Resident};
+use super::feed::{Feed, Resident, stepping_down};
 use super::history::{self, Epoch};
 use super::model::{Layer, Model, Shape};
+use super::needs;
 use super::network::{InputBuffers, LayerBuffers, LossBuffers, Network};
 use super::optimizer::optimizer;
 use super::scaling;
@@ -105,8 +106,12 @@ pub fn train(executor: &mut dyn Executor, training: &Training, report: Reporter)
     if training.samples.is_empty() {
         return Err(Error::input(training.store.path(), "no samples to train on"));
     }
+    let shape = (training.store.n_genes(), training.samples.len());
+    needs::training(executor, settings, shape, training.checkpoint.is_some())?;
     let start = start(training, report)?;
-    let mut run = Run::new(executor, training, &start, report)?;
+    let mut run = stepping_down(executor, training.resident, report, |executor, resident| {
+        Run::new(executor, training, &start, resident, report)
+    })?;
     let state = State { history: start.history, step: start.step, losses: start.losses };
     let mut keeper = Keeper { training, model: start.model, state, saved: Instant::now() };
     let mut last_line: Option<Instant> = None;
@@ -296,6 +301,7 @@ impl<'a> Run<'a> {
         executor: &mut dyn Executor,
         training: &'a Training,
         start: &Checkpoint,
+        resident: Resident,
         report: Reporter,
     ) -> Result<Self> {
         let settings = &training.settings;
@@ -315,23 +321,15 @@ impl<'a> Run<'a> {
         // Last, so that what is free for the samples is known.
         let validation = match &training.validation {
             Some((store, samples)) if !samples.is_empty() => {
-                let feed = Feed::new(
-                    executor,
-                    store,
-                    samples.clone(),
-                    &model.genes,
-                    batch,
-                    training.resident,
-                    report,
-                )?;
+                let feed =
+                    Feed::new(executor, store, samples.clone(), &model.genes, batch, resident, report)?;
                 let table = executor.matrix("validation losses", feed.batches(), 2, Element::F32)?;
                 Some((feed, table))
             }
             _ => None,
         };
         let samples = training.samples.clone();
-        let feed =
-            Feed::new(executor, training.store, samples, &model.genes, batch, training.resident, report)?;
+        let feed = Feed::new(executor, training.store, samples, &model.genes, batch, resident, report)?;
         let table = executor.matrix("losses", feed.batches(), 2, Element::F32)?;
 
         let loss = LossBuffers {
