@@ -259,6 +259,13 @@ pub fn attribute(
         return Err(Error::Data(message));
     }
     let (scores, nodes) = aggregate(&folded, genes, n, settings.aggregate);
+    if scores.iter().all(|score| *score == 0.0) {
+        return Err(Error::Data(format!(
+            "{}: every score is 0, so there is no ranking: the {n} samples are like the reference, or the model passes nothing on; give \
+             another --reference, more samples, or a model that was trained",
+            store.path().display()
+        )));
+    }
     Ok(Attribution {
         scores,
         per_node: per_node.then_some(nodes),

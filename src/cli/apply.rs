@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::evaluate::{FILES, Summary};
 use crate::nn::apply;
 use crate::nn::model::Model;
-use crate::progress::Reporter;
+use crate::progress::{Event, Reporter};
 use crate::store::Store;
 use crate::store::atomic::{self, Claim, Kind, Output};
 
@@ -75,6 +75,11 @@ pub fn reconstruct(args: &Args, report: Reporter) -> Result<()> {
 /// Those of [`apply::evaluate`].
 pub fn evaluate(args: &Args, report: Reporter) -> Result<()> {
     let (_ours, mut executor, model, store) = args.open(Kind::Folder(&FILES), report)?;
+    if store.n_samples() == 1 {
+        report(Event::Warning(
+            "one sample has no correlations by gene and no permutation test; give it more".into(),
+        ));
+    }
     let evaluation = apply::evaluate(&mut *executor, &model, &store, report)?;
     evaluation.write(&args.output, args.common.force)?;
     print(&describe(&evaluation.summary()))
@@ -84,12 +89,12 @@ pub fn evaluate(args: &Args, report: Reporter) -> Result<()> {
 pub fn describe(summary: &Summary) -> String {
     let pcc = |x: Option<f64>| x.map_or("undefined".to_string(), |x| format!("{x:.4}"));
     let mut text = format!(
-        "{} samples × {} genes\nMAE {:.4}, of the training median {:.4}: ratio {:.3}\nPCC by gene: mean {}, median {}; by sample: mean {}\n",
+        "{} samples × {} genes\nMAE {:.4}, of the training median {:.4}: ratio {}\nPCC by gene: mean {}, median {}; by sample: mean {}\n",
         summary.samples,
         summary.genes,
         summary.mae,
         summary.baseline_mae,
-        summary.mae_ratio,
+        if summary.mae_ratio.is_finite() { format!("{:.3}", summary.mae_ratio) } else { "undefined".into() },
         pcc(summary.pcc_gene_mean),
         pcc(summary.pcc_gene_median),
         pcc(summary.pcc_sample_mean)

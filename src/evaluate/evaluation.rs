@@ -100,7 +100,7 @@ impl Evaluation {
             ("genes", summary.genes.to_string()),
             ("mae", summary.mae.to_string()),
             ("baseline_mae", summary.baseline_mae.to_string()),
-            ("mae_ratio", summary.mae_ratio.to_string()),
+            ("mae_ratio", optional(Some(summary.mae_ratio).filter(|ratio| ratio.is_finite()))),
             ("mse", summary.mse.to_string()),
             ("r2_gene_mean", optional(summary.r2_gene_mean)),
             ("pcc_gene_mean", optional(summary.pcc_gene_mean)),

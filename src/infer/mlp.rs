@@ -26,6 +26,8 @@ const MONITORED: usize = 5000;
 const DECAY: (f64, f64) = (0.9, 1e-5);
 /// The rate of the weights of every layer but the first, in units of the learning rate.
 const UPPER_RATE: f32 = 3.0;
+/// A mean error above this share of what each gene's mean gives is hardly better.
+const HARDLY: f64 = 0.99;
 /// The output layer's initial weights are uniform within ± this.
 const OUTPUT_LIMIT: f64 = 1e-4;
 
@@ -174,6 +176,9 @@ pub fn train(
     monitored.truncate(MONITORED);
     let held: Vec<u32> = (n..n + slice.validation.len()).map(|i| i as u32).collect();
 
+    // the output begins at nearly 0, the mean of every gene
+    let watched = if held.is_empty() { &monitored } else { &held };
+    let untrained = run.mae(executor, watched)?;
     let mut history: Vec<Epoch> = Vec::new();
     // validation MAE, epoch, parameters
     let mut best: Option<(f64, usize, Vec<Layer>)> = None;
@@ -208,6 +213,15 @@ pub fn train(
         Some((_, epoch, layers)) => (epoch, layers),
         None => (history.len(), run.network.download(executor)?),
     };
+    let end = &history[epoch - 1];
+    let reached = end.validation_mae.unwrap_or(end.training_mae);
+    if reached > HARDLY * untrained {
+        report(Event::Warning(format!(
+            "the network infers hardly better than each gene's mean (mean error {reached:.4} against {untrained:.4}, in standard \
+             deviations): its --learning-rate may be too high or too low, or the landmarks say nothing of these targets; compare \
+             with --method linear"
+        )));
+    }
     Ok(Fitted { layers, epoch, history })
 }
 

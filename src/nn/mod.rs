@@ -3,6 +3,7 @@
 
 pub mod apply;
 pub mod checkpoint;
+mod course;
 pub mod feed;
 pub mod history;
 pub mod model;

@@ -229,6 +229,7 @@ impl<'a> Run<'a> {
             layers.push(Layer::initial(pair[0], pair[1], activation, &mut stream));
         }
         let input = scaling::fit(store, samples, Scale::Zscore);
+        scaling::check(store, samples, &input)?;
         let ids = store.genes().ids.clone();
         let model = Model { layers, input, genes: ids, config: serde_json::Value::Null };
         let decoder = Network::new(executor, &model.layers, false)?;

@@ -173,6 +173,13 @@ pub fn from_store<'e>(
         .with(format!("matrices of {n} × {n} samples"), &[3, n, n, 8])
         .check("the selection", "take fewer samples (--samples), or allow more (--memory)")?;
     let (x, deviations) = Columns::standardized(store, &samples);
+    if deviations.iter().all(|sd| *sd == 0.0) {
+        let message = format!(
+            "{}: no gene varies over the {n} samples that are looked at, so there is nothing to choose by; give it others",
+            store.path().display()
+        );
+        return Err(Error::Data(message));
+    }
     match strategy {
         Strategy::Variance => Ok(variance(&deviations, ids, constraints)),
         Strategy::Pca => Ok(pca(&x, ids, constraints, report)),
