@@ -84,8 +84,7 @@ pub fn simulate(
         )),
         Some("gex") => {
             let mut writer = StoreWriter::create(out, settings.genes, settings.element, force)?;
-            let values = settings.samples as u64 * settings.genes as u64;
-            atomic::check_space(out, values.saturating_mul(settings.element.bytes() as u64))?;
+            writer.expect(settings.samples)?;
             simulation.blocks(report, |_, block| writer.push_rows(block))?;
             let origin = Origin { inputs: Vec::<InputFile>::new(), transforms: vec![settings.record()], made_up_genes: true };
             writer.finish(simulation.gene_table(), samples, origin)?;

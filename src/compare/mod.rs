@@ -94,6 +94,7 @@ fn measure(
     let baseline: Vec<f32> = there.iter().map(|(i, _)| medians[targets[*i]]).collect();
     let mut agreement = Agreement::new(&baseline);
     let mut pairs = Pairs::new(there.len())?;
+    pairs.expect(test.n_samples())?;
     let mut stored = vec![0.0; test.n_genes()];
     let (mut measured, mut inferred) = (vec![0.0; there.len()], vec![0.0; there.len()]);
     predictor.predict(executor, test, landmarks, report, &mut |first, rows| {

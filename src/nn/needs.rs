@@ -1,9 +1,12 @@
 //! What training a network takes of the host's memory, before any of it is taken.
 
+use std::path::Path;
+
 use super::settings::{Optimizer, TrainSettings};
 use crate::device::Executor;
 use crate::error::Result;
 use crate::memory::Need;
+use crate::store::atomic;
 
 /// Layers of these widths, from the input on.
 fn with_weights(need: Need, what: &str, widths: &[usize], copies: usize) -> Need {
@@ -32,7 +35,8 @@ pub(crate) fn check(
     need.check("the network", instead)
 }
 
-/// Refuses a training that the host cannot hold: the network, and a copy of parameters and moments where there are checkpoints.
+/// Refuses a training that the host cannot hold: the network, and a copy of parameters and moments where there are checkpoints,
+/// for which there must be room on the disk too.
 ///
 /// # Errors
 /// As [`check`].
@@ -40,7 +44,7 @@ pub(super) fn training(
     executor: &dyn Executor,
     settings: &TrainSettings,
     (genes, samples): (usize, usize),
-    checkpoints: bool,
+    checkpoint: Option<&Path>,
 ) -> Result<()> {
     let widths = [&[genes], &settings.hidden[..], &[genes]].concat();
     let moments = match settings.optimizer {
@@ -50,9 +54,8 @@ pub(super) fn training(
     let instead = "lower the widths (--hidden) or --batch, or allow more (--memory)";
     let batch = settings.batch.min(samples);
     check(executor, &widths, (moments, batch), instead)?;
-    match checkpoints {
-        true => with_weights(Need::new(), "weights and moments", &widths, 2 + moments)
-            .check("a checkpoint of the network", instead),
-        false => Ok(()),
-    }
+    let Some(path) = checkpoint else { return Ok(()) };
+    let copies = with_weights(Need::new(), "weights and moments", &widths, 2 + moments);
+    copies.check("a checkpoint of the network", instead)?;
+    atomic::check_space(path, copies.bytes()) // with the model beside it
 }

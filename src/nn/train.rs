@@ -108,7 +108,7 @@ pub fn train(executor: &mut dyn Executor, training: &Training, report: Reporter)
         return Err(Error::input(training.store.path(), "no samples to train on"));
     }
     let shape = (training.store.n_genes(), training.samples.len());
-    needs::training(executor, settings, shape, training.checkpoint.is_some())?;
+    needs::training(executor, settings, shape, training.checkpoint.as_ref().map(|plan| plan.path.as_path()))?;
     let start = start(training, report)?;
     let mut run = stepping_down(executor, training.resident, report, |executor, resident| {
         Run::new(executor, training, &start, resident, report)

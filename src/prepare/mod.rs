@@ -264,6 +264,7 @@ fn write(
     for (store, (out, _)) in stores.iter().zip(outs) {
         writers.push(StoreWriter::create(out, genes.len(), store.element(), force)?);
     }
+    writers[0].expect(rows.len())?; // all of them are on one disk
     rows.blocks("writing", report, |first, block| {
         for (i, row) in block.chunks_exact(genes.len()).enumerate() {
             let (source, sample) = rows.origin(first + i);

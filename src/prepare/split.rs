@@ -174,6 +174,7 @@ pub(super) fn write(
     force: bool,
 ) -> Result<Store> {
     let mut writer = StoreWriter::create(path, store.n_genes(), store.element(), force)?;
+    writer.expect(samples.len())?;
     let mut row = vec![0.0; store.n_genes()];
     for &sample in samples {
         store.read_row(sample, &mut row);

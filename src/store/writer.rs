@@ -76,6 +76,15 @@ impl StoreWriter {
         })
     }
 
+    /// Refuses to begin where the disk has too little room for so many samples.
+    ///
+    /// # Errors
+    /// As [`atomic::check_space`].
+    pub fn expect(&self, samples: usize) -> Result<()> {
+        let values = (samples as u64).saturating_mul(self.n_genes as u64);
+        atomic::check_space(&self.path, values.saturating_mul(self.element.bytes() as u64))
+    }
+
     /// Rows written so far.
     pub fn n_samples(&self) -> usize {
         self.n_samples
