@@ -17,6 +17,7 @@ use crate::device::Executor;
 use crate::device::random::Stream;
 use crate::device::recording::{Activation, Call, Element, Epilogue, Fold, Layout, Matrix, Recording, Step};
 use crate::error::{Error, Result};
+use crate::memory::Need;
 use crate::nn::feed::{Feed, Resident, match_genes};
 use crate::nn::model::Model;
 use crate::nn::network::{InputBuffers, Network, vector};
@@ -175,6 +176,10 @@ pub fn attribute(
     let half = settings.precision == Precision::F16;
     let batch = (CHAIN_BYTES / (4 * seeds * widest)).clamp(1, most).min(samples.len());
 
+    let kept = usize::from(per_node);
+    Need::new()
+        .with(format!("scores of {seeds} neurons by {genes} genes"), &[seeds, genes, 4, 2 + 2 * kept])
+        .check("the attribution", "take a model with a narrower bottleneck, or allow more (--memory)")?;
     let network = Network::new(executor, encoder, half)?;
     let input = InputBuffers::new(executor, model)?;
     let reference = vector(executor, "reference", genes, &reference)?;
@@ -253,6 +258,13 @@ pub fn attribute(
         return Err(Error::Data(message));
     }
     let (scores, nodes) = aggregate(&folded, genes, n, settings.aggregate);
+    if scores.iter().all(|score| *score == 0.0) {
+        return Err(Error::Data(format!(
+            "{}: every score is 0, so there is no ranking: the {n} samples are like the reference, or the model passes nothing on; give \
+             another --reference, more samples, or a model that was trained",
+            store.path().display()
+        )));
+    }
     Ok(Attribution {
         scores,
         per_node: per_node.then_some(nodes),

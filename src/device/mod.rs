@@ -53,6 +53,11 @@ pub trait Executor {
     /// Bytes still free for matrices, as far as that can be known.
     fn memory(&self) -> u64;
 
+    /// Whether its matrices lie in the host's memory.
+    fn is_on_host(&self) -> bool {
+        false
+    }
+
     /// Bytes that the matrices made since the last reset take.
     fn allocated(&self) -> u64;
 

@@ -22,8 +22,9 @@ use crate::device::recording::Element;
 use crate::error::{Error, Result};
 use crate::genes::{Labels, Table, shown};
 use crate::progress::{Event, Reporter};
+use crate::store::atomic::{Kind, Place};
 use crate::store::spool::Spool;
-use crate::store::{InputFile, Origin, Store, StoreWriter, atomic};
+use crate::store::{InputFile, Origin, Store, StoreWriter};
 
 /// How to import.
 #[derive(Debug, Clone)]
@@ -87,8 +88,7 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
     if settings.read.memory < LEAST_MEMORY {
         return Err(Error::Usage(format!("--memory: at least {} MiB are needed", LEAST_MEMORY >> 20)));
     }
-    atomic::check_free(out, settings.force)?;
-    atomic::sweep(out, "tmp");
+    let _ours = Place::new(out, Kind::Store, settings.force)?;
     let mut held = Held::default();
     let inputs = inputs.iter().map(|input| held.path(input, out)).collect::<Result<Vec<_>>>()?;
     let settings = held.settings(settings, out)?;
@@ -385,7 +385,7 @@ impl Import<'_> {
         let waiting = &self.parts.waiting;
         let held: usize = waiting.iter().map(|part| part.spool.held()).sum();
         let free = (self.settings.read.memory / 2).saturating_sub(held);
-        Spool::create(self.out, waiting.len(), columns, free)
+        Spool::create(self.out, columns, free)
     }
 
     /// Refuses sample ids that occur in two files, or makes them unique.

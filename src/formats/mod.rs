@@ -63,6 +63,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::genes::Table;
+use crate::memory::Need;
+use crate::visible;
 pub use annotations::Told;
 pub use export::export;
 pub use import::{ImportSettings, import};
@@ -196,6 +198,13 @@ const PACKED: [&str; 3] = [".gz", ".bz2", ".zst"];
 
 /// A matrix that comes without names may have so many empty columns; more of them need values to be believed.
 const FREE_NAMES: usize = 1 << 16;
+
+/// Refuses a matrix so large that names for its rows and columns would not fit in memory, whatever it was packed to.
+fn room_for_names(path: &Path, rows: usize, columns: usize) -> Result<()> {
+    let work = format!("{}: a matrix of {rows} × {columns}", visible::line(&path.display().to_string()));
+    let need = Need::new().with("names of its rows and columns", &[rows.saturating_add(columns), 96]);
+    need.check(&work, "check the file; if it is what you want, this machine is too small for it")
+}
 
 /// Header of names that a reader made up for one side of a file that has none there.
 const MADE_UP: &str = "made up";

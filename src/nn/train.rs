@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{Checkpoint, Moments};
-use super::feed::{Feed, Resident};
+use super::course::Course;
+use super::feed::{Feed, Resident, stepping_down};
 use super::history::{self, Epoch};
 use super::model::{Layer, Model, Shape};
+use super::needs;
 use super::network::{InputBuffers, LayerBuffers, LossBuffers, Network};
 use super::optimizer::optimizer;
 use super::scaling;
@@ -120,30 +122,27 @@ pub fn train(executor: &mut dyn Executor, training: &Training, report: Reporter)
     if training.samples.is_empty() {
         return Err(Error::input(training.store.path(), "no samples to train on"));
     }
+    let shape = (training.store.n_genes(), training.samples.len());
+    needs::training(executor, settings, shape, training.checkpoint.as_ref().map(|plan| plan.path.as_path()))?;
     let start = start(training, report)?;
-    let mut run = Run::new(executor, training, &start, report)?;
+    let mut run = stepping_down(executor, training.resident, report, |executor, resident| {
+        Run::new(executor, training, &start, resident, report)
+    })?;
     let state = State { history: start.history, step: start.step, losses: start.losses };
     let mut keeper = Keeper { training, model: start.model, state, saved: Instant::now() };
-    let mut last_line: Option<Instant> = None;
     let total = Some((settings.epochs * run.feed.len()) as u64);
     report(Event::Started { task: "training".into(), total, unit: "samples" });
-    while keeper.state.history.len() < settings.epochs {
-        let row = match run.epoch(executor, &mut keeper, report) {
-            Err(Error::Interrupted { signal, message }) => {
-                let message = format!("{message} {}", keeper.go_on(executor, &run)?);
-                return Err(Error::Interrupted { signal, message });
-            }
-            row => row?,
-        };
-        let done = row.epoch == settings.epochs as u64;
-        if done || last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
-            report(Event::Note(row.line(settings.epochs)));
-            last_line = Some(Instant::now());
+    let layers = match run.epochs(executor, &mut keeper, report) {
+        Err(Error::Interrupted { signal, message }) => {
+            let message = format!("{message} {}", keeper.go_on(executor, &run)?);
+            return Err(Error::Interrupted { signal, message });
         }
-        keeper.end_epoch(executor, &run, row)?;
-    }
+        Err(Error::Device { device, message }) => {
+            return Err(Error::Device { device, message: keeper.lost(&message) });
+        }
+        layers => layers?,
+    };
     report(Event::Finished);
-    let layers = run.network.download(executor)?;
     let Keeper { model, state: State { history, step, .. }, .. } = keeper;
     if let Some(tensor) = non_finite(&layers) {
         return Err(Error::Diverged { step, epoch: history.len() as u64, tensor });
@@ -205,6 +204,19 @@ impl Keeper<'_, '_> {
         }
     }
 
+    /// What to do after a device failed: what it held is lost, what was written is not.
+    fn lost(&self, message: &str) -> String {
+        match self.training.checkpoint.as_ref().map(|plan| &plan.path).filter(|path| path.exists()) {
+            Some(path) => format!(
+                "{message}. What it held is lost; the same command, here or with another --device, goes on from {}",
+                path.display()
+            ),
+            None => {
+                format!("{message}. Nothing is kept of this run; do it again, here or with another --device")
+            }
+        }
+    }
+
     /// Leaves a checkpoint where the run stopped; says how to go on.
     fn go_on(&mut self, executor: &mut dyn Executor, run: &Run) -> Result<String> {
         let (done, of) = (self.state.history.len(), self.training.settings.epochs);
@@ -238,6 +250,9 @@ fn start(training: &Training, report: Reporter) -> Result<Checkpoint> {
                 output_activation: settings.output_activation,
             };
             let input = scaling::fit(training.store, &training.samples, settings.scale);
+            if settings.epochs > 0 {
+                scaling::check(training.store, &training.samples, &input)?;
+            }
             Model::initial(&shape, training.store.genes().ids.clone(), input, settings.seed, config)
         }
     };
@@ -303,6 +318,7 @@ struct Run<'a> {
     validation: Option<Validation<'a>>,
     /// Of the epoch before, for the progress note.
     loss: Option<f64>,
+    course: Course,
 }
 
 struct Validation<'a> {
@@ -316,6 +332,7 @@ impl<'a> Run<'a> {
         executor: &mut dyn Executor,
         training: &'a Training,
         start: &Checkpoint,
+        resident: Resident,
         report: Reporter,
     ) -> Result<Self> {
         let settings = &training.settings;
@@ -335,23 +352,15 @@ impl<'a> Run<'a> {
         // Last, so that what is free for the samples is known.
         let validation = match &training.validation {
             Some((store, samples)) if !samples.is_empty() => {
-                let feed = Feed::new(
-                    executor,
-                    store,
-                    samples.clone(),
-                    &model.genes,
-                    batch,
-                    training.resident,
-                    report,
-                )?;
+                let feed =
+                    Feed::new(executor, store, samples.clone(), &model.genes, batch, resident, report)?;
                 let table = executor.matrix("validation losses", feed.batches(), 2, Element::F32)?;
                 Some((feed, table))
             }
             _ => None,
         };
         let samples = training.samples.clone();
-        let feed =
-            Feed::new(executor, training.store, samples, &model.genes, batch, training.resident, report)?;
+        let feed = Feed::new(executor, training.store, samples, &model.genes, batch, resident, report)?;
         let table = executor.matrix("losses", feed.batches(), 2, Element::F32)?;
 
         let loss = LossBuffers {
@@ -387,7 +396,42 @@ impl<'a> Run<'a> {
             }
             None => None,
         };
-        Ok(Run { settings, network, moments, feed, step, table, norms, norm, validation, loss: None })
+        Ok(Run {
+            settings,
+            network,
+            moments,
+            feed,
+            step,
+            table,
+            norms,
+            norm,
+            validation,
+            loss: None,
+            course: Course::default(),
+        })
+    }
+
+    /// All epochs that are left; the parameters after them.
+    fn epochs(
+        &mut self,
+        executor: &mut dyn Executor,
+        keeper: &mut Keeper,
+        report: Reporter,
+    ) -> Result<Vec<Layer>> {
+        let (of, mut last_line) = (self.settings.epochs, None::<Instant>);
+        while keeper.state.history.len() < of {
+            let row = self.epoch(executor, keeper, report)?;
+            self.course.epoch(row.epoch, row.train_loss, report);
+            if row.epoch == of as u64 {
+                self.course.end(row.train_loss, report);
+            }
+            if row.epoch == of as u64 || last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
+                report(Event::Note(row.line(of)));
+                last_line = Some(Instant::now());
+            }
+            keeper.end_epoch(executor, self, row)?;
+        }
+        self.network.download(executor)
     }
 
     /// One epoch, from where the state is in it, and its validation.
@@ -442,6 +486,10 @@ impl<'a> Run<'a> {
         let train_seconds = started.elapsed().as_secs_f64();
         let total = n as f64 * genes;
         let (loss, mae) = sums(&losses);
+        if epoch == 1 {
+            let rows = self.settings.batch.min(n) as f64;
+            self.course.begin(f64::from(losses[0]) / (rows * genes));
+        }
         self.loss = Some(loss / total);
         let validation = match &self.validation {
             Some(validation) => Some(validation.measure(executor, genes)?),

@@ -262,8 +262,10 @@ impl<'a> Run<'a> {
             let folder = path.parent().unwrap_or(Path::new(""));
             std::fs::create_dir_all(folder).map_err(Error::io(folder, "creating"))?;
         }
+        let ours = stage.claim(bench.force)?;
         entry.facts = stage.compute(bench).map_err(|error| goes_on(&entry.name, error))?;
         entry.seconds = started.elapsed().as_secs_f64();
+        drop(ours);
         for path in outputs(stage) {
             let sha256 = self.contents.of(&path).ok_or_else(|| {
                 Error::input(

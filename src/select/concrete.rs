@@ -23,6 +23,7 @@ use crate::device::recording::{
 use crate::error::{Error, Result};
 use crate::nn::feed::{Feed, Resident};
 use crate::nn::model::{Layer, Model};
+use crate::nn::needs;
 use crate::nn::network::{InputBuffers, LossBuffers, Network};
 use crate::nn::scaling::{self, Scale};
 use crate::nn::settings::{BETAS, corrections};
@@ -123,6 +124,9 @@ pub fn concrete(
 ) -> Result<Picks> {
     settings.validate()?;
     let (genes, n) = (store.n_genes(), constraints.n());
+    let widths = [&[genes, n], &settings.hidden[..], &[genes]].concat();
+    let instead = "choose fewer genes (-n), narrow the --decoder, or allow more (--memory)";
+    needs::check(executor, &widths, (4, settings.batch.min(samples.len())), instead)?;
     let initial = initial_logits(genes, constraints, settings.seed);
     let mut run = Run::new(executor, store, samples, initial, settings, report)?;
     let loss = run.train(executor, report)?;
@@ -225,6 +229,7 @@ impl<'a> Run<'a> {
             layers.push(Layer::initial(pair[0], pair[1], activation, &mut stream));
         }
         let input = scaling::fit(store, samples, Scale::Zscore);
+        scaling::check(store, samples, &input)?;
         let ids = store.genes().ids.clone();
         let model = Model { layers, input, genes: ids, config: serde_json::Value::Null };
         let decoder = Network::new(executor, &model.layers, false)?;

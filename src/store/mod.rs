@@ -8,11 +8,13 @@
 pub mod atomic;
 mod held;
 mod info;
+mod mapped;
 pub mod npy;
 pub mod remembered;
 pub mod sealed;
 pub(crate) mod spool;
 mod summary;
+pub mod watch;
 mod writer;
 
 use std::fs::File;
@@ -53,7 +55,10 @@ pub struct Store {
 #[derive(Debug)]
 enum Values {
     /// In the file, behind its header.
-    Mapped(memmap2::Mmap),
+    Mapped(
+        memmap2::Mmap,
+        #[expect(dead_code, reason = "known as mapped as long as it lives")] mapped::Registered,
+    ),
     /// In memory, for data that are in no file.
     Held(Vec<f32>),
 }
@@ -65,6 +70,7 @@ impl Store {
     /// # Errors
     /// [`Error::Input`] naming the file of the store that is missing, damaged or of another version.
     pub fn open(path: &Path) -> Result<Store> {
+        watch::add(path);
         let store = Store::open_unchecked(path)?;
         store.check_blocks()?;
         Ok(store)
@@ -133,11 +139,14 @@ impl Store {
             return Err(damaged(MATRIX, format!("its header takes {} bytes", header.offset)));
         }
         // SAFETY: the map is read-only and every element type is valid for any bits. What the type system
-        // cannot promise is that nobody truncates the file while it is mapped (that would raise SIGBUS): no
-        // part of this program writes to a finished store, and replacing one renames a new directory into
-        // place, which leaves the mapped file alive until it is unmapped. Users are told not to edit stores.
+        // cannot promise is that nobody changes the file while it is mapped: no part of this program writes to a
+        // finished store, and replacing one renames a new directory into place, which leaves the mapped file
+        // alive until it is unmapped. Where somebody else does, `mapped` ends a command whose file was cut short
+        // (SIGBUS), and `watch` refuses what was made from one that was written to.
         let map = unsafe { memmap2::Mmap::map(&matrix) }.map_err(Error::io(&file, "mapping"))?;
-        Ok(Store { path: path.to_path_buf(), info, element, samples, genes, values: Values::Mapped(map) })
+        let registered = mapped::Registered::new(&map, &file);
+        let values = Values::Mapped(map, registered);
+        Ok(Store { path: path.to_path_buf(), info, element, samples, genes, values })
     }
 
     fn check_blocks(&self) -> Result<()> {
@@ -226,7 +235,7 @@ impl Store {
 
     fn values(&self) -> &[u8] {
         match &self.values {
-            Values::Mapped(map) => &map[npy::WRITTEN..],
+            Values::Mapped(map, _) => &map[npy::WRITTEN..],
             Values::Held(values) => bytemuck::cast_slice(values),
         }
     }

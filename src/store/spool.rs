@@ -5,16 +5,16 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
 
 /// Values of one piece at the least; smaller ones are put together.
 const PIECE: usize = 1 << 16;
 
-/// Rows of f32: in memory up to a limit, beyond it in a temporary file that is removed when this is dropped.
+/// Rows of f32: in memory up to a limit, beyond it in a file without a name, which is gone with the process, whatever ends it.
 pub(crate) struct Spool {
-    path: PathBuf,
+    /// Where the file is.
+    folder: PathBuf,
     /// What is in memory: whole rows, and how many values are before them.
     pieces: Vec<(usize, Vec<f32>)>,
     /// Values that are kept in memory.
@@ -25,21 +25,16 @@ pub(crate) struct Spool {
 }
 
 impl Spool {
-    /// A spool of which `memory` bytes stay in memory; the rest is beside the store `out` that is to be made.
-    pub fn create(out: &Path, number: usize, columns: usize, memory: usize) -> Spool {
-        let mut name = out.file_name().unwrap_or_default().to_os_string();
-        name.push(format!(".tmp-{}-{number}", std::process::id()));
-        let path = out.with_file_name(name);
-        Spool { path, pieces: Vec::new(), limit: memory / size_of::<f32>(), file: None, columns, rows: 0 }
+    /// A spool of which `memory` bytes stay in memory; the rest is in the folder of the output `out` that is to be made.
+    pub fn create(out: &Path, columns: usize, memory: usize) -> Spool {
+        let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let limit = memory / size_of::<f32>();
+        Spool { folder: folder.to_path_buf(), pieces: Vec::new(), limit, file: None, columns, rows: 0 }
     }
 
     /// A spool in the system's temporary directory.
     pub fn temporary(columns: usize) -> Spool {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let beside = std::env::temp_dir().join("genelift");
-        super::atomic::sweep(&beside, "tmp");
-        Spool::create(&beside, number, columns, 0)
+        Spool { folder: std::env::temp_dir(), pieces: Vec::new(), limit: 0, file: None, columns, rows: 0 }
     }
 
     /// Bytes that it holds in memory.
@@ -78,15 +73,15 @@ impl Spool {
         let file = match &mut self.file {
             Some(file) => file,
             none => {
-                let file =
-                    File::options().read(true).write(true).create(true).truncate(true).open(&self.path);
-                let file = file.map_err(Error::io(&self.path, "creating"))?;
+                let file = tempfile::tempfile_in(&self.folder);
+                let file = file.map_err(Error::io(&self.folder, "creating a temporary file there"))?;
                 none.insert(BufWriter::with_capacity(1 << 20, file))
             }
         };
+        let failed = || Error::io(&self.folder, "writing a temporary file there");
         let before = std::mem::take(&mut self.pieces);
         for values in before.iter().map(|(_, values)| values).chain([&*values]) {
-            file.write_all(bytemuck::cast_slice(values)).map_err(Error::io(&self.path, "writing"))?;
+            file.write_all(bytemuck::cast_slice(values)).map_err(failed())?;
         }
         values.clear();
         Ok(())
@@ -150,7 +145,7 @@ impl Spool {
         let at = SeekFrom::Start((at * size_of::<f32>()) as u64);
         file.seek(at) // seeking flushes what is still buffered
             .and_then(|_| file.get_mut().read_exact(bytemuck::cast_slice_mut(out)))
-            .map_err(Error::io(&self.path, "reading"))
+            .map_err(Error::io(&self.folder, "reading a temporary file there"))
     }
 }
 
@@ -236,14 +231,6 @@ fn runs(indices: &[usize]) -> Vec<Range<usize>> {
     runs
 }
 
-impl Drop for Spool {
-    fn drop(&mut self) {
-        if self.file.take().is_some() {
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,7 +247,7 @@ mod tests {
             (many, 257, 1 << 21),
             (many, 257, 0),
         ] {
-            let mut spool = Spool::create(&dir.path().join("x.gex"), 0, columns, memory);
+            let mut spool = Spool::create(&dir.path().join("x.gex"), columns, memory);
             let values: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
             let (a, b) = values.split_at(rows / 2 * columns);
             spool.push(a).expect("pushed");

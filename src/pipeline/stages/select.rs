@@ -23,6 +23,7 @@ use crate::select::{
     ConcreteSettings, Constraints, DiverseSettings, Inputs, Needs, PeelOffSettings, Strategy, from_store, top,
 };
 use crate::store::Store;
+use crate::store::atomic;
 use crate::store::remembered::Remembered;
 
 /// How many of the landmarks are told by name.
@@ -225,7 +226,7 @@ impl Select {
         let Select { options, n, seed, .. } = self;
         let (force, report) = (bench.force, bench.report);
         let store = Store::open(path)?;
-        let model = self.model.as_deref().map(Model::load).transpose()?;
+        let model = self.model.as_deref().map(|path| Model::open(path, bench.report)).transpose()?;
         let name = path.display().to_string();
         let (include, exclude) = lists(options, &Side::of_store(&name, &store), force, report)?;
         let constraints = Constraints::new(store.genes(), *n, &include, &exclude)?;
@@ -265,6 +266,11 @@ impl Stage for Select {
 
     fn outputs(&self) -> Vec<Output> {
         vec![Output::Table(self.landmarks.clone())]
+    }
+
+    fn claims(&self, force: bool) -> Result<Vec<atomic::Output<'static>>> {
+        let unmatched = self.options.matching.matching().output(force);
+        Ok(sidecar::outputs(&self.landmarks, force).into_iter().chain(unmatched).collect())
     }
 
     fn computes(&self) -> bool {
