@@ -14,13 +14,15 @@
 //!              nn (model, training, use) ────────────────┤
 //!              attribution (DeepLIFT) → scores ──────────┘ → select → landmarks
 //!              infer (targets from landmarks) → evaluate (agreement with measured values) → compare (sets of landmarks)
+//!
+//! pipeline (all of these as declared stages; a run of them in a folder) → cli
 //! ```
 //!
-//! A matrix, a model, scores, landmarks:
+//! A program that has its matrix in memory goes through all of it without a file: `examples/library.rs`. One that reads a file, to
+//! landmarks:
 //!
 //! ```standalone_crate
 //! use genelift::attribution::{AttributeSettings, ScoreTable, attribute};
-//! use genelift::nn::feed::Resident;
 //! use genelift::nn::settings::TrainSettings;
 //! use genelift::nn::train::{Training, train};
 //! use genelift::{device, formats, progress::silent, select};
@@ -30,17 +32,8 @@
 //! # let out = dir.path().join("matrix.gex");
 //! let store = formats::import(&["examples/brca/expression.csv.gz".into()], &out, &Default::default(), &silent)?;
 //! let mut device = device::open("cpu", None, &silent)?;
-//! let training = Training {
-//!     store: &store,
-//!     samples: (0..store.n_samples()).collect(),
-//!     validation: None,
-//!     settings: TrainSettings { hidden: vec![8, 2, 8], epochs: 1, ..TrainSettings::standard() },
-//!     resident: Resident::Auto,
-//!     init: None,
-//!     checkpoint: None,
-//!     history: None,
-//! };
-//! let model = train(&mut *device, &training, &silent)?.model;
+//! let settings = TrainSettings { hidden: vec![8, 2, 8], epochs: 1, ..TrainSettings::standard() };
+//! let model = train(&mut *device, &Training::of(&store, settings), &silent)?.model;
 //! device.reset();
 //! let result = attribute(&mut *device, &model, &store, &AttributeSettings::standard(), false, &silent)?;
 //! let landmarks = select::top(&ScoreTable::rank(store.genes(), &result.scores), 100, &[], &[])?;

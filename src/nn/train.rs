@@ -270,7 +270,7 @@ fn found(plan: &CheckpointPlan, config: &serde_json::Value) -> Result<Option<Che
         false => Err(Error::input(
             &plan.path,
             "is the checkpoint of a run with other settings or data that did not finish; repeat that command to go on with it, \
-             or pass --force (in a run: --from train) to lose it and start anew",
+             or pass --force (in a run: --from STAGE) to lose it and start anew",
         )),
     }
 }

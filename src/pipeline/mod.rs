@@ -262,7 +262,7 @@ mod tests {
 
     /// Imports run one way down the map: what no file of a folder may name.
     const NOT: [(&str, &[&str]); 13] = [
-        ("genes", &["device", "nn", "prepare", "formats", "pipeline", "cli"]),
+        ("genes", &["device", "nn", "prepare", "select", "infer", "pipeline", "cli"]),
         ("evaluate", &["nn", "infer", "compare", "pipeline", "cli"]),
         ("bench", &["pipeline", "cli"]),
         ("store", &["device", "nn", "prepare", "formats", "pipeline", "cli"]),

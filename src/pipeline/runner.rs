@@ -222,10 +222,24 @@ impl<'a> Run<'a> {
             }
             self.check_later(i)?;
         }
-        let names: HashSet<String> = self.stages.iter().map(|stage| stage.name()).collect();
-        self.record.stages.retain(|entry| names.contains(&entry.name));
-        self.record.write(&self.folder)?;
-        Ok(Done { record: self.record })
+        let names: Vec<String> = self.stages.iter().map(|stage| stage.name()).collect();
+        self.tidy(&names)?;
+        Ok(Done { record: self.record, stages: names })
+    }
+
+    /// Puts the record in the stages' order. What stages of an earlier configuration made stays, with their entries behind, so that
+    /// it is there when they are asked for again.
+    fn tidy(&mut self, names: &[String]) -> Result<()> {
+        let place = |entry: &Entry| names.iter().position(|name| *name == entry.name).unwrap_or(usize::MAX);
+        self.record.stages.sort_by_key(place);
+        let others = self.record.stages.iter().filter(|entry| !names.contains(&entry.name));
+        let others: Vec<&str> = others.map(|entry| entry.name.as_str()).collect();
+        if !others.is_empty() {
+            let text =
+                format!("not part of this run, and left as they are: what was made by {}", others.join(", "));
+            (self.report)(Event::Note(text));
+        }
+        self.record.write(&self.folder)
     }
 
     fn prepare_folder(&mut self, output: &Path) -> Result<()> {
@@ -325,6 +339,8 @@ fn goes_on(stage: &str, error: Error) -> Error {
 pub struct Done {
     /// What was done.
     pub record: Record,
+    /// The run's stages, in order.
+    pub stages: Vec<String>,
 }
 
 impl Done {
@@ -333,6 +349,7 @@ impl Done {
     /// # Errors
     /// [`Error::Data`] for a record of another form.
     pub fn facts<T: DeserializeOwned>(&self, stage: &str) -> Result<Option<T>> {
-        self.record.stage(stage).map(|entry| told(entry.facts.clone())).transpose()
+        let entry = self.record.stage(stage).filter(|entry| self.stages.contains(&entry.name));
+        entry.map(|entry| told(entry.facts.clone())).transpose()
     }
 }

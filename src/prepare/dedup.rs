@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::kmeans::{Nearness, batch_rows, kmeans, mean, squared_distance};
 use super::rows::Rows;
-use super::{Fit, Fitted};
+use super::{Fit, Fitted, Step};
 use crate::device::{self, Executor};
 use crate::error::{Error, Result};
 use crate::genes::{Column, Table};
@@ -30,6 +30,9 @@ pub struct DedupSettings {
     pub device: String,
     /// Of the CPU executor; all without it.
     pub threads: Option<usize>,
+    /// Steps through which samples are seen when they are compared, fitted to all of them for that alone; what is kept of the
+    /// samples is not changed by them.
+    pub through: Vec<Step>,
 }
 
 impl Default for DedupSettings {
@@ -41,6 +44,7 @@ impl Default for DedupSettings {
             seed: 0,
             device: "auto".into(),
             threads: None,
+            through: Vec::new(),
         }
     }
 }
@@ -50,7 +54,13 @@ impl Default for DedupSettings {
 /// # Errors
 /// [`Error::Usage`] for parameters out of range; [`Error::Input`] for labels that lack a sample; [`Error::Device`].
 pub(super) fn dedup(rows: &Rows, settings: &DedupSettings, report: Reporter) -> Result<Fit> {
-    let DedupSettings { clusters, distance, labels, seed, device, threads } = settings;
+    let DedupSettings { clusters, distance, labels, seed, device, threads, through } = settings;
+    let mut rows = rows.clone();
+    for step in through {
+        let fit = step.fit(&rows, report)?;
+        rows.then(fit.fitted, fit.genes);
+    }
+    let rows = &rows;
     if *clusters == 0 {
         return Err(Error::Usage("--dedup-clusters 0: at least one cluster is needed".into()));
     }

@@ -19,6 +19,7 @@ const BLOCK: usize = 8 << 20;
 const NAMED: usize = 5;
 
 /// A store whose samples take part, and where the first step's genes are in it.
+#[derive(Clone)]
 struct Source<'a> {
     store: &'a Store,
     /// `None` where they are the store's own.
@@ -26,6 +27,7 @@ struct Source<'a> {
 }
 
 /// Samples of stores behind a chain of maps.
+#[derive(Clone)]
 pub(super) struct Rows<'a> {
     sources: Vec<Source<'a>>,
     /// Source and sample of every row.

@@ -221,6 +221,7 @@ impl Options {
             seed: work.seed,
             device: work.device.clone(),
             threads: work.threads,
+            through: Vec::new(),
         };
         let steps = [
             self.gene_labels.clone().map(Step::LabelGenes),
@@ -286,14 +287,18 @@ impl Taken {
     /// comes after it be done before; near copies are looked for before the split, so that none is on both sides of it.
     pub fn of(self, steps: Vec<Step>) -> Vec<Step> {
         let first = steps.iter().position(Step::learns).unwrap_or(steps.len());
-        let early = |(i, step): &(usize, Step)| *i < first || matches!(step, Step::Dedup(_));
-        let steps = steps.into_iter().enumerate();
-        let keep: Vec<(usize, Step)> = match self {
-            Taken::All => steps.collect(),
-            Taken::Before => steps.filter(early).collect(),
-            Taken::After => steps.filter(|step| !early(step)).collect(),
+        let early = |i: usize, step: &Step| i < first || matches!(step, Step::Dedup(_));
+        let through = |i: usize| steps.get(first..i).unwrap_or_default().to_vec();
+        let taken = |(i, step): (usize, &Step)| match (self, step) {
+            // near copies are looked for among values as they will be, although those steps are taken later
+            (Taken::Before, Step::Dedup(settings)) => {
+                Some(Step::Dedup(DedupSettings { through: through(i), ..settings.clone() }))
+            }
+            (Taken::All, step) => Some(step.clone()),
+            (Taken::Before, step) => early(i, step).then(|| step.clone()),
+            (Taken::After, step) => (!early(i, step)).then(|| step.clone()),
         };
-        keep.into_iter().map(|(_, step)| step).collect()
+        steps.iter().enumerate().filter_map(taken).collect()
     }
 }
 
