@@ -194,6 +194,9 @@ impl Executor for Failing {
     fn name(&self) -> &str {
         "Failing Adapter 9000"
     }
+    fn samples_at_once(&self) -> usize {
+        self.inner.samples_at_once()
+    }
     fn matrix(&mut self, name: &str, rows: usize, cols: usize, element: Element) -> Result<Matrix> {
         let matrix = self.inner.matrix(name, rows, cols, element)?;
         if name == "resident matrix" {

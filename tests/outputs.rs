@@ -337,7 +337,7 @@ fn parts_replace_parts_as_a_whole_and_leave_other_things_alone() {
 fn a_run_has_its_folder_to_itself() {
     let dir = workshop();
     std::fs::create_dir(dir.path().join("runs")).unwrap();
-    let config = "output = \"runs/a\"\n[import]\nfiles = [\"table.csv\"]\n[select]\nn = 3\n";
+    let config = "output = \"runs/a\"\n[import]\nfiles = [\"table.csv\"]\n[select]\nn = 1\n";
     std::fs::write(dir.path().join("c.toml"), config).unwrap();
     std::fs::write(dir.path().join("table.csv"), "id,a,b\nx,1,2\ny,3,4\n").unwrap();
     let held = hold(&dir.path().join("runs/a"));
