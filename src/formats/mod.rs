@@ -199,10 +199,13 @@ const PACKED: [&str; 3] = [".gz", ".bz2", ".zst"];
 /// A matrix that comes without names may have so many empty columns; more of them need values to be believed.
 const FREE_NAMES: usize = 1 << 16;
 
+/// What a name takes: the text, twice while files are joined, and its place in indices.
+const NAME: usize = 320;
+
 /// Refuses a matrix so large that names for its rows and columns would not fit in memory, whatever it was packed to.
 fn room_for_names(path: &Path, rows: usize, columns: usize) -> Result<()> {
     let work = format!("{}: a matrix of {rows} × {columns}", visible::line(&path.display().to_string()));
-    let need = Need::new().with("names of its rows and columns", &[rows.saturating_add(columns), 96]);
+    let need = Need::new().with("names of its rows and columns", &[rows.saturating_add(columns), NAME]);
     need.check(&work, "check the file; if it is what you want, this machine is too small for it")
 }
 

@@ -6,6 +6,7 @@ pub mod checkpoint;
 mod course;
 pub mod feed;
 pub mod history;
+mod keeper;
 pub mod model;
 pub(crate) mod needs;
 pub mod network;

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use super::checkpoint::{Checkpoint, Moments};
 use super::course::Course;
 use super::feed::{Feed, Resident, stepping_down};
-use super::history::{self, Epoch};
+use super::history::Epoch;
+use super::keeper::{Keeper, State};
 use super::model::{Layer, Model, Shape};
 use super::needs;
 use super::network::{InputBuffers, LayerBuffers, LossBuffers, Network};
@@ -150,85 +151,6 @@ pub fn train(executor: &mut dyn Executor, training: &Training, report: Reporter)
     Ok(Trained { model: Model { layers, ..model }, history, resident: run.feed.is_resident() })
 }
 
-/// How far a run has come.
-struct State {
-    history: Vec<Epoch>,
-    step: u64,
-    /// Of the steps of this epoch that are done.
-    losses: Vec<f32>,
-}
-
-/// Keeps a run's state, and writes what has to outlive the process.
-struct Keeper<'a, 'b> {
-    training: &'b Training<'a>,
-    model: Model,
-    state: State,
-    saved: Instant,
-}
-
-impl Keeper<'_, '_> {
-    /// Whether the checkpoint is so old that another is due.
-    fn is_due(&self) -> bool {
-        self.training.checkpoint.as_ref().is_some_and(|plan| self.saved.elapsed() >= plan.every)
-    }
-
-    /// Writes a checkpoint, if there is to be one.
-    fn save(&mut self, executor: &mut dyn Executor, run: &Run) -> Result<()> {
-        let Some(plan) = &self.training.checkpoint else { return Ok(()) };
-        self.state.losses = run.losses(executor, &self.state)?;
-        let State { history, step, losses } = &self.state;
-        let checkpoint = Checkpoint {
-            model: Model { layers: run.network.download(executor)?, ..self.model.clone() },
-            moments: run.download_moments(executor)?,
-            step: *step,
-            history: history.clone(),
-            losses: losses.clone(),
-        };
-        checkpoint.save(&plan.path)?;
-        self.saved = Instant::now();
-        Ok(())
-    }
-
-    /// Takes the row of an epoch. The history is told after the checkpoint that it belongs to, so that whoever finds a
-    /// history without a model finds the checkpoint too.
-    fn end_epoch(&mut self, executor: &mut dyn Executor, run: &Run, row: Epoch) -> Result<()> {
-        self.state.history.push(row);
-        self.state.losses.clear();
-        let first = self.state.history.len() == 1;
-        if self.state.history.len() < self.training.settings.epochs && (first || self.is_due()) {
-            self.save(executor, run)?;
-        }
-        match &self.training.history {
-            Some(path) => history::write(path, &self.state.history, true),
-            None => Ok(()),
-        }
-    }
-
-    /// What to do after a device failed: what it held is lost, what was written is not.
-    fn lost(&self, message: &str) -> String {
-        match self.training.checkpoint.as_ref().map(|plan| &plan.path).filter(|path| path.exists()) {
-            Some(path) => format!(
-                "{message}. What it held is lost; the same command, here or with another --device, goes on from {}",
-                path.display()
-            ),
-            None => {
-                format!("{message}. Nothing is kept of this run; do it again, here or with another --device")
-            }
-        }
-    }
-
-    /// Leaves a checkpoint where the run stopped; says how to go on.
-    fn go_on(&mut self, executor: &mut dyn Executor, run: &Run) -> Result<String> {
-        let (done, of) = (self.state.history.len(), self.training.settings.epochs);
-        let Some(plan) = &self.training.checkpoint else {
-            return Ok(format!("after {done} of {of} epochs; nothing is kept of them"));
-        };
-        let path = plan.path.display().to_string();
-        self.save(executor, run)?;
-        Ok(format!("after {done} of {of} epochs; the same command goes on from {path}"))
-    }
-}
-
 /// The state before the first epoch: initial, given, or from a checkpoint.
 fn start(training: &Training, report: Reporter) -> Result<Checkpoint> {
     let settings = &training.settings;
@@ -305,9 +227,9 @@ fn config(training: &Training) -> serde_json::Value {
 }
 
 /// Everything on the device.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     settings: &'a TrainSettings,
-    network: Network,
+    pub(super) network: Network,
     moments: Vec<(Vec<Matrix>, Vec<Matrix>)>,
     feed: Feed<'a>,
     step: Program,
@@ -508,7 +430,7 @@ impl<'a> Run<'a> {
     }
 
     /// (Σ loss, Σ |e|) of this epoch's steps so far: those of an earlier process, then the device's.
-    fn losses(&self, executor: &mut dyn Executor, state: &State) -> Result<Vec<f32>> {
+    pub(super) fn losses(&self, executor: &mut dyn Executor, state: &State) -> Result<Vec<f32>> {
         let done = state.step as usize - state.history.len() * self.feed.batches();
         let mut losses = state.losses.clone();
         let known = losses.len() / 2;
@@ -522,7 +444,7 @@ impl<'a> Run<'a> {
         self.loss.map_or(String::new(), |loss| format!(", loss {loss:.4}"))
     }
 
-    fn download_moments(&self, executor: &mut dyn Executor) -> Result<Vec<(Moments, Moments)>> {
+    pub(super) fn download_moments(&self, executor: &mut dyn Executor) -> Result<Vec<(Moments, Moments)>> {
         let mut read = |layer: &LayerBuffers, matrices: &[Matrix]| -> Result<Moments> {
             let mut get = |i: usize| match matrices.get(i) {
                 Some(matrix) => layer.read(executor, *matrix),

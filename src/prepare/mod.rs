@@ -376,3 +376,19 @@ fn map_quantiles(rows: &Rows, reference: &Path, report: Reporter) -> Result<Fit>
     }});
     Ok(Fit::map(Fitted::Quantiles { rule: QuantileRule::Dense, profile }, record))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stores_that_are_prepared_together_keep_their_names_apart() {
+        let names = |paths: &[&str]| names_together(&paths.iter().map(Path::new).collect::<Vec<_>>());
+        assert_eq!(
+            names(&["x/a.gex", "y/b.0.1", "b.0.2"]).expect("apart"),
+            ["a.gex", "b.0.1.gex", "b.0.2.gex"]
+        );
+        let message = names(&["x/a.gex", "y/a"]).expect_err("must be refused").to_string();
+        assert!(message.contains("two stores would become a.gex"), "{message}");
+    }
+}
