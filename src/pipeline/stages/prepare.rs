@@ -425,7 +425,7 @@ pub struct Learn {
 
 impl Learn {
     /// Where a part goes.
-    pub fn out(&self, part: &PathBuf) -> PathBuf {
+    pub fn out(&self, part: &Path) -> PathBuf {
         self.dir.join(part.file_name().unwrap_or(part.as_os_str()))
     }
 

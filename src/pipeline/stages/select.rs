@@ -215,14 +215,14 @@ impl Select {
         }
     }
 
-    fn from_scores(&self, path: &Path, bench: &Workbench) -> Result<ScoreTable> {
+    fn by_scores(&self, path: &Path, bench: &Workbench) -> Result<ScoreTable> {
         let (name, scores) = (path.display().to_string(), ScoreTable::read(path, bench.report)?);
         let side = Side::of(&name, &scores.genes);
         let (include, exclude) = lists(&self.options, &side, bench.force, bench.report)?;
         top(&scores, self.n, &include, &exclude)
     }
 
-    fn from_data(&self, path: &Path, bench: &mut Workbench) -> Result<(ScoreTable, Store)> {
+    fn by_data(&self, path: &Path, bench: &mut Workbench) -> Result<(ScoreTable, Store)> {
         let Select { options, n, seed, .. } = self;
         let (force, report) = (bench.force, bench.report);
         let store = Store::open(path)?;
@@ -321,10 +321,10 @@ impl Stage for Select {
             (Some(scores), _) => {
                 made_from.extend(Source::regular(scores, "scores")?);
                 samples = sidecar::samples(scores)?;
-                self.from_scores(scores, bench)?
+                self.by_scores(scores, bench)?
             }
             (None, Some(store)) => {
-                let (landmarks, store) = self.from_data(store, bench)?;
+                let (landmarks, store) = self.by_data(store, bench)?;
                 made_from.push(Source::store(&store));
                 samples = Remembered::all(&store);
                 landmarks

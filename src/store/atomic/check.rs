@@ -180,7 +180,7 @@ pub(super) fn strange(folder: &Path, names: &[&str]) -> Result<Option<PathBuf>> 
             let rest = name.strip_prefix(*own).unwrap_or("-");
             rest.is_empty() || rest == ".lock" || rest.starts_with(".tmp-") || rest.starts_with(".old-")
         };
-        if names.iter().any(|own| beside(&own)) {
+        if names.iter().any(beside) {
             continue;
         }
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());

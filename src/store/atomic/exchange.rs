@@ -18,7 +18,7 @@ pub(super) fn put(new: &Temporary, place: &Place) -> Result<()> {
         _ => io(error),
     };
     let is_folder = to.is_dir();
-    if !place.force && !(place.fills && is_folder) {
+    if !(place.force || place.fills && is_folder) {
         rename_new(new.path(), to).map_err(taken)?;
     } else if is_folder {
         replace_folder(new, place).map_err(taken)?;
