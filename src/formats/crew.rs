@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
 use super::fields::{Layout, RowError, Words};
+use crate::device::cpu::vectorized;
 use crate::error::{Error, Result};
 
 /// Lines of a text and what is to be read of them; then what they held.
@@ -124,10 +125,44 @@ impl Block {
                 None => layout.parse(line, row),
                 Some(some) => layout.parse_some(line, some, row),
             });
-            // To the end of the row, so that it is vectorised.
-            finite &= row.iter().fold(true, |all, x| all & x.is_finite());
+            // To the end of the row, with the widest vectors.
+            finite &= vectorized(|| row.iter().fold(true, |all, x| all & x.is_finite()));
             rest = later;
         }
         self.finite = finite;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ReadSettings, open};
+
+    /// As many rows as lines, in their order, whether a thread of its own waits for them or the crew's only one.
+    #[test]
+    fn blocks_come_in_their_order_and_nobody_waits_for_himself() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("a.tsv");
+        let rows: String = (0..5000).map(|row| format!("r{row}\t{row}\t-{row}.5\n")).collect();
+        std::fs::write(&path, format!("name\tA\tB\n{rows}")).expect("written");
+        let read = || {
+            let settings = ReadSettings { memory: 1 << 18, ..ReadSettings::default() };
+            let mut file = open(&path, &settings).expect("opened");
+            let (mut ids, mut values) = (Vec::new(), Vec::new());
+            let mut blocks = 0;
+            while file.blocks.next(&mut ids, &mut values).expect("read") {
+                assert!(file.blocks.all_finite());
+                blocks += 1;
+            }
+            assert!(blocks > 4, "{blocks}");
+            assert!(ids.iter().enumerate().all(|(row, id)| *id == format!("r{row}")));
+            assert!(values.iter().enumerate().all(|(i, x)| {
+                let row = (i / 2) as f32;
+                *x == if i % 2 == 0 { row } else { -row - 0.5 }
+            }));
+            assert_eq!((ids.len(), values.len()), (5000, 10_000));
+        };
+        read();
+        let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
+        alone.install(read);
     }
 }

@@ -79,10 +79,11 @@ impl Layout {
         if let Some((name, rest)) = quoted_name(line, self.delimiter) {
             return self.parse_plain(rest, Some(name), out);
         }
-        if memchr(b'"', line).is_some() {
-            self.parse_quoted(line, out)
-        } else {
-            self.parse_plain(line, None, out)
+        // Nothing with a quote in it is a number, so lines are not searched for quotes before they are read.
+        match self.parse_plain(line, None, out) {
+            Ok(words) if !words.iter().any(|word| word.contains('"')) => Ok(words),
+            _ if memchr(b'"', line).is_some() => self.parse_quoted(line, out),
+            other => other,
         }
     }
 

@@ -12,9 +12,12 @@ use super::digest::Digest;
 use super::{ReadSettings, compressed, encoding};
 use crate::error::{Error, Result};
 
-/// Share of the memory that a piece of text takes: two wait, one is being read, and of those that are worked on the numbers
+/// Share of the memory that a piece of text takes: some wait, one is being read, and of those that are worked on the numbers
 /// take twice as much again.
 const PIECES: usize = 64;
+
+/// Pieces that wait: enough to go on with the checksum while the top of the file is looked at.
+const AHEAD: usize = 5;
 
 /// Share of the memory that all pieces together take which are worked on at once.
 const AT_ONCE: usize = 16;
@@ -91,7 +94,7 @@ impl Lines {
             Box::new(pieces) // not worth a thread
         } else {
             // The thread ends with the file, with an error, or when nobody listens any more.
-            let (send, receive) = sync_channel(2);
+            let (send, receive) = sync_channel(AHEAD);
             std::thread::spawn(move || while pieces.next().is_some_and(|piece| send.send(piece).is_ok()) {});
             Box::new(receive.into_iter())
         };
