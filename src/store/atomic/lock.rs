@@ -109,7 +109,10 @@ fn lock(path: &Path, asked: &Path) -> Result<Option<File>> {
             );
             return Err(Error::input(asked, message));
         }
-        sign(&mut file).map_err(Error::io(path, "writing"))?;
+        if let Err(error) = sign(&mut file) {
+            let _ = std::fs::remove_file(path); // a full disk
+            return Err(Error::io(path, "writing")(error));
+        }
         return Ok(Some(file));
     }
 }
