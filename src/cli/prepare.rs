@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(short, value_name = "STORE|DIR")]
     output: PathBuf,
     /// Take the steps that made this store, with what they learned then; genes are matched by id
-    #[arg(long, value_name = "STORE", conflicts_with_all = ["Options", "Match"])]
+    #[arg(long, value_name = "STORE")]
     like: Option<PathBuf>,
     #[command(flatten)]
     options: Options,

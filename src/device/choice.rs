@@ -48,6 +48,14 @@ pub fn auto(found: &[AdapterFacts]) -> (Option<usize>, &'static str) {
     }
 }
 
+/// Whether `--device` can mean something, before anything is read.
+///
+/// # Errors
+/// [`Error::Usage`] for other words than [`open`] takes.
+pub fn check(device: &str) -> Result<()> {
+    parse(device).map(|_| ())
+}
+
 /// Opens what `--device` asks for: `auto` (a discrete GPU, else an integrated one, else the CPU), `cpu`, `gpu`,
 /// `gpu:INDEX` or `gpu:NAME`. `threads` is for the CPU executor; all cores without it.
 ///

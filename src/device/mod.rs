@@ -12,7 +12,7 @@ pub mod recording;
 mod shapes;
 
 use crate::error::Result;
-pub use choice::{auto, open, open_uncalibrated};
+pub use choice::{auto, check, open, open_uncalibrated};
 use profile::Span;
 use recording::{Element, Matrix, Recording, Step};
 

@@ -180,8 +180,9 @@ impl<'a> Workbench<'a> {
     /// A workbench on a device (`auto`, `cpu`, `gpu`, …), with so many CPU threads or all.
     ///
     /// # Errors
-    /// [`Error::Usage`] for no thread.
+    /// [`Error::Usage`] for no thread, and for a device that is none.
     pub fn new(device: &str, threads: Option<usize>, force: bool, report: Reporter<'a>) -> Result<Self> {
+        device::check(device)?;
         limit_threads(threads)?;
         let found = if force { Found::Replace } else { Found::GoOn };
         Ok(Workbench { device: device.into(), threads, force, found, report, executor: None })

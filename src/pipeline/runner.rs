@@ -16,6 +16,7 @@ use super::flow;
 use super::plan::{self, Decision, Now, Why};
 use super::record::{Entry, Known, NAME, Record, version};
 use super::{Output, Stage, Workbench, told};
+use crate::device;
 use crate::error::{Error, Result};
 use crate::formats;
 use crate::nn::train::Found;
@@ -56,6 +57,7 @@ impl<'a> Run<'a> {
             let kinds = flow::kinds().join(", ");
             return Err(Error::Usage(format!("--from {from}: there is no such stage; there are {kinds}")));
         }
+        device::check(&config.device)?;
         let folder = config.output.clone();
         let record = match Record::read(&folder) {
             Ok(Some(record)) => record,

@@ -359,7 +359,13 @@ impl Stage for Prepare {
 
     fn check(&self) -> Result<()> {
         match (&self.like, self.stores.len()) {
-            (Some(_), 1) => Ok(()),
+            (Some(_), 1) if settings::inputs(&self.options) == settings::inputs(&Options::default()) => {
+                Ok(())
+            }
+            (Some(_), 1) => Err(Error::Usage(
+                "--like takes the steps of the store that it names, as they are; leave the other options out"
+                    .into(),
+            )),
             (Some(_), _) => Err(Error::Usage("--like prepares one store at a time".into())),
             (None, _) => self.options.steps(&self.work).map(|_| ()),
         }
