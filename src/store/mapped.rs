@@ -107,7 +107,7 @@ impl Registered {
         {
             let path = path.display().to_string();
             let message = format!(
-                "\nerror: {}: was cut short while it was read; nothing was written. Make or copy the store anew, and do this again\n",
+                "\nerror: {}: was cut short while it was read; make or copy the store anew, and do this again\n",
                 crate::visible::line(&path)
             );
             Registered(unix::register(map, message))

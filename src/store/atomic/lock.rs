@@ -86,7 +86,14 @@ pub(super) fn beside(place: &Path) -> PathBuf {
 fn lock(path: &Path, asked: &Path) -> Result<Option<File>> {
     loop {
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
-        let mut file = file.map_err(|error| unwritable(path, asked, error))?;
+        let mut file = match file {
+            // another user's leftover
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && is_stale(path) => {
+                std::fs::remove_file(path).map_err(|error| unwritable(path, asked, error))?;
+                continue;
+            }
+            file => file.map_err(|error| unwritable(path, asked, error))?,
+        };
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(busy(path, asked)),
@@ -187,6 +194,11 @@ fn refuse_neighbours(place: &Path, asked: &Path, known: impl Fn(&Path) -> bool) 
 fn is_taken(path: &Path) -> bool {
     let file = File::open(path);
     file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// Whether a lock file is there and nobody holds it.
+fn is_stale(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| file.try_lock_shared().is_ok())
 }
 
 /// This machine's name.
