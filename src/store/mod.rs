@@ -12,6 +12,7 @@ mod mapped;
 pub mod npy;
 pub mod remembered;
 pub mod sealed;
+mod signed;
 pub(crate) mod spool;
 mod summary;
 pub mod watch;
@@ -88,11 +89,14 @@ impl Store {
         let damaged = |file: &str, what: String| damaged(path, file, what);
         let read = |file: &str| std::fs::read(path.join(file)).map_err(Error::io(path.join(file), "reading"));
 
-        let info: StoreInfo =
-            serde_json::from_slice(&read(INFO)?).map_err(|e| damaged(INFO, e.to_string()))?;
+        let text = read(INFO)?;
+        let info: StoreInfo = serde_json::from_slice(&text).map_err(|e| damaged(INFO, e.to_string()))?;
         if info.version != VERSION {
             let message = format!("store version {}; this program reads version {VERSION}", info.version);
             return Err(Error::input(path.join(INFO), message));
+        }
+        if !signed::is_whole(&text) {
+            return Err(damaged(INFO, "its own checksum does not match".into()));
         }
         let element = [Element::F32, Element::F16].into_iter().find(|e| info::descr(*e) == Some(&info.dtype));
         let element =

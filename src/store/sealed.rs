@@ -2,11 +2,12 @@
 //! or one that was changed is told.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{atomic, info};
+use super::{atomic, info, signed};
 use crate::error::{Error, Result};
 
 /// The key of the checksums.
@@ -23,7 +24,7 @@ pub fn seal(dir: &Path, name: &str, files: &[&str], mut about: Value) -> Result<
     }
     about[FILES] = json!(sums);
     about["genelift"] = env!("CARGO_PKG_VERSION").into();
-    atomic::write_text(&dir.join(format!("{name}.json")), &format!("{about:#}\n"))
+    atomic::write_text(&dir.join(format!("{name}.json")), &signed::sign(&format!("{about:#}")))
 }
 
 /// Compares the files of a sealed folder, and of those in it, with their checksums; how many there are.
@@ -54,9 +55,13 @@ fn described(dir: &Path) -> Result<Vec<(PathBuf, Value)>> {
     let json = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "json");
     let read = |path: PathBuf| {
         let bytes = std::fs::read(&path).map_err(Error::io(&path, "reading"))?;
-        let value: Value = serde_json::from_slice(&bytes)
-            .map_err(|e| Error::input(&path, format!("is damaged ({e}); make its folder anew")))?;
-        Ok((path, value))
+        let damaged =
+            |what: &dyn Display| Error::input(&path, format!("is damaged ({what}); make its folder anew"));
+        let value: Value = serde_json::from_slice(&bytes).map_err(|e| damaged(&e))?;
+        match signed::is_whole(&bytes) {
+            true => Ok((path, value)),
+            false => Err(damaged(&"its own checksum does not match")),
+        }
     };
     info::files_of(dir)?.into_iter().filter(json).map(read).collect()
 }

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use super::atomic::{Kind, Place, Temporary};
 use super::info::{self, Checksums, Origin, StoreInfo, VERSION};
-use super::{GENES, INFO, MATRIX, PARAMETERS, SAMPLES, Store, atomic, npy};
+use super::{GENES, INFO, MATRIX, PARAMETERS, SAMPLES, Store, atomic, npy, signed};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::genes::Table;
@@ -235,8 +235,8 @@ impl StoreWriter {
                 parameters: self.parameters.as_deref().map(|json| write(PARAMETERS, json)).transpose()?,
             },
         };
-        let json = serde_json::to_vec_pretty(&info).expect("plain data become JSON");
-        write(INFO, &json)?;
+        let json = serde_json::to_string_pretty(&info).expect("plain data become JSON");
+        write(INFO, signed::sign(&json).as_bytes())?;
         // Together: the disk writes its journal once for all of them.
         let files = files.into_inner();
         let synced: std::io::Result<()> = std::thread::scope(|scope| {
