@@ -1,8 +1,11 @@
-// C = A·B with both operands rounded to f16, summed in f32 by cooperative matrices (tensor cores): 32 threads hold 64 × 32 of
-// C. matmul_emulated.wgsl is the same on adapters that have none. A's columns and B's rows lie one after another in shared memory, so
-// A is read by columns, B by rows (T).
+// C = A·B with both operands rounded to f16, summed in f32 by cooperative matrices (tensor cores) of SIDE × SIDE: 32 threads hold
+// 16 × WIDTH of every strip. matmul_emulated.wgsl is the same on adapters that have none.
 // #import shared/grid.wgsl
 // #import shared/half_tiles.wgsl
+
+const DOWN = 16u / SIDE; // matrices of a group in a strip's 16 rows, and across
+const ACROSS = WIDTH / SIDE;
+
 @compute @workgroup_size(THREADS)
 fn main(
     @builtin(workgroup_id) id: vec3u,
@@ -18,64 +21,71 @@ fn main(
     let k_begin = params.k_begin + tile_slice * params.k_step;
     let k_end = min(k_begin + params.k_step, params.k_end);
     let group = thread / 32u;
-    let down = group / 4u * 16u;
-    let across = group % 4u * 32u;
+    let down = group / GROUPS_ACROSS * 16u;
+    let across = group % GROUPS_ACROSS * WIDTH;
 
-    var c00 = coop_mat16x16<f32, C>();
-    var c01 = coop_mat16x16<f32, C>();
-    var c10 = coop_mat16x16<f32, C>();
-    var c11 = coop_mat16x16<f32, C>();
-    var c20 = coop_mat16x16<f32, C>();
-    var c21 = coop_mat16x16<f32, C>();
-    var c30 = coop_mat16x16<f32, C>();
-    var c31 = coop_mat16x16<f32, C>();
-    var next: array<mat4x4f, THREAD_BLOCKS>;
-    for (var i = 0u; i < THREAD_BLOCKS; i++) {
-        next[i] = fetch(thread, i, k_begin, k_end);
+    var c: array<matrix_c, STRIPS * DOWN * ACROSS>;
+    var next_a: array<halves, A_SHARE>;
+    var next_b: array<halves, B_SHARE>;
+    for (var i = 0u; i < A_SHARE; i++) { // unrolled
+        next_a[i] = fetch_a(thread, i, k_begin, k_end);
+    }
+    for (var i = 0u; i < B_SHARE; i++) { // unrolled
+        next_b[i] = fetch_b(thread, i, k_begin, k_end);
     }
     for (var k = k_begin; k < k_end; k += BK) {
-        for (var i = 0u; i < THREAD_BLOCKS; i++) {
-            keep(thread, i, next[i]);
+        for (var i = 0u; i < A_SHARE; i++) { // unrolled
+            keep_a(thread, i, next_a[i]);
+        }
+        for (var i = 0u; i < B_SHARE; i++) { // unrolled
+            keep_b(thread, i, next_b[i]);
         }
         workgroupBarrier();
         // the next piece travels while this one is multiplied
-        for (var i = 0u; i < THREAD_BLOCKS; i++) {
-            next[i] = fetch(thread, i, k + BK, k_end);
+        for (var i = 0u; i < A_SHARE; i++) { // unrolled
+            next_a[i] = fetch_a(thread, i, k + BK, k_end);
         }
-        for (var kk = 0u; kk < BK; kk += 16u) {
-            let at_a = kk * BM + down;
-            let a0 = coopLoad<coop_mat16x16<f16, A>>(&half_a[at_a], BM);
-            let a1 = coopLoad<coop_mat16x16<f16, A>>(&half_a[at_a + STRIP], BM);
-            let a2 = coopLoad<coop_mat16x16<f16, A>>(&half_a[at_a + 2u * STRIP], BM);
-            let a3 = coopLoad<coop_mat16x16<f16, A>>(&half_a[at_a + 3u * STRIP], BM);
-            let at_b = kk * BN + across;
-            let b0 = coopLoadT<coop_mat16x16<f16, B>>(&half_b[at_b], BN);
-            let b1 = coopLoadT<coop_mat16x16<f16, B>>(&half_b[at_b + 16u], BN);
-            c00 = coopMultiplyAdd(a0, b0, c00);
-            c01 = coopMultiplyAdd(a0, b1, c01);
-            c10 = coopMultiplyAdd(a1, b0, c10);
-            c11 = coopMultiplyAdd(a1, b1, c11);
-            c20 = coopMultiplyAdd(a2, b0, c20);
-            c21 = coopMultiplyAdd(a2, b1, c21);
-            c30 = coopMultiplyAdd(a3, b0, c30);
-            c31 = coopMultiplyAdd(a3, b1, c31);
+        for (var i = 0u; i < B_SHARE; i++) { // unrolled
+            next_b[i] = fetch_b(thread, i, k + BK, k_end);
+        }
+        for (var kk = 0u; kk < BK; kk += SIDE) {
+            var b: array<matrix_b, ACROSS>;
+            for (var j = 0u; j < ACROSS; j++) { // unrolled
+                let column = across + j * SIDE;
+                if B_TRANSPOSED {
+                    let at = column * B_QUADS + kk / 4u;
+                    b[j] = coopLoad<matrix_b>(&half_b[at], B_QUADS);
+                } else {
+                    let at = kk * B_QUADS + column / 4u;
+                    b[j] = coopLoadT<matrix_b>(&half_b[at], B_QUADS);
+                }
+            }
+            for (var i = 0u; i < STRIPS * DOWN; i++) { // unrolled
+                let row = i / DOWN * STRIP + down + i % DOWN * SIDE;
+                var a: matrix_a;
+                if A_TRANSPOSED {
+                    let at = kk * A_QUADS + row / 4u;
+                    a = coopLoad<matrix_a>(&half_a[at], A_QUADS);
+                } else {
+                    let at = row * A_QUADS + kk / 4u;
+                    a = coopLoadT<matrix_a>(&half_a[at], A_QUADS);
+                }
+                for (var j = 0u; j < ACROSS; j++) { // unrolled
+                    c[i * ACROSS + j] = coopMultiplyAdd(a, b[j], c[i * ACROSS + j]);
+                }
+            }
         }
         workgroupBarrier();
     }
 
-    let left = down * BN + across;
-    let right = left + 16u;
-    coopStoreT(c00, &strip[left], BN);
-    coopStoreT(c01, &strip[right], BN);
-    consume(0u);
-    coopStoreT(c10, &strip[left], BN);
-    coopStoreT(c11, &strip[right], BN);
-    consume(1u);
-    coopStoreT(c20, &strip[left], BN);
-    coopStoreT(c21, &strip[right], BN);
-    consume(2u);
-    coopStoreT(c30, &strip[left], BN);
-    coopStoreT(c31, &strip[right], BN);
-    consume(3u);
+    for (var s = 0u; s < STRIPS; s++) { // unrolled
+        for (var i = 0u; i < DOWN; i++) { // unrolled
+            for (var j = 0u; j < ACROSS; j++) { // unrolled
+                let at = (down + i * SIDE) * STRIP_QUADS + (across + j * SIDE) / 4u;
+                coopStoreT(c[(s * DOWN + i) * ACROSS + j], &tile[at], STRIP_QUADS);
+            }
+        }
+        consume(s);
+    }
     finish(thread);
 }

@@ -2,6 +2,21 @@
 // row of each of its group's eight 16 × 16 products.
 // #import shared/grid.wgsl
 // #import shared/half_tiles.wgsl
+
+fn kept_a(row: u32, k: u32) -> f32 {
+    if A_TRANSPOSED {
+        return half_a[k * A_QUADS + row / 4u][row % 4u];
+    }
+    return half_a[row * A_QUADS + k / 4u][k % 4u];
+}
+
+fn kept_b(column: u32, k: u32) -> f32 {
+    if B_TRANSPOSED {
+        return half_b[column * B_QUADS + k / 4u][k % 4u];
+    }
+    return half_b[k * B_QUADS + column / 4u][column % 4u];
+}
+
 @compute @workgroup_size(THREADS)
 fn main(
     @builtin(workgroup_id) id: vec3u,
@@ -18,29 +33,30 @@ fn main(
     let across = group % 4u * 32u + thread % 2u * 8u;
 
     var c: array<f32, 64>;
-    var next: array<mat4x4f, THREAD_BLOCKS>;
     for (var k = k_begin; k < k_end; k += BK) {
-        for (var i = 0u; i < THREAD_BLOCKS; i++) {
-            next[i] = fetch(thread, i, k, k_end);
-        }
         workgroupBarrier();
-        for (var i = 0u; i < THREAD_BLOCKS; i++) {
-            keep(thread, i, next[i]);
+        for (var i = 0u; i < A_SHARE; i++) {
+            keep_a(thread, i, fetch_a(thread, i, k, k_end));
+        }
+        for (var i = 0u; i < B_SHARE; i++) {
+            keep_b(thread, i, fetch_b(thread, i, k, k_end));
         }
         workgroupBarrier();
         for (var kk = 0u; kk < BK; kk++) {
             for (var s = 0u; s < 4u; s++) {
-                let a = half_a[kk * BM + s * STRIP + down];
+                let a = kept_a(s * STRIP + down, kk);
                 for (var n = 0u; n < 16u; n++) {
-                    c[s * 16u + n] += a * half_b[kk * BN + across + n / 8u * 16u + n % 8u];
+                    c[s * 16u + n] += a * kept_b(across + n / 8u * 16u + n % 8u, kk);
                 }
             }
         }
     }
 
+    workgroupBarrier();
     for (var s = 0u; s < 4u; s++) {
         for (var n = 0u; n < 16u; n++) {
-            strip[down * BN + across + n / 8u * 16u + n % 8u] = c[s * 16u + n];
+            let column = across + n / 8u * 16u + n % 8u;
+            tile[down * STRIP_QUADS + column / 4u][column % 4u] = c[s * 16u + n];
         }
         consume(s);
     }

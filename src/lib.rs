@@ -54,6 +54,7 @@ pub mod formats;
 pub mod genes;
 pub mod infer;
 pub mod interrupt;
+pub mod memory;
 pub mod nn;
 pub mod pipeline;
 pub mod prepare;

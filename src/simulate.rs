@@ -14,8 +14,10 @@ use crate::device::recording::Element;
 use crate::error::{Error, Result};
 use crate::genes::Table;
 use crate::genes::writer::Line;
+use crate::memory::Need;
 use crate::progress::{Event, Reporter};
-use crate::store::{InputFile, Origin, StoreWriter, atomic};
+use crate::store::atomic::{self, Kind, Output};
+use crate::store::{InputFile, Origin, StoreWriter};
 
 /// What to make.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,6 +84,7 @@ pub fn simulate(
         )),
         Some("gex") => {
             let mut writer = StoreWriter::create(out, settings.genes, settings.element, force)?;
+            writer.expect(settings.samples)?;
             simulation.blocks(report, |_, block| writer.push_rows(block))?;
             let origin = Origin { inputs: Vec::<InputFile>::new(), transforms: vec![settings.record()], made_up_genes: true };
             writer.finish(simulation.gene_table(), samples, origin)?;
@@ -89,7 +92,8 @@ pub fn simulate(
         }
         Some("tsv") => {
             let beside = out.with_extension("samples.tsv");
-            atomic::check_free(&beside, force)?;
+            let both = [out, &beside].map(|path| Output::new(path, Kind::File, force));
+            let _ours = atomic::claim(&both, &[])?;
             atomic::write_file(out, force, |file| simulation.write_tsv(file, out, &samples, report))?;
             atomic::write_file(&beside, force, |file| {
                 samples.write(file).map_err(Error::io(&beside, "writing"))
@@ -143,6 +147,14 @@ struct Simulation<'a> {
 impl Simulation<'_> {
     fn new(settings: &SimulateSettings) -> Result<Simulation<'_>> {
         settings.check()?;
+        Need::new()
+            .with(
+                "loadings of the factors on the genes",
+                &[settings.rank.saturating_add(STUDY_FACTORS), settings.genes, 4],
+            )
+            .with("names and means of the genes", &[settings.genes, 100])
+            .with("names and studies of the samples", &[settings.samples, 150])
+            .check("the simulation", "lower --rank, --genes or --samples, or allow more (--memory)")?;
         let key = Stream::new(settings.seed, "simulate", 0).next_u64();
         let mut simulation = Simulation { settings, key, base: Vec::new(), loadings: Vec::new() };
         let (genes, rank) = (settings.genes, settings.rank);

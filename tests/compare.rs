@@ -290,10 +290,7 @@ fn impossible_comparisons_say_why() {
     Plan::new(&train, &itself, at(&train, &itself), most.into(), None, &identity, &NO_DRAWS, &listen)
         .unwrap();
     let warned = warned.into_inner().unwrap();
-    assert!(
-        warned[0].contains("60 of the 60 samples") && warned[1].contains("only 5 of 90 genes"),
-        "{warned:?}"
-    );
+    assert!(warned.len() == 1 && warned[0].contains("only 5 of 90 genes"), "{warned:?}");
 }
 
 #[test]
@@ -367,7 +364,10 @@ fn the_command_writes_tables() {
     assert!(output.status.success(), "{notes}");
     assert!(text.contains("test.gex: 20 samples, "), "{text}");
     assert!(text.contains("random-3") && text.contains(" ± ") && !text.contains("random-3-1"), "{text}");
-    assert!(notes.contains("60 of the 60 samples of train.gex"), "{notes}");
+    assert!(
+        notes.contains("60 of 60 samples of train.gex are among those that the fit comes from"),
+        "{notes}"
+    );
 
     let table = |name: &str| {
         let text = std::fs::read_to_string(dir.join("out").join(name)).unwrap();

@@ -97,6 +97,9 @@ impl Executor for Failing<'_> {
     fn name(&self) -> &str {
         self.inner.name()
     }
+    fn samples_at_once(&self) -> usize {
+        self.inner.samples_at_once()
+    }
     fn matrix(&mut self, name: &str, rows: usize, cols: usize, element: Element) -> Result<Matrix> {
         self.inner.matrix(name, rows, cols, element)
     }

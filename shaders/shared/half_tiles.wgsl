@@ -1,60 +1,75 @@
-// The operands' next piece in shared memory for 16 × 16 × 16 products: A as K × BM, B as K × BN, rounded to f16 before. And a
-// strip of C, 32 rows at a time, on its way from those products to the epilogue.
+// The operands' next piece in shared memory for products of cooperative matrices, as the operands lie in memory: by rows of the
+// product or by the summed dimension, in quads, each row two quads longer than it is full so that neighbouring rows start in
+// different banks. And a strip of C, 32 rows at a time, on its way from those products to the epilogue (`tile`, which epilogues
+// sum in afterwards).
 //
-// 32 threads make 64 rows × 32 columns of the workgroup's 128 × 128: of every strip 16 rows from `down`, 32 columns from `across`.
-// So all of them have a part in each strip, and a thread's rows of the epilogue (TM = 16) are four of each.
-// #import shared/staging.wgsl
+// Groups of 32 threads stand in two rows: each makes 16 rows of every strip, from `down`, and WIDTH columns from
+// `across`. So all of them have a part in each strip, and a thread's rows of the epilogue are a quarter of each.
+// #import shared/tile.wgsl
+// #import shared/blocks.wgsl
 
 const STRIP = 32u;
+const STRIP_QUADS = BN / 4u + 1u; // from one row of the strip to the next
+const STRIP_SHARE = TM * STRIP / BM; // rows of a strip that a thread ends
+const STRIPS = BM / STRIP;
+const GROUPS_ACROSS = THREADS / 64u;
+const WIDTH = BN / GROUPS_ACROSS;
+const A_WIDTH = select(BK, BM, A_TRANSPOSED) / 4u;
+const B_WIDTH = select(BN, BK, B_TRANSPOSED) / 4u;
+const A_QUADS = A_WIDTH + 2u;
+const B_QUADS = B_WIDTH + 2u;
+const A_SHARE = BM * BK / 4u / THREADS; // quads a thread brings
+const B_SHARE = BN * BK / 4u / THREADS;
 
-var<workgroup> half_a: array<stored, BM * BK>;
-var<workgroup> half_b: array<stored, BN * BK>;
-var<workgroup> strip: array<f32, STRIP * BN>;
+var<workgroup> half_a: array<halves, BM * BK / 4u / A_WIDTH * A_QUADS>;
+var<workgroup> half_b: array<halves, BN * BK / 4u / B_WIDTH * B_QUADS>;
 
-// The i-th block of this thread, zero past the end of the slice.
-fn fetch(thread: u32, i: u32, k: u32, k_end: u32) -> mat4x4f {
-    let block = thread + i * THREADS;
-    if block < A_BLOCKS {
-        let at = spot(block, A_TRANSPOSED, BM / 4u);
-        if k + at.y * 4u < k_end {
-            return block_a(row_begin + at.x * 4u, k + at.y * 4u);
+// The i-th quads of this thread. Past the end of the slice A's are zero, and B's whatever comes next to it.
+fn fetch_a(thread: u32, i: u32, k: u32, k_end: u32) -> halves {
+    let row = (thread + i * THREADS) / A_WIDTH;
+    let quad = (thread + i * THREADS) % A_WIDTH;
+    if A_TRANSPOSED {
+        let at = min(k + row, k_end - 1u);
+        let m = row_begin + quad * 4u;
+        let last = (row_end - 1u) / 4u;
+        if SHIFTED {
+            return select(halves(), halves(across_a(at, m)), k + row < k_end);
         }
-    } else if block < BLOCKS {
-        let at = spot(block - A_BLOCKS, !B_TRANSPOSED, BN / 4u);
-        if k + at.y * 4u < k_end {
-            return block_b(quad_begin + at.x, k + at.y * 4u);
-        }
+        return select(halves(), halves_a(at, min(m / 4u, last)), k + row < k_end);
     }
-    return mat4x4f();
+    let at = k / 4u + quad;
+    let last = k_end / 4u - 1u;
+    return select(halves(), halves_a(min(row_begin + row, row_end - 1u), min(at, last)), at <= last);
 }
 
-fn keep(thread: u32, i: u32, value: mat4x4f) {
-    var block = value;
-    let number = thread + i * THREADS;
-    if number < A_BLOCKS {
-        let at = spot(number, A_TRANSPOSED, BM / 4u);
-        for (var j = 0u; j < 4u; j++) {
-            for (var lane = 0u; lane < 4u; lane++) {
-                half_a[(at.y * 4u + j) * BM + at.x * 4u + lane] = stored(block[j][lane]);
-            }
-        }
-    } else if number < BLOCKS {
-        let at = spot(number - A_BLOCKS, !B_TRANSPOSED, BN / 4u);
-        for (var j = 0u; j < 4u; j++) {
-            for (var lane = 0u; lane < 4u; lane++) {
-                half_b[(at.y * 4u + j) * BN + at.x * 4u + lane] = stored(block[j][lane]);
-            }
-        }
+fn fetch_b(thread: u32, i: u32, k: u32, k_end: u32) -> halves {
+    let row = (thread + i * THREADS) / B_WIDTH;
+    let quad = (thread + i * THREADS) % B_WIDTH;
+    let last = params.quad_end - 1u;
+    if B_TRANSPOSED {
+        return halves_b(min(quad_begin + row / 4u, last) * 4u + row % 4u, min(k / 4u + quad, k_end / 4u - 1u));
     }
+    return halves_b(min(k + row, k_end - 1u), min(quad_begin + quad, last));
+}
+
+fn keep_a(thread: u32, i: u32, four: halves) {
+    let at = thread + i * THREADS;
+    half_a[at / A_WIDTH * A_QUADS + at % A_WIDTH] = four;
+}
+
+fn keep_b(thread: u32, i: u32, four: halves) {
+    let at = thread + i * THREADS;
+    half_b[at / B_WIDTH * B_QUADS + at % B_WIDTH] = four;
 }
 
 // The epilogue of strip s, which all threads wrote.
 fn consume(s: u32) {
     workgroupBarrier();
-    for (var i = s * 4u; i < s * 4u + 4u; i++) {
-        if tile_row(i) < row_end && tile_quad(0u) < params.quad_end {
-            let at = (thread_row * 4u + i % 4u) * BN + thread_column * 4u;
-            epilogue(tile_row(i), tile_quad(0u), i, 0u, vec4f(strip[at], strip[at + 1u], strip[at + 2u], strip[at + 3u]));
+    for (var i = 0u; i < STRIP_SHARE; i++) { // unrolled
+        let n = s * STRIP_SHARE + i;
+        if tile_row(n) < row_end && tile_quad(0u) < params.quad_end {
+            let c = tile[(tile_row(n) - tile_row(s * STRIP_SHARE) + thread_row * 4u) * STRIP_QUADS + thread_column];
+            epilogue(tile_row(n), tile_quad(0u), n, 0u, c);
         }
     }
     workgroupBarrier();

@@ -17,6 +17,7 @@ use crate::device::Executor;
 use crate::device::random::Stream;
 use crate::device::recording::{Activation, Call, Element, Epilogue, Fold, Layout, Matrix, Recording, Step};
 use crate::error::{Error, Result};
+use crate::memory::Need;
 use crate::nn::feed::{Feed, Resident, match_genes};
 use crate::nn::model::Model;
 use crate::nn::network::{InputBuffers, Network, vector};
@@ -144,8 +145,7 @@ pub struct Attribution {
 
 /// A batch's chain of multipliers takes at most this much device memory.
 const CHAIN_BYTES: usize = 128 << 20;
-/// And at most this many samples; with one row a sample, that many rows.
-const BATCH: usize = 64;
+/// With one row a sample, at most this many rows; with one a neuron, as many samples as the executor is best at.
 const BATCH_ROWS: usize = 512;
 
 /// Scores every gene. With `per_node`, the scores of each neuron are kept too.
@@ -172,10 +172,14 @@ pub fn attribute(
     let average = settings.aggregate == Aggregate::Mean && !per_node;
     let seeds = if average { 1 } else { neurons };
     let widest = encoder.iter().map(|layer| layer.outputs).max().unwrap_or(1);
-    let most = if average { BATCH_ROWS } else { BATCH };
+    let most = if average { BATCH_ROWS } else { executor.samples_at_once() };
     let half = settings.precision == Precision::F16;
     let batch = (CHAIN_BYTES / (4 * seeds * widest)).clamp(1, most).min(samples.len());
 
+    let kept = usize::from(per_node);
+    Need::new()
+        .with(format!("scores of {seeds} neurons by {genes} genes"), &[seeds, genes, 4, 2 + 2 * kept])
+        .check("the attribution", "take a model with a narrower bottleneck, or allow more (--memory)")?;
     let network = Network::new(executor, encoder, half)?;
     let input = InputBuffers::new(executor, model)?;
     let reference = vector(executor, "reference", genes, &reference)?;
@@ -254,6 +258,13 @@ pub fn attribute(
         return Err(Error::Data(message));
     }
     let (scores, nodes) = aggregate(&folded, genes, n, settings.aggregate);
+    if scores.iter().all(|score| *score == 0.0) {
+        return Err(Error::Data(format!(
+            "{}: every score is 0, so there is no ranking: the {n} samples are like the reference, or the model passes nothing on; give \
+             another --reference, more samples, or a model that was trained",
+            store.path().display()
+        )));
+    }
     Ok(Attribution {
         scores,
         per_node: per_node.then_some(nodes),

@@ -10,7 +10,8 @@ use crate::nn::model::Model;
 use crate::pipeline::perform;
 use crate::pipeline::stages::evaluate::{Evaluate, Facts};
 use crate::progress::Reporter;
-use crate::store::{Store, atomic};
+use crate::store::Store;
+use crate::store::atomic::{self, Claim, Kind, Output};
 
 /// Arguments of all three.
 #[derive(clap::Args, Debug, Clone)]
@@ -27,10 +28,11 @@ pub struct Args {
 }
 
 impl Args {
-    fn open(&self, report: Reporter) -> Result<(Box<dyn device::Executor>, Model, Store)> {
-        atomic::check_free(&self.output, self.common.force)?;
+    fn open(&self, kind: Kind, report: Reporter) -> Result<(Claim, Box<dyn device::Executor>, Model, Store)> {
+        let output = Output::new(&self.output, kind, self.common.force);
+        let claim = atomic::claim(&[output], &[&self.model, &self.store])?;
         let executor = device::open(&self.common.device, self.common.threads, report)?;
-        Ok((executor, Model::load(&self.model)?, Store::open(&self.store)?))
+        Ok((claim, executor, Model::open(&self.model, report)?, Store::open(&self.store)?))
     }
 }
 
@@ -39,7 +41,7 @@ impl Args {
 /// # Errors
 /// Those of [`apply::embed`].
 pub fn embed(args: &Args, report: Reporter) -> Result<()> {
-    let (mut executor, model, store) = args.open(report)?;
+    let (_ours, mut executor, model, store) = args.open(Kind::File, report)?;
     apply::embed(&mut *executor, &model, &store, &args.output, args.common.force, report)?;
     let neurons = model.layers[model.encoder_layers() - 1].outputs;
     print(&format!(
@@ -54,7 +56,7 @@ pub fn embed(args: &Args, report: Reporter) -> Result<()> {
 /// # Errors
 /// Those of [`apply::reconstruct`].
 pub fn reconstruct(args: &Args, report: Reporter) -> Result<()> {
-    let (mut executor, model, store) = args.open(report)?;
+    let (_ours, mut executor, model, store) = args.open(Kind::Store, report)?;
     let out = apply::reconstruct(&mut *executor, &model, &store, &args.output, args.common.force, report)?;
     print(&format!(
         "store\t{}\nsamples\t{}\ngenes\t{}\n",
@@ -78,12 +80,12 @@ pub fn evaluate(args: &Args, report: Reporter) -> Result<()> {
 pub fn describe(summary: &Facts) -> String {
     let pcc = |x: Option<f64>| x.map_or("undefined".to_string(), |x| format!("{x:.4}"));
     let mut text = format!(
-        "{} samples × {} genes\nMAE {:.4}, of the training median {:.4}: ratio {:.3}\nPCC by gene: mean {}, median {}; by sample: mean {}\n",
+        "{} samples × {} genes\nMAE {:.4}, of the training median {:.4}: ratio {}\nPCC by gene: mean {}, median {}; by sample: mean {}\n",
         summary.samples,
         summary.genes,
         summary.mae,
         summary.baseline_mae,
-        summary.mae_ratio,
+        summary.mae_ratio.map_or("undefined".into(), |ratio| format!("{ratio:.3}")),
         pcc(summary.pcc_gene_mean),
         pcc(summary.pcc_gene_median),
         pcc(summary.pcc_sample_mean)

@@ -87,7 +87,7 @@ enum Library {
 /// # Errors
 /// Those of [`bench()`] and of the made-up matrix; [`Error::Usage`] for a side of 0.
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
-    let Common { device, seed, threads, force } = &args.common;
+    let Common { device, seed, threads, force, .. } = &args.common;
     if args.calibrate {
         return calibrate_device(args, report);
     }

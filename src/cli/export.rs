@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::formats::export;
 use crate::progress::Reporter;
 use crate::store::Store;
+use crate::store::atomic::{self, Kind, Output};
 
 /// Arguments of `export`.
 #[derive(clap::Args, Debug)]
@@ -26,6 +27,7 @@ pub struct Args {
 /// # Errors
 /// Those of [`export()`].
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
+    let _ours = atomic::claim(&[Output::new(&args.output, Kind::File, args.force)], &[&args.store])?;
     let store = Store::open(&args.store)?;
     export(&store, &args.output, args.force, report)?;
     let (samples, genes) = (store.n_samples(), store.n_genes());

@@ -32,10 +32,12 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::device::{Executor, profile};
 use crate::error::{Error, Result};
 use crate::interrupt;
+use crate::memory;
 use crate::pipeline::Workbench;
 pub use crate::pipeline::limit_threads;
 use crate::progress::Reporter;
-use crate::store::atomic;
+use crate::store::atomic::{self, Kind, Output};
+use crate::store::watch;
 use crate::visible;
 
 /// Finds landmark genes: trains a sigmoid autoencoder on an expression matrix, scores every gene by DeepLIFT,
@@ -115,6 +117,14 @@ pub struct Common {
     /// Replace outputs that exist
     #[arg(long)]
     pub force: bool,
+    /// Memory to keep to, such as 8G or 512 (MiB): what does not fit is streamed, or refused before it begins [all there is]
+    #[arg(long, value_name = "SIZE", value_parser = allowed_memory)]
+    pub memory: Option<u64>,
+}
+
+/// Reads `--memory`, which binds the whole process from then on.
+fn allowed_memory(text: &str) -> std::result::Result<u64, String> {
+    memory::parse(text).inspect(|bytes| memory::allow(*bytes))
 }
 
 impl Common {
@@ -142,7 +152,7 @@ impl Profile {
     /// [`Error::Exists`] unless `force`; [`Error::Device`] where the device cannot.
     pub fn start(&self, executor: &mut dyn Executor, force: bool) -> Result<()> {
         self.path.as_deref().map_or(Ok(()), |path| {
-            atomic::check_free(path, force)?;
+            let _free = atomic::claim(&[Output::new(path, Kind::File, force)], &[])?;
             executor.profile()
         })
     }
@@ -181,7 +191,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let screen = progress::Screen::new(cli.quiet);
     let report = |event| screen.show(event);
-    let result = interrupt::listen().and_then(|()| dispatch(&cli.command, &report));
+    watch::start();
+    let result =
+        interrupt::listen().and_then(|()| dispatch(&cli.command, &report)).and_then(|()| watch::check());
     screen.clear();
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,7 +11,7 @@ use crate::infer::{MissingLandmarks, Predictor, complete};
 use crate::pipeline::choice::choice;
 use crate::pipeline::settings::Match;
 use crate::progress::Reporter;
-use crate::store::atomic;
+use crate::store::atomic::{self, Kind, Output};
 
 /// Arguments of `predict`.
 #[derive(clap::Args, Debug)]
@@ -45,8 +45,10 @@ pub struct Args {
 /// Those of the files, the device and [`complete`].
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let force = args.common.force;
-    atomic::check_free(&args.output, force)?;
-    let predictor = Predictor::load(&args.predictor)?;
+    let mut outputs = vec![Output::new(&args.output, Kind::Store, force)];
+    outputs.extend(args.matching.matching().output(force));
+    let _ours = atomic::claim(&outputs, &[&args.predictor, &args.profiles])?;
+    let predictor = Predictor::open(&args.predictor, report)?;
     let mut executor = device::open(&args.common.device, args.common.threads, report)?;
     let profiles = raw::open(&args.profiles, &args.output, args.orientation, report)?;
     let store = &profiles.store;

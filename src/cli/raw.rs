@@ -9,7 +9,7 @@ use super::import;
 use crate::error::{Error, Result};
 use crate::formats::{self, ImportSettings, Orientation};
 use crate::progress::{Event, Reporter};
-use crate::store::atomic::Temporary;
+use crate::store::atomic::{IMPORT, Temporary};
 use crate::store::{Store, is_store};
 
 /// A store, and where it was imported for this command; that is removed at the end, whatever the end is.
@@ -26,7 +26,7 @@ pub fn open(path: &Path, out: &Path, orientation: Orientation, report: Reporter)
     if is_store(path) {
         return Ok(Profiles { store: Store::open(path)?, _imported: None });
     }
-    let imported = Temporary::beside(out, "import");
+    let imported = Temporary::beside(out, IMPORT, "")?;
     let settings = ImportSettings { orientation, ..ImportSettings::default() };
     let place = Place { path, imported: imported.path() };
     let told = |event: Event| report(place.event(event));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::print;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::pipeline::config::Config;
 use crate::pipeline::keys::page;
 use crate::pipeline::runner::{Again, Run};
@@ -36,6 +37,9 @@ pub struct Args {
     /// As `threads` in the configuration
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// As `memory` in the configuration
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
     /// Start anew, whatever is in the folder
     #[arg(long)]
     force: bool,
@@ -60,6 +64,9 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     config.stability.repeats = args.repeats.or(config.stability.repeats);
     if config.threads == Some(0) {
         return Err(Error::Usage("--threads 0: at least one thread is needed".into()));
+    }
+    if let Some(text) = args.memory.as_ref().or(config.memory.as_ref()) {
+        memory::allow(memory::parse(text).map_err(|what| Error::Usage(format!("--memory: {what}")))?);
     }
     let again = Again { from: args.from.clone(), all: args.force };
     let mut run = Run::open(&config, again, report)?;

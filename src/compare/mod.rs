@@ -9,7 +9,7 @@ mod tables;
 pub use leaks::{Identity, Leaks};
 pub use paired::{Measure, PairTest, pair_tests};
 pub use sets::{LandmarkSet, Named, Plan, PlanSettings, places};
-pub use tables::{SetFigures, describe, set_figures, write};
+pub use tables::{FILES, SetFigures, describe, set_figures, write, write_into};
 
 use crate::device::Executor;
 use crate::error::Result;
@@ -94,6 +94,7 @@ fn measure(
     let baseline: Vec<f32> = there.iter().map(|(i, _)| medians[targets[*i]]).collect();
     let mut agreement = Agreement::new(&baseline);
     let mut pairs = Pairs::new(there.len())?;
+    pairs.expect(test.n_samples())?;
     let mut stored = vec![0.0; test.n_genes()];
     let (mut measured, mut inferred) = (vec![0.0; there.len()], vec![0.0; there.len()]);
     predictor.predict(executor, test, landmarks, report, &mut |first, rows| {

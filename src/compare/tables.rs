@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, PairTest, Plan, Tested};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::evaluate::statistics::{mean, quantile, sd, sorted};
 use crate::evaluate::{Figures, optional};
 use crate::genes::writer::write_rows;
@@ -263,11 +263,15 @@ fn sets(plan: &Plan, genes: &Table) -> Lines {
     lines
 }
 
-/// Writes `summary.tsv`, `genes.tsv`, `tests.tsv`, `overlap.tsv`, `sets.tsv` and `compare.json` into `dir`; what is not
-/// defined is `NA`. `names` are the training store's genes, `notes` the settings and the data's fingerprints.
+/// The files of a comparison.
+pub const FILES: [&str; 6] =
+    ["summary.tsv", "genes.tsv", "tests.tsv", "overlap.tsv", "sets.tsv", "compare.json"];
+
+/// Writes `summary.tsv`, `genes.tsv`, `tests.tsv`, `overlap.tsv`, `sets.tsv` and `compare.json` as the folder `dir`, all or none;
+/// what is not defined is `NA`. `names` are the training store's genes, `notes` the settings and the data's fingerprints.
 ///
 /// # Errors
-/// [`Error::Exists`] for an existing directory without `force`; [`Error::Io`].
+/// As [`atomic::write_folder`].
 pub fn write(
     dir: &Path,
     plan: &Plan,
@@ -277,8 +281,21 @@ pub fn write(
     notes: &serde_json::Value,
     force: bool,
 ) -> Result<()> {
-    atomic::check_free(dir, force)?;
-    std::fs::create_dir_all(dir).map_err(Error::io(dir, "creating"))?;
+    atomic::write_folder(dir, force, &FILES, |dir| write_into(dir, plan, tested, pairs, names, notes))
+}
+
+/// As [`write`], into a folder that is being made.
+///
+/// # Errors
+/// What the system refuses.
+pub fn write_into(
+    dir: &Path,
+    plan: &Plan,
+    tested: &[Tested],
+    pairs: &[PairTest],
+    names: &Table,
+    notes: &serde_json::Value,
+) -> Result<()> {
     let files = [
         ("summary.tsv", summary(plan, tested)),
         ("genes.tsv", genes(plan, tested, names)),

@@ -63,8 +63,11 @@ pub fn check(device: &str) -> Result<()> {
 /// [`Error::Usage`] for other words; [`Error::Device`] where there is no such device.
 pub fn open(device: &str, threads: Option<usize>, report: Reporter) -> Result<Box<dyn Executor>> {
     let gpu = |choice| -> Result<Box<dyn Executor>> {
-        let executor = GpuExecutor::open(&choice, Options { calibrated: true, ..Options::default() })?;
-        if executor.tuning() != Tuning::of(executor.facts().kind) {
+        let options = Options { calibrated: true, unchecked: asked_for_checks(), ..Options::default() };
+        let executor = GpuExecutor::open(&choice, options)?;
+        if (Tuning { unchecked: true, ..executor.tuning() })
+            != (Tuning { unchecked: true, ..Tuning::of(executor.facts().kind) })
+        {
             report(Event::Note("tiles: as calibrated (genelift bench --calibrate)".into()));
         }
         Ok(Box::new(executor))
@@ -79,6 +82,11 @@ pub fn open(device: &str, threads: Option<usize>, report: Reporter) -> Result<Bo
     };
     report(Event::Note(format!("device: {}", executor.name())));
     Ok(executor)
+}
+
+/// `Some(false)` where `GENELIFT_SHADER_CHECKS=1`: kernels with wgpu's checks also on hardware.
+fn asked_for_checks() -> Option<bool> {
+    std::env::var("GENELIFT_SHADER_CHECKS").is_ok_and(|value| value == "1").then_some(false)
 }
 
 /// Opens the GPU that `device` asks for, to be calibrated: with its kind's tiles, whatever was stored, and its cooperative

@@ -40,6 +40,10 @@ pub trait Executor {
     /// The adapter's name, as messages show it.
     fn name(&self) -> &str;
 
+    /// Samples that DeepLIFT of all neurons is best done for at once: no tile of its product holds rows of two neurons, so they should
+    /// fill tiles.
+    fn samples_at_once(&self) -> usize;
+
     /// A new matrix, all zeros. `name` is used in messages.
     ///
     /// # Errors
@@ -48,6 +52,11 @@ pub trait Executor {
 
     /// Bytes still free for matrices, as far as that can be known.
     fn memory(&self) -> u64;
+
+    /// Whether its matrices lie in the host's memory.
+    fn is_on_host(&self) -> bool {
+        false
+    }
 
     /// Bytes that the matrices made since the last reset take.
     fn allocated(&self) -> u64;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::statistics::{mean, quantile, sorted};
 use super::{Figures, Permutation, optional};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::genes::sidecar::Made;
 use crate::genes::writer::write_rows;
 use crate::genes::{Names, Table};
@@ -39,7 +39,7 @@ pub struct Summary {
     /// The same for predicting each gene's training median.
     pub baseline_mae: f64,
     /// `mae / baseline_mae`
-    pub mae_ratio: f64,
+    pub mae_ratio: Option<f64>,
     /// Mean (y − x)² over all values.
     pub mse: f64,
     /// Mean R² over the genes for which it is defined.
@@ -58,6 +58,9 @@ pub struct Summary {
     pub permutation_share: f64,
 }
 
+/// The files of an evaluation.
+pub const FILES: [&str; 4] = ["summary.tsv", "genes.tsv", "samples.tsv", "evaluation.json"];
+
 impl Evaluation {
     /// The evaluation in a few numbers.
     pub fn summary(&self) -> Summary {
@@ -71,7 +74,7 @@ impl Evaluation {
             genes: genes.len(),
             mae,
             baseline_mae,
-            mae_ratio: mae / baseline_mae,
+            mae_ratio: Some(mae / baseline_mae).filter(|ratio| ratio.is_finite()),
             mse: all(|f| f.mse),
             r2_gene_mean: mean(genes.iter().filter_map(|f| f.r2)),
             pcc_gene_mean: mean(pcc.iter().copied()),
@@ -83,21 +86,23 @@ impl Evaluation {
         }
     }
 
-    /// Writes `summary.tsv`, `genes.tsv` and `samples.tsv` into `dir`, and `evaluation.json` with their checksums and `made`, what
-    /// they were made from; an undefined figure is `NA`.
+    /// Writes `summary.tsv`, `genes.tsv` and `samples.tsv` into the folder `dir`, and `evaluation.json` with their checksums and `made`, what
+    /// they were made from, all or none; an undefined figure is `NA`.
     ///
     /// # Errors
-    /// [`Error::Exists`] for an existing directory without `force`; [`Error::Io`].
+    /// As [`atomic::write_folder`].
     pub fn write(&self, dir: &Path, made: &Made, force: bool) -> Result<()> {
-        atomic::check_free(dir, force)?;
-        std::fs::create_dir_all(dir).map_err(Error::io(dir, "creating"))?;
+        atomic::write_folder(dir, force, &FILES, |dir| self.write_into(dir, made))
+    }
+
+    fn write_into(&self, dir: &Path, made: &Made) -> Result<()> {
         let summary = self.summary();
         let rows = [
             ("samples", summary.samples.to_string()),
             ("genes", summary.genes.to_string()),
             ("mae", summary.mae.to_string()),
             ("baseline_mae", summary.baseline_mae.to_string()),
-            ("mae_ratio", summary.mae_ratio.to_string()),
+            ("mae_ratio", optional(summary.mae_ratio)),
             ("mse", summary.mse.to_string()),
             ("r2_gene_mean", optional(summary.r2_gene_mean)),
             ("pcc_gene_mean", optional(summary.pcc_gene_mean)),
@@ -125,6 +130,6 @@ impl Evaluation {
             ["sample_id"].into_iter().chain(Figures::HEADER),
             samples,
         )?;
-        sealed::seal(dir, "evaluation", &["summary.tsv", "genes.tsv", "samples.tsv"], serde_json::json!(made))
+        sealed::seal(dir, "evaluation", &FILES[..3], serde_json::json!(made))
     }
 }

@@ -7,7 +7,7 @@ mod permutation;
 pub mod statistics;
 
 pub use agreement::{Agreement, Figures};
-pub use evaluation::{Evaluation, Summary};
+pub use evaluation::{Evaluation, FILES, Summary};
 pub use permutation::{PASSING_SHARE, Pairs, Permutation, permutation};
 
 /// An optional figure in a table: `NA` where it is not defined.

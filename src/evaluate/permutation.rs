@@ -13,6 +13,7 @@ use crate::device::Executor;
 use crate::device::recording::{Element, Epilogue, Layout, Recording, Step};
 use crate::error::Result;
 use crate::progress::{Event, Reporter};
+use crate::store::atomic;
 use crate::store::spool::Spool;
 
 /// A gene passes if a smaller share than this of the other genes is above it.
@@ -40,6 +41,18 @@ impl Pairs {
     /// [`crate::Error::Io`] where the system's temporary directory cannot be written to.
     pub fn new(genes: usize) -> Result<Pairs> {
         Ok(Pairs { measured: Spool::temporary(genes), inferred: Spool::temporary(genes), genes, samples: 0 })
+    }
+
+    /// Refuses to begin where the system's temporary directory has too little room for so many samples.
+    ///
+    /// # Errors
+    /// As [`atomic::check_space`].
+    pub fn expect(&self, samples: usize) -> Result<()> {
+        let values = (self.genes as u64).saturating_mul(samples as u64);
+        atomic::check_space(
+            &std::env::temp_dir().join("measured and inferred values"),
+            values.saturating_mul(8),
+        )
     }
 
     /// Adds one sample: measured and inferred values by gene.

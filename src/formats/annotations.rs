@@ -4,6 +4,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use rayon::prelude::*;
+
 use super::fields::Words;
 use super::header::Head;
 use super::known::{
@@ -66,22 +68,35 @@ pub(super) struct Roles {
 struct Probe<'a> {
     names: Vec<&'a str>,
     rows: &'a [Words],
+    /// Of each column whether it holds words.
+    text: Vec<bool>,
 }
 
-impl Probe<'_> {
+impl<'a> Probe<'a> {
+    fn new(names: Vec<&'a str>, rows: &'a [Words]) -> Probe<'a> {
+        let mut probe = Probe { names, rows, text: Vec::new() };
+        probe.text = (0..probe.names.len()).into_par_iter().map(|column| probe.holds_words(column)).collect();
+        probe
+    }
+
     fn fields(&self, column: usize) -> impl Iterator<Item = &str> {
         self.rows.iter().filter_map(move |row| row.get(column)).map(String::as_str)
     }
 
     /// Whether most of the fields that hold anything are no numbers, however numbers are written. One word alone may be a slip,
     /// unless the column is known to hold words.
-    fn is_text(&self, column: usize) -> bool {
+    fn holds_words(&self, column: usize) -> bool {
         let (mut held, mut words) = (0, 0);
         for field in self.fields(column).filter(|field| !missing(field.as_bytes())) {
             held += 1;
             words += usize::from(number(field.as_bytes()).is_none() && !with_commas(field));
         }
         words * 2 > held && (words > 1 || is_about(self.names[column]))
+    }
+
+    /// Whether a column holds words.
+    fn is_text(&self, column: usize) -> bool {
+        self.text[column]
     }
 
     /// Whether the fields count the rows, from 0 or from 1.
@@ -132,6 +147,7 @@ impl Probe<'_> {
 /// What is said of columns that are known by their names.
 pub(super) const BY_NAME: &str =
     "kept to describe the rows, by their names (--value-columns reads them as values)";
+pub(super) const OF_WORDS: &str = "of words, kept to describe the rows";
 pub(super) const COUNTS_NO_GENE: &str = "left out because they count reads of no gene";
 pub(super) const NO_EXPRESSION: &str =
     "left out because they say how sure a value is, by their names (--value-columns reads them as values)";
@@ -150,7 +166,7 @@ impl Roles {
     pub fn decide(path: &Path, head: &Head, told: &Told) -> Result<Roles> {
         let names: Vec<&str> =
             std::iter::once(&head.corner).chain(&head.columns).map(String::as_str).collect();
-        let probe = Probe { names, rows: &head.rows };
+        let probe = Probe::new(names, &head.rows);
         check_names(path, &probe.names, told)?;
         let Some(id) = probe.id(told) else {
             let message =
@@ -228,7 +244,7 @@ impl Roles {
             .map(|c| probe.names[*c])
             .filter(|n| !parts[0].0.contains(n) && !is_told(n))
             .collect();
-        let words = (&words[..], "of words, kept to describe the rows");
+        let words = (&words[..], OF_WORDS);
         self.notes.extend([&words].into_iter().chain(parts).filter_map(|(names, what)| said(names, what)));
     }
 

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::annotations::{BY_NAME, COUNTS_NO_GENE, NO_EXPRESSION, Told, check_names, said};
+use super::annotations::{BY_NAME, COUNTS_NO_GENE, NO_EXPRESSION, OF_WORDS, Told, check_names, said};
 use super::known::{is_about, is_counter, is_quality};
 use super::{Blocks, MatrixFile, Orientation, Picking, ReadSettings, index};
 use crate::error::{Error, Result};
@@ -103,7 +103,14 @@ pub(super) fn file(
             Table::numbered("sample_id", "sample", rows)
         }
     };
-    for column in texts.into_iter().filter(|c| Some(*c) != id) {
+    let words: Vec<usize> = texts.into_iter().filter(|c| Some(*c) != id).collect();
+    if let Some(id) = id.filter(|_| !words.is_empty()) {
+        notes.push(format!("{}: the rows are named by column {:?}", path.display(), name(id)));
+    }
+    let untold: Vec<&str> =
+        words.iter().filter(|c| !is(&told.annotation_columns, **c)).map(|c| name(*c)).collect();
+    warnings.extend(said(&untold, OF_WORDS).map(|note| format!("{}: {note}", path.display())));
+    for column in words {
         let fields = reader.texts(column)?;
         named.columns.push((name(column).to_string(), fields));
     }

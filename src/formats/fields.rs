@@ -1,8 +1,9 @@
 //! The fields of one line of delimited text: names, then numbers read where they stand. Only a line with quotes
 //! beyond its first field goes through the CSV parser.
 
+use super::fours;
 use super::lines::memchr;
-use super::numbers::{Ends, number, number_at, with_commas};
+use super::numbers::{number, with_commas};
 use super::quoting::{Misfit, Order, ranges, unquote};
 
 /// How the lines of a table of numbers are made.
@@ -78,10 +79,11 @@ impl Layout {
         if let Some((name, rest)) = quoted_name(line, self.delimiter) {
             return self.parse_plain(rest, Some(name), out);
         }
-        if memchr(b'"', line).is_some() {
-            self.parse_quoted(line, out)
-        } else {
-            self.parse_plain(line, None, out)
+        // Nothing with a quote in it is a number, so lines are not searched for quotes before they are read.
+        match self.parse_plain(line, None, out) {
+            Ok(words) if !words.iter().any(|word| word.contains('"')) => Ok(words),
+            _ if memchr(b'"', line).is_some() => self.parse_quoted(line, out),
+            other => other,
         }
     }
 
@@ -183,19 +185,15 @@ impl Layout {
             words.push(word.trim().to_string());
             at += end + 1;
         }
-        let mut ends = Ends::new(delimiter, line, at);
-        for (column, value) in out.iter_mut().enumerate() {
-            let end = ends.next().ok_or_else(ragged)?;
-            *value = number_at(line, at, end).ok_or_else(|| {
-                // A row of the wrong length is the better message.
-                let fields = ragged();
-                match fields == RowError::Ragged(words.len() + self.columns.len()) {
-                    true => RowError::Word(column, String::from_utf8_lossy(&line[at..end]).into_owned()),
-                    false => fields,
-                }
-            })?;
-            at = end + 1;
-        }
+        at = fours::read(line, delimiter, at, out).map_err(|(column, field)| {
+            // A row of the wrong length is the better message.
+            let fields = ragged();
+            let fit = fields == RowError::Ragged(words.len() + self.columns.len());
+            match field.filter(|_| fit) {
+                Some(field) => RowError::Word(column, String::from_utf8_lossy(&line[field]).into_owned()),
+                None => fields,
+            }
+        })?;
         let rest = &line[at - 1..];
         match rest.is_empty() || self.trailing && rest.iter().all(|b| *b == delimiter || *b == b' ') {
             true => Ok(words),

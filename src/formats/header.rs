@@ -348,6 +348,9 @@ const CORNERS: [&str; 38] = [
 fn verdict(names: &Words, rows: &[Words]) -> Verdict {
     let rows: Vec<&Words> = rows.iter().filter(|row| row.len() == names.len()).collect();
     let is_number = |field: &String| number(field.as_bytes()).is_some();
+    if !names.iter().skip(1).any(is_number) {
+        return Verdict::Header;
+    }
     let numeric = |c: &usize| rows.iter().filter(|row| is_number(&row[*c])).count() * 2 > rows.len();
     let columns: Vec<usize> = (1..names.len()).filter(numeric).collect();
     let above: Vec<f32> = columns.iter().filter_map(|c| number(names[*c].as_bytes())).collect();

@@ -9,6 +9,8 @@ mod cut;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use super::missing::{Tally, refused};
 use super::orientation::{self, Rows, Verdict};
 use super::parts::{Part, Parts};
@@ -20,8 +22,9 @@ use crate::device::recording::Element;
 use crate::error::{Error, Result};
 use crate::genes::{Labels, Table, shown};
 use crate::progress::{Event, Reporter};
+use crate::store::atomic::{Kind, Place};
 use crate::store::spool::Spool;
-use crate::store::{InputFile, Origin, Store, StoreWriter, atomic};
+use crate::store::{InputFile, Origin, Store, StoreWriter};
 
 /// How to import.
 #[derive(Debug, Clone)]
@@ -85,8 +88,7 @@ pub fn import(inputs: &[PathBuf], out: &Path, settings: &ImportSettings, report:
     if settings.read.memory < LEAST_MEMORY {
         return Err(Error::Usage(format!("--memory: at least {} MiB are needed", LEAST_MEMORY >> 20)));
     }
-    atomic::check_free(out, settings.force)?;
-    atomic::sweep(out, "tmp");
+    let _ours = Place::new(out, Kind::Store, settings.force)?;
     let mut held = Held::default();
     let inputs = inputs.iter().map(|input| held.path(input, out)).collect::<Result<Vec<_>>>()?;
     let settings = held.settings(settings, out)?;
@@ -190,7 +192,7 @@ fn warn_constant(genes: &Table, spread: &Spread, report: Reporter) {
 /// without a word.
 fn warn_unlikely(table: &Table, what: &str, told: &[String], report: Reporter) {
     let unlikely = |id: &&String| known::is_unlikely(id) && !told.contains(id);
-    let found: Vec<String> = table.ids.iter().filter(unlikely).map(|id| format!("{id:?}")).collect();
+    let found: Vec<String> = table.ids.par_iter().filter(unlikely).map(|id| format!("{id:?}")).collect();
     if let Some(first) = found.first() {
         report(Event::Warning(format!(
             "{} of the {what} have names that descriptions and sums have, such as {first}; if they are none, leave them out with \
@@ -290,8 +292,11 @@ impl Import<'_> {
         let sliced = told_rows.is_some();
         let (mut decision, mut agreed) = (told_rows, false);
         let mut spool: Option<Spool> = None;
-        while file.blocks.next(&mut ids, spool.as_mut().map_or(&mut values, Spool::tail))? {
-            tally.mark(spool.as_mut().map_or(&mut values, Spool::fresh), file.sentinel);
+        while file.blocks.next(&mut ids, &mut values)? {
+            match file.blocks.all_finite() && file.sentinel.is_none() {
+                true => tally.pass(values.len() / file.columns.len()),
+                false => tally.mark(&mut values, file.sentinel),
+            }
             if decision.is_none() {
                 let known = file.rows.as_ref().map_or(ids.as_slice(), |table| &table.ids);
                 decision = orientation::decide(&file, known, told);
@@ -310,10 +315,7 @@ impl Import<'_> {
                 }
                 self.push(&mut values)?;
             } else {
-                match &mut spool {
-                    Some(spool) => spool.keep()?,
-                    none => none.insert(self.spool(file.columns.len())).push(&values)?,
-                }
+                spool.get_or_insert_with(|| self.spool(file.columns.len())).take(&mut values)?;
             }
             values.clear();
             let done = (file.blocks.done() * megabytes as f64) as u64;
@@ -383,7 +385,7 @@ impl Import<'_> {
         let waiting = &self.parts.waiting;
         let held: usize = waiting.iter().map(|part| part.spool.held()).sum();
         let free = (self.settings.read.memory / 2).saturating_sub(held);
-        Spool::create(self.out, waiting.len(), columns, free)
+        Spool::create(self.out, columns, free)
     }
 
     /// Refuses sample ids that occur in two files, or makes them unique.

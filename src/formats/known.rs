@@ -79,7 +79,8 @@ const SUMMARIES: [&str; 8] = ["total", "totals", "grandtotal", "sum", "mean", "m
 
 /// Whether a row or column of this name is hardly a gene or a sample, though it may hold numbers.
 pub(super) fn is_unlikely(name: &str) -> bool {
-    is_about(name) || SUMMARIES.contains(&plain(name).as_str())
+    let name = plain(name);
+    ABOUT.contains(name.as_str()) || SUMMARIES.contains(&name.as_str())
 }
 
 /// Whether a row or column of this name counts reads that belong to no gene.
@@ -89,7 +90,14 @@ pub(super) fn is_counter(name: &str) -> bool {
 
 /// A header without what its writers differ in.
 pub(super) fn plain(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    if !name.is_ascii() {
+        return name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    }
+    // Most names, and a file may have many.
+    let mut plain = String::with_capacity(name.len());
+    let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
+    plain.extend(letters.map(|b| char::from(b.to_ascii_lowercase())));
+    plain
 }
 
 /// Whether a header is what programs write above row numbers, or nothing.

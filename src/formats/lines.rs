@@ -2,6 +2,7 @@
 //! its own reads and unpacks ahead.
 
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,12 +12,21 @@ use super::digest::Digest;
 use super::{ReadSettings, compressed, encoding};
 use crate::error::{Error, Result};
 
-/// Share of the memory that a piece of text takes: two wait, one is being read, one or two are worked on, and the
-/// numbers in them take as much again.
+/// Share of the memory that a piece of text takes: some wait, one is being read, and of those that are worked on the numbers
+/// take twice as much again.
 const PIECES: usize = 64;
 
+/// Pieces that wait: enough to go on with the checksum while the top of the file is looked at.
+const AHEAD: usize = 5;
+
+/// Share of the memory that all pieces together take which are worked on at once.
+const AT_ONCE: usize = 16;
+
 /// The largest piece; larger ones gain nothing.
-const PIECE: usize = 2 << 20;
+const PIECE: usize = 1 << 20;
+
+/// Bytes that are taken from the file at a time: they stay in the cache until they are summed up.
+const SIP: usize = 1 << 18;
 
 /// A longer line than this is no line of a matrix.
 const LONGEST_LINE: usize = 256 << 20;
@@ -29,6 +39,8 @@ pub(super) struct Lines {
     text: Vec<u8>,
     at: usize,
     longest: usize,
+    /// Bytes that may be worked on at once.
+    at_once: usize,
     /// Lines handed out one at a time.
     number: usize,
     consumed: Arc<AtomicU64>,
@@ -54,29 +66,35 @@ impl Lines {
             if over {
                 return None;
             }
-            // A piece begins with the line that the one before it did not end, and ends with a whole line.
+            // A piece begins with the line that the one before it did not end, and ends with a whole line. What an old piece
+            // held stays until it is overwritten, so that nothing is zeroed.
             let mut piece = unused.try_recv().unwrap_or_default();
-            piece.clear();
-            piece.append(&mut rest);
+            let mut filled = rest.len();
+            grow(&mut piece, filled + size);
+            piece[..filled].copy_from_slice(&rest);
+            rest.clear();
             loop {
-                let before = piece.len();
-                piece.reserve(size);
-                let result = input.by_ref().take(size as u64).read_to_end(&mut piece);
-                over = result.is_err() || piece.len() < before + size;
-                let end = memchr::memrchr(b'\n', &piece[before..]);
+                let before = filled;
+                let result = fill(&mut input, &mut piece, &mut filled, size);
+                over = result.is_err() || filled < before + size;
+                let end = memchr::memrchr(b'\n', &piece[before..filled]);
                 match end {
-                    Some(end) if !over => rest = piece.split_off(before + end + 1),
-                    None if !over && piece.len() <= longest => continue,
+                    Some(end) if !over => {
+                        rest.extend_from_slice(&piece[before + end + 1..filled]);
+                        filled = before + end + 1;
+                    }
+                    None if !over && filled <= longest => continue,
                     _ => {}
                 }
-                return Some(result.map(|_| piece));
+                piece.truncate(filled);
+                return Some(result.map(|()| piece));
             }
         });
         let pieces: Box<dyn Iterator<Item = _> + Send> = if bytes < 1 << 16 {
             Box::new(pieces) // not worth a thread
         } else {
             // The thread ends with the file, with an error, or when nobody listens any more.
-            let (send, receive) = sync_channel(2);
+            let (send, receive) = sync_channel(AHEAD);
             std::thread::spawn(move || while pieces.next().is_some_and(|piece| send.send(piece).is_ok()) {});
             Box::new(receive.into_iter())
         };
@@ -86,6 +104,7 @@ impl Lines {
             text: Vec::new(),
             at: 0,
             longest,
+            at_once: settings.memory / AT_ONCE,
             number: 0,
             consumed,
             bytes,
@@ -156,6 +175,11 @@ impl Lines {
         }
     }
 
+    /// How many bytes may be worked on at once.
+    pub fn at_once(&self) -> usize {
+        self.at_once
+    }
+
     /// The next whole lines, the last one of the file perhaps without its line break.
     pub fn block(&mut self) -> Result<Option<Vec<u8>>> {
         if self.at == self.text.len() && !self.more()? {
@@ -197,6 +221,29 @@ impl Lines {
     }
 }
 
+/// Makes a piece at least so long.
+fn grow(piece: &mut Vec<u8>, length: usize) {
+    if piece.len() < length {
+        piece.resize(length, 0);
+    }
+}
+
+/// Reads `size` bytes behind those that are `filled`, fewer at the end of the file.
+fn fill(input: &mut dyn Read, piece: &mut Vec<u8>, filled: &mut usize, size: usize) -> std::io::Result<()> {
+    let end = *filled + size;
+    grow(piece, end);
+    while *filled < end {
+        let sip = end.min(*filled + SIP);
+        match input.read(&mut piece[*filled..sip]) {
+            Ok(0) => break,
+            Ok(n) => *filled += n,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// Where `byte` first stands.
 pub(super) fn memchr(byte: u8, text: &[u8]) -> Option<usize> {
     memchr::memchr(byte, text)
@@ -208,10 +255,15 @@ pub(super) fn trim_line(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// The number of the line, from 1, that `line` is in its block `text`.
-pub(super) fn number_in(text: &[u8], line: &[u8]) -> usize {
-    let before = (line.as_ptr() as usize).saturating_sub(text.as_ptr() as usize).min(text.len());
-    memchr::memchr_iter(b'\n', &text[..before]).count() + 1
+/// Where `line` is in its block `text`.
+pub(super) fn place_in(text: &[u8], line: &[u8]) -> Range<usize> {
+    let start = (line.as_ptr() as usize).saturating_sub(text.as_ptr() as usize).min(text.len());
+    start..start + line.len()
+}
+
+/// The number of the line, from 1, that begins at `start` of its block `text`.
+pub(super) fn number_of(text: &[u8], start: usize) -> usize {
+    memchr::memchr_iter(b'\n', &text[..start]).count() + 1
 }
 
 /// The lines of a block that are not blank.

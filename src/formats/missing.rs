@@ -58,6 +58,11 @@ impl Tally {
         Tally { columns: vec![0; columns], ..Tally::default() }
     }
 
+    /// Takes `rows` rows of which it is known that nothing is missing.
+    pub fn pass(&mut self, rows: usize) {
+        self.rows.resize(self.rows.len() + rows, 0);
+    }
+
     /// Counts the missing values of the next rows and turns every one of them into NaN.
     pub fn mark(&mut self, values: &mut [f32], sentinel: Option<f32>) {
         let sentinel = sentinel.unwrap_or(f32::NAN); // NaN equals nothing
@@ -127,10 +132,11 @@ mod tests {
         let mut tally = Tally::new(3);
         let mut values = [1.0, 2.0, 3.0, f32::INFINITY, 5.0, -666.0];
         tally.mark(&mut values, Some(-666.0));
+        tally.pass(2);
         tally.mark(&mut [f32::NAN, 0.0, -666.0], None);
         assert!(values[3].is_nan() && values[5].is_nan());
         assert_eq!((tally.count, tally.first), (3, Some((1, 0))));
-        assert_eq!((tally.rows, tally.columns), (vec![0, 2, 1], vec![2, 0, 1]));
+        assert_eq!((tally.rows, tally.columns), (vec![0, 2, 0, 0, 1], vec![2, 0, 1]));
     }
 
     #[test]

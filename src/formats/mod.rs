@@ -9,12 +9,14 @@ mod archs4;
 mod arrow;
 mod columns;
 pub(crate) mod compressed;
+mod crew;
 mod digest;
 mod encoding;
 mod evidence;
 mod export;
 mod fields;
 mod flat;
+mod fours;
 mod gct;
 mod gctx;
 mod h5ad;
@@ -61,6 +63,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::genes::Table;
+use crate::memory::Need;
+use crate::visible;
 pub use annotations::Told;
 pub use export::export;
 pub use import::{ImportSettings, import};
@@ -195,6 +199,16 @@ const PACKED: [&str; 3] = [".gz", ".bz2", ".zst"];
 /// A matrix that comes without names may have so many empty columns; more of them need values to be believed.
 const FREE_NAMES: usize = 1 << 16;
 
+/// What a name takes: the text, twice while files are joined, and its place in indices.
+const NAME: usize = 320;
+
+/// Refuses a matrix so large that names for its rows and columns would not fit in memory, whatever it was packed to.
+fn room_for_names(path: &Path, rows: usize, columns: usize) -> Result<()> {
+    let work = format!("{}: a matrix of {rows} × {columns}", visible::line(&path.display().to_string()));
+    let need = Need::new().with("names of its rows and columns", &[rows.saturating_add(columns), NAME]);
+    need.check(&work, "check the file; if it is what you want, this machine is too small for it")
+}
+
 /// Header of names that a reader made up for one side of a file that has none there.
 const MADE_UP: &str = "made up";
 
@@ -317,6 +331,11 @@ pub trait Blocks {
 
     /// Share of the file that is read, 0 to 1.
     fn done(&self) -> f64;
+
+    /// Whether all values of the last block are known to be finite, so that nobody has to look for missing ones.
+    fn all_finite(&self) -> bool {
+        false
+    }
 
     /// Before the first block: hands out only these rows and columns from now on (ascending places; all where `None`), if
     /// the reader can do so at less cost than by reading everything.

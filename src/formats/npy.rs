@@ -31,6 +31,7 @@ pub(super) fn file_of(format: &str, array: Array, settings: &ReadSettings) -> Re
     if samples == 0 || genes == 0 {
         return Err(Error::input(&array.path, format!("the matrix is empty: {samples} × {genes}")));
     }
+    super::room_for_names(&array.path, samples, genes)?;
     let tables = (Table::numbered("sample_id", "sample", samples), Table::numbered("gene_id", "gene", genes));
     let transposed = array.header.fortran;
     let (rows, columns) = if transposed { (tables.1, tables.0) } else { tables };

@@ -96,6 +96,7 @@ fn open_sparse(path: &Path, zip: &Zip, settings: &ReadSettings) -> Result<Matrix
     if !sorted || ends.first() != Some(&0) || ends.last() != Some(&(data.len() as i64)) {
         return refuse("the row pointers (indptr) do not count up to the number of values".into());
     }
+    super::room_for_names(path, rows, columns)?;
     let tables = (Table::numbered("sample_id", "sample", rows), Table::numbered("gene_id", "gene", columns));
     let (rows, columns) = if by_rows { tables } else { (tables.1, tables.0) };
     let step = (settings.memory / 16 / size_of::<f32>() / width.max(1)).clamp(1, n.max(1));

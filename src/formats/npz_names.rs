@@ -51,6 +51,12 @@ pub(super) fn add(path: &Path, zip: &Zip, own: &str, mut file: MatrixFile) -> Re
     for member in &zip.members {
         let name = member.name.trim_end_matches(".npy");
         let Some(side) = side(name).filter(|_| name != own && !NOT_NAMES.contains(&name)) else { continue };
+        // What fits neither side is not worth unpacking, whatever it was packed to.
+        let (length, sides) = (length(path, zip, member)?, sides(&file));
+        if length != sides.0 && length != sides.1 {
+            file.warnings.push(misfit(path, name, length, sides));
+            continue;
+        }
         match texts(path, zip, member)? {
             Some(ids) => all.push(Names { name: name.to_string(), side, ids }),
             None => unread.push(name),
@@ -63,6 +69,26 @@ pub(super) fn add(path: &Path, zip: &Zip, own: &str, mut file: MatrixFile) -> Re
         ));
     }
     Ok(if all.is_empty() { file } else { place(path, all, file) })
+}
+
+/// Rows and columns, as they lie in the array.
+fn sides(file: &MatrixFile) -> (usize, usize) {
+    let table = file.rows.as_ref().map_or(0, Table::len);
+    if file.transposed { (file.columns.len(), table) } else { (table, file.columns.len()) }
+}
+
+fn misfit(path: &Path, name: &str, length: usize, (n, m): (usize, usize)) -> String {
+    let path = path.display();
+    format!(
+        "{path}: {name} has {length} names, which fit neither side of {n} × {m} as it should; it is not used"
+    )
+}
+
+/// How many elements an array has.
+fn length(path: &Path, zip: &Zip, member: &Member) -> Result<usize> {
+    let called = format!("{}, {}", path.display(), member.name);
+    let header = npy::parse(&mut zip.read(member)?).map_err(|e| Error::input(&called, e))?;
+    Ok(header.shape.iter().fold(1, |n: usize, length| n.saturating_mul(*length)))
 }
 
 /// Puts the names where they fit, and tells the orientation where they tell it.
@@ -88,11 +114,7 @@ fn place(path: &Path, all: Vec<Names>, mut file: MatrixFile) -> MatrixFile {
         match (first, names.ids.len()) {
             (true, length) if length == n => by_row.push(names),
             (false, length) if length == m => by_column.push(names),
-            (_, length) => file.warnings.push(format!(
-                "{}: {} has {length} names, which fit neither side of {n} × {m} as it should; it is not used",
-                path.display(),
-                names.name
-            )),
+            (_, length) => file.warnings.push(misfit(path, &names.name, length, (n, m))),
         }
     }
     let used: Vec<&str> = by_row.iter().chain(&by_column).map(|names| names.name.as_str()).collect();
@@ -135,7 +157,7 @@ fn texts(path: &Path, zip: &Zip, member: &Member) -> Result<Option<Vec<String>>>
     let mut input = zip.read(member)?;
     let called = format!("{}, {}", path.display(), member.name);
     let header = npy::parse(&mut input).map_err(|e| Error::input(&called, e))?;
-    let n: usize = header.shape.iter().product();
+    let n = header.shape.iter().fold(1, |n: usize, length| n.saturating_mul(*length));
     if member.bytes > MOST || header.shape.iter().filter(|length| **length != 1).count() > 1 {
         return Ok(None);
     }

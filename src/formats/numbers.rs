@@ -19,8 +19,12 @@ pub(super) fn missing(field: &[u8]) -> bool {
 }
 
 /// A number, with spaces around it, a leading plus, or one of the spellings of a missing value (NaN).
+#[inline(never)]
 pub(super) fn number(field: &[u8]) -> Option<f32> {
     let field = field.trim_ascii();
+    if let Some((x, _)) = decimal(field).filter(|(_, length)| *length == field.len()) {
+        return Some(x);
+    }
     if missing(field) {
         return Some(f32::NAN);
     }
@@ -33,6 +37,7 @@ const EACH: u64 = 0x0101_0101_0101_0101;
 
 /// The ends of a line's fields: before each delimiter, and at the end of the line. They are looked for in 64 bytes together,
 /// so that a number need not wait until it is known where the one before it ends.
+#[derive(Clone)]
 pub(super) struct Ends<'a> {
     delimiter: u8,
     line: &'a [u8],
@@ -122,13 +127,7 @@ fn places_plain(bytes: &[u8; 64], wanted: u8) -> u64 {
 /// The number that is the field `start..end` of a line, or NaN for a missing one.
 #[inline(always)]
 pub(super) fn number_at(line: &[u8], start: usize, end: usize) -> Option<f32> {
-    short(line, start, end).or_else(|| long(&line[start..end]))
-}
-
-/// As [`number`], by the shorter way where it leads to the end.
-#[inline(never)]
-fn long(field: &[u8]) -> Option<f32> {
-    decimal(field).filter(|(_, length)| *length == field.len()).map(|(x, _)| x).or_else(|| number(field))
+    short(line, start, end).or_else(|| number(&line[start..end]))
 }
 
 /// A number of at most eight characters without exponent, such as `-12.34567`, that has eight before its end: they are looked

@@ -196,7 +196,9 @@ impl Parts {
                 part.tally.count == 0 && own.len() == width && own.iter().enumerate().all(|(a, b)| a == *b);
             let (n, wanting) = (part.n_samples, part.missing_by_sample().to_vec());
             let bytes = if part.spool.in_memory() { CACHED } else { settings.read.memory / 8 };
-            let step = (bytes / size_of::<f32>() / width).max(1);
+            // Whole cache lines of the rows that are turned.
+            let most = bytes / size_of::<f32>() / width;
+            let step = if most > LINE { most - most % LINE } else { most.max(1) };
             let read =
                 |samples: Range<usize>, out: &mut Vec<f32>| part.samples(samples.start, samples.end, out);
             ahead(n, step, read, |range, values| {
@@ -221,6 +223,9 @@ impl Parts {
                 push(before, &samples, &mut block)
             })?;
             seen += n;
+            if part.spool.in_memory() {
+                rayon::spawn(move || drop(part)); // giving memory back takes time, too
+            }
         }
         Ok(())
     }
@@ -228,7 +233,10 @@ impl Parts {
 
 /// Bytes of samples that are turned at a time where the spool is in memory: they stay in the cache until they are written.
 /// From a file longer pieces are read.
-const CACHED: usize = 4 << 20;
+const CACHED: usize = 2 << 20;
+
+/// Values of a cache line.
+const LINE: usize = 16;
 
 /// Works on `n` samples, `step` at a time, and reads the next ones meanwhile.
 fn ahead(

@@ -4,13 +4,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::ImportSettings;
 use crate::error::{Error, Result};
 use crate::progress::Event;
 use crate::store::Origin;
-use crate::store::atomic::Temporary;
+use crate::store::atomic::{NEW, Temporary};
 
 /// The copies of inputs that can be read once only; they are removed when this is dropped.
 #[derive(Default)]
@@ -23,9 +22,6 @@ struct Copied {
     called: String,
     file: Temporary,
 }
-
-/// Tells the copies of one process apart.
-static COPIES: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether `path` is standard input, called as many programs call it.
 fn is_standard_input(path: &Path) -> bool {
@@ -55,10 +51,9 @@ impl Held {
                 "is given twice, but can be read once only; save it in a file first",
             ));
         }
-        let number = COPIES.fetch_add(1, Ordering::Relaxed);
         let ending =
             input.extension().map_or(String::new(), |ending| format!(".{}", ending.to_string_lossy()));
-        let file = Temporary::numbered(out, "tmp", &format!("pipe{number}{ending}"));
+        let file = Temporary::beside(out, NEW, &ending)?;
         copy(input, file.path(), out)?;
         let path = file.path().to_path_buf();
         self.copies.push(Copied { called, file });

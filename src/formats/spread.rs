@@ -1,6 +1,11 @@
 //! Smallest and largest value of every gene of a store, as it is written.
 
+use std::ops::Range;
+
 use crate::device::cpu::vectorized;
+
+/// Genes that are looked at in all samples before the next ones: their extremes stay in the nearest cache.
+const TOGETHER: usize = 1024;
 
 /// Two lists, so that they are kept with the widest vectors.
 #[derive(Debug, Default)]
@@ -21,12 +26,19 @@ impl Spread {
 
     /// Takes samples; NaN in them becomes zero.
     pub fn take(&mut self, samples: &mut [f32]) {
-        vectorized(|| samples.chunks_exact_mut(self.min.len()).for_each(|sample| self.take_one(sample)));
+        let genes = self.genes();
+        for first in (0..genes).step_by(TOGETHER) {
+            let these = first..genes.min(first + TOGETHER);
+            vectorized(|| {
+                samples.chunks_exact_mut(genes).for_each(|sample| self.take_some(these.clone(), sample));
+            });
+        }
     }
 
     #[inline(always)]
-    fn take_one(&mut self, sample: &mut [f32]) {
-        for ((x, min), max) in sample.iter_mut().zip(&mut self.min).zip(&mut self.max) {
+    fn take_some(&mut self, genes: Range<usize>, sample: &mut [f32]) {
+        let (min, max) = (&mut self.min[genes.clone()], &mut self.max[genes.clone()]);
+        for ((x, min), max) in sample[genes].iter_mut().zip(min).zip(max) {
             *x = if x.is_nan() { 0.0 } else { *x };
             // Not `f32::min`, which looks for NaN.
             *min = if *x < *min { *x } else { *min };
@@ -46,7 +58,7 @@ mod tests {
 
     #[test]
     fn genes_of_one_value_are_found() {
-        for genes in [1, 2, 9, 65] {
+        for genes in [1, 2, 9, 65, TOGETHER - 1, 2 * TOGETHER + 1] {
             let mut spread = Spread::new(genes);
             // Gene 0 has one value, gene 1 NaN and zero, the others grow or shrink.
             let value = |sample: usize, gene: usize| match gene {

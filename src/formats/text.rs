@@ -3,14 +3,14 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-
-use rayon::prelude::*;
+use std::sync::Arc;
 
 use super::annotations::{Roles, listed};
-use super::fields::{Layout, RowError, Words};
+use super::crew::{Block, Crew};
+use super::fields::{Layout, RowError};
 use super::header::{Head, is_blank};
 use super::known::{is_counter, sample_name};
-use super::lines::{Lines, filled_of_all, number_in};
+use super::lines::{Lines, filled_of_all, number_of, place_in};
 use super::quoting::Order;
 use super::{Blocks, MatrixFile, Picking, ReadSettings};
 use crate::error::{Error, Result};
@@ -75,11 +75,11 @@ pub(super) enum Ending {
 /// Rows of numbers below a header, whatever the header was.
 pub(super) struct TextBlocks {
     lines: Lines,
-    layout: Layout,
+    layout: Arc<Layout>,
     ending: Ending,
-    /// Rows read so far.
+    /// Rows sent to be read so far.
     row: usize,
-    /// Lines read so far.
+    /// Lines of the file before the next block.
     line: usize,
     /// Of every row the words between its name and its numbers.
     words: Vec<Vec<String>>,
@@ -91,10 +91,13 @@ pub(super) struct TextBlocks {
     dropped: usize,
     /// Names of counters that were left out.
     counters: Vec<String>,
-    /// Rows (of those that are handed out) and columns that are wanted, ascending, where not all are.
+    /// Rows (of those that are handed out) that are wanted, ascending, where not all are.
     some_rows: Option<Vec<usize>>,
-    some_columns: Option<Vec<usize>>,
+    /// Whether no further block follows.
     over: bool,
+    crew: Crew,
+    /// Whether all numbers of the last block are finite.
+    finite: bool,
 }
 
 impl TextBlocks {
@@ -102,6 +105,8 @@ impl TextBlocks {
         let words = vec![Vec::new(); layout.skip];
         let (headers, unwanted, counters) = (Vec::new(), HashMap::new(), Vec::new());
         let line = lines.number();
+        let layout = Arc::new(layout);
+        let crew = Crew::new(layout.clone(), lines.at_once());
         TextBlocks {
             lines,
             layout,
@@ -114,8 +119,9 @@ impl TextBlocks {
             dropped: 0,
             counters,
             some_rows: None,
-            some_columns: None,
             over: false,
+            crew,
+            finite: false,
         }
     }
 
@@ -124,7 +130,6 @@ impl TextBlocks {
         TextBlocks { headers, ..self }
     }
 
-    /// Leaves out the rows of these names.
     /// The same without the rows of these names.
     pub fn leaving_out(self, names: &[String]) -> TextBlocks {
         TextBlocks { unwanted: names.iter().map(|name| (name.clone(), false)).collect(), ..self }
@@ -149,30 +154,12 @@ impl TextBlocks {
         counter
     }
 
-    /// Columns that are handed out.
-    fn width(&self) -> usize {
-        self.some_columns.as_ref().map_or(self.layout.columns.len(), Vec::len)
-    }
-
     /// Which of the next `n` rows are wanted, from 0, where not all are.
     fn wanted(&self, n: usize) -> Option<Vec<usize>> {
         let rows = self.some_rows.as_ref()?;
         let first = rows.partition_point(|row| *row < self.row);
         let here = rows[first..].iter().take_while(|row| **row < self.row + n);
         Some(here.map(|row| row - self.row).collect())
-    }
-
-    /// The words of lines, and the numbers into `out`.
-    fn parse(&self, lines: &[&[u8]], out: &mut [f32]) -> Vec<std::result::Result<Words, RowError>> {
-        let (layout, n) = (&self.layout, self.width());
-        match self.some_columns.as_deref() {
-            Some([]) => lines.par_iter().map(|line| layout.parse_some(line, &[], &mut [])).collect(),
-            Some(some) => {
-                let lines = out.par_chunks_mut(n).zip(lines);
-                lines.map(|(out, line)| layout.parse_some(line, some, out)).collect()
-            }
-            None => out.par_chunks_mut(n).zip(lines).map(|(out, line)| layout.parse(line, out)).collect(),
-        }
     }
 
     /// The file, its columns named by the layout.
@@ -182,33 +169,9 @@ impl TextBlocks {
         MatrixFile { corner, digest, ..MatrixFile::new(format, columns, None, Box::new(self)) }
     }
 
-    /// The message about line `line` of the block `text`, its row `i`.
-    fn refused(&self, error: RowError, i: usize, line: &[u8], text: &[u8]) -> Error {
-        let id = self.layout.name(line).unwrap_or_default();
-        let message = error.message(self.row + i + 1, &id, &self.layout);
-        Error::input(self.lines.path(), format!("line {}, {message}", self.line + number_in(text, line)))
-    }
-
-    fn end(&mut self) -> Result<bool> {
-        self.over = true;
-        let message = match self.ending {
-            Ending::Rows(n) if n != self.row + self.dropped => {
-                format!("has {} rows where its header says {n}", self.row + self.dropped)
-            }
-            Ending::Marker(marker) => format!("ends before the line {marker}"),
-            _ => return Ok(false),
-        };
-        Err(Error::input(self.lines.path(), format!("{message}; is it truncated?")))
-    }
-}
-
-impl Blocks for TextBlocks {
-    fn next(&mut self, ids: &mut Vec<String>, values: &mut Vec<f32>) -> Result<bool> {
-        if self.over {
-            return Ok(false);
-        }
-        let Some(text) = self.lines.block()? else { return self.end() };
-        let (n, start) = (self.width(), values.len());
+    /// The next lines of the file with what is to be read of them; `None` at its end.
+    fn block(&mut self) -> Result<Option<Block>> {
+        let Some(text) = self.lines.block()? else { return Ok(None) };
         let (mut lines, breaks) = filled_of_all(&text);
         if let Ending::Marker(marker) = self.ending
             && let Some(at) = lines.iter().position(|line| line.starts_with(marker.as_bytes()))
@@ -217,28 +180,83 @@ impl Blocks for TextBlocks {
             self.over = true;
         }
         lines.retain(|line| !is_blank(line) && !self.leaves_out(line));
-        let all = lines.len();
+        let (all, before) = (lines.len(), (self.row, self.line));
         let places = self.wanted(all);
         if let Some(places) = &places {
             lines = places.iter().map(|place| lines[*place]).collect();
         }
-        values.resize(start + lines.len() * n, 0.0);
-        let parsed = self.parse(&lines, &mut values[start..]);
-        for (i, (row, line)) in parsed.into_iter().zip(&lines).enumerate() {
-            let place = places.as_ref().map_or(i, |places| places[i]);
-            let mut words = row.map_err(|error| self.refused(error, place, line, &text))?.into_iter();
+        self.row += all;
+        self.line += breaks;
+        let lines = lines.iter().map(|line| place_in(&text, line)).collect();
+        Ok(Some(Block { text, lines, places, before, values: Vec::new(), words: Vec::new(), finite: false }))
+    }
+
+    /// Sends as many blocks to be read as may wait.
+    fn send(&mut self) {
+        while !self.over && self.crew.is_free() {
+            match self.block() {
+                Ok(Some(block)) => self.crew.send(Ok(block)),
+                Ok(None) => match self.end() {
+                    Ok(()) => {}
+                    Err(error) => self.crew.send(Err(error)),
+                },
+                Err(error) => self.crew.send(Err(error)),
+            }
+        }
+    }
+
+    /// The message about the row `i` of a block.
+    fn refused(&self, error: RowError, i: usize, block: &Block) -> Error {
+        let line = block.lines[i].clone();
+        let id = self.layout.name(&block.text[line.clone()]).unwrap_or_default();
+        let (rows, lines) = block.before;
+        let row = rows + block.places.as_ref().map_or(i, |places| places[i]) + 1;
+        let message = error.message(row, &id, &self.layout);
+        let line = lines + number_of(&block.text, line.start);
+        Error::input(self.lines.path(), format!("line {line}, {message}"))
+    }
+
+    /// The end of the file.
+    fn end(&mut self) -> Result<()> {
+        self.over = true;
+        let message = match self.ending {
+            Ending::Rows(n) if n != self.row + self.dropped => {
+                format!("has {} rows where its header says {n}", self.row + self.dropped)
+            }
+            Ending::Marker(marker) => format!("ends before the line {marker}"),
+            _ => return Ok(()),
+        };
+        Err(Error::input(self.lines.path(), format!("{message}; is it truncated?")))
+    }
+}
+
+impl Blocks for TextBlocks {
+    fn next(&mut self, ids: &mut Vec<String>, values: &mut Vec<f32>) -> Result<bool> {
+        self.send();
+        let Some(block) = self.crew.receive() else { return Ok(false) };
+        let mut block = block?;
+        for (i, words) in std::mem::take(&mut block.words).into_iter().enumerate() {
+            let mut words = words.map_err(|error| self.refused(error, i, &block))?.into_iter();
             ids.extend(words.next());
             self.words.iter_mut().zip(words).for_each(|(column, word)| column.push(word));
         }
-        self.row += all;
-        self.line += breaks;
-        self.lines.take_back(text);
+        match values.is_empty() {
+            true => std::mem::swap(values, &mut block.values), // without a copy
+            false => values.extend_from_slice(&block.values),
+        }
+        self.finite = block.finite;
+        self.crew.take_back(block.values);
+        self.lines.take_back(block.text);
         Ok(true)
+    }
+
+    fn all_finite(&self) -> bool {
+        self.finite
     }
 
     fn pick(&mut self, rows: Option<&[usize]>, columns: Option<&[usize]>) -> Result<Picking> {
         self.some_rows = rows.map(<[usize]>::to_vec);
-        self.some_columns = columns.map(<[usize]>::to_vec);
+        self.crew.pick(columns);
         Ok(Picking::Passing)
     }
 

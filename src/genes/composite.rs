@@ -20,10 +20,7 @@ pub struct Parts {
 
 /// What most of these names tell, each by its parts; `None` where they are not of such a form.
 pub fn split(names: &[String]) -> Option<Vec<Parts>> {
-    let mut parts: Vec<Option<Parts>> = names.iter().map(|name| parts_of(name)).collect();
-    if parts.iter().flatten().count() * 10 < names.len() * 9 || names.is_empty() {
-        return None;
-    }
+    let mut parts = most(names)?;
     let told: Vec<&Parts> = parts.iter().flatten().collect();
     let numbered: Vec<&Parts> = told.iter().copied().filter(|parts| !parts.entrez.is_empty()).collect();
     if numbered.len() * 2 > told.len() {
@@ -37,6 +34,21 @@ pub fn split(names: &[String]) -> Option<Vec<Parts>> {
         return None;
     }
     Some(parts.into_iter().map(Option::unwrap_or_default).collect())
+}
+
+/// The parts of each name, if nine tenths of them have parts; where too many have none, the others are not looked at.
+fn most(names: &[String]) -> Option<Vec<Option<Parts>>> {
+    let mut without = 0;
+    let mut parts = Vec::with_capacity(names.len());
+    for name in names {
+        let here = parts_of(name);
+        without += usize::from(here.is_none());
+        if without * 10 > names.len() {
+            return None;
+        }
+        parts.push(here);
+    }
+    (!parts.is_empty()).then_some(parts)
 }
 
 /// For messages, the form of names that [`split`] takes apart.

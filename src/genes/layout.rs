@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use super::escapes::doubled;
 use crate::error::{Error, Result};
 
 /// What stands between fields.
@@ -138,6 +139,7 @@ fn numbers_beside_names(cuts: &[Vec<String>]) -> bool {
 
 /// A line cut at a delimiter outside of quotes.
 pub(super) fn cut(line: &str, delimiter: u8) -> Vec<String> {
+    let line = doubled(line, Delimiter::Byte(delimiter));
     let mut reader = builder(delimiter).from_reader(line.as_bytes());
     let record = reader.records().next().and_then(std::result::Result::ok).unwrap_or_default();
     record.iter().map(|field| field.trim().to_string()).collect()
@@ -145,7 +147,7 @@ pub(super) fn cut(line: &str, delimiter: u8) -> Vec<String> {
 
 /// A line cut at runs of blanks outside of quotes.
 fn cut_blanks(line: &str) -> Vec<String> {
-    cut(&single_blanks(line), b' ')
+    cut(&single_blanks(&doubled(line, Delimiter::Blanks)), b' ')
 }
 
 /// The text with each run of blanks and tabs outside of quotes as one blank, and none at the ends of lines.
@@ -182,6 +184,7 @@ fn builder(delimiter: u8) -> csv::ReaderBuilder {
 
 /// The rows of a table that somebody keeps: without comments, blank rows and blanks around fields that are not quoted.
 pub(super) fn rows(path: &Path, text: &str, delimiter: Delimiter) -> Result<Rows> {
+    let text = &*doubled(text, delimiter);
     let single;
     let (text, byte) = match delimiter {
         Delimiter::Byte(byte) => (text, byte),

@@ -3,6 +3,7 @@
 mod bytes;
 pub mod composite;
 pub mod dates;
+mod escapes;
 mod headers;
 mod join;
 pub mod kind;

@@ -14,7 +14,7 @@ use super::ways::{Side, Way};
 use crate::error::{Error, Result};
 use crate::genes::Table;
 use crate::progress::{Event, Reporter};
-use crate::store::atomic;
+use crate::store::atomic::{self, Output};
 
 /// Names that a message shows.
 const SHOWN: usize = 5;
@@ -46,6 +46,11 @@ pub struct Matching {
 }
 
 impl Matching {
+    /// The table that is written of what was not found, if one is.
+    pub fn output(&self, force: bool) -> Option<Output<'static>> {
+        self.unmatched.as_deref().map(|path| Output::new(path, atomic::Kind::File, force))
+    }
+
     /// The way asked for.
     pub fn way(&self) -> Option<Way> {
         self.match_on.as_deref().map(Way::asked)

@@ -1,8 +1,9 @@
 //! The description beside a table that genelift writes, `NAME.tsv.json`: how many rows it has, the checksum of its bytes, and
 //! what it was made from. A comment inside the table would serve as well, but pandas takes it for the header.
 //!
-//! The description is replaced first and the table after it, so that a kill in between leaves a table that does not fit, which
-//! is refused, and never one that is cut short without notice.
+//! The two become the new ones in one moment: the new description waits as `NAME.tsv.json.next` until the table has its name.
+//! A reader takes whichever of the two descriptions fits the table, so after a kill at any moment the old pair is there or
+//! the new one; a table that fits neither is refused.
 
 use std::path::{Path, PathBuf};
 
@@ -10,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::store::atomic::{self, Kind, Output};
 use crate::store::remembered::Remembered;
-use crate::store::{InputFile, Store, atomic};
+use crate::store::{InputFile, Store};
 
 /// What the description says it is.
 const FORMAT: &str = "genelift table";
@@ -143,9 +145,15 @@ fn misfit(path: &Path, what: &str) -> Error {
     )
 }
 
-/// The description beside a table, if there is one and it is genelift's.
-fn beside(path: &Path) -> Result<Option<Sidecar>> {
-    let file = name(path);
+/// The new description while the table does not have its name yet.
+fn next(table: &Path) -> PathBuf {
+    let mut name = name(table).into_os_string();
+    name.push(".next");
+    PathBuf::from(name)
+}
+
+/// The description `file` of a table, if there is one and it is genelift's.
+fn read(path: &Path, file: PathBuf) -> Result<Option<Sidecar>> {
     let text = match std::fs::read(&file) {
         Ok(text) => text,
         Err(_) if !file.is_file() => return Ok(None),
@@ -185,7 +193,7 @@ impl Sidecar {
 /// # Errors
 /// [`Error::Input`] for a damaged description.
 pub fn samples(path: &Path) -> Result<Remembered> {
-    Ok(beside(path)?.map(|sidecar| sidecar.made.samples).unwrap_or_default())
+    Ok(read(path, name(path))?.map(|sidecar| sidecar.made.samples).unwrap_or_default())
 }
 
 /// Compares a table's bytes with the description beside it.
@@ -193,7 +201,11 @@ pub fn samples(path: &Path) -> Result<Remembered> {
 /// # Errors
 /// [`Error::Input`] for a table that does not fit, and for a damaged description.
 pub(super) fn check(path: &Path, table: &[u8]) -> Result<Checked> {
-    let Some(sidecar) = beside(path)? else { return Ok(Checked::Unknown) };
+    let next = read(path, next(path)).unwrap_or(None);
+    if let Some(next) = next.filter(|next| next.bytes == table.len() as u64 && next.xxh3 == checksum(table)) {
+        return Ok(Checked::Whole(Box::new(next)));
+    }
+    let Some(sidecar) = read(path, name(path))? else { return Ok(Checked::Unknown) };
     let found = table.len() as u64;
     if found != sidecar.bytes {
         return Err(misfit(path, &format!("has {found} bytes where it says {}", sidecar.bytes)));
@@ -216,10 +228,17 @@ fn checksum(table: &[u8]) -> String {
 pub fn check_free(path: &Path, force: bool) -> Result<()> {
     atomic::check_free(path, force)?;
     let file = name(path);
-    match beside(path) {
+    match read(path, file.clone()) {
         Ok(Some(_)) => Ok(()),
         _ => atomic::check_free(&file, force),
     }
+}
+
+/// A table and its description as outputs of a command, for [`atomic::claim`].
+pub fn outputs(path: &Path, force: bool) -> [Output<'static>; 2] {
+    let file = name(path);
+    let lone = !path.exists() && matches!(read(path, file.clone()), Ok(Some(_)));
+    [Output::new(path, Kind::File, force), Output::new(&file, Kind::File, force || lone)]
 }
 
 /// Writes a table and its description; both are replaced only with `force`.
@@ -227,7 +246,7 @@ pub fn check_free(path: &Path, force: bool) -> Result<()> {
 /// # Errors
 /// Those of [`check_free`]; what the system refuses.
 pub fn write(path: &Path, force: bool, (table, rows): (&[u8], usize), made: Made) -> Result<()> {
-    check_free(path, force)?;
+    let _ours = atomic::claim(&outputs(path, force), &[])?;
     let mut sidecar = Sidecar {
         format: FORMAT.into(),
         own_xxh3: String::new(),
@@ -241,6 +260,56 @@ pub fn write(path: &Path, force: bool, (table, rows): (&[u8], usize), made: Made
     let file = name(path);
     let text = serde_json::to_string_pretty(&sidecar)
         .map_err(|e| Error::input(&file, format!("cannot be written as JSON: {e}")))?;
-    atomic::write_text(&file, &format!("{text}\n"))?;
-    atomic::write_file(path, force, |out| out.write_all(table).map_err(Error::io(path, "writing")))
+    let next = next(path);
+    atomic::write_text(&next, &format!("{text}\n"))?;
+    let written =
+        atomic::write_file(path, force, |out| out.write_all(table).map_err(Error::io(path, "writing")));
+    if written.is_ok() {
+        atomic::write_text(&file, &format!("{text}\n"))?;
+    }
+    std::fs::remove_file(&next).map_err(Error::io(&next, "removing"))?;
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write_pair(path: &Path, table: &[u8]) {
+        write(path, true, (table, 1), Made::default()).expect("written");
+    }
+
+    #[test]
+    fn a_kill_at_any_moment_leaves_the_old_pair_or_the_new_one() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("scores.tsv");
+        let whole = |table: &[u8]| check(&path, table).is_ok_and(|checked| checked.is_whole());
+        write_pair(&path, b"new");
+        let new = std::fs::read(name(&path)).expect("there");
+        write_pair(&path, b"old");
+        std::fs::write(next(&path), &new).expect("written");
+        assert!(whole(b"old"), "the new description waits");
+        assert!(whole(b"new"), "the table has come");
+        check(&path, b"cut").expect_err("fits neither");
+        std::fs::remove_file(name(&path)).expect("removed");
+        assert!(whole(b"new"), "where there was no old pair");
+        assert_eq!(check(&path, b"a list").expect("a plain list"), Checked::Unknown);
+        write_pair(&path, b"newer");
+        assert_eq!(
+            dir.path().read_dir().expect("readable").count(),
+            2,
+            "the next command sweeps what is left"
+        );
+    }
+
+    #[test]
+    fn pairs_that_were_mixed_are_refused() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let [a, b] = ["a.tsv", "b.tsv"].map(|name| dir.path().join(name));
+        write_pair(&a, b"one");
+        write_pair(&b, b"two");
+        std::fs::copy(name(&b), name(&a)).expect("copied");
+        let message = check(&a, b"one").expect_err("must be refused").to_string();
+        assert!(message.contains("does not fit") && message.contains("belongs to another run"), "{message}");
+    }
 }

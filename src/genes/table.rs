@@ -1,6 +1,7 @@
 //! A table of names: one row a sample or a gene, the first column its id, every field kept as text.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io::Write;
 use std::path::Path;
 
@@ -79,7 +80,7 @@ impl Table {
 
     /// The first id that occurs twice, with both of its rows (from 0).
     pub fn duplicate(&self) -> Option<(&str, usize, usize)> {
-        let mut seen = HashSet::with_capacity(self.len());
+        let mut seen = HashSet::with_capacity_and_hasher(self.len(), BuildHasherDefault::<Quick>::default());
         let second = self.ids.iter().position(|id| !seen.insert(id.as_str()))?;
         let id = self.ids[second].as_str();
         let first = self.ids.iter().position(|other| other == id)?;
@@ -205,6 +206,23 @@ impl Table {
             let fields = self.columns.iter().map(|(_, f)| f[row].as_str());
             rows.row(std::iter::once(id.as_str()).chain(fields))
         })
+    }
+}
+
+/// Hashes names by XXH3: there are many of them, and nobody gains by some that collide.
+#[derive(Default)]
+struct Quick(u64);
+
+impl Hasher for Quick {
+    fn write(&mut self, name: &[u8]) {
+        self.0 = xxhash_rust::xxh3::xxh3_64_with_seed(name, self.0);
+    }
+
+    /// What ends a text is the same for all.
+    fn write_u8(&mut self, _end: u8) {}
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::genes::Table;
 use crate::nn::model::Layer;
 use crate::nn::tensors::TensorFile;
+use crate::progress::Reporter;
 
 const FORMAT: &str = "genelift.predictor";
 const VERSION: &str = "1";
@@ -77,7 +78,18 @@ impl Predictor {
     /// # Errors
     /// [`Error::Io`], or [`Error::Input`] naming the tensor or the metadata key that is missing or misshapen.
     pub fn load(path: &Path) -> Result<Predictor> {
-        let mut file = TensorFile::load(path)?;
+        Predictor::from_tensors(TensorFile::load(path)?, path)
+    }
+
+    /// As [`Predictor::load`]; says where the file has no checksum.
+    ///
+    /// # Errors
+    /// As [`Predictor::load`].
+    pub fn open(path: &Path, report: Reporter) -> Result<Predictor> {
+        Predictor::from_tensors(TensorFile::open(path, report)?, path)
+    }
+
+    fn from_tensors(mut file: TensorFile, path: &Path) -> Result<Predictor> {
         let wrong = |message: String| Error::input(path, message);
         let text = |key: &str| {
             let found = file.metadata.get(key).cloned();

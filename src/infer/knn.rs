@@ -22,6 +22,7 @@ pub(super) fn fit(
 ) -> Result<Trained> {
     let p = problem.landmarks.len();
     let x = Standardised::read(problem.store, problem.samples, problem.landmarks);
+    problem.fits_in_memory(false)?;
     let k = match settings.neighbors {
         Some(k) if k > p => {
             return Err(Error::Data(format!("--neighbors {k}: there are only {p} landmarks")));

@@ -25,6 +25,7 @@ pub(super) fn fit(
     parting: &Parting,
     report: Reporter,
 ) -> Result<Trained> {
+    problem.fits_in_memory(settings.penalty.is_none())?;
     let x = Standardised::read(problem.store, problem.samples, problem.landmarks);
     let penalty = match settings.penalty {
         Some(penalty) => penalty,

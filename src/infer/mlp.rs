@@ -10,8 +10,9 @@ use crate::device::random::Stream;
 use crate::device::recording::{Activation, Element, Loss, Matrix, Recording, Step, Update};
 use crate::device::{Executor, Program};
 use crate::error::{Error, Result};
-use crate::nn::feed::{Feed, Resident};
+use crate::nn::feed::{Feed, Resident, stepping_down};
 use crate::nn::model::Layer;
+use crate::nn::needs;
 use crate::nn::network::{InputBuffers, LossBuffers, Network};
 use crate::nn::train::non_finite;
 use crate::progress::{Event, Reporter, silent};
@@ -25,6 +26,8 @@ const MONITORED: usize = 5000;
 const DECAY: (f64, f64) = (0.9, 1e-5);
 /// The rate of the weights of every layer but the first, in units of the learning rate.
 const UPPER_RATE: f32 = 3.0;
+/// A mean error above this share of what each gene's mean gives is hardly better.
+const HARDLY: f64 = 0.99;
 /// The output layer's initial weights are uniform within ± this.
 const OUTPUT_LIMIT: f64 = 1e-4;
 
@@ -92,6 +95,9 @@ pub(super) fn fit(
 
     let (input, output) = (panel(store, samples, landmarks), panel(store, samples, targets));
     let (mut networks, mut epochs, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    let widths = [&[landmarks.len()], &settings.hidden[..], &[targets.len().div_ceil(slices)]].concat();
+    let instead = "lower the widths (--hidden) or --batch, raise --target-slices, or allow more (--memory)";
+    needs::check(executor, &widths, (2, settings.batch.min(training.len())), instead)?;
     for s in 0..slices {
         let part = targets.len() * s / slices..targets.len() * (s + 1) / slices;
         let seed = if slices == 1 { seed } else { Stream::new(seed, "target slice", s as u64).next_u64() };
@@ -159,7 +165,9 @@ pub fn train(
     initial: Vec<Layer>,
     report: Reporter,
 ) -> Result<Fitted> {
-    let run = Run::new(executor, slice, settings, &initial, report)?;
+    let run = stepping_down(executor, slice.resident, report, |executor, resident| {
+        Run::new(executor, slice, settings, &initial, resident, report)
+    })?;
     let n = slice.training.len();
     let first_rate = if settings.hidden.len() == 1 { 5e-4 } else { 3e-4 };
     let mut rate = settings.learning_rate.unwrap_or(first_rate);
@@ -168,6 +176,9 @@ pub fn train(
     monitored.truncate(MONITORED);
     let held: Vec<u32> = (n..n + slice.validation.len()).map(|i| i as u32).collect();
 
+    // the output begins at nearly 0, the mean of every gene
+    let watched = if held.is_empty() { &monitored } else { &held };
+    let untrained = run.mae(executor, watched)?;
     let mut history: Vec<Epoch> = Vec::new();
     // validation MAE, epoch, parameters
     let mut best: Option<(f64, usize, Vec<Layer>)> = None;
@@ -202,6 +213,15 @@ pub fn train(
         Some((_, epoch, layers)) => (epoch, layers),
         None => (history.len(), run.network.download(executor)?),
     };
+    let end = &history[epoch - 1];
+    let reached = end.validation_mae.unwrap_or(end.training_mae);
+    if reached > HARDLY * untrained {
+        report(Event::Warning(format!(
+            "the network infers hardly better than each gene's mean (mean error {reached:.4} against {untrained:.4}, in standard \
+             deviations): its --learning-rate may be too high or too low, or the landmarks say nothing of these targets; compare \
+             with --method linear"
+        )));
+    }
     Ok(Fitted { layers, epoch, history })
 }
 
@@ -223,6 +243,7 @@ impl<'a> Run<'a> {
         slice: &'a Slice,
         settings: &'a MlpSettings,
         layers: &[Layer],
+        resident: Resident,
         report: Reporter,
     ) -> Result<Self> {
         let (landmarks, targets) = (slice.landmarks, slice.targets);
@@ -250,7 +271,7 @@ impl<'a> Run<'a> {
         }
         let samples = [slice.training, slice.validation].concat();
         let panels = vec![Some(landmarks.0.to_vec()), Some(targets.0.to_vec())];
-        let feed = Feed::of_panels(executor, slice.store, samples, panels, batch, slice.resident, report)?;
+        let feed = Feed::of_panels(executor, slice.store, samples, panels, batch, resident, report)?;
         let table = executor.matrix("losses", feed.batches(), 2, Element::F32)?;
 
         let mut compile = |gradient: Option<Matrix>, dropout: Option<f32>| -> Result<Program> {

@@ -16,7 +16,9 @@ mod settings;
 use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::genes::{Table, shown};
+use crate::memory::Need;
 use crate::nn::model::Layer;
+use crate::nn::scaling;
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
 use dense::Standardised;
@@ -101,12 +103,14 @@ impl Predictor {
         check(store, samples, landmarks, targets)?;
         executor.reset();
         let problem = Problem { store, samples, landmarks, targets };
+        varies(store, samples)?;
         let parting = Parting::new(store, samples, settings.group_by.as_deref(), settings.seed)?;
         let trained = match settings.method {
             Method::Linear => linear::fit(&problem, &settings.linear, &parting, report)?,
             Method::Mlp => mlp::fit(executor, &problem, &settings.mlp, (settings.seed, &parting), report)?,
             Method::Knn => knn::fit(&problem, &settings.knn, &parting, report)?,
         };
+        check_panels(store, &trained, report)?;
         let config = serde_json::json!({
             "settings": settings,
             "chosen": trained.chosen,
@@ -141,6 +145,45 @@ impl Predictor {
     pub fn method(&self) -> Method {
         self.method
     }
+}
+
+/// Refuses samples that are all alike: there is nothing to infer one gene from another by.
+fn varies(store: &Store, samples: &[usize]) -> Result<()> {
+    let first = store.row_bytes(samples[0]);
+    if samples.iter().any(|s| store.row_bytes(*s) != first) {
+        return Ok(());
+    }
+    Err(Error::Data(format!(
+        "{}: nothing varies over the {} samples to fit on; give it more and different samples",
+        store.path().display(),
+        samples.len()
+    )))
+}
+
+/// Refuses and warns of genes that no predictor can use.
+fn check_panels(store: &Store, trained: &Trained, report: Reporter) -> Result<()> {
+    for (panel, what) in [(&trained.landmarks, "landmark"), (&trained.targets, "target")] {
+        let flat = panel.scale.iter().filter(|scale| **scale == 0.0).count();
+        if flat == panel.scale.len() {
+            let message = format!(
+                "{}: no {what} varies over the samples to fit on; name others, or give more samples",
+                store.path().display()
+            );
+            return Err(Error::Data(message));
+        }
+        if flat > 0 && what == "landmark" {
+            let message = format!(
+                "{flat} of {} landmarks have one value in all samples and say nothing",
+                panel.scale.len()
+            );
+            report(Event::Warning(message));
+        }
+        if let Some(at) = panel.scale.iter().position(|scale| !scaling::is_usable(*scale)) {
+            let place = store.genes().ids.iter().position(|id| *id == panel.genes.ids[at]);
+            return Err(scaling::out_of_range(store, place.unwrap_or(0)));
+        }
+    }
+    Ok(())
 }
 
 fn check(store: &Store, samples: &[usize], landmarks: &[usize], targets: &[usize]) -> Result<()> {
@@ -192,6 +235,18 @@ fn blocks(
 }
 
 impl Problem<'_> {
+    /// Refuses a fit that is solved on the host and does not fit there: coefficients, values of the landmarks, and square
+    /// matrices of samples or landmarks, whichever are fewer, four more where penalties are `compared`.
+    fn fits_in_memory(&self, compared: bool) -> Result<()> {
+        let (n, p, t) = (self.samples.len(), self.landmarks.len(), self.targets.len());
+        let m = n.min(p);
+        Need::new()
+            .with(format!("coefficients of {t} targets by {p} landmarks"), &[t, p, 4])
+            .with(format!("values of {p} landmarks in {n} samples"), &[2, n, p, 8])
+            .with(format!("matrices of {m} × {m}"), &[if compared { 8 } else { 4 }, m, m, 8])
+            .check("the fit", "name fewer --landmarks or --targets, or allow more (--memory)")
+    }
+
     /// Reads the targets in blocks.
     fn blocks(&self, task: &str, report: Reporter, visit: impl FnMut(Standardised)) {
         blocks(self.store, self.samples, self.targets, task, report, visit);

@@ -221,6 +221,7 @@ pub fn complete(
     genes.set_column("origin", origin);
 
     let mut writer = StoreWriter::create(out, genes.len(), store.element(), force)?;
+    writer.expect(store.n_samples())?;
     let mut row = vec![0.0; genes.len()];
     predictor.predict(executor, store, &landmarks, report, &mut |first, rows| {
         for (i, targets) in rows.chunks_exact(width).enumerate() {

@@ -97,6 +97,7 @@ pub fn reconstruct(
     report: Reporter,
 ) -> Result<Store> {
     let mut writer = StoreWriter::create(out, model.genes.len(), store.element(), force)?;
+    writer.expect(store.n_samples())?;
     forward(executor, model, store, model.layers.len(), report, |_, rows| {
         let mut rows = rows.to_vec();
         rows.chunks_exact_mut(model.genes.len()).for_each(|row| unscale(model, row));
@@ -121,6 +122,7 @@ pub fn evaluate(
     let genes = model.genes.len();
     let mut agreement = Agreement::new(&model.input.median);
     let mut pairs = Pairs::new(genes)?;
+    pairs.expect(store.n_samples())?;
     let (mut stored, mut truth) = (vec![0.0; store.n_genes()], vec![0.0; genes]);
     forward(executor, model, store, model.layers.len(), report, |first, rows| {
         for (i, row) in rows.chunks_exact(genes).enumerate() {

@@ -285,6 +285,27 @@ impl<'a> Feed<'a> {
     }
 }
 
+/// Makes what a device is to hold. Where that does not fit beside samples that may stay there or not, it is made again with
+/// the samples streamed. What was on the device before is freed then.
+///
+/// # Errors
+/// Those of `make`.
+pub(crate) fn stepping_down<T>(
+    executor: &mut dyn Executor,
+    resident: Resident,
+    report: Reporter,
+    mut make: impl FnMut(&mut dyn Executor, Resident) -> Result<T>,
+) -> Result<T> {
+    match make(executor, resident) {
+        Err(error @ Error::Device { .. }) if resident == Resident::Auto => {
+            report(Event::Warning(format!("{error}; going on with the samples streamed")));
+            executor.reset();
+            make(executor, Resident::Never)
+        }
+        made => made,
+    }
+}
+
 /// Room for all samples on the device: the order of the rows, and the panels.
 fn keep_all(
     executor: &mut dyn Executor,

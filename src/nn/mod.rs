@@ -3,9 +3,12 @@
 
 pub mod apply;
 pub mod checkpoint;
+mod course;
 pub mod feed;
 pub mod history;
+mod keeper;
 pub mod model;
+pub(crate) mod needs;
 pub mod network;
 mod optimizer;
 pub mod scaling;

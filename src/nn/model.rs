@@ -13,6 +13,7 @@ use super::tensors::TensorFile;
 use crate::device::random::Stream;
 use crate::device::recording::Activation;
 use crate::error::{Error, Result};
+use crate::progress::Reporter;
 
 const FORMAT: &str = "genelift.autoencoder";
 const VERSION: &str = "1";
@@ -182,6 +183,14 @@ impl Model {
     /// [`Error::Io`], or [`Error::Input`] naming the tensor or the metadata key that is missing or misshapen.
     pub fn load(path: &Path) -> Result<Model> {
         Model::from_tensors(TensorFile::load(path)?, path)
+    }
+
+    /// As [`Model::load`]; says where the file has no checksum.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn open(path: &Path, report: Reporter) -> Result<Model> {
+        Model::from_tensors(TensorFile::open(path, report)?, path)
     }
 
     /// The model in `file`; tensors of other names are left alone (a checkpoint has more).

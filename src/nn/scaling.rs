@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::model::Input;
+use crate::error::{Error, Result};
+use crate::genes::shown;
 use crate::store::Store;
 
 /// How a gene's values become the network's input.
@@ -44,6 +46,45 @@ pub fn fit(store: &Store, samples: &[usize], scale: Scale) -> Input {
         input.median[gene] = median(values);
     });
     input
+}
+
+/// Whether a factor can be multiplied by and divided by in single precision, on every device.
+pub(crate) fn is_usable(factor: f32) -> bool {
+    factor == 0.0 || (factor.is_normal() && (1.0 / factor).is_normal())
+}
+
+/// Refuses what nothing can be learnt from: samples that are all alike, and genes whose scaling leaves single precision.
+///
+/// # Errors
+/// [`Error::Data`] naming the store, or the gene.
+pub fn check(store: &Store, samples: &[usize], input: &Input) -> Result<()> {
+    let path = store.path().display();
+    let first = samples.first().map_or(&[][..], |s| store.row_bytes(*s));
+    if samples.iter().all(|s| store.row_bytes(*s) == first) {
+        let n = samples.len();
+        return Err(Error::Data(format!(
+            "{path}: nothing varies over the {n} samples to learn from, so there is nothing to learn; give it more and different samples"
+        )));
+    }
+    if input.scale.iter().all(|scale| *scale == 0.0) {
+        return Err(Error::Data(format!(
+            "{path}: no gene varies over the samples to learn from; give it others"
+        )));
+    }
+    match input.scale.iter().position(|scale| !is_usable(*scale)) {
+        Some(gene) => Err(out_of_range(store, gene)),
+        None => Ok(()),
+    }
+}
+
+/// A gene that cannot be scaled.
+pub(crate) fn out_of_range(store: &Store, gene: usize) -> Error {
+    Error::Data(format!(
+        "{}: the values of gene {:?} spread so little or so far that single precision cannot scale them; leave it out, or multiply \
+         all values by one number (and check that they are not damaged)",
+        store.path().display(),
+        shown(store.genes(), gene)
+    ))
 }
 
 /// The mean by gene over the given samples, summed in f64.

@@ -1,12 +1,17 @@
 //! Named f32 tensors and sorted metadata in one file, in the safetensors format.
 //!
+//! The metadata have a `checksum` of everything else, so that a changed byte is noticed.
+//!
 //! Reading is the `safetensors` crate's, which validates the header. Writing is here because equal contents
 //! must be equal bytes, and the crate writes metadata in the order of a hash map.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use xxhash_rust::xxh3::Xxh3Default;
+
 use crate::error::{Error, Result};
+use crate::progress::{Event, Reporter};
 use crate::store::atomic;
 
 /// A tensor's shape and values, row-major.
@@ -23,9 +28,14 @@ pub struct Tensor {
 pub struct TensorFile {
     /// By name.
     pub tensors: BTreeMap<String, Tensor>,
-    /// The `__metadata__` map.
+    /// The `__metadata__` map, without the checksum.
     pub metadata: BTreeMap<String, String>,
+    /// Whether it was read from a file without a checksum.
+    pub unchecked: bool,
 }
+
+/// Where the metadata have the checksum.
+const CHECKSUM: &str = "checksum";
 
 impl TensorFile {
     /// Adds a tensor. `values` must have as many elements as `shape` says.
@@ -63,9 +73,9 @@ impl TensorFile {
     /// [`Error::Exists`] without `force`; [`Error::Io`].
     pub fn save(&self, path: &Path, force: bool) -> Result<()> {
         let mut header = serde_json::Map::new();
-        if !self.metadata.is_empty() {
-            header.insert("__metadata__".into(), serde_json::json!(self.metadata));
-        }
+        let mut metadata = self.metadata.clone();
+        metadata.insert(CHECKSUM.into(), self.checksum());
+        header.insert("__metadata__".into(), serde_json::json!(metadata));
         let mut offset = 0;
         for (name, tensor) in &self.tensors {
             let end = offset + 4 * tensor.values.len();
@@ -88,12 +98,67 @@ impl TensorFile {
         })
     }
 
+    /// XXH3 (64 bits, hexadecimal) of names, shapes and values, and of the metadata, in the order of their names.
+    fn checksum(&self) -> String {
+        let mut sum = Sum(Xxh3Default::new());
+        for (name, tensor) in &self.tensors {
+            sum.text(name);
+            tensor.shape.iter().for_each(|length| sum.0.update(&(*length as u64).to_le_bytes()));
+            write_f32(&mut sum, &tensor.values).expect("a checksum takes everything");
+        }
+        for (key, value) in &self.metadata {
+            sum.text(key);
+            sum.text(value);
+        }
+        format!("{:016x}", sum.0.digest())
+    }
+
+    /// Compares the contents with the checksum that was read with them.
+    fn check(&mut self, path: &Path) -> Result<()> {
+        let Some(said) = self.metadata.remove(CHECKSUM) else {
+            self.unchecked = true;
+            return Ok(());
+        };
+        if said == self.checksum() {
+            return Ok(());
+        }
+        Err(Error::input(
+            path,
+            "does not match the checksum in it: bytes of it were changed or damaged; make or copy it anew",
+        ))
+    }
+
+    /// As [`TensorFile::load`]; says where a file has no checksum.
+    ///
+    /// # Errors
+    /// As [`TensorFile::load`].
+    pub fn open(path: &Path, report: Reporter) -> Result<Self> {
+        let file = TensorFile::load(path)?;
+        file.note(path).into_iter().for_each(|note| report(Event::Warning(note)));
+        Ok(file)
+    }
+
+    /// What is to be said of a file that has no checksum.
+    fn note(&self, path: &Path) -> Option<String> {
+        self.unchecked.then(|| {
+            format!(
+                "{}: unchecked: it has no checksum, as files of older versions and other programs, so nothing shows whether it is whole",
+                path.display()
+            )
+        })
+    }
+
     /// Reads a file of f32 tensors.
     ///
     /// # Errors
     /// [`Error::Io`], or [`Error::Input`] naming what is wrong with the file or which tensor is not f32.
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::io(path, "reading"))?;
+        TensorFile::parse(path, &bytes)
+    }
+
+    /// The file `path`, of these bytes.
+    fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
         let damaged = |error: safetensors::SafeTensorError| {
             Error::input(
                 path,
@@ -102,8 +167,8 @@ impl TensorFile {
                 ),
             )
         };
-        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).map_err(damaged)?;
-        let file = safetensors::SafeTensors::deserialize(&bytes).map_err(damaged)?;
+        let (_, header) = safetensors::SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        let file = safetensors::SafeTensors::deserialize(bytes).map_err(damaged)?;
         let mut out = TensorFile::default();
         if let Some(metadata) = header.metadata() {
             out.metadata.extend(metadata.iter().map(|(k, v)| (k.clone(), v.clone())));
@@ -117,7 +182,30 @@ impl TensorFile {
             let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
             out.tensors.insert(name, Tensor { shape: view.shape().to_vec(), values: values.collect() });
         }
+        out.check(path)?;
         Ok(out)
+    }
+}
+
+/// A checksum as something that can be written to.
+struct Sum(Xxh3Default);
+
+impl Sum {
+    /// A text and its end.
+    fn text(&mut self, text: &str) {
+        self.0.update(&(text.len() as u64).to_le_bytes());
+        self.0.update(text.as_bytes());
+    }
+}
+
+impl std::io::Write for Sum {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -154,6 +242,37 @@ mod tests {
         assert_eq!(TensorFile::load(&one).unwrap(), sample());
         assert_eq!(std::fs::read(&one).unwrap(), std::fs::read(&two).unwrap());
         assert!(matches!(sample().save(&one, false), Err(Error::Exists(_))));
+    }
+
+    #[test]
+    fn every_flipped_bit_is_refused_or_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.safetensors");
+        sample().save(&path, false).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        for bit in 0..bytes.len() * 8 {
+            let mut bad = bytes.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            match TensorFile::parse(&path, &bad) {
+                Err(error) => assert!(matches!(error, Error::Input { .. }), "bit {bit}: {error}"),
+                Ok(file) => assert!(file.unchecked || file == sample(), "bit {bit}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_without_a_checksum_is_read_with_a_word() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.safetensors");
+        sample().save(&path, false).unwrap();
+        let (good, bytes) = (TensorFile::load(&path).unwrap(), std::fs::read(&path).unwrap());
+        assert_eq!(good.note(&path), None);
+        let text = String::from_utf8_lossy(&bytes[8..]).into_owned();
+        let at = 8 + text.find("\"checksum\"").unwrap();
+        std::fs::write(&path, [&bytes[..at], b"\"checksux\"", &bytes[at + 10..]].concat()).unwrap();
+        let old = TensorFile::load(&path).unwrap();
+        assert_eq!(old.tensors, good.tensors);
+        assert!(old.note(&path).unwrap().contains("it has no checksum"));
     }
 
     #[test]

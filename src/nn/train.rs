@@ -4,9 +4,12 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{Checkpoint, Moments};
-use super::feed::{Feed, Resident};
-use super::history::{self, Epoch};
+use super::course::Course;
+use super::feed::{Feed, Resident, stepping_down};
+use super::history::Epoch;
+use super::keeper::{Keeper, State};
 use super::model::{Layer, Model, Shape};
+use super::needs;
 use super::network::{InputBuffers, LayerBuffers, LossBuffers, Network};
 use super::optimizer::optimizer;
 use super::scaling;
@@ -120,101 +123,32 @@ pub fn train(executor: &mut dyn Executor, training: &Training, report: Reporter)
     if training.samples.is_empty() {
         return Err(Error::input(training.store.path(), "no samples to train on"));
     }
+    let shape = (training.store.n_genes(), training.samples.len());
+    needs::training(executor, settings, shape, training.checkpoint.as_ref().map(|plan| plan.path.as_path()))?;
     let start = start(training, report)?;
-    let mut run = Run::new(executor, training, &start, report)?;
+    let mut run = stepping_down(executor, training.resident, report, |executor, resident| {
+        Run::new(executor, training, &start, resident, report)
+    })?;
     let state = State { history: start.history, step: start.step, losses: start.losses };
     let mut keeper = Keeper { training, model: start.model, state, saved: Instant::now() };
-    let mut last_line: Option<Instant> = None;
     let total = Some((settings.epochs * run.feed.len()) as u64);
     report(Event::Started { task: "training".into(), total, unit: "samples" });
-    while keeper.state.history.len() < settings.epochs {
-        let row = match run.epoch(executor, &mut keeper, report) {
-            Err(Error::Interrupted { signal, message }) => {
-                let message = format!("{message} {}", keeper.go_on(executor, &run)?);
-                return Err(Error::Interrupted { signal, message });
-            }
-            row => row?,
-        };
-        let done = row.epoch == settings.epochs as u64;
-        if done || last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
-            report(Event::Note(row.line(settings.epochs)));
-            last_line = Some(Instant::now());
+    let layers = match run.epochs(executor, &mut keeper, report) {
+        Err(Error::Interrupted { signal, message }) => {
+            let message = format!("{message} {}", keeper.go_on(executor, &run)?);
+            return Err(Error::Interrupted { signal, message });
         }
-        keeper.end_epoch(executor, &run, row)?;
-    }
+        Err(Error::Device { device, message }) => {
+            return Err(Error::Device { device, message: keeper.lost(&message) });
+        }
+        layers => layers?,
+    };
     report(Event::Finished);
-    let layers = run.network.download(executor)?;
     let Keeper { model, state: State { history, step, .. }, .. } = keeper;
     if let Some(tensor) = non_finite(&layers) {
         return Err(Error::Diverged { step, epoch: history.len() as u64, tensor });
     }
     Ok(Trained { model: Model { layers, ..model }, history, resident: run.feed.is_resident() })
-}
-
-/// How far a run has come.
-struct State {
-    history: Vec<Epoch>,
-    step: u64,
-    /// Of the steps of this epoch that are done.
-    losses: Vec<f32>,
-}
-
-/// Keeps a run's state, and writes what has to outlive the process.
-struct Keeper<'a, 'b> {
-    training: &'b Training<'a>,
-    model: Model,
-    state: State,
-    saved: Instant,
-}
-
-impl Keeper<'_, '_> {
-    /// Whether the checkpoint is so old that another is due.
-    fn is_due(&self) -> bool {
-        self.training.checkpoint.as_ref().is_some_and(|plan| self.saved.elapsed() >= plan.every)
-    }
-
-    /// Writes a checkpoint, if there is to be one.
-    fn save(&mut self, executor: &mut dyn Executor, run: &Run) -> Result<()> {
-        let Some(plan) = &self.training.checkpoint else { return Ok(()) };
-        self.state.losses = run.losses(executor, &self.state)?;
-        let State { history, step, losses } = &self.state;
-        let checkpoint = Checkpoint {
-            model: Model { layers: run.network.download(executor)?, ..self.model.clone() },
-            moments: run.download_moments(executor)?,
-            step: *step,
-            history: history.clone(),
-            losses: losses.clone(),
-        };
-        checkpoint.save(&plan.path)?;
-        self.saved = Instant::now();
-        Ok(())
-    }
-
-    /// Takes the row of an epoch. The history is told after the checkpoint that it belongs to, so that whoever finds a
-    /// history without a model finds the checkpoint too.
-    fn end_epoch(&mut self, executor: &mut dyn Executor, run: &Run, row: Epoch) -> Result<()> {
-        self.state.history.push(row);
-        self.state.losses.clear();
-        let first = self.state.history.len() == 1;
-        if self.state.history.len() < self.training.settings.epochs && (first || self.is_due()) {
-            self.save(executor, run)?;
-        }
-        match &self.training.history {
-            Some(path) => history::write(path, &self.state.history, true),
-            None => Ok(()),
-        }
-    }
-
-    /// Leaves a checkpoint where the run stopped; says how to go on.
-    fn go_on(&mut self, executor: &mut dyn Executor, run: &Run) -> Result<String> {
-        let (done, of) = (self.state.history.len(), self.training.settings.epochs);
-        let Some(plan) = &self.training.checkpoint else {
-            return Ok(format!("after {done} of {of} epochs; nothing is kept of them"));
-        };
-        let path = plan.path.display().to_string();
-        self.save(executor, run)?;
-        Ok(format!("after {done} of {of} epochs; the same command goes on from {path}"))
-    }
 }
 
 /// The state before the first epoch: initial, given, or from a checkpoint.
@@ -238,6 +172,9 @@ fn start(training: &Training, report: Reporter) -> Result<Checkpoint> {
                 output_activation: settings.output_activation,
             };
             let input = scaling::fit(training.store, &training.samples, settings.scale);
+            if settings.epochs > 0 {
+                scaling::check(training.store, &training.samples, &input)?;
+            }
             Model::initial(&shape, training.store.genes().ids.clone(), input, settings.seed, config)
         }
     };
@@ -290,9 +227,9 @@ fn config(training: &Training) -> serde_json::Value {
 }
 
 /// Everything on the device.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     settings: &'a TrainSettings,
-    network: Network,
+    pub(super) network: Network,
     moments: Vec<(Vec<Matrix>, Vec<Matrix>)>,
     feed: Feed<'a>,
     step: Program,
@@ -303,6 +240,7 @@ struct Run<'a> {
     validation: Option<Validation<'a>>,
     /// Of the epoch before, for the progress note.
     loss: Option<f64>,
+    course: Course,
 }
 
 struct Validation<'a> {
@@ -316,6 +254,7 @@ impl<'a> Run<'a> {
         executor: &mut dyn Executor,
         training: &'a Training,
         start: &Checkpoint,
+        resident: Resident,
         report: Reporter,
     ) -> Result<Self> {
         let settings = &training.settings;
@@ -335,23 +274,15 @@ impl<'a> Run<'a> {
         // Last, so that what is free for the samples is known.
         let validation = match &training.validation {
             Some((store, samples)) if !samples.is_empty() => {
-                let feed = Feed::new(
-                    executor,
-                    store,
-                    samples.clone(),
-                    &model.genes,
-                    batch,
-                    training.resident,
-                    report,
-                )?;
+                let feed =
+                    Feed::new(executor, store, samples.clone(), &model.genes, batch, resident, report)?;
                 let table = executor.matrix("validation losses", feed.batches(), 2, Element::F32)?;
                 Some((feed, table))
             }
             _ => None,
         };
         let samples = training.samples.clone();
-        let feed =
-            Feed::new(executor, training.store, samples, &model.genes, batch, training.resident, report)?;
+        let feed = Feed::new(executor, training.store, samples, &model.genes, batch, resident, report)?;
         let table = executor.matrix("losses", feed.batches(), 2, Element::F32)?;
 
         let loss = LossBuffers {
@@ -387,7 +318,42 @@ impl<'a> Run<'a> {
             }
             None => None,
         };
-        Ok(Run { settings, network, moments, feed, step, table, norms, norm, validation, loss: None })
+        Ok(Run {
+            settings,
+            network,
+            moments,
+            feed,
+            step,
+            table,
+            norms,
+            norm,
+            validation,
+            loss: None,
+            course: Course::default(),
+        })
+    }
+
+    /// All epochs that are left; the parameters after them.
+    fn epochs(
+        &mut self,
+        executor: &mut dyn Executor,
+        keeper: &mut Keeper,
+        report: Reporter,
+    ) -> Result<Vec<Layer>> {
+        let (of, mut last_line) = (self.settings.epochs, None::<Instant>);
+        while keeper.state.history.len() < of {
+            let row = self.epoch(executor, keeper, report)?;
+            self.course.epoch(row.epoch, row.train_loss, report);
+            if row.epoch == of as u64 {
+                self.course.end(row.train_loss, report);
+            }
+            if row.epoch == of as u64 || last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
+                report(Event::Note(row.line(of)));
+                last_line = Some(Instant::now());
+            }
+            keeper.end_epoch(executor, self, row)?;
+        }
+        self.network.download(executor)
     }
 
     /// One epoch, from where the state is in it, and its validation.
@@ -442,6 +408,10 @@ impl<'a> Run<'a> {
         let train_seconds = started.elapsed().as_secs_f64();
         let total = n as f64 * genes;
         let (loss, mae) = sums(&losses);
+        if epoch == 1 {
+            let rows = self.settings.batch.min(n) as f64;
+            self.course.begin(f64::from(losses[0]) / (rows * genes));
+        }
         self.loss = Some(loss / total);
         let validation = match &self.validation {
             Some(validation) => Some(validation.measure(executor, genes)?),
@@ -460,7 +430,7 @@ impl<'a> Run<'a> {
     }
 
     /// (Σ loss, Σ |e|) of this epoch's steps so far: those of an earlier process, then the device's.
-    fn losses(&self, executor: &mut dyn Executor, state: &State) -> Result<Vec<f32>> {
+    pub(super) fn losses(&self, executor: &mut dyn Executor, state: &State) -> Result<Vec<f32>> {
         let done = state.step as usize - state.history.len() * self.feed.batches();
         let mut losses = state.losses.clone();
         let known = losses.len() / 2;
@@ -474,7 +444,7 @@ impl<'a> Run<'a> {
         self.loss.map_or(String::new(), |loss| format!(", loss {loss:.4}"))
     }
 
-    fn download_moments(&self, executor: &mut dyn Executor) -> Result<Vec<(Moments, Moments)>> {
+    pub(super) fn download_moments(&self, executor: &mut dyn Executor) -> Result<Vec<(Moments, Moments)>> {
         let mut read = |layer: &LayerBuffers, matrices: &[Matrix]| -> Result<Moments> {
             let mut get = |i: usize| match matrices.get(i) {
                 Some(matrix) => layer.read(executor, *matrix),

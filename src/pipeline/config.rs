@@ -25,6 +25,8 @@ pub struct Config {
     pub device: String,
     /// As `--threads`.
     pub threads: Option<usize>,
+    /// As `--memory`.
+    pub memory: Option<String>,
     /// The matrix, and how to read it.
     pub import: ImportTable,
     /// Steps that make it ready.
@@ -152,6 +154,7 @@ impl Config {
             seed: general.seed.unwrap_or(0),
             device: general.device.unwrap_or_else(|| "auto".into()),
             threads: general.threads,
+            memory: general.memory,
             import,
             prepare,
             split,
@@ -390,7 +393,7 @@ fn arguments(table: &Table) -> Vec<String> {
 
 /// The keys outside of tables.
 fn words_of_general() -> Vec<&'static str> {
-    vec!["output", "seed", "device", "threads", "preset"]
+    vec!["output", "seed", "device", "threads", "memory", "preset"]
 }
 
 fn is_plain(name: &str) -> bool {

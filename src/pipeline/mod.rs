@@ -40,7 +40,8 @@ use crate::error::{Error, Result};
 use crate::genes::sidecar;
 use crate::nn::train::Found;
 use crate::progress::Reporter;
-use crate::store::{Store, atomic};
+use crate::store::Store;
+use crate::store::atomic::{self, Claim, Kind};
 
 /// A piece of work: what it reads, what it writes, and what decides how one becomes the other.
 pub trait Stage {
@@ -88,12 +89,23 @@ pub trait Stage {
         Cost::default()
     }
 
-    /// Refuses outputs that are there, unless `force`, and names that cannot be written.
+    /// What it writes, as it is looked at and locked before the work begins.
     ///
     /// # Errors
-    /// [`Error::Exists`]; [`Error::Input`].
-    fn check_outputs(&self, force: bool) -> Result<()> {
-        self.outputs().iter().try_for_each(|output| output.check_free(force))
+    /// Inputs that give no names to outputs.
+    fn claims(&self, force: bool) -> Result<Vec<atomic::Output<'static>>> {
+        Ok(self.outputs().iter().flat_map(|output| output.claims(force)).collect())
+    }
+
+    /// Refuses outputs that are there, unless `force`, that cannot be written or that it reads, and keeps others from writing them as
+    /// long as the claim lives.
+    ///
+    /// # Errors
+    /// Those of [`atomic::claim`].
+    fn claim(&self, force: bool) -> Result<Claim> {
+        let inputs = self.inputs();
+        let read: Vec<&Path> = inputs.iter().map(|input| input.path.as_path()).collect();
+        atomic::claim(&self.claims(force)?, &read)
     }
 
     /// Does the work and says what there is to tell of it.
@@ -122,8 +134,12 @@ impl Input {
 /// Something that a stage writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// A file, a store or a folder.
-    Path(PathBuf),
+    /// A file.
+    File(PathBuf),
+    /// A store.
+    Store(PathBuf),
+    /// A folder with files of these names.
+    Folder(PathBuf, &'static [&'static str]),
     /// A table and the description beside it.
     Table(PathBuf),
 }
@@ -132,15 +148,17 @@ impl Output {
     /// The paths that it is made of.
     pub fn paths(&self) -> Vec<PathBuf> {
         match self {
-            Output::Path(path) => vec![path.clone()],
+            Output::File(path) | Output::Store(path) | Output::Folder(path, _) => vec![path.clone()],
             Output::Table(path) => vec![path.clone(), sidecar::name(path)],
         }
     }
 
-    fn check_free(&self, force: bool) -> Result<()> {
+    fn claims(&self, force: bool) -> Vec<atomic::Output<'static>> {
         match self {
-            Output::Path(path) => atomic::check_free(path, force),
-            Output::Table(path) => sidecar::check_free(path, force),
+            Output::File(path) => vec![atomic::Output::new(path, Kind::File, force)],
+            Output::Store(path) => vec![atomic::Output::new(path, Kind::Store, force)],
+            Output::Folder(path, files) => vec![atomic::Output::new(path, Kind::Folder(files), force)],
+            Output::Table(path) => sidecar::outputs(path, force).to_vec(),
         }
     }
 }
@@ -224,7 +242,7 @@ pub fn limit_threads(threads: Option<usize>) -> Result<()> {
 /// Those of the stage.
 pub fn perform<T: DeserializeOwned>(stage: &dyn Stage, bench: &mut Workbench) -> Result<T> {
     stage.check()?;
-    stage.check_outputs(bench.force)?;
+    let _ours = stage.claim(bench.force)?;
     told(stage.compute(bench)?)
 }
 

@@ -161,7 +161,7 @@ mod tests {
         let differ = |new: Value| difference("", &old, &new).map(|(key, a, b)| format!("{key} {a} → {b}"));
         let new = json!({"train": {"epochs": 6, "hidden": [9, 3]}, "seed": 1});
         assert_eq!(differ(new).as_deref(), Some("train.epochs 5 → 6"));
-        assert_eq!(differ(json!({"train": 1, "seed": 1})).is_some(), true);
+        assert!(differ(json!({"train": 1, "seed": 1})).is_some());
         let new = json!({"train": {"epochs": 5, "hidden": [9, 3], "l2": 0.1}, "seed": 1});
         assert_eq!(differ(new).as_deref(), Some("train.l2 not said → 0.1"));
     }

@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::formats;
 use crate::nn::train::Found;
 use crate::progress::{Event, Reporter};
+use crate::store::atomic::Workplace;
 use crate::store::{Store, is_store};
 
 /// What is to be done again, whatever the record says.
@@ -210,6 +211,7 @@ impl<'a> Run<'a> {
         let Config { device, threads, output, .. } = self.config;
         // The folder is the run's own, so that its stages may replace what is there.
         let mut bench = Workbench::new(device, *threads, true, self.report)?;
+        let _ours = Workplace::open(output)?;
         self.prepare_folder(output)?;
         for i in 0..self.stages.len() {
             let (now, decision) = self.decide(i);
@@ -245,16 +247,10 @@ impl<'a> Run<'a> {
     }
 
     fn prepare_folder(&mut self, output: &Path) -> Result<()> {
-        let new = !output.exists();
-        std::fs::create_dir_all(output).map_err(Error::io(output, "creating"))?;
         let stages = std::mem::take(&mut self.record.stages);
         self.record = Record { stages, device: self.record.device.take(), ..Record::default() };
         self.record.config = self.config.said.clone();
-        let written = self.record.write(output);
-        if new && written.is_err() {
-            let _ = std::fs::remove_dir(output); // nothing is left of a run that could not start
-        }
-        written
+        self.record.write(output)
     }
 
     /// Does a stage, and records what it was made from before and what it made after.
@@ -278,8 +274,10 @@ impl<'a> Run<'a> {
             let folder = path.parent().unwrap_or(Path::new(""));
             std::fs::create_dir_all(folder).map_err(Error::io(folder, "creating"))?;
         }
+        let ours = stage.claim(bench.force)?;
         entry.facts = stage.compute(bench).map_err(|error| goes_on(&entry.name, error))?;
         entry.seconds = started.elapsed().as_secs_f64();
+        drop(ours);
         for path in outputs(stage) {
             let sha256 = self.contents.of(&path).ok_or_else(|| {
                 Error::input(

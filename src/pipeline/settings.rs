@@ -116,6 +116,10 @@ pub struct General {
     /// CPU threads; results do not depend on it [all]
     #[arg(long)]
     pub threads: Option<usize>,
+    /// Memory to keep to, such as "8G" or 512 (MiB): what does not fit is streamed, or refused before it begins [all there is]
+    #[arg(long, value_name = "SIZE")]
+    #[serde(deserialize_with = "text_or_number")]
+    pub memory: Option<String>,
     /// Where settings of training, attribution and selection that are not given come from [default]
     #[arg(long, value_parser = choice::<Preset>())]
     pub preset: Option<Preset>,

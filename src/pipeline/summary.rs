@@ -136,14 +136,14 @@ impl Summary<'_> {
         let device = self.record.device["name"].as_str().unwrap_or("cpu");
         let mut text = format!(
             "Model       autoencoder, {} epochs, last training loss {} ({})\n\
-             Held out    mean error {:.3} against {:.3} for predicting each gene's median: ratio {:.3}\n\
+             Held out    mean error {:.3} against {:.3} for predicting each gene's median: ratio {}\n\
              \x20           correlation with the measured values, by gene: mean {}\n",
             train.epochs,
             number(train.last.as_ref().map(|last| last.train_loss)),
             visible::line(device),
             evaluated.mae,
             evaluated.baseline_mae,
-            evaluated.mae_ratio,
+            number(evaluated.mae_ratio),
             number(evaluated.pcc_gene_mean),
         );
         if let Some(scores) = &self.attributed {
@@ -235,11 +235,10 @@ impl Summary<'_> {
     /// What makes the result weak.
     fn warnings(&self) -> String {
         let mut weak = Vec::new();
-        if let Some(evaluated) = self.evaluated.as_ref().filter(|e| e.mae_ratio >= 1.0) {
+        if let Some(ratio) = self.evaluated.as_ref().and_then(|e| e.mae_ratio).filter(|ratio| *ratio >= 1.0) {
             weak.push(format!(
-                "the network predicts held-out samples no better than each gene's median (ratio {:.3}), so its scores mean little; \
+                "the network predicts held-out samples no better than each gene's median (ratio {ratio:.3}), so its scores mean little; \
                  train longer, or look at the data",
-                evaluated.mae_ratio
             ));
         }
         if let Some(sizes) = &self.sizes {

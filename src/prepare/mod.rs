@@ -138,26 +138,37 @@ pub fn prepare_together(
     force: bool,
     report: Reporter,
 ) -> Result<Vec<Store>> {
-    let mut outs: Vec<PathBuf> = Vec::new();
-    for store in stores {
-        let name = store.path().file_name().map(Path::new).unwrap_or(Path::new("store"));
-        let out = dir.join(name.with_extension("gex"));
-        if outs.contains(&out) {
-            return Err(Error::Usage(format!(
-                "two stores would become {}; stores that are prepared together need different names",
-                out.display()
-            )));
-        }
-        outs.push(out);
-    }
     if stores.is_empty() {
         return Err(Error::Usage("there is no store to prepare; name at least one".into()));
     }
     if steps.is_empty() {
         return Err(nothing_to_do());
     }
-    std::fs::create_dir_all(dir).map_err(Error::io(dir, "creating"))?;
-    fit_and_write(stores, &outs, steps, force, report)
+    let paths: Vec<&Path> = stores.iter().map(|store| store.path()).collect();
+    let outputs = atomic::Parts::new(dir, &names_together(&paths)?, force)?;
+    outputs.write(|dir| {
+        let outs: Vec<PathBuf> = names_together(&paths)?.iter().map(|name| dir.join(name)).collect();
+        fit_and_write(stores, &outs, steps, false, report)
+    })
+}
+
+/// What stores at `paths` are called when they are prepared together: their names, with `.gex` where it is not there.
+///
+/// # Errors
+/// [`Error::Usage`] for two of one name.
+pub fn names_together(paths: &[&Path]) -> Result<Vec<String>> {
+    let mut names: Vec<String> = Vec::new();
+    for path in paths {
+        let name = path.file_name().map_or("store".into(), |name| name.to_string_lossy().into_owned());
+        let name = if name.ends_with(".gex") { name } else { format!("{name}.gex") };
+        if names.contains(&name) {
+            return Err(Error::Usage(format!(
+                "two stores would become {name}; stores that are prepared together need different names"
+            )));
+        }
+        names.push(name);
+    }
+    Ok(names)
 }
 
 /// Applies the steps that made the store `like`, with everything that they learned then, to `store`. Genes are matched
@@ -253,6 +264,7 @@ fn write(
     for (store, (out, _)) in stores.iter().zip(outs) {
         writers.push(StoreWriter::create(out, genes.len(), store.element(), force)?);
     }
+    writers[0].expect(rows.len())?; // all of them are on one disk
     rows.blocks("writing", report, |first, block| {
         for (i, row) in block.chunks_exact(genes.len()).enumerate() {
             let (source, sample) = rows.origin(first + i);
@@ -363,4 +375,20 @@ fn map_quantiles(rows: &Rows, reference: &Path, report: Reporter) -> Result<Fit>
         "reference": reference.display().to_string(), "profile": "mean of sorted samples", "quantiles": profile.len(),
     }});
     Ok(Fit::map(Fitted::Quantiles { rule: QuantileRule::Dense, profile }, record))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stores_that_are_prepared_together_keep_their_names_apart() {
+        let names = |paths: &[&str]| names_together(&paths.iter().map(Path::new).collect::<Vec<_>>());
+        assert_eq!(
+            names(&["x/a.gex", "y/b.0.1", "b.0.2"]).expect("apart"),
+            ["a.gex", "b.0.1.gex", "b.0.2.gex"]
+        );
+        let message = names(&["x/a.gex", "y/a"]).expect_err("must be refused").to_string();
+        assert!(message.contains("two stores would become a.gex"), "{message}");
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::device::random::Stream;
 use crate::error::{Error, Result};
 use crate::genes::Table;
-use crate::store::{Origin, Store, StoreWriter};
+use crate::store::{Origin, Store, StoreWriter, atomic};
 
 /// What binds the draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,13 +48,11 @@ pub fn split(
 ) -> Result<Vec<Store>> {
     let names = names(fractions)?;
     let part_of = part_of(store, fractions, draw, seed)?;
-    std::fs::create_dir_all(dir).map_err(Error::io(dir, "creating"))?;
-    // All names are looked at before the first part is written.
-    for name in names {
-        crate::store::atomic::check_free(&dir.join(format!("{name}.gex")), force)?;
-    }
-    let mut stores = Vec::new();
-    for (part, name) in names.iter().enumerate() {
+    let files = files(names.len());
+    let outputs = atomic::Parts::new(dir, &files, force)?;
+    atomic::check_space(dir, (store.n_samples() * store.row_len()) as u64)?;
+    let part = |part: usize, dir: &Path| {
+        let name = names[part];
         let samples: Vec<usize> = (0..store.n_samples()).filter(|s| part_of[*s] == part).collect();
         let mut record = serde_json::json!({ "part": name, "fractions": fractions, "seed": seed });
         if let Some((kind, column)) = draw.column() {
@@ -62,9 +60,22 @@ pub fn split(
         }
         let origin = Origin::derived(store, serde_json::json!({ "split": record }));
         let table = store.samples().select(&samples);
-        stores.push(write(store, &dir.join(format!("{name}.gex")), &samples, table, origin, force)?);
+        write(store, &dir.join(&files[part]), &samples, table, origin, false)
+    };
+    outputs.write(|dir| (0..names.len()).map(|i| part(i, dir)).collect())
+}
+
+/// The files of a split into so many parts; none for a number of parts that there is no split into.
+pub fn files(parts: usize) -> Vec<String> {
+    part_names(parts).iter().map(|name| format!("{name}.gex")).collect()
+}
+
+fn part_names(parts: usize) -> &'static [&'static str] {
+    match parts {
+        2 => &["train", "test"],
+        3 => &["train", "validation", "test"],
+        _ => &[],
     }
-    Ok(stores)
 }
 
 /// As [`split`], with the parts in memory and nothing written.
@@ -95,11 +106,11 @@ fn part_of(store: &Store, fractions: &[f64], draw: Draw, seed: u64) -> Result<Ve
 /// # Errors
 /// [`Error::Usage`] for fractions that are not two or three positive numbers of sum 1.
 pub fn names(fractions: &[f64]) -> Result<&'static [&'static str]> {
-    let names: &[&str] = match fractions.len() {
-        2 => &["train", "test"],
-        3 => &["train", "validation", "test"],
-        n => return Err(Error::Usage(format!("--fractions has {n} numbers; two or three are needed"))),
-    };
+    let names = part_names(fractions.len());
+    if names.is_empty() {
+        let n = fractions.len();
+        return Err(Error::Usage(format!("--fractions has {n} numbers; two or three are needed")));
+    }
     let sum: f64 = fractions.iter().sum();
     if !fractions.iter().all(|f| *f > 0.0) || (sum - 1.0).abs() > 1e-6 {
         return Err(Error::Usage(format!(
@@ -204,6 +215,7 @@ pub(super) fn write(
     force: bool,
 ) -> Result<Store> {
     let mut writer = StoreWriter::create(path, store.n_genes(), store.element(), force)?;
+    writer.expect(samples.len())?;
     let mut row = vec![0.0; store.n_genes()];
     for &sample in samples {
         store.read_row(sample, &mut row);

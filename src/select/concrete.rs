@@ -21,8 +21,9 @@ use crate::device::recording::{
     Activation, Call, Element, Epilogue, Layout, Loss, Matrix, Recording, Step, Update,
 };
 use crate::error::{Error, Result};
-use crate::nn::feed::{Feed, Resident};
+use crate::nn::feed::{Feed, Resident, stepping_down};
 use crate::nn::model::{Layer, Model};
+use crate::nn::needs;
 use crate::nn::network::{InputBuffers, LossBuffers, Network};
 use crate::nn::scaling::{self, Scale};
 use crate::nn::settings::{BETAS, corrections};
@@ -123,8 +124,14 @@ pub fn concrete(
 ) -> Result<Picks> {
     settings.validate()?;
     let (genes, n) = (store.n_genes(), constraints.n());
+    let widths = [&[genes, n], &settings.hidden[..], &[genes]].concat();
+    let instead = "choose fewer genes (-n), narrow the --decoder, or allow more (--memory)";
+    needs::check(executor, &widths, (4, settings.batch.min(samples.len())), instead)?;
     let initial = initial_logits(genes, constraints, settings.seed);
-    let mut run = Run::new(executor, store, samples, initial, settings, report)?;
+    let mut run = stepping_down(executor, Resident::Auto, report, |executor, resident| {
+        Run::new(executor, store, samples, &initial, settings, resident, report)
+    })?;
+    drop(initial);
     let loss = run.train(executor, report)?;
     let picks = distinct(&executor.read(run.logits, 0, n)?, genes, constraints.includes());
     let certainty = picks.scores.iter().sum::<f64>() / n as f64;
@@ -209,8 +216,9 @@ impl<'a> Run<'a> {
         executor: &mut dyn Executor,
         store: &'a Store,
         samples: &[usize],
-        initial: Vec<f32>,
+        initial: &[f32],
         settings: &'a ConcreteSettings,
+        resident: Resident,
         report: Reporter,
     ) -> Result<Self> {
         let genes = store.n_genes();
@@ -225,6 +233,7 @@ impl<'a> Run<'a> {
             layers.push(Layer::initial(pair[0], pair[1], activation, &mut stream));
         }
         let input = scaling::fit(store, samples, Scale::Zscore);
+        scaling::check(store, samples, &input)?;
         let ids = store.genes().ids.clone();
         let model = Model { layers, input, genes: ids, config: serde_json::Value::Null };
         let decoder = Network::new(executor, &model.layers, false)?;
@@ -239,8 +248,7 @@ impl<'a> Run<'a> {
         let [z, below] =
             ["selected genes", "gradient of the selected genes"].map(|name| matrix(name, batch, n));
         let (z, below) = (z?, below?);
-        executor.write(logits, 0, &initial)?;
-        drop(initial);
+        executor.write(logits, 0, initial)?;
         let outputs = decoder.batch_matrices(executor, "decoder", batch, depth - 1)?;
         let gradients = decoder.batch_matrices(executor, "decoder gradients", batch, depth)?;
         let mut updates = Vec::new();
@@ -248,7 +256,7 @@ impl<'a> Run<'a> {
             updates.push((adam(executor, layer.weight)?, adam(executor, layer.bias)?));
         }
         let update = adam(executor, logits)?;
-        let feed = Feed::new(executor, store, samples.to_vec(), &model.genes, batch, Resident::Auto, report)?;
+        let feed = Feed::new(executor, store, samples.to_vec(), &model.genes, batch, resident, report)?;
         let table = executor.matrix("losses", feed.batches(), 2, Element::F32)?;
 
         let mut recording = Recording::new();

@@ -20,6 +20,7 @@ use crate::attribution::ScoreTable;
 use crate::device::Executor;
 use crate::device::random::Stream;
 use crate::error::{Error, Result};
+use crate::memory::Need;
 use crate::nn::model::Model;
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
@@ -166,7 +167,19 @@ pub fn from_store<'e>(
     if strategy == Strategy::Concrete {
         return concrete(executor()?, store, &samples, constraints, autoencoder, report);
     }
+    let (n, genes) = (samples.len(), store.n_genes());
+    Need::new()
+        .with(format!("values of {n} samples by {genes} genes"), &[n, genes, 4])
+        .with(format!("matrices of {n} × {n} samples"), &[3, n, n, 8])
+        .check("the selection", "take fewer samples (--samples), or allow more (--memory)")?;
     let (x, deviations) = Columns::standardized(store, &samples);
+    if deviations.iter().all(|sd| *sd == 0.0) {
+        let message = format!(
+            "{}: no gene varies over the {n} samples that are looked at, so there is nothing to choose by; give it others",
+            store.path().display()
+        );
+        return Err(Error::Data(message));
+    }
     match strategy {
         Strategy::Variance => Ok(variance(&deviations, ids, constraints)),
         Strategy::Pca => Ok(pca(&x, ids, constraints, report)),

@@ -8,11 +8,13 @@
 pub mod atomic;
 mod held;
 mod info;
+mod mapped;
 pub mod npy;
 pub mod remembered;
 pub mod sealed;
 pub(crate) mod spool;
 mod summary;
+pub mod watch;
 mod writer;
 
 use std::fs::File;
@@ -53,7 +55,10 @@ pub struct Store {
 #[derive(Debug)]
 enum Values {
     /// In the file, behind its header.
-    Mapped(memmap2::Mmap),
+    Mapped(
+        memmap2::Mmap,
+        #[expect(dead_code, reason = "known as mapped as long as it lives")] mapped::Registered,
+    ),
     /// In memory, for data that are in no file.
     Held(Vec<f32>),
 }
@@ -65,12 +70,13 @@ impl Store {
     /// # Errors
     /// [`Error::Input`] naming the file of the store that is missing, damaged or of another version.
     pub fn open(path: &Path) -> Result<Store> {
+        watch::add(path);
         let store = Store::open_unchecked(path)?;
         store.check_blocks()?;
         Ok(store)
     }
 
-    /// As [`Store::open`], without reading the values: for a store that this process has just written.
+    /// As [`Store::open`], without reading the values.
     pub(crate) fn open_unchecked(path: &Path) -> Result<Store> {
         if !is_store(path) {
             let found = if path.exists() { "it has no store.json" } else { "it does not exist" };
@@ -79,9 +85,7 @@ impl Store {
                 format!("is not a store: {found}; make one with `genelift import`"),
             ));
         }
-        let damaged = |file: &str, what: String| {
-            Error::input(path.join(file), format!("{what}; the store is damaged, import it again"))
-        };
+        let damaged = |file: &str, what: String| damaged(path, file, what);
         let read = |file: &str| std::fs::read(path.join(file)).map_err(Error::io(path.join(file), "reading"));
 
         let info: StoreInfo =
@@ -109,6 +113,13 @@ impl Store {
         let genes = table(GENES, &info.checksums.genes, n_genes)?;
         let samples = table(SAMPLES, &info.checksums.samples, n_samples)?;
 
+        Store::mapped(path, info, element, samples, genes)
+    }
+
+    /// Maps the matrix of a store of which all else is known, as to whoever has just written it.
+    fn mapped(path: &Path, info: StoreInfo, element: Element, samples: Table, genes: Table) -> Result<Store> {
+        let damaged = |file: &str, what: String| damaged(path, file, what);
+        let [n_samples, n_genes] = info.shape;
         let file = path.join(MATRIX);
         let mut matrix = File::open(&file).map_err(Error::io(&file, "opening"))?;
         let header = npy::parse(&mut matrix).map_err(|e| damaged(MATRIX, e))?;
@@ -128,11 +139,14 @@ impl Store {
             return Err(damaged(MATRIX, format!("its header takes {} bytes", header.offset)));
         }
         // SAFETY: the map is read-only and every element type is valid for any bits. What the type system
-        // cannot promise is that nobody truncates the file while it is mapped (that would raise SIGBUS): no
-        // part of this program writes to a finished store, and replacing one renames a new directory into
-        // place, which leaves the mapped file alive until it is unmapped. Users are told not to edit stores.
+        // cannot promise is that nobody changes the file while it is mapped: no part of this program writes to a
+        // finished store, and replacing one renames a new directory into place, which leaves the mapped file
+        // alive until it is unmapped. Where somebody else does, `mapped` ends a command whose file was cut short
+        // (SIGBUS), and `watch` refuses what was made from one that was written to.
         let map = unsafe { memmap2::Mmap::map(&matrix) }.map_err(Error::io(&file, "mapping"))?;
-        Ok(Store { path: path.to_path_buf(), info, element, samples, genes, values: Values::Mapped(map) })
+        let registered = mapped::Registered::new(&map, &file);
+        let values = Values::Mapped(map, registered);
+        Ok(Store { path: path.to_path_buf(), info, element, samples, genes, values })
     }
 
     fn check_blocks(&self) -> Result<()> {
@@ -221,7 +235,7 @@ impl Store {
 
     fn values(&self) -> &[u8] {
         match &self.values {
-            Values::Mapped(map) => &map[npy::WRITTEN..],
+            Values::Mapped(map, _) => &map[npy::WRITTEN..],
             Values::Held(values) => bytemuck::cast_slice(values),
         }
     }
@@ -295,4 +309,9 @@ impl Store {
             }
         });
     }
+}
+
+/// What is wrong with a file of the store at `path`.
+fn damaged(path: &Path, file: &str, what: String) -> Error {
+    Error::input(path.join(file), format!("{what}; the store is damaged, import it again"))
 }

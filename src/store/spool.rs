@@ -5,19 +5,18 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 
-/// Bytes of rows that come together, mostly: kept between two writes to the file.
-const BUFFER: usize = 32 << 20;
+/// Values of one piece at the least; smaller ones are put together.
+const PIECE: usize = 1 << 16;
 
-/// Rows of f32: in memory up to a limit, beyond it in a temporary file that is removed when this is dropped.
+/// Rows of f32: in memory up to a limit, beyond it in a file without a name, which is gone with the process, whatever ends it.
 pub(crate) struct Spool {
-    path: PathBuf,
-    values: Vec<f32>,
+    /// Where the file is.
+    folder: PathBuf,
+    /// What is in memory: whole rows, and how many values are before them.
+    pieces: Vec<(usize, Vec<f32>)>,
     /// Values that are kept in memory.
     limit: usize,
     file: Option<BufWriter<File>>,
@@ -26,63 +25,65 @@ pub(crate) struct Spool {
 }
 
 impl Spool {
-    /// A spool of which `memory` bytes stay in memory; the rest is beside the store `out` that is to be made.
-    pub fn create(out: &Path, number: usize, columns: usize, memory: usize) -> Spool {
-        let mut name = out.file_name().unwrap_or_default().to_os_string();
-        name.push(format!(".tmp-{}-{number}", std::process::id()));
-        let path = out.with_file_name(name);
-        Spool { path, values: Vec::new(), limit: memory / size_of::<f32>(), file: None, columns, rows: 0 }
+    /// A spool of which `memory` bytes stay in memory; the rest is in the folder of the output `out` that is to be made.
+    pub fn create(out: &Path, columns: usize, memory: usize) -> Spool {
+        let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let limit = memory / size_of::<f32>();
+        Spool { folder: folder.to_path_buf(), pieces: Vec::new(), limit, file: None, columns, rows: 0 }
     }
 
     /// A spool in the system's temporary directory.
     pub fn temporary(columns: usize) -> Spool {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let beside = std::env::temp_dir().join("genelift");
-        super::atomic::sweep(&beside, "tmp");
-        Spool::create(&beside, number, columns, 0)
+        Spool { folder: std::env::temp_dir(), pieces: Vec::new(), limit: 0, file: None, columns, rows: 0 }
     }
 
     /// Bytes that it holds in memory.
     pub fn held(&self) -> usize {
-        size_of_val(self.values.as_slice())
+        self.pieces.iter().map(|(_, values)| size_of_val(values.as_slice())).sum()
     }
 
     /// Appends whole rows.
     pub fn push(&mut self, values: &[f32]) -> Result<()> {
-        self.tail().extend_from_slice(values);
-        self.keep()
+        self.take(&mut values.to_vec())
     }
 
-    /// Where whole rows can be appended without another copy, for [`Spool::keep`] to take.
-    pub fn tail(&mut self) -> &mut Vec<f32> {
-        &mut self.values
-    }
-
-    /// The rows of [`Spool::tail`] that have not been taken.
-    pub fn fresh(&mut self) -> &mut [f32] {
-        let kept = if self.file.is_some() { 0 } else { self.rows * self.columns };
-        &mut self.values[kept..]
-    }
-
-    /// Takes what was appended to [`Spool::tail`].
-    pub fn keep(&mut self) -> Result<()> {
-        self.rows += self.fresh().len() / self.columns;
-        if self.file.is_none() && self.values.len() <= self.limit {
-            return Ok(());
+    /// Appends whole rows; many are taken as they are, and nothing is left of them.
+    pub fn take(&mut self, values: &mut Vec<f32>) -> Result<()> {
+        let before = self.rows * self.columns;
+        self.rows += values.len() / self.columns;
+        if self.file.is_some() || self.held() / size_of::<f32>() + values.len() > self.limit {
+            return self.write(values);
         }
+        let room = |piece: &&mut (usize, Vec<f32>)| piece.1.capacity() - piece.1.len() >= values.len();
+        if values.len() >= PIECE && values.capacity() - values.len() <= values.len() / 8 {
+            self.pieces.push((before, std::mem::take(values)));
+        } else if let Some((_, piece)) = self.pieces.last_mut().filter(room) {
+            piece.extend_from_slice(values);
+        } else {
+            let mut piece = Vec::with_capacity(values.len().max(PIECE));
+            piece.extend_from_slice(values);
+            self.pieces.push((before, piece));
+        }
+        values.clear();
+        Ok(())
+    }
+
+    /// Appends values to the file, below what was in memory.
+    fn write(&mut self, values: &mut Vec<f32>) -> Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
             none => {
-                let file =
-                    File::options().read(true).write(true).create(true).truncate(true).open(&self.path);
-                let file = file.map_err(Error::io(&self.path, "creating"))?;
+                let file = tempfile::tempfile_in(&self.folder);
+                let file = file.map_err(Error::io(&self.folder, "creating a temporary file there"))?;
                 none.insert(BufWriter::with_capacity(1 << 20, file))
             }
         };
-        file.write_all(bytemuck::cast_slice(&self.values)).map_err(Error::io(&self.path, "writing"))?;
-        self.values.clear();
-        self.values.shrink_to(BUFFER / size_of::<f32>());
+        let failed = || Error::io(&self.folder, "writing a temporary file there");
+        let before = std::mem::take(&mut self.pieces);
+        for values in before.iter().map(|(_, values)| values).chain([&*values]) {
+            file.write_all(bytemuck::cast_slice(values)).map_err(failed())?;
+        }
+        values.clear();
         Ok(())
     }
 
@@ -100,20 +101,15 @@ impl Spool {
     /// Columns `first..last`, one after another: `out[(c − first)·rows + r]`.
     pub fn columns(&mut self, first: usize, last: usize, out: &mut Vec<f32>) -> Result<()> {
         let (rows, stride) = (self.rows, self.columns);
-        if rows == 0 || self.file.is_some() {
-            return self.turned(std::slice::from_ref(&(first..last)), out);
+        let range = first..last;
+        if self.file.is_some() {
+            return self.turned(std::slice::from_ref(&range), out);
         }
-        out.resize((last - first) * rows, 0.0);
-        let share = (last - first).div_ceil(rayon::current_num_threads()).max(1);
-        out.par_chunks_mut(share * rows).enumerate().try_for_each(|(i, out)| {
-            let start = first + i * share;
-            let range = start..start + out.len() / rows;
-            turn(rows, &[range], out, |row, first, out| {
-                let at = row * stride + first;
-                out.copy_from_slice(&self.values[at..at + out.len()]);
-                Ok(())
-            })
-        })
+        out.resize(range.len() * rows, 0.0);
+        for (before, values) in &self.pieces {
+            turn_piece(values, stride, first, (out, before / stride, rows));
+        }
+        Ok(())
     }
 
     /// The given columns, one after another.
@@ -143,13 +139,54 @@ impl Spool {
 
     fn read(&mut self, at: usize, out: &mut [f32]) -> Result<()> {
         let Some(file) = &mut self.file else {
-            out.copy_from_slice(&self.values[at..at + out.len()]);
+            copy(&self.pieces, at, out);
             return Ok(());
         };
         let at = SeekFrom::Start((at * size_of::<f32>()) as u64);
         file.seek(at) // seeking flushes what is still buffered
             .and_then(|_| file.get_mut().read_exact(bytemuck::cast_slice_mut(out)))
-            .map_err(Error::io(&self.path, "reading"))
+            .map_err(Error::io(&self.folder, "reading a temporary file there"))
+    }
+}
+
+/// Copies what lies at `at` of pieces that follow one another.
+fn copy(pieces: &[(usize, Vec<f32>)], mut at: usize, mut out: &mut [f32]) {
+    let first = pieces.partition_point(|(before, _)| *before <= at).saturating_sub(1);
+    for (before, values) in &pieces[first..] {
+        let values = &values[at - before..];
+        let (now, later) = out.split_at_mut(out.len().min(values.len()));
+        now.copy_from_slice(&values[..now.len()]);
+        at += now.len();
+        out = later;
+        if out.is_empty() {
+            break;
+        }
+    }
+}
+
+/// Turns columns of a piece from `first` on into those of `out`, of `rows` rows each, from row `start` on.
+fn turn_piece(piece: &[f32], stride: usize, first: usize, (out, start, rows): (&mut [f32], usize, usize)) {
+    /// Values of a cache line: so many rows and columns are turned together.
+    const LINE: usize = 16;
+    for (b, band) in piece.chunks(LINE * stride).enumerate() {
+        for (s, strip) in out.chunks_mut(LINE * rows).enumerate() {
+            let (column, row) = (first + s * LINE, start + b * LINE);
+            let (height, width) = (band.len() / stride, strip.len() / rows);
+            let mut lines = [[0.0; LINE]; LINE];
+            for (line, values) in lines.iter_mut().zip(band.chunks_exact(stride)) {
+                match values[column..].first_chunk() {
+                    Some(whole) if width == LINE => *line = *whole,
+                    _ => line[..width].copy_from_slice(&values[column..column + width]),
+                }
+            }
+            for (c, column) in strip.chunks_exact_mut(rows).enumerate() {
+                let turned: [f32; LINE] = std::array::from_fn(|r| lines[r][c]);
+                match column[row..].first_chunk_mut() {
+                    Some(whole) if height == LINE => *whole = turned,
+                    _ => column[row..row + height].copy_from_slice(&turned[..height]),
+                }
+            }
+        }
     }
 }
 
@@ -194,14 +231,6 @@ fn runs(indices: &[usize]) -> Vec<Range<usize>> {
     runs
 }
 
-impl Drop for Spool {
-    fn drop(&mut self) {
-        if self.file.take().is_some() {
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,14 +238,22 @@ mod tests {
     #[test]
     fn rows_and_columns_come_back() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        for (rows, columns, memory) in [(1, 1, 0), (65, 31, 0), (33, 257, 1 << 20), (33, 257, 20_000)] {
-            let mut spool = Spool::create(&dir.path().join("x.gex"), 0, columns, memory);
+        let many = 4 * PIECE / 257;
+        for (rows, columns, memory) in [
+            (1, 1, 0),
+            (65, 31, 0),
+            (33, 257, 1 << 20),
+            (33, 257, 20_000),
+            (many, 257, 1 << 21),
+            (many, 257, 0),
+        ] {
+            let mut spool = Spool::create(&dir.path().join("x.gex"), columns, memory);
             let values: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
             let (a, b) = values.split_at(rows / 2 * columns);
             spool.push(a).expect("pushed");
-            spool.tail().extend_from_slice(b);
-            assert_eq!(spool.fresh(), b);
-            spool.keep().expect("kept");
+            let mut b = b.to_vec();
+            spool.take(&mut b).expect("taken");
+            assert!(b.is_empty());
             assert_eq!(spool.in_memory(), memory >= values.len() * 4);
             let mut out = Vec::new();
             spool.rows(rows - 1, rows, &mut out).expect("read");

@@ -1,4 +1,4 @@
-//! Writes a store: rows are appended to a temporary sibling, which [`StoreWriter::finish`] renames.
+//! Writes a store: rows are appended to a temporary sibling, to which [`StoreWriter::finish`] gives its name.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -9,7 +9,7 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::atomic::Temporary;
+use super::atomic::{Kind, Place, Temporary};
 use super::info::{self, Checksums, Origin, StoreInfo, VERSION};
 use super::{GENES, INFO, MATRIX, PARAMETERS, SAMPLES, Store, atomic, npy};
 use crate::element::Element;
@@ -20,10 +20,13 @@ use crate::interrupt;
 /// Bytes of the matrix under one checksum.
 const BLOCK: usize = 4 << 20;
 
+/// Bytes of rows that are put together; more are written as they come.
+const BUFFER: usize = 1 << 16;
+
 /// A store being written. Dropped before [`StoreWriter::finish`], it leaves nothing behind.
 pub struct StoreWriter {
     path: PathBuf,
-    force: bool,
+    place: Place,
     temporary: Temporary,
     out: BufWriter<File>,
     n_genes: usize,
@@ -45,29 +48,23 @@ impl StoreWriter {
     /// [`Error::Exists`] without `force`; with it, [`Error::Input`] where `path` is something other than a
     /// store; [`Error::Data`] for no genes or an element type that a store cannot hold.
     pub fn create(path: &Path, n_genes: usize, element: Element, force: bool) -> Result<StoreWriter> {
-        atomic::check_free(path, force)?;
-        if path.symlink_metadata().is_ok() && !super::is_store(path) {
-            return Err(Error::input(
-                path,
-                "is not a store, so --force does not replace it; give another name",
-            ));
-        }
         if n_genes == 0 {
             return Err(Error::Data(format!("{}: a store needs at least one gene", path.display())));
         }
         if info::descr(element).is_none() {
             return Err(Error::Data(format!("{}: a store holds f32 or f16", path.display())));
         }
-        let temporary = Temporary::beside(path, "tmp");
+        let place = Place::new(path, Kind::Store, force)?;
+        let temporary = place.temporary();
         std::fs::create_dir(temporary.path()).map_err(Error::io(temporary.path(), "creating"))?;
         let file = temporary.path().join(MATRIX);
         let mut out =
-            BufWriter::with_capacity(1 << 20, File::create(&file).map_err(Error::io(&file, "creating"))?);
+            BufWriter::with_capacity(BUFFER, File::create(&file).map_err(Error::io(&file, "creating"))?);
         // The number of samples is known at the end; the header's place is kept until then.
         out.write_all(&[0; npy::WRITTEN]).map_err(Error::io(path, "writing"))?;
         Ok(StoreWriter {
             path: path.to_path_buf(),
-            force,
+            place,
             temporary,
             out,
             n_genes,
@@ -80,6 +77,15 @@ impl StoreWriter {
             unfit: None,
             parameters: None,
         })
+    }
+
+    /// Refuses to begin where the disk has too little room for so many samples.
+    ///
+    /// # Errors
+    /// As [`atomic::check_space`].
+    pub fn expect(&self, samples: usize) -> Result<()> {
+        let values = (samples as u64).saturating_mul(self.n_genes as u64);
+        atomic::check_space(&self.path, values.saturating_mul(self.element.bytes() as u64))
     }
 
     /// Rows written so far.
@@ -132,6 +138,7 @@ impl StoreWriter {
             self.hashed += now.len();
             if self.hashed == BLOCK {
                 self.end_block();
+                start_syncing(self.out.get_ref(), self.blocks.len());
             }
             bytes = later;
         }
@@ -199,6 +206,7 @@ impl StoreWriter {
             .and_then(|_| self.out.write_all(&header))
             .and_then(|()| self.out.flush())
             .map_err(Error::io(&self.path, "writing"))?;
+        start_syncing(self.out.get_ref(), self.blocks.len());
 
         let files = RefCell::new(Vec::new());
         let write = |file: &str, bytes: &[u8]| -> Result<String> {
@@ -239,32 +247,28 @@ impl StoreWriter {
             })
         });
         synced.map_err(Error::io(&self.path, "writing"))?;
-        self.put_in_place()?;
-        Store::open_unchecked(&self.path)
-    }
-
-    fn put_in_place(&self) -> Result<()> {
-        let old = atomic::sibling(&self.path, "old");
-        let replaces = self.path.symlink_metadata().is_ok();
-        if replaces && !self.force {
-            return Err(Error::Exists(self.path.clone()));
-        }
-        if replaces {
-            std::fs::rename(&self.path, &old)
-                .map_err(Error::io(&self.path, "moving the old store away from"))?;
-        }
-        if let Err(error) = std::fs::rename(self.temporary.path(), &self.path) {
-            if replaces {
-                let _ = std::fs::rename(&old, &self.path);
-            }
-            return Err(Error::io(&self.path, "renaming the finished store to")(error));
-        }
-        if replaces {
-            std::fs::remove_dir_all(&old).map_err(Error::io(&old, "removing"))?;
-        }
-        atomic::sync_parent(&self.path)
+        atomic::sync_folders(self.temporary.path())?;
+        self.place.put(&self.temporary)?;
+        Store::mapped(&self.path, info, self.element, samples, genes)
     }
 }
+
+/// Lets the disk begin with the values up to the end of so many blocks, so that there is little to wait for in the end. Where the
+/// system cannot, all of them are written then.
+#[cfg(target_os = "linux")]
+fn start_syncing(file: &File, blocks: usize) {
+    use std::os::fd::AsRawFd;
+    /// Pages of memory, which are written whole.
+    const PAGE: usize = 4096;
+    // What is still in the buffer of the writer comes with the next block.
+    let (start, end) = (blocks.saturating_sub(2) * BLOCK, (blocks * BLOCK + npy::WRITTEN) / PAGE * PAGE);
+    let (start, length) = (start as libc::off64_t, (end - start) as libc::off64_t);
+    // SAFETY: the descriptor is open as long as the file is; nothing of this process's memory is touched.
+    unsafe { libc::sync_file_range(file.as_raw_fd(), start, length, libc::SYNC_FILE_RANGE_WRITE) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn start_syncing(_: &File, _: usize) {}
 
 /// The first f32 that rounds to infinity in f16: half a step above 65504.
 const F16_LIMIT: f32 = 65520.0;

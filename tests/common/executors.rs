@@ -10,7 +10,7 @@ pub fn executors() -> Vec<Box<dyn Executor>> {
     let cpu = CpuExecutor::open(None).expect("threads can be started");
     let mut all: Vec<Box<dyn Executor>> = vec![Box::new(cpu)];
     for unchecked in [false, true] {
-        let gpu = gpu(Options { unchecked, ..Options::default() });
+        let gpu = gpu(Options { unchecked: Some(unchecked), ..Options::default() });
         all.extend(gpu.map(|gpu| -> Box<dyn Executor> { Box::new(gpu) }));
     }
     all

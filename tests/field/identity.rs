@@ -317,6 +317,55 @@ fn ids_of_two_kinds_are_joined_by_one_kind_for_all_and_said() {
     succeed(dir, &[&arguments[..], &["--ambiguous", "first"]].concat());
 }
 
+/// A store of genes of these ids, and of these Entrez ids where there are any.
+fn genes(path: &Path, ids: &[&str], entrez: &[&str], samples: std::ops::Range<usize>) {
+    let mut writer = StoreWriter::create(path, ids.len(), Element::F32, true).unwrap();
+    for s in samples.clone() {
+        let row: Vec<f32> = (0..ids.len()).map(|g| value(3 * g, s) as f32).collect();
+        writer.push_rows(&row).unwrap();
+    }
+    let mut table = Table::new("gene_id", ids.iter().map(|id| id.to_string()).collect());
+    if !entrez.is_empty() {
+        table.set_column("entrez", entrez.iter().map(|id| id.to_string()).collect());
+    }
+    let samples = Table::new("sample_id", samples.map(|s| format!("sample{s}")).collect());
+    writer.finish(table, samples, Origin::default()).unwrap();
+}
+
+#[test]
+fn what_a_join_by_entrez_ids_misses_is_named_with_the_reason() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    let probes = ["1_at", "2_at", "3_at", "4_at", "5_at", "6_at"];
+    genes(&dir.join("train.gex"), &probes, &["7157", "4609", "", "1956", "672", "2099"], TRAIN);
+    std::fs::write(dir.join("landmarks.txt"), "1_at\n2_at\n3_at\n4_at\n").unwrap();
+    fit(dir);
+    genes(&dir.join("test.gex"), &["672", "2099", "7157", "4609"], &[], TEST);
+    let predict = ["predict", "p.safetensors", "test.gex", "-o", "out.gex", "--device", "cpu"];
+    let message = refuse(dir, &predict);
+    assert!(message.contains("3_at (it has no Entrez id)") && message.contains("4_at"), "{message}");
+    let (_, said) = succeed(dir, &[&predict[..], &["--missing", "mean", "--replace"]].concat());
+    assert!(said.contains("2 of 4 names found, by Entrez id"), "{said}");
+    assert!(said.contains("not found: 3_at (it has no Entrez id), 4_at"), "{said}");
+}
+
+#[test]
+fn an_array_and_names_of_another_kind_that_share_nothing_are_told_what_helps() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    genes(&dir.join("train.gex"), &["1_at", "2_at", "3_at", "4_at", "5_at", "6_at"], &[], TRAIN);
+    std::fs::write(dir.join("landmarks.txt"), "1_at\n2_at\n3_at\n4_at\n").unwrap();
+    fit(dir);
+    let tcga = ["TP53|7157", "MYC|4609", "EGFR|1956", "BRCA1|672"];
+    let text: String = tcga.iter().map(|id| format!("{id}\t1\t2.5\t3\n")).collect();
+    let text = format!("gene_id\tTCGA-A1-A0SB\tTCGA-A1-A0SD\tTCGA-A1-A0SE\n{text}");
+    std::fs::write(dir.join("tcga.tsv"), text).unwrap();
+    succeed(dir, &["import", "tcga.tsv", "-o", "test.gex"]);
+    let message = refuse(dir, &["predict", "p.safetensors", "test.gex", "-o", "out.gex", "--device", "cpu"]);
+    assert!(message.contains("nothing names a gene of both"), "{message}");
+    assert!(message.contains("genelift prepare STORE -o NEW --gene-labels TABLE"), "{message}");
+}
+
 #[test]
 fn fit_takes_as_many_landmarks_as_are_listed() {
     let temporary = tempfile::tempdir().unwrap();

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use genelift::store::Store;
+
 use super::common::package;
 use super::identity::reseal;
 use super::run::{refuse, succeed};
@@ -226,6 +228,17 @@ fn made_up_names_match_to_the_letter_and_are_remembered() {
     assert!(said.contains("2 of 5 names found, by gene id; 2 genes"), "{said}");
     succeed(dir.path(), &["prepare", "p.gex", "-o", "z.gex", "--zscore"]);
     assert_eq!(origin("z.gex"), true);
+    // those of a file without a header too, be they told or seen
+    std::fs::write(dir.path().join("m.tsv"), "P1\t1\t2.5\t3\nP2\t4\t5\t6.5\nP3\t7\t8\t9\n").unwrap();
+    let import = ["import", "m.tsv", "-o", "h.gex", "--force", "--orientation", "samples-by-genes"];
+    for header in [&["--no-header"][..], &[]] {
+        succeed(dir.path(), &[&import[..], header].concat());
+        assert_eq!(origin("h.gex"), true, "{header:?}");
+    }
+    let text = "patient\tA\tB\tC\nP1\t1\t2.5\t3\nP2\t4\t5\t6.5\n";
+    std::fs::write(dir.path().join("m.tsv"), text).unwrap();
+    succeed(dir.path(), &import);
+    assert!(origin("h.gex").is_null());
 }
 
 #[test]
@@ -317,4 +330,24 @@ fn a_name_that_is_there_is_not_said_to_be_there_in_another_case() {
         "{said}"
     );
     assert!(said.contains("Esr1 (ESR1 is there, in another case)"), "{said}");
+}
+
+/// What R's `write.table` makes of `3"`, directly before the quote that closes the field too.
+#[test]
+fn quotes_that_r_escapes_are_read_in_tables_and_lists() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let matrix = "\"S1\"\t\"S2\"\t\"S3\"\n\"TP53\"\t1\t2\t3\n\"5\\\"\"\t4\t5\t6\n\"MYC\"\t7\t8\t9\n";
+    std::fs::write(dir.join("m.tsv"), matrix).unwrap();
+    for delimiter in ["\t", ",", " "] {
+        let rows = [["id", "site"], ["S1", r#"a \"b\""#], ["S2", r#"3\""#], ["S3", r"c\"]];
+        let line = |row: &[&str; 2]| format!("\"{}\"{delimiter}\"{}\"\n", row[0], row[1]);
+        std::fs::write(dir.join("labels.txt"), rows.iter().map(line).collect::<String>()).unwrap();
+        std::fs::write(dir.join("genes.txt"), "\"TP53\"\n\"5\\\"\"\n").unwrap();
+        let arguments = ["import", "m.tsv", "-o", "m.gex", "--force", "--labels", "labels.txt"];
+        succeed(dir, &[&arguments[..], &["--only-genes", "genes.txt"]].concat());
+        let store = Store::open(&dir.join("m.gex")).unwrap();
+        assert_eq!(store.samples().column("site").unwrap(), ["a \"b\"", "3\"", "c\\"], "{delimiter:?}");
+        assert_eq!(store.genes().ids, ["TP53", "5\""]);
+    }
 }

@@ -187,6 +187,26 @@ fn known_columns_of_parquet_are_no_samples_and_no_genes() {
     }
 }
 
+/// Columns of words in Parquet are named, and which of them names the rows.
+#[cfg(feature = "parquet")]
+#[test]
+fn columns_of_words_in_parquet_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "sample\ttissue\tTP53\tEGFR\tMYC\nP1\tliver\t1\t2\t3\nP2\tlung\t4\t5\t6\n";
+    import(dir.path(), "x.tsv", text, &[]);
+    succeed(dir.path(), &["export", "x.gex", "-o", "x.parquet"]);
+    let bring = |more: &[&str]| {
+        let (_, said) =
+            succeed(dir.path(), &[&["import", "x.parquet", "-o", "y.gex", "--force"], more].concat());
+        let store = Store::open(&dir.path().join("y.gex")).unwrap();
+        assert_eq!(store.samples().column("tissue").unwrap(), ["liver", "lung"]);
+        assert!(said.contains("x.parquet: the rows are named by column \"sample_id\""), "{said}");
+        said.contains("warning: x.parquet: columns of words, kept to describe the rows: \"tissue\"")
+    };
+    assert!(bring(&[]));
+    assert!(!bring(&["--annotation-columns", "tissue"]), "that was told");
+}
+
 /// Refusals tell the way out that fits.
 #[test]
 fn what_is_refused_says_how_to_go_on() {

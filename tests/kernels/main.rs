@@ -26,15 +26,21 @@ fn executors() -> Vec<Box<dyn Executor>> {
         Box::new(CpuExecutor::open(Some(threads)).expect("threads can be started"))
     };
     let mut all = vec![cpu(1), cpu(2)];
-    let unchecked = Options { unchecked: true, guarded: true, ..Options::default() };
-    all.extend([Options::default(), unchecked].into_iter().flat_map(boxed));
+    let checked = Options { unchecked: Some(false), ..Options::default() };
+    let unchecked = Options { unchecked: Some(true), guarded: true, ..Options::default() };
+    all.extend([checked, unchecked].into_iter().flat_map(boxed));
     all
 }
 
 /// The GPU's executor in every other form that some adapter may choose: all tiles, split and unsplit, matrices
 /// of up to `cols` columns in chunks of few rows, dispatches of more workgroups than one dimension takes.
 fn variants(cols: usize) -> Vec<Box<dyn Executor>> {
-    let forced = |tile, slices| Options { tile: Some(tile), slices: Some(slices), ..Options::default() };
+    let forced = |tile, slices| Options {
+        tile: Some(tile),
+        slices: Some(slices),
+        unchecked: Some(false),
+        ..Options::default()
+    };
     let limit = 64 * padded(cols) as u64 * 4;
     let narrow = |options| Options { binding_limit: Some(limit), workgroups: Some(7), ..options };
     let options = [
@@ -45,11 +51,12 @@ fn variants(cols: usize) -> Vec<Box<dyn Executor>> {
         narrow(forced(Tile::EMULATED, 2)),
     ];
     // the same without wgpu's checks, and what reaches outside a matrix seen
-    let unchecked = options.map(|form| Options { unchecked: true, guarded: true, ..form });
+    let unchecked = options.map(|form| Options { unchecked: Some(true), guarded: true, ..form });
     let options = options.into_iter().chain(unchecked);
     let mut all: Vec<_> = options.flat_map(boxed).collect();
     if gpu(Options::default()).is_some_and(|gpu| gpu.facts().cooperates()) {
-        let open = |options| boxed(Options { cooperative: true, ..options });
+        // unchecked only: drivers take minutes over such kernels with checks
+        let open = |options| boxed(Options { cooperative: true, unchecked: Some(true), ..options });
         all.extend(open(forced(Tile::COOPERATIVE, 1)));
         all.extend(open(narrow(forced(Tile::COOPERATIVE, 3))));
     }

@@ -28,11 +28,9 @@ use super::profile::{MOST, Span};
 use super::recording::{Call, Element, Matrix, Recording, Step};
 use super::{Executor, Program, Staging};
 use crate::error::{Error, Result};
+use crate::memory;
 use staging::{Ring, Slot};
 use storage::{Line, Storage, View};
-
-/// Where the system does not say how much memory is free.
-const ASSUMED_MEMORY: u64 = 4 << 30;
 
 /// Runs recordings on the processor. [`Executor::run`] returns when the work is done.
 pub struct CpuExecutor {
@@ -91,7 +89,7 @@ impl CpuExecutor {
             programs: Vec::new(),
             ring: Ring::new(),
             partials: Mutex::default(),
-            budget: free_memory(),
+            budget: memory::available(),
             used: 0,
             profile: None,
         })
@@ -134,6 +132,10 @@ impl Executor for CpuExecutor {
         &self.name
     }
 
+    fn samples_at_once(&self) -> usize {
+        64
+    }
+
     fn matrix(&mut self, name: &str, rows: usize, cols: usize, element: Element) -> Result<Matrix> {
         let id = u32::try_from(self.matrices.len())
             .map_err(|_| self.error(format!("more than {} matrices", u32::MAX)))?;
@@ -142,9 +144,9 @@ impl Executor for CpuExecutor {
         // the system would grant more than it has and kill the process when it is touched
         if bytes > self.memory() {
             return Err(self.error(format!(
-                "{name} ({rows} × {cols}) needs {} MiB, {} MiB are free; use a smaller batch or --resident never",
-                bytes >> 20,
-                self.memory() >> 20
+                "{name} ({rows} × {cols}) needs {}, {} are free; use a smaller batch, --resident never or narrower layers",
+                memory::bytes(bytes),
+                memory::bytes(self.memory())
             )));
         }
         self.matrices.push(Storage::new(name, matrix)?);
@@ -154,6 +156,10 @@ impl Executor for CpuExecutor {
 
     fn memory(&self) -> u64 {
         self.budget.saturating_sub(self.used)
+    }
+
+    fn is_on_host(&self) -> bool {
+        true
     }
 
     fn allocated(&self) -> u64 {
@@ -266,7 +272,7 @@ impl Executor for CpuExecutor {
     fn reset(&mut self) {
         self.matrices.clear();
         self.programs.clear();
-        self.budget = free_memory();
+        self.budget = memory::available();
         self.used = 0;
     }
 }
@@ -326,20 +332,3 @@ macro_rules! for_activation {
     };
 }
 use for_activation;
-
-/// Bytes that the system can give without swapping: the least of Linux's MemAvailable and what the control
-/// group leaves; [`ASSUMED_MEMORY`] on systems that tell neither.
-fn free_memory() -> u64 {
-    let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
-    let system = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-        Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
-    });
-    // file pages count against a group too, but give way; anonymous ones do not
-    let group = number("/sys/fs/cgroup/memory.max").and_then(|most| {
-        let text = std::fs::read_to_string("/sys/fs/cgroup/memory.stat").ok()?;
-        let held = text.lines().find_map(|line| line.strip_prefix("anon "))?.trim().parse().ok()?;
-        Some(most.saturating_sub(held))
-    });
-    system.into_iter().chain(group).min().unwrap_or(ASSUMED_MEMORY)
-}

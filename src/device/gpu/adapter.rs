@@ -77,8 +77,8 @@ pub struct Options {
     pub calibrated: bool,
     /// Opens cooperative matrices where the adapter has them, for [`super::GpuExecutor::tune`].
     pub cooperative: bool,
-    /// Runs kernels unchecked, as a calibration may find to be faster.
-    pub unchecked: bool,
+    /// Runs kernels with wgpu's checks of loops, indices and divisions (`Some(false)`) or without them.
+    pub unchecked: Option<bool>,
     /// Kernels that reach outside a matrix give NaN, for tests.
     pub guarded: bool,
 }

@@ -15,6 +15,7 @@ mod staging;
 mod tiles;
 mod timer;
 mod transfer;
+mod unroll;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -107,7 +108,7 @@ struct StepWords {
 
 /// What plans depend on for an adapter with these limits.
 fn target(mut tuning: Tuning, binding: u64, options: &Options) -> Target {
-    tuning.unchecked |= options.unchecked;
+    tuning.unchecked = options.unchecked.unwrap_or(tuning.unchecked);
     // Indices count elements in 32 bits, and drivers disagree beyond 2 GiB.
     let limit = binding.min((2 << 30) - 16).min(options.binding_limit.unwrap_or(u64::MAX));
     let (tile, slices) = (options.tile, options.slices);
@@ -246,6 +247,10 @@ impl GpuExecutor {
 impl Executor for GpuExecutor {
     fn name(&self) -> &str {
         &self.facts.name
+    }
+
+    fn samples_at_once(&self) -> usize {
+        if self.facts.kind == Kind::Software { 64 } else { 2 * self.target.tuning.large.m }
     }
 
     fn matrix(&mut self, name: &str, rows: usize, cols: usize, element: Element) -> Result<Matrix> {

@@ -104,7 +104,8 @@ pub fn bias_gradient(plan: &mut Plan, gradient: Matrix, update: &Update, target:
     let epilogue = Epilogue::Update(*update);
     let mut finish = Finish { epilogue: &epilogue, name: NAME, n: gradient.cols, pairs: 0 };
     let fit = (target.scratch as usize / (quads * 16)).max(1);
-    let block_rows = gradient.rows.div_ceil(fit).max(32);
+    // few rows of many columns are cut finely, to keep the adapter busy
+    let block_rows = gradient.rows.div_ceil(fit).max(((gradient.rows * quads) >> 17).clamp(8, 32));
     let mut blocks = 0;
     for view in target.chunking.views(gradient) {
         let end = view.end.min(gradient.rows);
@@ -303,10 +304,12 @@ fn matmul(product: &Product, target: &Target, tile: Tile, rectangle: &Rectangle,
     }]);
     match tile.way {
         Way::Cooperative => {
-            kernel.enable("f16").enable("wgpu_cooperative_matrix").alias("stored", "f16");
+            kernel.native_half().enable("wgpu_cooperative_matrix").size("SIDE", 16);
+            kernel.alias("matrix_a", "coop_mat16x16<f16, A>").alias("matrix_b", "coop_mat16x16<f16, B>");
+            kernel.alias("matrix_c", "coop_mat16x16<f32, C>");
             kernel.uint("workgroups", rectangle.tiles(tile) * slices.count)
         }
-        Way::Emulated => kernel.alias("stored", "f32"),
+        Way::Emulated => kernel.alias("halves", "vec4f"),
         Way::Direct | Way::Shared => &mut kernel,
     };
     geometry(&mut kernel, tile, rectangle, product.dims().1);
@@ -319,6 +322,9 @@ fn matmul(product: &Product, target: &Target, tile: Tile, rectangle: &Rectangle,
     };
     kernel.read("a", target.chunking.view(product.a, a_row));
     kernel.read("b", target.chunking.view(product.b, b_row));
+    if matches!(tile.way, Way::Cooperative | Way::Emulated) {
+        kernel.halved("a").halved("b");
+    }
     let transposed = product.layout == Layout::Tn;
     kernel.constant("A_TRANSPOSED", transposed).constant("B_TRANSPOSED", product.layout == Layout::Nt);
     let aligned = begin % 4 == 0 && (rows % 4 == 0 || count == 1);

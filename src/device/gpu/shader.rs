@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::fmt::{Display, Write};
 
 use super::chunks::View;
+use super::unroll::unroll;
 use crate::device::recording::Element;
 
 macro_rules! files {
@@ -128,6 +129,7 @@ pub struct Kernel {
     /// Of each binding: name and element type of its array, and whether it is written.
     arrays: Vec<(String, &'static str, bool)>,
     operands: Vec<Operand>,
+    native_half: bool,
 }
 
 /// A matrix by the name that the kernel's files know it by.
@@ -138,16 +140,21 @@ struct Operand {
     array: usize,
     element: Element,
     write: bool,
+    /// Its array is of f16, where the shader has that type.
+    native: bool,
+    /// Also read as `halves`.
+    halves: bool,
 }
 
 impl Operand {
-    /// `load_name(row, quad)` and `store_name(row, quad, v)`; where `guarded`, `outside(row)` is called before what would be
+    /// `load_name(row, quad)` and `store_name(row, quad, v)`, `halves_name(row, quad)`; where `guarded`, `outside(row)` is called before what would be
     /// outside the array.
     fn accessors(&self, array: &str, guarded: bool) -> String {
         let Operand { name, write, .. } = self;
         let (value, unpack, pack) = match self.element {
             Element::F32 => ("vec4f", "", ""),
             Element::U32 => ("vec4u", "", ""),
+            Element::F16 if self.native => ("vec4f", "vec4f", "vec4<f16>"),
             Element::F16 => ("vec4f", "unpack_half", "pack_half"),
         };
         let at = format!("(row - params.{name}_first) * params.{name}_quads + quad");
@@ -158,6 +165,17 @@ impl Operand {
         let mut text = format!(
             "fn load_{name}(row: u32, quad: u32) -> {value} {{ {guard}return {unpack}({array}[{at}]); }}\n"
         );
+        if self.halves {
+            let value = match (self.native, self.element) {
+                (true, Element::F16) => format!("{array}[{at}]"),
+                (true, _) => format!("vec4<f16>({array}[{at}])"),
+                (false, _) => format!("operand_{name}(row, quad)"),
+            };
+            let _ = writeln!(
+                text,
+                "fn halves_{name}(row: u32, quad: u32) -> halves {{ {guard}return {value}; }}"
+            );
+        }
         if *write {
             let _ = writeln!(
                 text,
@@ -185,8 +203,11 @@ impl Kernel {
         let mut text = self.enables.clone() + &self.prelude;
         let written = self.arrays.iter().find(|(.., write)| *write);
         if let Some((name, element, _)) = written.filter(|_| guarded) {
-            let nan =
-                if *element == "vec2u" { "vec2u(0x7e007e00u)" } else { "bitcast<f32>(0x7fc00000u | row)" };
+            let nan = match *element {
+                "vec2u" => "vec2u(0x7e007e00u)",
+                "vec4<f16>" => "vec4f(bitcast<f32>(0x7fc00000u | row))",
+                _ => "bitcast<f32>(0x7fc00000u | row)",
+            };
             let _ = writeln!(text, "fn outside(row: u32) {{ {name}[0] = {element}({nan}); }}");
         }
         for operand in &self.operands {
@@ -208,11 +229,17 @@ impl Kernel {
         if self.packs_half() {
             append(&mut text, "shared/half.wgsl", &mut done);
         }
-        text
+        unroll(&text)
     }
 
     fn packs_half(&self) -> bool {
-        self.bound.iter().any(|b| matches!(b, Bound::Matrix(view) if view.matrix.element == Element::F16))
+        self.operands.iter().any(|operand| operand.element == Element::F16 && !operand.native)
+    }
+
+    /// The type f16, also of what is bound from here on.
+    pub fn native_half(&mut self) -> &mut Self {
+        self.native_half = true;
+        self.enable("f16").alias("halves", "vec4<f16>")
     }
 
     /// A language extension.
@@ -262,6 +289,16 @@ impl Kernel {
         self.matrix(name, view, false)
     }
 
+    /// Gives `halves_name(row, quad)` too: a quad's values in f16 where the shader has that type (rounded by the driver where they are not
+    /// stored so), what `operand_name` gives elsewhere.
+    pub fn halved(&mut self, name: &str) -> &mut Self {
+        self.operands
+            .iter_mut()
+            .filter(|operand| operand.name == name)
+            .for_each(|operand| operand.halves = true);
+        self
+    }
+
     /// Binds `view` for reading and writing: `load_name`, `store_name`.
     pub fn write(&mut self, name: &str, view: View) -> &mut Self {
         self.matrix(name, view, true)
@@ -289,6 +326,7 @@ impl Kernel {
         let stored = match element {
             Element::F32 => "vec4f",
             Element::U32 => "vec4u",
+            Element::F16 if self.native_half => "vec4<f16>",
             Element::F16 => "vec2u",
         };
         let bound = Bound::Matrix(view);
@@ -300,7 +338,14 @@ impl Kernel {
         self.arrays[index].2 |= write;
         self.uint(&format!("{name}_first"), view.first);
         self.uint(&format!("{name}_quads"), view.matrix.pitch() / 4);
-        self.operands.push(Operand { name: name.to_owned(), array: index, element, write });
+        self.operands.push(Operand {
+            name: name.to_owned(),
+            array: index,
+            element,
+            write,
+            native: self.native_half,
+            halves: false,
+        });
         self
     }
 }

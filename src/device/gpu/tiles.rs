@@ -92,6 +92,8 @@ impl Tile {
             && self.threads().is_power_of_two()
             && self.threads() <= 256
             && self.shared_quads() * 16 <= 16 << 10
+            // as `turned` in matmul.wgsl wants it
+            && (way == Way::Direct || whole(m, 32) && whole(n, 32))
     }
 
     /// Threads of a workgroup.
@@ -99,12 +101,14 @@ impl Tile {
         (self.m / self.thread_m) * (self.n / self.thread_n)
     }
 
-    /// Length of the shared array in vec4f: the operands' tiles, and what epilogues sum in.
+    /// Length of the shared array in vec4f: the operands' tiles, or a strip of C, and what epilogues sum in.
     pub fn shared_quads(&self) -> usize {
         let operands = if self.way == Way::Shared { self.k * (self.m + self.n) / 4 } else { 0 };
         let columns = self.m / self.thread_m * self.n / 4;
         let rows = self.n / self.thread_n * self.m / 4;
-        operands.max(columns).max(rows).max(self.threads())
+        let strip =
+            if matches!(self.way, Way::Cooperative | Way::Emulated) { 32 * (self.n / 4 + 1) } else { 0 };
+        operands.max(columns).max(rows).max(strip).max(self.threads())
     }
 
     /// How many cover an M × N product.
@@ -138,7 +142,8 @@ pub struct Tuning {
     pub workgroups: usize,
     /// Products of f16 operands run on cooperative matrices.
     pub cooperative: bool,
-    /// Kernels run without the checks that wgpu adds to loops, indices and divisions, and without zeroed workgroup memory.
+    /// Kernels run without the checks that wgpu adds to loops, indices and divisions, and without zeroed workgroup memory: on
+    /// hardware, where a checked product takes eight to eighteen times as long. `GENELIFT_SHADER_CHECKS=1` turns them on.
     #[serde(default)]
     pub unchecked: bool,
 }
@@ -157,7 +162,7 @@ impl Tuning {
             Kind::Integrated => (Tile::MEDIUM, Tile::MEDIUM, Tile::SMALL, 48),
             Kind::Software => (Tile::SOFTWARE, Tile::SOFTWARE, Tile::SOFTWARE, 1),
         };
-        Tuning { large, medium, small, workgroups, cooperative: false, unchecked: false }
+        Tuning { large, medium, small, workgroups, cooperative: false, unchecked: kind != Kind::Software }
     }
 
     /// The tile of an M × N × K product.
@@ -175,9 +180,9 @@ impl Tuning {
         (self.workgroups / tiles.max(1)).clamp(1, Self::most_slices(k))
     }
 
-    /// A slice sums at least 256 products, and there are at most 64.
+    /// A slice sums at least 128 products, and there are at most 64.
     fn most_slices(k: usize) -> usize {
-        (k / 256).clamp(1, 64)
+        (k / 128).clamp(1, 64)
     }
 }
 
@@ -204,7 +209,8 @@ mod tests {
         assert_eq!(discrete.tile(1024, 22_268, 500), Tile::LARGE);
         assert_eq!(discrete.tile(1024, 500, 22_268), Tile::LARGE);
         assert_eq!(discrete.slices(32, 22_268), 8);
-        assert_eq!(discrete.tile(500, 500, 1024), Tile::MEDIUM);
+        assert_eq!(discrete.tile(500, 500, 500), Tile::MEDIUM);
+        assert_eq!(discrete.slices(Tile::SMALL.count(256, 100), 500), 3);
         assert_eq!(integrated.tile(1024, 22_268, 500), Tile::MEDIUM);
         assert_eq!(integrated.tile(1024, 20, 500), Tile::SMALL);
         assert_eq!(software.tile(1024, 20, 500), Tile::SOFTWARE);

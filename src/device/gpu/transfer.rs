@@ -39,13 +39,8 @@ fn decode(element: Element, bytes: &[u8], row: &mut [f32]) {
 /// Bytes that matrices may take in all. Graphics interfaces do not tell for a GPU: there it is unlimited here,
 /// and a matrix that does not fit is refused when it is made. A software rasterizer uses the host's memory.
 pub fn memory(kind: Kind) -> u64 {
-    let available = || {
-        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
-    };
     match kind {
-        Kind::Software => available().map_or(u64::MAX, |kilobytes| kilobytes << 10),
+        Kind::Software => crate::memory::available(),
         _ => u64::MAX,
     }
 }

@@ -46,6 +46,9 @@ pub fn export(store: &Store, path: &Path, force: bool, report: Reporter) -> Resu
             format!("{}: a store is exported as {}; give such a name", path.display(), endings.join(", "));
         return Err(Error::Usage(message));
     };
+    // a value takes its own bytes, or a digit and a delimiter at least
+    let least = if matches!(&*ending, "tsv" | "csv") { 2 } else { store.element().bytes() };
+    atomic::check_space(path, (store.n_samples() * store.n_genes() * least) as u64)?;
     report(Event::Started {
         task: format!("writing {}", path.display()),
         total: Some(store.n_samples() as u64),

@@ -120,7 +120,7 @@ impl Stage for Attribute {
 
     fn outputs(&self) -> Vec<Output> {
         let scores = Output::Table(self.scores.clone());
-        [scores].into_iter().chain(self.per_node.clone().map(Output::Path)).collect()
+        [scores].into_iter().chain(self.per_node.clone().map(Output::File)).collect()
     }
 
     fn computes(&self) -> bool {
@@ -156,7 +156,7 @@ impl Stage for Attribute {
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
-        let (model, store) = (Model::load(&self.model)?, Store::open(&self.store)?);
+        let (model, store) = (Model::open(&self.model, bench.report)?, Store::open(&self.store)?);
         let settings = self.options.settings(self.seed);
         let (per_node, report) = (self.per_node.is_some(), bench.report);
         let result = attribute(bench.executor()?, &model, &store, &settings, per_node, report)?;

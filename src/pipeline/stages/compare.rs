@@ -8,18 +8,20 @@ use serde_json::{Value, json};
 use super::fit;
 use crate::bench::work;
 use crate::compare::{
-    Identity, LandmarkSet, Measure, Named, PairTest, Plan, PlanSettings, SetFigures, compare, describe,
-    pair_tests, places, set_figures, write,
+    FILES, Identity, LandmarkSet, Measure, Named, PairTest, Plan, PlanSettings, SetFigures, compare,
+    describe, pair_tests, places, set_figures, write_into,
 };
 use crate::error::{Error, Result};
 use crate::genes::sidecar;
 use crate::genes::{Finder, MapSettings, Matching, Multi, Side};
 use crate::infer::{FitSettings, Method};
+use crate::memory::Need;
 use crate::pipeline::choice::choice;
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::progress::{Event, Reporter};
+use crate::store::atomic::Kind;
 use crate::store::remembered::{Remembered, warn_of_preparation};
 use crate::store::{InputFile, Store, atomic, sealed};
 
@@ -241,13 +243,13 @@ impl Compare {
         dir: &Path,
         bench: &mut Workbench,
     ) -> Result<SizeFacts> {
-        let (fitting, report, force) = (self.fitting()?, bench.report, bench.force);
+        let (fitting, report) = (self.fitting()?, bench.report);
         let tested = compare(bench.executor()?, &data.train, &data.tests, plan, &fitting, report)?;
         let resamples = self.options.resamples.unwrap_or(RESAMPLES);
         let pairs = pair_tests(plan, &tested, resamples, self.seed);
         let device = bench.device_name().unwrap_or_default().to_string();
         let notes = self.notes(data, (settings, plan), &fitting, &device)?;
-        write(dir, plan, &tested, &pairs, data.train.genes(), &notes, force)?;
+        write_into(dir, plan, &tested, &pairs, data.train.genes(), &notes)?;
         let told = |(i, tested): (usize, &crate::compare::Tested)| TestFacts {
             store: file_name(&tested.store),
             samples: tested.outcomes[0].by_sample.len(),
@@ -331,7 +333,12 @@ impl Stage for Compare {
     }
 
     fn outputs(&self) -> Vec<Output> {
-        vec![Output::Path(self.dir.clone())]
+        vec![Output::Folder(self.dir.clone(), &FILES)]
+    }
+
+    fn claims(&self, force: bool) -> Result<Vec<atomic::Output<'static>>> {
+        let dir = atomic::Output::new(&self.dir, Kind::Folder(&FILES), force);
+        Ok(std::iter::once(dir).chain(self.options.matching.matching().output(force)).collect())
     }
 
     fn computes(&self) -> bool {
@@ -343,6 +350,7 @@ impl Stage for Compare {
         if let Some((_, twice)) = sizes.iter().enumerate().find(|(i, size)| sizes[..*i].contains(size)) {
             return Err(Error::Usage(format!("--size {twice} is given twice")));
         }
+        self.fits_in_memory()?;
         self.fitting().map(|_| ())
     }
 
@@ -371,24 +379,27 @@ impl Stage for Compare {
             sizes => sizes.iter().map(|n| self.plan(&data, Some(*n), bench)).collect::<Result<Vec<_>>>()?,
         };
         let several = plans.len() > 1;
-        if several {
-            std::fs::create_dir_all(&self.dir).map_err(Error::io(&self.dir, "creating"))?;
-        }
         let (mut told, mut summary) = (Vec::new(), String::new());
-        for plan in &plans {
-            let dir = match plan.0.size {
-                Some(size) if several => self.dir.join(size.to_string()),
-                _ => self.dir.clone(),
-            };
-            told.push(self.one(&data, plan, &dir, bench)?);
-            if several {
-                append(&dir.join("summary.tsv"), &mut summary)?;
-                atomic::write_text(&self.dir.join("summary.tsv"), &summary)?;
+        atomic::write_folder(&self.dir, bench.force, &FILES, |out| {
+            for plan in &plans {
+                let dir = match plan.0.size {
+                    Some(size) if several => out.join(size.to_string()),
+                    _ => out.to_path_buf(),
+                };
+                if several {
+                    std::fs::create_dir(&dir).map_err(Error::io(&dir, "creating"))?;
+                }
+                told.push(self.one(&data, plan, &dir, bench)?);
+                if several {
+                    append(&dir.join("summary.tsv"), &mut summary)?;
+                    atomic::write_text(&out.join("summary.tsv"), &summary)?;
+                }
             }
-        }
-        if several {
-            sealed::seal(&self.dir, "compare", &["summary.tsv"], json!({"sizes": self.options.size}))?;
-        }
+            match several {
+                true => sealed::seal(out, "compare", &["summary.tsv"], json!({"sizes": self.options.size})),
+                false => Ok(()),
+            }
+        })?;
         Ok(facts(Facts { sizes: told }))
     }
 }
@@ -402,6 +413,19 @@ fn append(path: &Path, all: &mut String) -> Result<()> {
 }
 
 impl Compare {
+    /// Refuses more resamples or draws than there is memory for.
+    fn fits_in_memory(&self) -> Result<()> {
+        let Options { size, resamples, random_draws, .. } = &self.options;
+        let (resamples, draws) = (resamples.unwrap_or(RESAMPLES), random_draws.unwrap_or(DRAWS));
+        Need::new()
+            .with(
+                format!("means of {resamples} resamples"),
+                &[resamples, 2 * 8, rayon::current_num_threads()],
+            )
+            .with(format!("{draws} random draws"), &[draws, size.len().max(1), 1000])
+            .check("the comparison", "lower --resamples or --random-draws, or allow more (--memory)")
+    }
+
     /// What the figures come from: settings, stores, sets.
     fn notes(
         &self,

@@ -6,12 +6,14 @@ use serde_json::{Value, json};
 
 use crate::bench::work;
 use crate::error::Result;
+use crate::evaluate::FILES;
 use crate::genes::sidecar::{Input as Source, Made};
 use crate::nn::apply;
 use crate::nn::model::Model;
 use crate::nn::train::remembered;
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
+use crate::progress::Event;
 use crate::store::Store;
 use crate::store::remembered::warn_of_preparation;
 
@@ -42,7 +44,7 @@ impl Stage for Evaluate {
     }
 
     fn outputs(&self) -> Vec<Output> {
-        vec![Output::Path(self.dir.clone())]
+        vec![Output::Folder(self.dir.clone(), &FILES)]
     }
 
     fn computes(&self) -> bool {
@@ -59,7 +61,11 @@ impl Stage for Evaluate {
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
-        let (model, store) = (Model::load(&self.model)?, Store::open(&self.store)?);
+        let (model, store) = (Model::open(&self.model, bench.report)?, Store::open(&self.store)?);
+        if store.n_samples() == 1 {
+            let message = "one sample has no correlations by gene and no permutation test; give it more";
+            (bench.report)(Event::Warning(message.into()));
+        }
         let (report, all) = (bench.report, (0..store.n_samples()).collect::<Vec<_>>());
         let samples = remembered(&model);
         samples.warn("the model", &store, &all, report);

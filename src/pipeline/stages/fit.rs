@@ -15,6 +15,7 @@ use crate::pipeline::settings::{self, Match};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::prepare::split;
 use crate::store::Store;
+use crate::store::atomic::{self, Kind};
 
 /// What can be said about fitting, on the command line or in a configuration file; what is not said is the
 /// method's default.
@@ -194,7 +195,12 @@ impl Stage for Fit {
     }
 
     fn outputs(&self) -> Vec<Output> {
-        vec![Output::Path(self.predictor.clone())]
+        vec![Output::File(self.predictor.clone())]
+    }
+
+    fn claims(&self, force: bool) -> Result<Vec<atomic::Output<'static>>> {
+        let predictor = atomic::Output::new(&self.predictor, Kind::File, force);
+        Ok(std::iter::once(predictor).chain(self.matching.matching().output(force)).collect())
     }
 
     fn computes(&self) -> bool {

@@ -190,7 +190,7 @@ impl Stage for Import {
     }
 
     fn outputs(&self) -> Vec<Output> {
-        vec![Output::Path(self.store.clone())]
+        vec![Output::Store(self.store.clone())]
     }
 
     fn check(&self) -> Result<()> {

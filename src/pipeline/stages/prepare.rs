@@ -1,7 +1,7 @@
 //! A store → a store made ready: steps by sample and near copies before the split ([`Prepare`]), steps that learn fitted on
 //! the training part and applied to the others ([`Learn`]).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -14,9 +14,11 @@ use crate::pipeline::choice::{choice, choice_but, parse};
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
+use crate::prepare::names_together;
 use crate::prepare::{
     CollapseBy, DedupSettings, GeneType, QuantileRule, Step, prepare, prepare_like, prepare_together,
 };
+use crate::store::atomic::Kind;
 use crate::store::{Store, atomic};
 
 /// What becomes of genes of `--match-genes` that the store lacks.
@@ -348,7 +350,7 @@ impl Stage for Prepare {
     }
 
     fn outputs(&self) -> Vec<Output> {
-        vec![Output::Path(self.out.clone())]
+        vec![Output::Store(self.out.clone())]
     }
 
     fn computes(&self) -> bool {
@@ -369,11 +371,13 @@ impl Stage for Prepare {
         }
     }
 
-    fn check_outputs(&self, force: bool) -> Result<()> {
-        match self.stores.len() {
-            1 => atomic::check_free(&self.out, force),
-            _ => Ok(()), // a folder that may be there; its stores are looked at by name
-        }
+    fn claims(&self, force: bool) -> Result<Vec<atomic::Output<'static>>> {
+        let stores: Vec<&Path> = self.stores.iter().map(PathBuf::as_path).collect();
+        let out = match stores.len() {
+            1 => atomic::Output::new(&self.out, Kind::Store, force),
+            _ => atomic::Output::parts(&self.out, &names_together(&stores)?, force),
+        };
+        Ok(std::iter::once(out).chain(self.options.matching.matching().output(force)).collect())
     }
 
     fn hands_on(&self) -> Option<PathBuf> {
@@ -427,7 +431,7 @@ pub struct Learn {
 
 impl Learn {
     /// Where a part goes.
-    pub fn out(&self, part: &PathBuf) -> PathBuf {
+    pub fn out(&self, part: &Path) -> PathBuf {
         self.dir.join(part.file_name().unwrap_or(part.as_os_str()))
     }
 
@@ -451,16 +455,11 @@ impl Stage for Learn {
     }
 
     fn outputs(&self) -> Vec<Output> {
-        self.parts().map(|part| Output::Path(self.out(part))).collect()
+        self.parts().map(|part| Output::Store(self.out(part))).collect()
     }
 
     fn check(&self) -> Result<()> {
         self.options.steps(&self.work).map(|_| ())
-    }
-
-    fn check_outputs(&self, force: bool) -> Result<()> {
-        let outs = self.parts().map(|part| self.out(part)).filter(|_| self.dir.is_dir());
-        outs.map(|out| atomic::check_free(&out, force)).collect()
     }
 
     fn hands_on(&self) -> Option<PathBuf> {

@@ -23,6 +23,7 @@ use crate::select::{
     ConcreteSettings, Constraints, DiverseSettings, Inputs, Needs, PeelOffSettings, Strategy, from_store, top,
 };
 use crate::store::Store;
+use crate::store::atomic;
 use crate::store::remembered::Remembered;
 
 /// How many of the landmarks are told by name.
@@ -214,18 +215,18 @@ impl Select {
         }
     }
 
-    fn from_scores(&self, path: &Path, bench: &Workbench) -> Result<ScoreTable> {
+    fn by_scores(&self, path: &Path, bench: &Workbench) -> Result<ScoreTable> {
         let (name, scores) = (path.display().to_string(), ScoreTable::read(path, bench.report)?);
         let side = Side::of(&name, &scores.genes);
         let (include, exclude) = lists(&self.options, &side, bench.force, bench.report)?;
         top(&scores, self.n, &include, &exclude)
     }
 
-    fn from_data(&self, path: &Path, bench: &mut Workbench) -> Result<(ScoreTable, Store)> {
+    fn by_data(&self, path: &Path, bench: &mut Workbench) -> Result<(ScoreTable, Store)> {
         let Select { options, n, seed, .. } = self;
         let (force, report) = (bench.force, bench.report);
         let store = Store::open(path)?;
-        let model = self.model.as_deref().map(Model::load).transpose()?;
+        let model = self.model.as_deref().map(|path| Model::open(path, bench.report)).transpose()?;
         let name = path.display().to_string();
         let (include, exclude) = lists(options, &Side::of_store(&name, &store), force, report)?;
         let constraints = Constraints::new(store.genes(), *n, &include, &exclude)?;
@@ -265,6 +266,11 @@ impl Stage for Select {
 
     fn outputs(&self) -> Vec<Output> {
         vec![Output::Table(self.landmarks.clone())]
+    }
+
+    fn claims(&self, force: bool) -> Result<Vec<atomic::Output<'static>>> {
+        let unmatched = self.options.matching.matching().output(force);
+        Ok(sidecar::outputs(&self.landmarks, force).into_iter().chain(unmatched).collect())
     }
 
     fn computes(&self) -> bool {
@@ -315,10 +321,10 @@ impl Stage for Select {
             (Some(scores), _) => {
                 made_from.extend(Source::regular(scores, "scores")?);
                 samples = sidecar::samples(scores)?;
-                self.from_scores(scores, bench)?
+                self.by_scores(scores, bench)?
             }
             (None, Some(store)) => {
-                let (landmarks, store) = self.from_data(store, bench)?;
+                let (landmarks, store) = self.by_data(store, bench)?;
                 made_from.push(Source::store(&store));
                 samples = Remembered::all(&store);
                 landmarks

@@ -100,7 +100,7 @@ impl Stage for Split {
     }
 
     fn outputs(&self) -> Vec<Output> {
-        self.parts().into_iter().map(Output::Path).collect()
+        self.parts().into_iter().map(Output::Store).collect()
     }
 
     fn check(&self) -> Result<()> {
@@ -112,12 +112,9 @@ impl Stage for Split {
         split::check(store, &self.options.fractions, self.options.draw()?)
     }
 
-    fn check_outputs(&self, force: bool) -> Result<()> {
-        // The folder is made with the first part.
-        match self.dir.is_dir() {
-            true => self.parts().iter().try_for_each(|part| atomic::check_free(part, force)),
-            false => Ok(()),
-        }
+    fn claims(&self, force: bool) -> Result<Vec<atomic::Output<'static>>> {
+        let files = split::files(self.options.fractions.len());
+        Ok(vec![atomic::Output::parts(&self.dir, &files, force)])
     }
 
     fn hands_on(&self) -> Option<PathBuf> {

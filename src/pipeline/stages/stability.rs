@@ -19,6 +19,7 @@ use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::prepare::bootstrap::bootstrap;
 use crate::select::stability::{Frequency, Overlap, frequencies, overlap};
 use crate::store::Store;
+use crate::store::atomic;
 
 /// What a repeat changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -147,8 +148,8 @@ impl Stage for Repeat {
         true
     }
 
-    fn check_outputs(&self, _: bool) -> Result<()> {
-        Ok(()) // its folder is its own
+    fn claims(&self, _: bool) -> Result<Vec<atomic::Output<'static>>> {
+        Ok(self.outputs().iter().flat_map(|output| output.claims(true)).collect()) // its folder is its own
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
@@ -222,7 +223,7 @@ impl Stage for Stability {
     }
 
     fn outputs(&self) -> Vec<Output> {
-        vec![Output::Path(self.table.clone())]
+        vec![Output::File(self.table.clone())]
     }
 
     fn check(&self) -> Result<()> {

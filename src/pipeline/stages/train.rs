@@ -21,6 +21,7 @@ use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings;
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::prepare::split;
+use crate::store::atomic::Kind;
 use crate::store::remembered::{Remembered, warn_of_preparation};
 use crate::store::{Store, atomic};
 
@@ -234,7 +235,7 @@ impl Stage for Train {
     }
 
     fn outputs(&self) -> Vec<Output> {
-        [Some(&self.model), self.history.as_ref()].into_iter().flatten().cloned().map(Output::Path).collect()
+        [Some(&self.model), self.history.as_ref()].into_iter().flatten().cloned().map(Output::File).collect()
     }
 
     fn computes(&self) -> bool {
@@ -262,11 +263,12 @@ impl Stage for Train {
         }
     }
 
-    fn check_outputs(&self, force: bool) -> Result<()> {
-        atomic::check_free(&self.model, force)?;
+    fn claims(&self, force: bool) -> Result<Vec<atomic::Output<'static>>> {
+        let file = |path: &Path, force| atomic::Output::new(path, Kind::File, force);
+        let checkpoint = checkpoint::path_for(&self.model);
         // A history that an interrupted run left is this run's; training refuses a checkpoint of another.
-        let goes_on = checkpoint::path_for(&self.model).exists();
-        self.history.as_ref().map_or(Ok(()), |path| atomic::check_free(path, force || goes_on))
+        let history = self.history.as_deref().map(|path| file(path, force || checkpoint.exists()));
+        Ok([file(&self.model, force), file(&checkpoint, true)].into_iter().chain(history).collect())
     }
 
     fn cost(&self, size: &Size) -> Cost {
@@ -285,7 +287,7 @@ impl Stage for Train {
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
-        let init = self.init.as_deref().map(Model::load).transpose()?;
+        let init = self.init.as_deref().map(|path| Model::open(path, bench.report)).transpose()?;
         let settings = self.resolved(init.as_ref())?;
         let store = Store::open(&self.store)?;
         if let (Some(model), Some(path)) = (&init, &self.init) {
