@@ -62,6 +62,8 @@ pub mod progress;
 pub mod select;
 pub mod simulate;
 pub mod store;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod visible;
 
 pub use error::{Error, Result};

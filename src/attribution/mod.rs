@@ -363,3 +363,76 @@ fn chosen_samples(store: &Store, settings: &AttributeSettings) -> Result<Vec<usi
     }
     Ok(samples)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::cpu::CpuExecutor;
+    use crate::nn::model::{Input, Layer};
+    use crate::progress::silent;
+    use crate::testing::random_store;
+
+    fn settings(samples: usize, seed: u64) -> AttributeSettings {
+        AttributeSettings { samples: Some(samples), seed, ..AttributeSettings::standard() }
+    }
+
+    #[test]
+    fn samples_are_drawn_from_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = random_store(&dir.path().join("x.gex"), 20, 2);
+        let mut times = [0; 20];
+        for seed in 0..60 {
+            let drawn = chosen_samples(&store, &settings(5, seed)).unwrap();
+            assert!(drawn.len() == 5 && drawn.is_sorted_by(|a, b| a < b), "{drawn:?}");
+            drawn.iter().for_each(|sample| times[*sample] += 1);
+        }
+        // 15 times each, give or take 3.4
+        assert!(times.iter().all(|times| (4..=28).contains(times)), "{times:?}");
+        for all in [20, 21] {
+            assert_eq!(chosen_samples(&store, &settings(all, 1)).unwrap(), (0..20).collect::<Vec<_>>());
+        }
+        assert!(chosen_samples(&store, &settings(0, 1)).is_err());
+    }
+
+    /// A linear encoder's contributions are (x − x₀)·w, with x₀ of the samples that are attributed.
+    #[test]
+    fn the_reference_is_of_the_attributed_samples() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = random_store(&dir.path().join("x.gex"), 9, 3);
+        let (weight, scale) = ([0.5f32, -1.0, 2.0, 1.5, 0.25, -0.75], [2.0f32, 1.0, 0.5]);
+        let layer = |inputs, outputs, weight: Vec<f32>| Layer {
+            inputs,
+            outputs,
+            weight,
+            bias: vec![0.1; outputs],
+            activation: Activation::Linear,
+        };
+        let layers = vec![layer(3, 2, weight.to_vec()), layer(2, 3, vec![1.0; 6])];
+        let input = Input { offset: vec![0.5; 3], scale: scale.to_vec(), median: vec![0.0; 3] };
+        let genes = store.genes().ids.clone();
+        let model = Model { layers, input, genes, config: serde_json::Value::Null };
+        let value = |sample: usize, gene: usize| {
+            let mut row = [0.0; 3];
+            store.read_row(sample, &mut row);
+            row[gene]
+        };
+        for (reference, samples) in [(Reference::Mean, 4), (Reference::Median, 3), (Reference::Mean, 9)] {
+            let settings = AttributeSettings { reference: reference.clone(), ..settings(samples, 2) };
+            let chosen = chosen_samples(&store, &settings).unwrap();
+            let mut executor = CpuExecutor::open(Some(1)).unwrap();
+            let found = attribute(&mut executor, &model, &store, &settings, false, &silent).unwrap();
+            assert_eq!(found.samples, samples);
+            for gene in 0..3 {
+                let mut values: Vec<f32> = chosen.iter().map(|s| value(*s, gene)).collect();
+                values.sort_by(f32::total_cmp);
+                let n = values.len() as f32;
+                let zero =
+                    if reference == Reference::Mean { values.iter().sum::<f32>() / n } else { values[1] };
+                let spread = values.iter().map(|x| (x - zero).abs()).sum::<f32>() / n * scale[gene];
+                let want = spread * (weight[gene].abs() + weight[3 + gene].abs()) / 2.0;
+                let score = found.scores[gene] as f32;
+                assert!((score - want).abs() < 1e-5, "{reference:?} of {samples}: {score}, not {want}");
+            }
+        }
+    }
+}

@@ -273,6 +273,18 @@ mod tests {
         }
     }
 
+    /// Fewer than 1 %: one of 100 is not fewer.
+    #[test]
+    fn a_gene_passes_below_the_share_and_not_at_it() {
+        let passes = |above: u32, competitors: usize| {
+            let permutation = Permutation { above: vec![Some(above), None], competitors };
+            assert_eq!((permutation.rank(0), permutation.passes(1)), (Some(above + 1), None));
+            permutation.passes(0).unwrap()
+        };
+        assert!(passes(0, 100) && !passes(1, 100) && passes(1, 101) && !passes(1, 99));
+        assert!(passes(1, 200) && !passes(2, 200) && passes(0, 1) && !passes(0, 0));
+    }
+
     #[test]
     fn one_sample_or_no_varying_gene_passes_nobody() {
         let mut executor = CpuExecutor::open(Some(1)).unwrap();

@@ -273,6 +273,25 @@ mod tests {
     }
 
     #[test]
+    fn layers_of_one_shape_begin_differently() {
+        let shape = Shape {
+            genes: 4,
+            hidden: vec![4, 4],
+            activation: Activation::Tanh,
+            output_activation: Activation::Linear,
+        };
+        let input = Input { offset: vec![0.0; 4], scale: vec![1.0; 4], median: vec![0.0; 4] };
+        let genes: Vec<String> = ["a", "b", "c", "d"].map(String::from).into();
+        let layers = |seed| {
+            let null = serde_json::Value::Null;
+            Model::initial(&shape, genes.clone(), input.clone(), seed, null).layers
+        };
+        let weights: Vec<Vec<f32>> = layers(1).into_iter().map(|layer| layer.weight).collect();
+        assert!(weights[0] != weights[1] && weights[1] != weights[2] && weights[0] != weights[2]);
+        assert_ne!(layers(2)[0].weight, weights[0]);
+    }
+
+    #[test]
     fn initial_weights_fill_glorot_limits() {
         let model = tiny();
         for layer in &model.layers {

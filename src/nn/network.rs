@@ -303,3 +303,52 @@ pub struct LossBuffers {
 fn mask(rate: Option<f32>, layer: usize) -> Option<Dropout> {
     rate.filter(|r| *r > 0.0).map(|rate| Dropout { rate, layer: layer as u32 })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::cpu::CpuExecutor;
+
+    /// Each layer's output is masked by numbers of its own, and its gradient by the same.
+    #[test]
+    fn layers_are_masked_by_numbers_of_their_own() {
+        let mut executor = CpuExecutor::open(Some(1)).unwrap();
+        let layer = || Layer {
+            inputs: 4,
+            outputs: 4,
+            weight: vec![0.5; 16],
+            bias: vec![0.0; 4],
+            activation: Activation::Tanh,
+        };
+        let network = Network::new(&mut executor, &[layer(), layer(), layer()], false).unwrap();
+        let mut batch = |name, n| network.batch_matrices(&mut executor, name, 2, n).unwrap();
+        let (outputs, gradients) = (batch("outputs", 2), batch("gradients", 3));
+        let x = executor.matrix("x", 2, 4, Element::F32).unwrap();
+        let updates: Vec<(Update, Update)> = network
+            .layers
+            .iter()
+            .map(|layer| {
+                let store = |value: Matrix| Update::Store { value, out: value, l2: 0.0 };
+                (store(layer.weight), store(layer.bias))
+            })
+            .collect();
+        let mut recording = Recording::new();
+        network.forward(&mut recording, x, &outputs, Some(0.5));
+        network.backward(&mut recording, &[&[x], &outputs[..]].concat(), &gradients, &updates, Some(0.5));
+        let masks: Vec<(Matrix, u32)> = recording
+            .calls
+            .iter()
+            .filter_map(|call| match call {
+                Call::Product(product) => Some(product.epilogue),
+                _ => None,
+            })
+            .filter_map(|epilogue| match epilogue {
+                Epilogue::Layer { dropout: Some(dropout), out, .. } => Some((out, dropout.layer)),
+                Epilogue::Derivative { dropout: Some(dropout), output, .. } => Some((output, dropout.layer)),
+                _ => None,
+            })
+            .collect();
+        let [first, second] = [(outputs[0], 0), (outputs[1], 1)];
+        assert_eq!(masks, [first, second, second, first]);
+    }
+}

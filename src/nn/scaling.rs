@@ -137,6 +137,23 @@ pub(crate) fn by_gene(store: &Store, samples: &[usize], mut visit: impl FnMut(us
 
 #[cfg(test)]
 mod tests {
+    /// 0.1 is none of the numbers that binary fractions are exact for: its mean over three samples is another.
+    #[test]
+    fn a_gene_of_one_value_scales_to_0() {
+        use super::{Scale, fit};
+        let dir = tempfile::tempdir().unwrap();
+        let rows = [0.1, 1.0, 0.0, 0.1, 3.0, 0.0, 0.1, 5.0, 0.0];
+        let store = crate::testing::store(&dir.path().join("x.gex"), 3, &rows);
+        let scaled = |scale| fit(&store, &[0, 1, 2], scale).scale;
+        assert_eq!(scaled(Scale::Minmax), [0.0, 0.25, 0.0]);
+        let zscores = scaled(Scale::Zscore);
+        assert_eq!([zscores[0], zscores[2]], [0.0, 0.0]);
+        assert!((zscores[1] - (3.0f32 / 8.0).sqrt()).abs() < 1e-6);
+        assert_eq!(scaled(Scale::None), [1.0; 3]);
+        // over the chosen samples, that is: the second gene varies over none of these
+        assert_eq!(fit(&store, &[1], Scale::Zscore).scale, [0.0; 3]);
+    }
+
     #[test]
     fn medians_of_odd_and_even_counts() {
         assert_eq!(super::median(&mut [3.0]), 3.0);

@@ -489,3 +489,6 @@ pub(crate) fn non_finite(layers: &[Layer]) -> Option<String> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

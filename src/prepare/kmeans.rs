@@ -284,3 +284,29 @@ pub(super) fn mean(rows: &[f32], width: usize) -> Vec<f32> {
     let n = (rows.len() / width) as f64;
     sums.into_iter().map(|sum| (sum / n) as f32).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::cpu::CpuExecutor;
+
+    /// k-means++ draws by squared distance: after 0, of 1 and 3, the latter 9 times in 10. A draw by distance would take it 3
+    /// times in 4, a uniform one every other time, and one for the farthest always.
+    #[test]
+    fn centres_are_drawn_by_squared_distance() {
+        let mut executor = CpuExecutor::open(Some(1)).unwrap();
+        let (mut begun, mut far) = ([0; 3], 0);
+        for seed in 0..900 {
+            let centres = spread(&[0.0, 1.0, 3.0], 1, 2, seed, &mut executor).unwrap();
+            let first = [0.0, 1.0, 3.0].iter().position(|x| *x == centres[0]).unwrap();
+            begun[first] += 1;
+            assert!(centres.len() == 2 && centres[0] != centres[1]);
+            far += usize::from(first == 0 && centres[1] == 3.0);
+        }
+        assert!(begun.iter().all(|times| (240..360).contains(times)), "the first is any: {begun:?}");
+        let share = far as f64 / f64::from(begun[0]);
+        assert!((0.84..0.95).contains(&share), "{share}");
+        // copies are no centres
+        assert_eq!(spread(&[2.0, 2.0, 2.0], 1, 2, 1, &mut executor).unwrap(), [2.0]);
+    }
+}

@@ -362,6 +362,25 @@ mod tests {
     }
 
     #[test]
+    fn every_epoch_has_an_order_of_its_own_and_every_step_a_number_of_its_own() {
+        use crate::testing::{Spy, assert_orders_differ, random_store};
+        let dir = tempfile::tempdir().unwrap();
+        let store = random_store(&dir.path().join("x.gex"), 12, 6);
+        let samples: Vec<usize> = (0..12).collect();
+        let constraints = Constraints::new(store.genes(), 2, &[], &[]).unwrap();
+        let settings = ConcreteSettings { epochs: 4, batch: 5, seed: 3, ..ConcreteSettings::default() };
+        let mut spy = Spy::new();
+        concrete(&mut spy, &store, &samples, &constraints, &settings, &crate::progress::silent).unwrap();
+        let (steps, orders) = spy.learnt(12);
+        assert_eq!(orders.len(), 4);
+        assert_orders_differ(&orders, 12);
+        assert_eq!(steps.iter().map(|s| s.step).collect::<Vec<_>>(), (1..=12).collect::<Vec<u64>>());
+        assert!(
+            steps.iter().all(|s| s.seed == 3) && steps.is_sorted_by(|a, b| a.temperature > b.temperature)
+        );
+    }
+
+    #[test]
     fn included_genes_have_selectors_and_excluded_ones_none() {
         let genes = Table::new("gene_id", (0..7).map(|i| i.to_string()).collect());
         let constraints = Constraints::new(&genes, 3, &[4], &[0, 6]).unwrap();

@@ -246,6 +246,21 @@ mod tests {
     use crate::genes::Table;
 
     #[test]
+    fn samples_are_drawn_from_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = crate::testing::random_store(&dir.path().join("x.gex"), 20, 2);
+        let draw = |most, seed| draw_samples(&store, most, seed, &crate::progress::silent);
+        let mut times = [0; 20];
+        for drawn in (0..60).map(|seed| draw(5, seed)) {
+            assert!(drawn.len() == 5 && drawn.is_sorted_by(|a, b| a < b), "{drawn:?}");
+            drawn.iter().for_each(|sample| times[*sample] += 1);
+        }
+        // 15 times each, give or take 3.4
+        assert!(times.iter().all(|times| (4..=28).contains(times)), "{times:?}");
+        assert_eq!(draw(20, 1), (0..20).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn top_takes_the_best_whatever_their_sign_and_the_included_first() {
         let genes = Table::new("gene_id", ["a", "b", "c", "d", "e"].map(String::from).to_vec());
         // ranked: b c d a e

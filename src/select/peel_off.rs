@@ -157,7 +157,12 @@ fn tight_sets(y: &Columns, left: &[usize], settings: &PeelOffSettings, round: u6
     for (trial, run) in runs.iter().enumerate() {
         run.iter().enumerate().for_each(|(i, label)| labels[i * trials + trial] = *label);
     }
-    let wanted = (settings.agreement * trials as f64).floor() as u8 + 1;
+    agreeing(left, &labels, trials, settings.agreement)
+}
+
+/// Sets of those of `left` whose labels, one a trial, agree in more than a share `agreement` of the trials.
+fn agreeing(left: &[usize], labels: &[u8], trials: usize, agreement: f64) -> Vec<Vec<usize>> {
+    let wanted = (agreement * trials as f64).floor() as u8 + 1;
     let of = |i: usize| &labels[i * trials..][..trials];
     let together = |a: &[u8], b: &[u8]| {
         a.iter().zip(b).map(|(a, b)| u8::from(a == b)).fold(0u8, u8::wrapping_add) >= wanted.min(trials as u8)
@@ -289,4 +294,48 @@ fn central(y: &Columns, set: &[usize], ids: &[String], may: impl Fn(usize) -> bo
     };
     let candidates = set.iter().filter(|gene| may(**gene)).map(|gene| (*gene, distance(*gene)));
     candidates.min_by(|a, b| a.1.total_cmp(&b.1).then_with(|| ids[a.0].cmp(&ids[b.0]))).map(|(gene, _)| gene)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Genes 7 and 8 whose labels agree in `together` of 10 trials, and a third that is always alone.
+    fn pair(together: usize, agreement: f64) -> Vec<Vec<usize>> {
+        let labels: Vec<u8> = (0..30)
+            .map(|i| match (i / 10, i % 10) {
+                (0, _) => 1,
+                (1, trial) => u8::from(trial < together),
+                _ => 9,
+            })
+            .collect();
+        agreeing(&[7, 8, 9], &labels, 10, agreement)
+    }
+
+    #[test]
+    fn genes_belong_together_above_the_agreement_and_not_at_it() {
+        let found = |together, agreement| pair(together, agreement) == [vec![7, 8]];
+        assert!(!found(8, 0.8) && found(9, 0.8) && found(10, 0.8));
+        assert!(!found(5, 0.5) && found(6, 0.5));
+        // more than all cannot be
+        assert!(!found(9, 1.0) && found(10, 1.0));
+        assert_eq!(pair(8, 0.8), Vec::<Vec<usize>>::new());
+    }
+
+    /// As [`crate::prepare`]'s: after 0, of 1 and 3, the latter 9 times in 10.
+    #[test]
+    fn centres_are_drawn_by_squared_distance() {
+        let (mut begun, mut far) = (0, 0);
+        for trial in 0..900 {
+            let mut stream = Stream::new(3, "peel-off test", trial);
+            let mut sample = [0.0, 1.0, 3.0];
+            stream.shuffle(&mut sample);
+            let centres = spread(&sample, 1, 2, &mut stream);
+            assert_ne!(centres[0], centres[1]);
+            begun += i32::from(centres[0] == 0.0);
+            far += i32::from(centres[0] == 0.0 && centres[1] == 3.0);
+        }
+        let share = f64::from(far) / f64::from(begun);
+        assert!((240..360).contains(&begun) && (0.84..0.95).contains(&share), "{begun}, {share}");
+    }
 }

@@ -259,3 +259,54 @@ fn write_table(path: &Path, genes: &Table, found: &[Frequency], repeats: usize, 
     let header = names.header().chain(["chosen", "share", "mean_rank"].map(String::from));
     write_rows(path, force, header, rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::silent;
+    use crate::select::Strategy;
+    use crate::testing::random_store;
+
+    fn repeat(dir: &Path, number: usize, over: Over, strategy: Strategy) -> Repeat {
+        let select = select::Options { strategy: Some(strategy), ..select::Options::default() };
+        Repeat {
+            number,
+            over,
+            store: dir.join("x.gex"),
+            dir: dir.join(number.to_string()),
+            n: 6,
+            train: train::Options::default(),
+            attribute: attribute::Options::default(),
+            select,
+            seed: 40,
+        }
+    }
+
+    /// Of random draws by seed and of the highest variance in a bootstrap draw: no two lists are alike, nor like the run's own.
+    #[test]
+    fn every_repeat_draws_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        random_store(&dir.path().join("x.gex"), 30, 40);
+        for (over, strategy) in [(Over::Seeds, Strategy::Random), (Over::Bootstrap, Strategy::Variance)] {
+            let mut bench = Workbench::new("cpu", None, true, &silent).unwrap();
+            let mut lists: Vec<String> = Vec::new();
+            for number in 1..=3 {
+                let repeat = repeat(dir.path(), number, over, strategy);
+                repeat.compute(&mut bench).unwrap();
+                lists.push(std::fs::read_to_string(repeat.landmarks()).unwrap());
+            }
+            assert!(lists[0] != lists[1] && lists[1] != lists[2] && lists[0] != lists[2], "{over:?}");
+        }
+    }
+
+    #[test]
+    fn a_repeats_seed_goes_to_all_that_it_does() {
+        let seeds = |number, over| {
+            let repeat = repeat(Path::new("."), number, over, Strategy::Top);
+            [repeat.train().seed, repeat.attribute().seed, repeat.select().seed]
+        };
+        assert_eq!(seeds(1, Over::Seeds), [41; 3]);
+        assert_eq!(seeds(2, Over::Seeds), [42; 3]);
+        assert_eq!(seeds(2, Over::Bootstrap), [40; 3]);
+    }
+}

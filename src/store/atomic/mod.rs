@@ -12,6 +12,8 @@ mod exchange;
 mod lock;
 mod parts;
 mod space;
+#[cfg(all(test, target_os = "linux"))]
+mod synced;
 mod temporary;
 mod workplace;
 

@@ -1,0 +1,332 @@
+"""Which changes of the code do the tests catch?
+
+Draws changes ("mutants") of the numerical parts by a seed, or takes the named ones of `scripts/mutants_named.json`, compiles all
+of them into one copy of the program, each behind a switch, and runs the fitting tests once for every mutant:
+
+    python3 scripts/mutants.py --seed 1 --number 60
+    python3 scripts/mutants.py --named
+
+A mutant is caught if a test fails, crashes or exceeds its time; what does not compile is left out and counted on its own. The
+copy lies in a temporary folder and is built in the target folder of this checkout, whose dependencies it shares.
+
+Drawn are: comparisons and arithmetic turned, && and ||, ! left out, numbers + 1 or − 1, statements removed, and functions that
+give a default back at once. Left out are tests, constants outside of functions, const functions and those that return `impl …`.
+"""
+
+import argparse
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# folder: (filters of the unit tests, test files), the quick ones first
+TESTS = {
+    "src/nn": (["nn::", "infer::mlp"], ["gradients", "training"]),
+    "src/attribution": (["attribution::"], ["deeplift"]),
+    "src/select": (["select::", "stability::"], ["selection", "concrete"]),
+    "src/infer": (["infer::"], ["predictors"]),
+    "src/evaluate": (["evaluate::"], ["statistics", "predictors"]),
+    "src/compare": (["compare::"], ["compare"]),
+    "src/device/cpu": (["device::", "nn::", "kmeans::"], ["gradients", "kernels", "concrete"]),
+    "src/prepare": (["prepare::"], []),
+    "src/store": (["store::atomic"], []),
+    "src/genes": (["store::atomic"], []),
+    "src/pipeline": (["stability::"], []),
+}
+DRAWN = ["src/nn", "src/attribution", "src/select", "src/infer", "src/evaluate", "src/compare", "src/device/cpu"]
+
+OPERATORS = {
+    "<": ["<="], "<=": ["<"], ">": [">="], ">=": [">"], "==": ["!="], "!=": ["=="],
+    "+": ["-"], "-": ["+"], "*": ["/"], "/": ["*"], "%": ["/"],
+    "&&": ["||"], "||": ["&&"], "+=": ["-="], "-=": ["+="], "*=": ["/="], "/=": ["*="],
+}  # fmt: skip
+
+DEFAULTS = [
+    (r"bool$", ["true", "false"]),
+    (r"(usize|u8|u16|u32|u64|i32|i64)$", ["0", "1"]),
+    (r"f(32|64)$", ["0.0", "1.0"]),
+    (r"Vec<.*>$", ["Vec::new()"]),
+    (r"Option<.*>$", ["None"]),
+    (r"Result<\(\)>$", ["Ok(())"]),
+    (r"Result<Vec<.*>>$", ["Ok(Vec::new())"]),
+    (r"Result<f64>$", ["Ok(0.0)"]),
+    (r"String$", ["String::new()"]),
+    (r"^$", [""]),
+]
+
+SWITCH = """
+/// Which change is on.
+#[doc(hidden)]
+pub mod mutant {
+    /// Whether it is this one.
+    pub fn is(number: u32) -> bool {
+        static ON: std::sync::LazyLock<u32> =
+            std::sync::LazyLock::new(|| std::env::var("GENELIFT_MUTANT").map_or(0, |v| v.parse().unwrap_or(0)));
+        *ON == number
+    }
+}
+"""
+
+
+def masked(text):
+    """The text with comments, strings and characters blanked, so that what is left is code at the same places."""
+    pattern = r'//[^\n]*|/\*.*?\*/|b?r(#*)".*?"\1|b?"(?:\\.|[^"\\])*"|b?\'(?:\\.[^\']*|[^\'\\\n])\''
+    return re.sub(pattern, lambda m: re.sub(r"[^\n]", " ", m.group()), text, flags=re.S)
+
+
+def code_ends(mask):
+    """Where the tests of a file begin."""
+    found = re.search(r"#\[cfg\(test\)\]\s*mod \w+ \{", mask)
+    return found.start() if found else len(mask)
+
+
+def closing(mask, start):
+    depth = 0
+    for i in range(start, len(mask)):
+        depth += {"{": 1, "}": -1}.get(mask[i], 0)
+        if depth == 0:
+            return i + 1
+    raise ValueError("unbalanced")
+
+
+def bodies(mask):
+    """(start, end of the body, return type) of the outermost functions of a file that can be switched."""
+    out, last, end = [], 0, code_ends(mask)
+    for match in re.finditer(r"\bfn \w+", mask):
+        if match.start() < last or match.start() >= end:
+            continue
+        depth, i = 0, match.end()
+        while not (depth == 0 and mask[i] in "{;"):
+            depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(mask[i], 0)
+            i += 1
+        if mask[i] == ";":
+            continue
+        last = closing(mask, i)
+        head = mask[match.start() : i]
+        before = mask[mask.rfind("\n", 0, match.start()) + 1 : match.start()]
+        if "const" in before or re.search(r"->.*\bimpl\b", head, re.S) or "macro_rules" in mask[i:last]:
+            continue
+        returned = re.search(r"\)\s*->\s*(.*?)\s*(where\b.*)?$", head, re.S)
+        out.append((i, last, returned.group(1).strip() if returned else ""))
+    return out
+
+
+def changes_of_body(text, mask, start, end, returned):
+    """(start, end, new text, what it is) of all changes of a function."""
+    out = []
+    for m in re.finditer(r"(?<= )(<=|>=|==|!=|&&|\|\||[+\-*/]=|[<>+\-*/%])(?= |\n)", mask[start:end]):
+        for new in OPERATORS[m.group()]:
+            out.append((start + m.start(), start + m.end(), new, f"{m.group()} → {new}"))
+    for m in re.finditer(r"(?<![\w.])\d+(\.\d+)?(?![\w.]|\.\d)", mask[start:end]):
+        step = "1.0" if m.group(1) else "1"
+        for sign in "+-":
+            new = f"({m.group()} {sign} {step})"
+            out.append((start + m.start(), start + m.end(), new, f"{m.group()} → {new}"))
+    for m in re.finditer(r"(?<![\w!])!(?=[a-z(])", mask[start:end]):
+        out.append((start + m.start(), start + m.end(), "", "! left out"))
+    place, before = start, "{"
+    for line in mask[start:end].splitlines(keepends=True):
+        bare = line.strip()
+        whole = all(bare.count(a) == bare.count(b) for a, b in ["()", "[]", "{}"])
+        begins = before[-1:] in "{;}" and not re.match(r"(let|return|use|const|static|break|continue|fn|#)\b|[}#]", bare)
+        if bare.endswith(";") and whole and begins:
+            out.append((place, place + len(line.rstrip("\n")), "", f"removed: {text[place : place + len(line)].strip()}"))
+        before = bare or before
+        place += len(line)
+    for pattern, values in DEFAULTS:
+        if re.search(pattern, returned):
+            out += [(start + 1, end - 1, f" {v} ", f"the function gives {v or 'up'} at once") for v in values]
+            break
+    return out
+
+
+class File:
+    """A source file with the changes of it."""
+
+    def __init__(self, path):
+        self.path = path
+        self.text = (ROOT / path).read_text()
+        self.mask = masked(self.text)
+        self.bodies = bodies(self.mask)
+
+    def candidates(self):
+        for start, end, returned in self.bodies:
+            for change in changes_of_body(self.text, self.mask, start, end, returned):
+                yield {"file": self.path, "line": self.text.count("\n", 0, change[0]) + 1, "change": change}
+
+    def switched(self, mutants):
+        """The text with the changes behind switches, and the lines that each is on."""
+        of_body = defaultdict(list)
+        for mutant in mutants:
+            start, end = mutant["change"][:2]
+            body = next(((s, e) for s, e, _ in self.bodies if s <= start and end <= e), None)
+            if body is None:
+                sys.exit(f"{self.path}:{mutant['line']}: not in a function that can be switched")
+            of_body[body].append(mutant)
+        out, last, lines = "", 0, {}
+        for (start, end), inside in sorted(of_body.items()):
+            out += self.text[last:start] + "{ "
+            for mutant in inside:
+                a, b, new, _ = mutant["change"]
+                first = out.count("\n") + 1
+                body = self.text[start:a] + new + self.text[b:end]
+                out += f"if crate::mutant::is({mutant['number']}) {body} else "
+                lines[mutant["number"]] = (first, out.count("\n") + 1)
+            out += self.text[start:end] + " }"
+            last = end
+        return out + self.text[last:], lines
+
+
+def drawn(seed, number):
+    paths = sorted(str(p.relative_to(ROOT)) for d in DRAWN for p in (ROOT / d).rglob("*.rs") if p.stem != "tests")
+    everything = [c for path in paths for c in File(path).candidates()]
+    print(f"{len(everything)} changes of {len(paths)} files; {number} are drawn by seed {seed}", flush=True)
+    return random.Random(seed).sample(everything, number)
+
+
+def named():
+    out = []
+    for entry in json.loads((ROOT / "scripts/mutants_named.json").read_text()):
+        text = (ROOT / entry["file"]).read_text()
+        if text.count(entry["old"]) != 1:
+            sys.exit(f"{entry['name']}: {entry['file']} holds the old text {text.count(entry['old'])} times")
+        at = text.index(entry["old"])
+        change = (at, at + len(entry["old"]), entry["new"], entry["name"])
+        out.append({"file": entry["file"], "line": text.count("\n", 0, at) + 1, "change": change})
+    return out
+
+
+def build(copy, target, tests, profile):
+    """(the test binaries by name, errors as (file, line, text))."""
+    what = [flag for test in tests for flag in (["--lib"] if test == "lib" else ["--test", test])]
+    command = ["cargo", "test", "--no-run", "--message-format=json", "--target-dir", str(target), *profile, *what]
+    done = subprocess.run(command, cwd=copy, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    binaries, errors = {}, []
+    for line in done.stdout.splitlines():
+        message = json.loads(line)
+        if message.get("executable") and message["profile"]["test"]:
+            lib = "lib" in message["target"]["kind"]
+            binaries["lib" if lib else message["target"]["name"]] = message["executable"]
+        elif message.get("reason") == "compiler-message" and message["message"]["level"] == "error":
+            spans = [s for s in message["message"]["spans"] if s["is_primary"]] or message["message"]["spans"]
+            errors += [(s["file_name"], s["line_start"], message["message"]["message"]) for s in spans]
+    if done.returncode and not errors:
+        sys.exit(done.stderr[-3000:])
+    return binaries, errors
+
+
+def build_all(copy, mutants, tests, options):
+    """Builds what can be built; returns (binaries, mutants that are in them, those that do not compile)."""
+    left, broken = list(mutants), []
+    paths = {m["file"] for m in mutants}
+    while True:
+        lines = {}
+        for path in paths:
+            text, lines[path] = File(path).switched([m for m in left if m["file"] == path])
+            (copy / path).write_text(text)
+        binaries, errors = build(copy, options.target, tests, options.profile)
+        if not errors:
+            return binaries, left, broken
+        bad = {n for f, l, _ in errors for n, (a, b) in lines.get(f, {}).items() if a <= l <= b}
+        if not bad:
+            sys.exit(f"the copy does not compile: {errors[:3]}")
+        broken += [m for m in left if m["number"] in bad]
+        left = [m for m in left if m["number"] not in bad]
+        print(f"{len(bad)} do not compile and are left out", flush=True)
+
+
+def suite(mutant):
+    folder = max((d for d in TESTS if mutant["file"].startswith(d + "/")), key=len)
+    filters, files = TESTS[folder]
+    return [("lib", tuple(filters))] + [(name, ()) for name in files]
+
+
+def run(binaries, step, number, limit):
+    """Whether the tests pass, why not, and the seconds."""
+    name, filters = step
+    environment = {**os.environ, "GENELIFT_MUTANT": str(number), "CARGO_MANIFEST_DIR": str(ROOT)}
+    started = time.monotonic()
+    try:
+        done = subprocess.run(
+            [binaries[name], *filters], cwd=ROOT, env=environment, timeout=limit, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace",
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return False, "time", time.monotonic() - started
+    failed = re.findall(r"^test (\S+) \.\.\. FAILED", done.stdout, re.M)
+    why = f"{name}: {', '.join(failed) or 'crashed'}"
+    return done.returncode == 0, why, time.monotonic() - started
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--number", type=int, default=60)
+    parser.add_argument("--named", action="store_true", help="the named changes, all of which must be caught")
+    parser.add_argument("--unit", action="store_true", help="unit tests only, which is quick")
+    parser.add_argument("--list", action="store_true", help="only say what is drawn")
+    parser.add_argument("--until", type=float, default=1e9, help="seconds after which no further mutant is begun")
+    parser.add_argument("--release", dest="profile", action="store_const", const=["--release"], default=[])
+    parser.add_argument("--target", type=Path, default=ROOT / "target")
+    options = parser.parse_args()
+    began = time.monotonic()
+    mutants = named() if options.named else drawn(options.seed, options.number)
+    for number, mutant in enumerate(mutants, 1):
+        mutant["number"] = number
+        if options.list:
+            print(f"{mutant['file']}:{mutant['line']}: {mutant['change'][3]}")
+    if options.list:
+        return
+    steps = {step for m in mutants for step in suite(m) if not options.unit or step[0] == "lib"}
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy"
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns("target", ".git"), symlinks=True)
+        with open(copy / "src/lib.rs", "a") as lib:
+            lib.write(SWITCH)
+        binaries, left, broken = build_all(copy, mutants, sorted({name for name, _ in steps}), options)
+        built = time.monotonic() - began
+        print(f"built in {built:.0f} s", flush=True)
+        limits = {}
+        for step in sorted(steps):
+            passed, why, seconds = run(binaries, step, 0, 1200)
+            print(f"unchanged: {step[0]} {' '.join(step[1])}: {seconds:.1f} s", flush=True)
+            if not passed:
+                sys.exit(f"the unchanged program fails: {why}")
+            limits[step] = 20 + 5 * seconds
+        caught, survived, skipped = [], [], []
+        running = time.monotonic()
+        for mutant in left:
+            if time.monotonic() - began > options.until:
+                skipped.append(mutant)
+                continue
+            verdict = None
+            for step in (s for s in suite(mutant) if s in steps):
+                passed, why, _ = run(binaries, step, mutant["number"], limits[step])
+                if not passed:
+                    verdict = why
+                    break
+            (caught if verdict else survived).append(mutant)
+            place = f"{mutant['file']}:{mutant['line']}: {mutant['change'][3]}"
+            print(f"{'caught  ' if verdict else 'SURVIVED'}  {place}  [{verdict or '–'}]", flush=True)
+        each = (time.monotonic() - running) / max(1, len(caught) + len(survived))
+    for mutant in broken:
+        print(f"no build  {mutant['file']}:{mutant['line']}: {mutant['change'][3]}")
+    share = 100 * len(caught) / max(1, len(caught) + len(survived))
+    print(
+        f"\n{len(caught)} caught, {len(survived)} survived ({share:.0f} % caught), {len(broken)} did not build, "
+        f"{len(skipped)} not run; {built:.0f} s to build all, {each:.1f} s a mutant"
+    )
+    sys.exit(bool(options.named and (survived or broken)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+//! What tests of several modules share: a store of given values, and an executor that remembers what it was told to do.
+
+use std::path::Path;
+
+use crate::device::cpu::CpuExecutor;
+use crate::device::profile::Span;
+use crate::device::random::Stream;
+use crate::device::recording::{Element, Matrix, Recording, Step};
+use crate::device::{Executor, Program, Staging};
+use crate::error::Result;
+use crate::genes::Table;
+use crate::store::{Origin, Store, StoreWriter};
+
+/// A store of samples of `genes` values each.
+pub(crate) fn store(path: &Path, genes: usize, values: &[f32]) -> Store {
+    let mut writer = StoreWriter::create(path, genes, Element::F32, true).expect("a place");
+    writer.push_rows(values).expect("room");
+    let samples = Table::numbered("sample_id", "s", values.len() / genes);
+    writer.finish(Table::numbered("gene_id", "g", genes), samples, Origin::default()).expect("written")
+}
+
+/// A store of values between 0 and 1.
+pub(crate) fn random_store(path: &Path, samples: usize, genes: usize) -> Store {
+    let mut stream = Stream::new(7, "values of a test", 0);
+    let values: Vec<f32> = (0..samples * genes).map(|_| stream.uniform() as f32).collect();
+    store(path, genes, &values)
+}
+
+/// The CPU, with a memory of what it was told.
+pub(crate) struct Spy {
+    inner: CpuExecutor,
+    order: Vec<u32>,
+    /// Of every run: the order of rows that it ran in, and its arguments.
+    pub runs: Vec<(Vec<u32>, Step)>,
+}
+
+impl Spy {
+    pub fn new() -> Spy {
+        let inner = CpuExecutor::open(Some(1)).expect("a thread");
+        Spy { inner, order: Vec::new(), runs: Vec::new() }
+    }
+
+    /// The runs that learn, and of each epoch the order of its first `n` rows.
+    pub fn learnt(&self, n: usize) -> (Vec<Step>, Vec<Vec<u32>>) {
+        let runs: Vec<_> = self.runs.iter().filter(|(_, step)| step.learning_rate > 0.0).collect();
+        let epochs = runs.iter().filter(|(_, step)| step.slot == 0).map(|(order, _)| order[..n].to_vec());
+        (runs.iter().map(|(_, step)| *step).collect(), epochs.collect())
+    }
+}
+
+impl Executor for Spy {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn samples_at_once(&self) -> usize {
+        self.inner.samples_at_once()
+    }
+
+    fn matrix(&mut self, name: &str, rows: usize, cols: usize, element: Element) -> Result<Matrix> {
+        self.inner.matrix(name, rows, cols, element)
+    }
+
+    fn memory(&self) -> u64 {
+        self.inner.memory()
+    }
+
+    fn allocated(&self) -> u64 {
+        self.inner.allocated()
+    }
+
+    fn write(&mut self, matrix: Matrix, first_row: usize, data: &[f32]) -> Result<()> {
+        self.inner.write(matrix, first_row, data)
+    }
+
+    fn write_u32(&mut self, matrix: Matrix, first_row: usize, data: &[u32]) -> Result<()> {
+        self.order = data.to_vec();
+        self.inner.write_u32(matrix, first_row, data)
+    }
+
+    fn read(&mut self, matrix: Matrix, first_row: usize, rows: usize) -> Result<Vec<f32>> {
+        self.inner.read(matrix, first_row, rows)
+    }
+
+    fn staging(&mut self, matrix: Matrix, rows: usize) -> Result<Box<dyn Staging>> {
+        self.inner.staging(matrix, rows)
+    }
+
+    fn upload(&mut self, staging: Box<dyn Staging>, matrix: Matrix, first: usize, rows: usize) -> Result<()> {
+        self.inner.upload(staging, matrix, first, rows)
+    }
+
+    fn compile(&mut self, recording: &Recording) -> Result<Program> {
+        self.inner.compile(recording)
+    }
+
+    fn run(&mut self, program: Program, step: &Step) -> Result<()> {
+        self.runs.push((self.order.clone(), *step));
+        self.inner.run(program, step)
+    }
+
+    fn wait(&mut self) -> Result<()> {
+        self.inner.wait()
+    }
+
+    fn profile(&mut self) -> Result<()> {
+        self.inner.profile()
+    }
+
+    fn spans(&self) -> &[Span] {
+        self.inner.spans()
+    }
+
+    fn reset(&mut self) {
+        self.inner.reset();
+    }
+}
+
+/// Each of the orders holds every row once, and no two are alike.
+pub(crate) fn assert_orders_differ(orders: &[Vec<u32>], n: usize) {
+    for (i, order) in orders.iter().enumerate() {
+        let mut sorted = order.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..n as u32).collect::<Vec<_>>(), "each row once");
+        assert!(!orders[..i].contains(order), "epoch {} has the order of an earlier one", i + 1);
+    }
+}
