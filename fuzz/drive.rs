@@ -3,10 +3,17 @@
 
 use std::path::Path;
 
+use genelift::attribution::ScoreTable;
 use genelift::formats::{ReadSettings, open};
+use genelift::genes::{GeneList, Labels, Table};
+use genelift::infer::Predictor;
+use genelift::nn::model::Model;
+use genelift::pipeline::config::Config;
+use genelift::progress::silent;
+use genelift::store::{Origin, Store, StoreWriter};
 
-/// The hand-written parsers: a name, the format to read as, the file's ending.
-pub const TARGETS: [(&str, &str, &str); 7] = [
+/// The readers: a name, the format to read as, the file's ending.
+pub const TARGETS: [(&str, &str, &str); 20] = [
     ("text", "", "txt"),
     ("gct", "gct", "gct"),
     ("series_matrix", "series-matrix", "txt"),
@@ -14,6 +21,19 @@ pub const TARGETS: [(&str, &str, &str); 7] = [
     ("npy", "npy", "npy"),
     ("npz", "npz", "npz"),
     ("arrow", "arrow", "arrow"),
+    ("parquet", "parquet", "parquet"),
+    ("h5ad", "h5ad", "h5ad"),
+    ("gctx", "gctx", "gctx"),
+    ("tenx", "10x", "h5"),
+    ("loom", "loom", "loom"),
+    ("list", "=list", "txt"),
+    ("labels", "=labels", "tsv"),
+    ("table", "=table", "tsv"),
+    ("scores", "=scores", "tsv"),
+    ("model", "=model", "safetensors"),
+    ("predictor", "=predictor", "safetensors"),
+    ("toml", "=toml", "toml"),
+    ("store_json", "=store", "json"),
 ];
 
 /// Values after which reading stops: a header may claim a large matrix of zeros honestly.
@@ -22,6 +42,9 @@ const ENOUGH: usize = 1 << 20;
 /// Reads `bytes`, written to `path`, as `format` (empty: as its content says). Whether all of it was read.
 pub fn drive(path: &Path, format: &str, bytes: &[u8]) -> bool {
     std::fs::write(path, bytes).expect("the directory for inputs is writable");
+    if let Some(kind) = format.strip_prefix('=') {
+        return other(path, kind, bytes);
+    }
     let format = Some(format.to_string()).filter(|format| !format.is_empty());
     let settings = ReadSettings { format, memory: 32 << 20, ..ReadSettings::default() };
     let Ok(mut file) = open(path, &settings) else { return false };
@@ -45,4 +68,34 @@ pub fn drive(path: &Path, format: &str, bytes: &[u8]) -> bool {
         assert_eq!(fields.len(), rows, "every row has its words");
     }
     true
+}
+
+/// What is no matrix: lists, tables, models, configurations, the description of a store.
+fn other(path: &Path, kind: &str, bytes: &[u8]) -> bool {
+    match kind {
+        "list" => GeneList::open(path).is_ok(),
+        "labels" => Labels::read(path, &silent).is_ok(),
+        "table" => Table::read_tsv(path).is_ok(),
+        "scores" => ScoreTable::read(path, &silent).is_ok(),
+        "model" => Model::load(path).is_ok(),
+        "predictor" => Predictor::load(path).is_ok(),
+        "toml" => Config::read(path, &[]).is_ok(),
+        _ => {
+            let store = path.with_extension("gex");
+            if !store.is_dir() {
+                small_store(&store);
+            }
+            std::fs::write(store.join("store.json"), bytes).expect("the directory for inputs is writable");
+            Store::open(&store).is_ok()
+        }
+    }
+}
+
+/// A store of two samples and three genes.
+pub fn small_store(path: &Path) {
+    let mut writer =
+        StoreWriter::create(path, 3, genelift::element::Element::F32, true).expect("a place for a store");
+    writer.push_rows(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).expect("written");
+    let (genes, samples) = (Table::numbered("gene_id", "g", 3), Table::numbered("sample_id", "s", 2));
+    writer.finish(genes, samples, Origin::default()).expect("written");
 }

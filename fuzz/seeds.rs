@@ -2,6 +2,13 @@
 
 use std::path::Path;
 
+use genelift::device;
+use genelift::device::recording::Activation;
+use genelift::infer::{FitSettings, LinearSettings, Method, Predictor};
+use genelift::nn::model::{Input, Model, Shape};
+use genelift::progress::silent;
+use genelift::store::Store;
+
 /// Small files for a target.
 pub fn of(target: &str) -> Vec<Vec<u8>> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/formats");
@@ -46,7 +53,89 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
             };
             vec![header("<f4", "False"), header(">i4", "True")]
         }
+        "parquet" => read(&["made/columns.parquet", "made/pandas.parquet", "made/zstd.parquet"]),
+        "h5ad" => read(&["dense.h5ad", "../hdf5/csr.h5ad", "../hdf5/csc.h5ad", "../hdf5/old.h5ad", "../hdf5/chunks.h5ad"]),
+        "gctx" => read(&["mini_gctx_with_metadata_n2x3.gctx", "../hdf5/rows.gctx", "../hdf5/whole.gctx"]),
+        "tenx" => read(&["../hdf5/10x_v2.h5", "../hdf5/two_genomes.h5"]),
+        "loom" => read(&["../hdf5/small.loom"]),
+        "list" | "labels" | "table" | "scores" => texts(),
+        "model" => vec![unsigned(model())],
+        "predictor" => vec![unsigned(predictor())],
+        "toml" => ["brca.toml", "paper.toml"].map(example).to_vec(),
+        "store_json" => vec![store_json()],
         "arrow" => read(&["made/columns.arrow", "made/lz4.feather", "made/zstd.feather"]),
         _ => read(&["made/csr.npz", "made/csc.npz", "made/named.npz", "made/one.npz"]),
     }
+}
+
+fn example(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)).expect("an example")
+}
+
+/// Lists and tables as people keep them.
+fn texts() -> Vec<Vec<u8>> {
+    let texts: [&[u8]; 6] = [
+        b"TP53\nBRCA1\n2-Sep\n",
+        b"rank\tgene_id\tscore\n1\tTP53\t0.5\n2\tMYC\t0.25\n",
+        b"\"id\";\"symbol\"\n\"1007_s_at\";\"DDR1 /// MIR4640\"\n",
+        b"#GPL96\nID\tGene Symbol\tENTREZ_GENE_ID\n1053_at\tRFC2\t5982\n",
+        b"\xff\xfeg\0e\0n\0e\0\n\0a\0\n\0",
+        b"gene_id,tissue,age\ns1,liver,30\ns2,\"brain, left\",NA\n",
+    ];
+    texts.map(<[u8]>::to_vec).to_vec()
+}
+
+/// A small model's file.
+fn model() -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("m");
+    let shape = Shape {
+        genes: 3,
+        hidden: vec![4, 2, 4],
+        activation: Activation::Sigmoid,
+        output_activation: Activation::Linear,
+    };
+    let input = Input { offset: vec![0.0; 3], scale: vec![1.0; 3], median: vec![0.5; 3] };
+    let genes = ["a", "b", "c"].map(String::from).to_vec();
+    let model = Model::initial(&shape, genes, input, 1, serde_json::json!({"seed": 1}));
+    model.save(&path, false).expect("written");
+    std::fs::read(path).expect("there")
+}
+
+/// A small predictor's file.
+fn predictor() -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (path, store) = (folder.path().join("p"), folder.path().join("s.gex"));
+    crate::drive::small_store(&store);
+    let store = Store::open(&store).expect("a store");
+    let mut cpu = device::open("cpu", Some(1), &silent).expect("the CPU");
+    let settings = FitSettings {
+        method: Method::Linear,
+        linear: LinearSettings { penalty: Some(1.0), ..Default::default() },
+        ..Default::default()
+    };
+    let fitted = Predictor::fit(&mut *cpu, &store, &[0, 1], &[0], &[1, 2], &settings, &silent);
+    fitted.expect("a fit").save(&path, false).expect("written");
+    std::fs::read(path).expect("there")
+}
+
+/// A safetensors file without its checksum, so that changes get past it.
+fn unsigned(bytes: Vec<u8>) -> Vec<u8> {
+    let length = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+    let mut header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).expect("a header");
+    header["__metadata__"].as_object_mut().expect("metadata").remove("checksum").expect("a checksum");
+    let mut text = header.to_string();
+    text.extend(std::iter::repeat_n(' ', text.len().next_multiple_of(8) - text.len()));
+    [&(text.len() as u64).to_le_bytes()[..], text.as_bytes(), &bytes[8 + length..]].concat()
+}
+
+/// A store's description without its own checksum.
+fn store_json() -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = folder.path().join("s.gex");
+    crate::drive::small_store(&store);
+    let text = std::fs::read(store.join("store.json")).expect("there");
+    let mut value: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    value.as_object_mut().expect("an object").remove("own-xxh3");
+    value.to_string().into_bytes()
 }
