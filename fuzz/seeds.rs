@@ -54,7 +54,13 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
             vec![header("<f4", "False"), header(">i4", "True")]
         }
         "parquet" => read(&["made/columns.parquet", "made/pandas.parquet", "made/zstd.parquet"]),
-        "h5ad" => read(&["dense.h5ad", "../hdf5/csr.h5ad", "../hdf5/csc.h5ad", "../hdf5/old.h5ad", "../hdf5/chunks.h5ad"]),
+        "h5ad" => read(&[
+            "dense.h5ad",
+            "../hdf5/csr.h5ad",
+            "../hdf5/csc.h5ad",
+            "../hdf5/old.h5ad",
+            "../hdf5/chunks.h5ad",
+        ]),
         "gctx" => read(&["mini_gctx_with_metadata_n2x3.gctx", "../hdf5/rows.gctx", "../hdf5/whole.gctx"]),
         "tenx" => read(&["../hdf5/10x_v2.h5", "../hdf5/two_genomes.h5"]),
         "loom" => read(&["../hdf5/small.loom"]),

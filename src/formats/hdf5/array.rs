@@ -34,7 +34,8 @@ impl Number {
     pub fn of(datatype: &Datatype) -> Option<Number> {
         let (kind, size, order) = match datatype {
             Datatype::FixedPoint { size, byte_order, layout } => {
-                let plain = layout.bit_offset == 0 && u32::from(layout.bit_precision) == 8 * size;
+                let bits = size.checked_mul(8);
+                let plain = layout.bit_offset == 0 && Some(u32::from(layout.bit_precision)) == bits;
                 plain.then_some((if layout.signed { 'i' } else { 'u' }, *size, byte_order))?
             }
             Datatype::FloatingPoint { size, byte_order, .. } => ('f', *size, byte_order),
