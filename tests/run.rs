@@ -637,6 +637,13 @@ fn init_writes_a_configuration_that_runs() {
     assert!(text.contains("\nlibrary-size = true") && text.contains("\nlog1p = true"), "{text}");
     let (_, said) = folder.succeed(&["run", "counts.toml", "--dry-run"]);
     assert!(!said.contains("error"), "{said}");
+    // genes in rows: how many there are is told by reading them
+    let rows = genes.iter().map(|gene| format!("{gene}\t{}\n", ["1.5"; 12].join("\t")));
+    let samples: Vec<String> = (0..12).map(|s| format!("s{s}")).collect();
+    folder.write("rows.tsv", &format!("gene_id\t{}\n{}", samples.join("\t"), rows.collect::<String>()));
+    folder.succeed(&["init", "rows.tsv", "-o", "rows.toml"]);
+    let text = String::from_utf8(folder.read("rows.toml")).unwrap();
+    assert!(text.contains("rows are genes") && text.contains("\nn = 4\n"), "{text}");
 }
 
 #[test]

@@ -4,13 +4,19 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
 use crate::progress::Event;
 use crate::visible;
 
 /// A log gets one line in this time at most, and none for tasks shorter than it.
 const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// Bars fit a terminal of this width.
+const COLUMNS: usize = 80;
+
+/// Room for a task's name beside its bar.
+const TASK: usize = 32;
 
 /// The one place that writes progress to standard error.
 pub struct Screen {
@@ -107,29 +113,159 @@ impl State {
         } else if self.logged.elapsed() >= LOG_EVERY {
             self.logged = Instant::now();
             let seconds = self.started.elapsed().as_secs_f64();
-            let rate = (done - before.min(done)) as f64 / seconds;
+            let per_second = (done - before.min(done)) as f64 / seconds;
             let left = match self.total {
                 Some(total) if done > before => {
-                    format!(" of {total}, {:.0} s left", total.saturating_sub(done) as f64 / rate)
+                    format!(" of {total}, {:.0} s left", total.saturating_sub(done) as f64 / per_second)
                 }
                 _ => String::new(),
             };
             let note = if note.is_empty() { String::new() } else { format!(", {note}") };
-            say(&format!("{}: {done} {}{left}, {rate:.0} {}/s{note}", self.task, self.unit, self.unit));
+            let speed = rate(per_second, self.unit);
+            say(&format!("{}: {done} {}{left}{speed}{note}", self.task, self.unit));
         }
     }
 }
 
+/// A bar that fits 80 columns: what is fixed is counted, the rest is the bar's, and a note that is too long is cut.
 fn bar(task: &str, total: Option<u64>, unit: &str) -> ProgressBar {
+    let task = shortened(task);
     let (bar, template) = match total {
-        Some(total) => (
-            ProgressBar::new(total),
-            format!("{{prefix}} [{{bar:30}}] {{pos}}/{{len}} {unit}, {{per_sec}}, {{eta}} left {{msg}}"),
-        ),
-        None => (ProgressBar::new_spinner(), format!("{{prefix}} {{pos}} {unit}, {{per_sec}} {{msg}}")),
+        Some(total) => (ProgressBar::new(total), measured(&task, unit)),
+        None => (ProgressBar::new_spinner(), format!("{{prefix}} {{pos}} {unit}{{rate}} {{wide_msg}}")),
     };
     let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let unit = unit.to_string();
+    let style = style.with_key("rate", move |state: &ProgressState, to: &mut dyn std::fmt::Write| {
+        let _ = write!(to, "{}", rate(state.per_sec(), &unit));
+    });
+    let style = style.with_key("left", |state: &ProgressState, to: &mut dyn std::fmt::Write| {
+        let _ = if state.pos() > 0 { write!(to, ", {:#} left", HumanDuration(state.eta())) } else { Ok(()) };
+    });
     bar.set_style(style.progress_chars("=> "));
-    bar.set_prefix(task.to_string());
+    bar.set_prefix(task);
     bar
+}
+
+/// The template of a task whose end is known. 49: brackets and percentage 9, a rate of six digits and commas 11, the time left 11,
+/// the longest note ("epoch 100/100, loss 0.1234") less what a short rate leaves over.
+fn measured(task: &str, unit: &str) -> String {
+    let width = COLUMNS.saturating_sub(49 + task.chars().count() + unit.chars().count()).clamp(10, 30);
+    format!("{{prefix}} [{{bar:{width}}}] {{percent}}%{{rate}}{{left}} {{wide_msg}}")
+}
+
+/// A task's name in at most [`TASK`] characters; of a path its end says most.
+fn shortened(task: &str) -> String {
+    let letters: Vec<char> = task.chars().collect();
+    if letters.len() <= TASK {
+        return task.to_string();
+    }
+    let word = letters.iter().position(|&c| c == ' ').filter(|&at| at < TASK / 2).map_or(0, |at| at + 1);
+    let end = &letters[letters.len() - (TASK - word - 1)..];
+    letters[..word].iter().chain(&['…']).chain(end).collect()
+}
+
+/// Units in a second in as many digits as say something; nothing as long as nothing is known.
+fn rate(per_second: f64, unit: &str) -> String {
+    match per_second {
+        x if !x.is_finite() || x < 0.005 => String::new(),
+        x if x < 1.0 => format!(", {x:.2} {unit}/s"),
+        x if x < 10.0 => format!(", {x:.1} {unit}/s"),
+        x => format!(", {} {unit}/s", HumanCount(x as u64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use indicatif::{ProgressDrawTarget, TermLike};
+    use std::io::Result;
+    use std::sync::Arc;
+
+    /// A terminal of 80 columns that keeps the last thing written.
+    #[derive(Debug, Default, Clone)]
+    struct Paper(Arc<Mutex<String>>);
+
+    impl TermLike for Paper {
+        fn width(&self) -> u16 {
+            COLUMNS as u16
+        }
+        fn move_cursor_up(&self, _: usize) -> Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> Result<()> {
+            self.write_str(text)
+        }
+        fn write_str(&self, text: &str) -> Result<()> {
+            let text = text.trim();
+            if !text.is_empty() {
+                *self.0.lock().unwrap() = text.to_string();
+            }
+            Ok(())
+        }
+        fn clear_line(&self) -> Result<()> {
+            Ok(())
+        }
+        fn flush(&self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What a terminal of 80 columns is given of a task.
+    fn shown(task: &str, total: Option<u64>, unit: &str, note: &str) -> String {
+        let paper = Paper::default();
+        let bar = bar(task, total, unit);
+        bar.set_draw_target(ProgressDrawTarget::term_like(Box::new(paper.clone())));
+        bar.set_position(43_210);
+        bar.set_message(note.to_string());
+        bar.force_draw();
+        let text = paper.0.lock().unwrap().clone();
+        text
+    }
+
+    #[test]
+    fn bars_fit_eighty_columns() {
+        let path = "reading /a/long/path/to/a/folder/of/matrices/expression.csv.gz";
+        let long = "epoch 100/100, loss 0.1234, and much more that nobody can read on such a line";
+        for (task, note) in
+            [("training", "epoch 100/100, loss 0.1234"), (path, ""), (path, long), ("k-means", long)]
+        {
+            for total in [Some(61_500), Some(9_000_000_000), None] {
+                let text = shown(task, total, "samples", note);
+                assert!(
+                    !text.is_empty() && text.chars().count() <= COLUMNS,
+                    "{} in {text}",
+                    text.chars().count()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_epoch_and_its_loss_stand_beside_the_bar() {
+        let text = shown("training", Some(61_500), "samples", "epoch 100/100, loss 0.1234");
+        assert!(
+            text.starts_with("training [") && text.contains("70%") && text.ends_with("loss 0.1234"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_long_path_keeps_its_end_and_a_rate_its_digits() {
+        assert_eq!(shortened("reading examples/brca/expression.csv.gz"), "reading …s/brca/expression.csv.gz");
+        assert_eq!(shortened("training"), "training");
+        assert_eq!(rate(0.0, "MB"), "");
+        assert_eq!(rate(0.107, "batches"), ", 0.11 batches/s");
+        assert_eq!(rate(3.26, "MB"), ", 3.3 MB/s");
+        assert_eq!(rate(3042.77, "samples"), ", 3,042 samples/s");
+    }
 }

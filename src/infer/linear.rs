@@ -35,8 +35,8 @@ pub(super) fn fit(
             let best = (0..errors.len()).min_by(|a, b| errors[*a].total_cmp(&errors[*b])).unwrap_or(0);
             let penalty = penalties()[best];
             report(Event::Note(format!(
-                "penalty {penalty} of 15 by {}-fold cross-validation",
-                settings.folds
+                "penalty {} of 15 by {}-fold cross-validation",
+                penalty as f32, settings.folds
             )));
             penalty
         }

@@ -82,7 +82,7 @@ impl Size {
 }
 
 /// Samples and genes of a file, the rows of text by its length.
-fn shape(info: &FileInfo) -> (usize, usize) {
+pub(super) fn shape(info: &FileInfo) -> (usize, usize) {
     let packed = [".gz", ".bz2", ".zst", ".xz", ".lz4"].iter().any(|ending| info.format.ends_with(ending));
     let text = info.bytes as f64 * if packed { PACKED } else { 1.0 } / CHARACTERS;
     let rows = info.rows.unwrap_or((text / info.columns.max(1) as f64) as usize).max(1);

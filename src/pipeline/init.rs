@@ -9,6 +9,8 @@ use crate::error::{Error, Result};
 use crate::formats::{self, FileInfo, ReadSettings};
 use crate::genes::{Column, Sheet, Table, Untold};
 
+use super::cost;
+
 /// Tables beside a matrix are no larger than this; larger files are matrices.
 const TABLE_BYTES: u64 = 64 << 20;
 /// A matrix has at least so many columns of values; a table about samples or genes has fewer.
@@ -56,7 +58,7 @@ struct Files {
 pub fn start(files: &[PathBuf], beside: &Path) -> Result<Start> {
     let found = look(files)?;
     let (_, first) = &found.matrices[0];
-    let values = Values::of(&found.matrices[0].0);
+    let glance = Glance::of(&found.matrices[0].0);
     let mut notes: Vec<String> = found.matrices.iter().map(|(_, info)| described(info)).collect();
     let name = name_of(&found.matrices[0].0);
     let path = |path: &Path| Value::String(seen_from(beside, path)).to_string();
@@ -86,7 +88,7 @@ pub fn start(files: &[PathBuf], beside: &Path) -> Result<Start> {
         notes.push(format!("{}: about the genes", file.display()));
     }
     text += "# missing = \"mean\"            # in place of refusing blanks, NA, NaN\n";
-    text += &values.steps();
+    text += &glance.values.steps();
     text += &split(&sample_columns(&found));
     text += &format!(
         "\n[train]                       # or train = false above the tables: then no network and no list by its scores\n\
@@ -104,7 +106,7 @@ pub fn start(files: &[PathBuf], beside: &Path) -> Result<Start> {
          # files = [\"other.h5ad\"]\n\
          # [tests.other.prepare]\n\
          # match-genes = \"train\"\n",
-        landmarks(genes_of(first))
+        landmarks(genes_of(first).or(glance.rows).unwrap_or_else(|| cost::shape(first).1))
     );
     Ok(Start { text, notes })
 }
@@ -118,8 +120,8 @@ fn described(info: &FileInfo) -> String {
 }
 
 /// As many as the paper takes of its 22,268, and a tenth of a smaller matrix.
-fn landmarks(genes: Option<usize>) -> usize {
-    genes.map_or(943, |genes| (genes / 10).clamp(1, 943))
+fn landmarks(genes: usize) -> usize {
+    (genes / 10).clamp(1, 943)
 }
 
 fn genes_of(info: &FileInfo) -> Option<usize> {
@@ -213,11 +215,29 @@ enum Values {
     Ready,
 }
 
-impl Values {
-    fn of(path: &Path) -> Values {
-        let Ok(mut file) = formats::open(path, &ReadSettings::default()) else { return Values::Ready };
+/// What reading the beginning of a matrix tells.
+struct Glance {
+    values: Values,
+    /// Where the beginning was all of it: text does not say before how many rows it has.
+    rows: Option<usize>,
+}
+
+impl Glance {
+    fn of(path: &Path) -> Glance {
+        let Ok(mut file) = formats::open(path, &ReadSettings::default()) else {
+            return Glance { values: Values::Ready, rows: None };
+        };
         let (mut ids, mut values) = (Vec::new(), Vec::new());
-        while values.len() < LOOKED_AT && file.blocks.next(&mut ids, &mut values).unwrap_or(false) {}
+        let mut more = Ok(true);
+        while values.len() < LOOKED_AT && matches!(more, Ok(true)) {
+            more = file.blocks.next(&mut ids, &mut values);
+        }
+        Glance { values: Values::of(&values), rows: matches!(more, Ok(false)).then_some(ids.len()) }
+    }
+}
+
+impl Values {
+    fn of(values: &[f32]) -> Values {
         let present = || values.iter().filter(|x| x.is_finite());
         let largest = present().copied().fold(0.0, f32::max);
         match largest > 100.0 && present().all(|x| *x >= 0.0) {
