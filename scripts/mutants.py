@@ -177,11 +177,13 @@ class File:
             out += self.text[last:start] + "{ "
             for mutant in inside:
                 a, b, new, _ = mutant["change"]
+                # on lines of its own, by which errors are told apart
+                out += f"\nif crate::mutant::is({mutant['number']}) "
                 first = out.count("\n") + 1
-                body = self.text[start:a] + new + self.text[b:end]
-                out += f"if crate::mutant::is({mutant['number']}) {body} else "
+                out += self.text[start:a] + new + self.text[b:end]
                 lines[mutant["number"]] = (first, out.count("\n") + 1)
-            out += self.text[start:end] + " }"
+                out += "\nelse "
+            out += "\n" + self.text[start:end] + " }"
             last = end
         return out + self.text[last:], lines
 
@@ -241,7 +243,8 @@ def build_all(copy, mutants, tests, options):
             sys.exit(f"the copy does not compile: {errors[:3]}")
         broken += [m for m in left if m["number"] in bad]
         left = [m for m in left if m["number"] not in bad]
-        print(f"{len(bad)} do not compile and are left out", flush=True)
+        for mutant in (m for m in mutants if m["number"] in bad):
+            print(f"no build  {told(mutant)}", flush=True)
 
 
 def suite(mutant):
@@ -267,12 +270,17 @@ def run(binaries, step, number, limit):
     return done.returncode == 0, why, time.monotonic() - started
 
 
+def told(mutant):
+    return f"{mutant['number']} {mutant['file']}:{mutant['line']}: {mutant['change'][3]}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--number", type=int, default=60)
     parser.add_argument("--named", action="store_true", help="the named changes, all of which must be caught")
     parser.add_argument("--unit", action="store_true", help="unit tests only, which is quick")
+    parser.add_argument("--only", help="of those drawn, the ones of these numbers, as in 3,17")
     parser.add_argument("--list", action="store_true", help="only say what is drawn")
     parser.add_argument("--until", type=float, default=1e9, help="seconds after which no further mutant is begun")
     parser.add_argument("--release", dest="profile", action="store_const", const=["--release"], default=[])
@@ -282,9 +290,10 @@ def main():
     mutants = named() if options.named else drawn(options.seed, options.number)
     for number, mutant in enumerate(mutants, 1):
         mutant["number"] = number
-        if options.list:
-            print(f"{mutant['file']}:{mutant['line']}: {mutant['change'][3]}")
+    if options.only:
+        mutants = [m for m in mutants if str(m["number"]) in options.only.split(",")]
     if options.list:
+        print("\n".join(map(told, mutants)))
         return
     steps = {step for m in mutants for step in suite(m) if not options.unit or step[0] == "lib"}
     with tempfile.TemporaryDirectory() as folder:
@@ -293,6 +302,8 @@ def main():
         with open(copy / "src/lib.rs", "a") as lib:
             lib.write(SWITCH)
         binaries, left, broken = build_all(copy, mutants, sorted({name for name, _ in steps}), options)
+        # a build in this checkout would write to the same names
+        binaries = {name: shutil.copy(path, Path(folder) / name) for name, path in binaries.items()}
         built = time.monotonic() - began
         print(f"built in {built:.0f} s", flush=True)
         limits = {}
@@ -315,11 +326,8 @@ def main():
                     verdict = why
                     break
             (caught if verdict else survived).append(mutant)
-            place = f"{mutant['file']}:{mutant['line']}: {mutant['change'][3]}"
-            print(f"{'caught  ' if verdict else 'SURVIVED'}  {place}  [{verdict or '–'}]", flush=True)
+            print(f"{'caught  ' if verdict else 'SURVIVED'}  {told(mutant)}  [{verdict or '–'}]", flush=True)
         each = (time.monotonic() - running) / max(1, len(caught) + len(survived))
-    for mutant in broken:
-        print(f"no build  {mutant['file']}:{mutant['line']}: {mutant['change'][3]}")
     share = 100 * len(caught) / max(1, len(caught) + len(survived))
     print(
         f"\n{len(caught)} caught, {len(survived)} survived ({share:.0f} % caught), {len(broken)} did not build, "

@@ -1,6 +1,7 @@
 //! What tests of several modules share: a store of given values, and an executor that remembers what it was told to do.
 
 use std::path::Path;
+use std::sync::Mutex;
 
 use crate::device::cpu::CpuExecutor;
 use crate::device::profile::Span;
@@ -9,6 +10,7 @@ use crate::device::recording::{Element, Matrix, Recording, Step};
 use crate::device::{Executor, Program, Staging};
 use crate::error::Result;
 use crate::genes::Table;
+use crate::progress::Event;
 use crate::store::{Origin, Store, StoreWriter};
 
 /// A store of samples of `genes` values each.
@@ -123,5 +125,41 @@ pub(crate) fn assert_orders_differ(orders: &[Vec<u32>], n: usize) {
         sorted.sort_unstable();
         assert_eq!(sorted, (0..n as u32).collect::<Vec<_>>(), "each row once");
         assert!(!orders[..i].contains(order), "epoch {} has the order of an earlier one", i + 1);
+    }
+}
+
+/// Hears what is reported.
+#[derive(Default)]
+pub(crate) struct Listener(Mutex<Vec<Event>>);
+
+impl Listener {
+    pub fn hear(&self, event: Event) {
+        self.0.lock().expect("no panic").push(event);
+    }
+
+    /// The tasks that were told of, each of which began, advanced to its end and was over before the next began.
+    pub fn tasks(&self) -> Vec<String> {
+        let (mut tasks, mut open) = (Vec::new(), None);
+        for event in self.0.lock().expect("no panic").iter() {
+            match event {
+                Event::Started { task, total, .. } => {
+                    assert!(open.is_none(), "{task} begins in the middle of {tasks:?}");
+                    open = Some((*total, 0));
+                    tasks.push(task.clone());
+                }
+                Event::Advanced { done: to, .. } => {
+                    let (_, done) = open.as_mut().expect("a task that advances has begun");
+                    assert!(*to > *done, "{tasks:?} advances from {done} to {to}");
+                    *done = *to;
+                }
+                Event::Finished => {
+                    let (total, done) = open.take().expect("a task that is over has begun");
+                    assert!(total.is_none_or(|total| total == done), "{tasks:?} ends at {done} of {total:?}");
+                }
+                Event::Note(_) | Event::Warning(_) => {}
+            }
+        }
+        assert!(open.is_none(), "the last of {tasks:?} is not over");
+        tasks
     }
 }

@@ -369,8 +369,7 @@ mod tests {
     use super::*;
     use crate::device::cpu::CpuExecutor;
     use crate::nn::model::{Input, Layer};
-    use crate::progress::silent;
-    use crate::testing::random_store;
+    use crate::testing::{Listener, random_store};
 
     fn settings(samples: usize, seed: u64) -> AttributeSettings {
         AttributeSettings { samples: Some(samples), seed, ..AttributeSettings::standard() }
@@ -399,7 +398,7 @@ mod tests {
     fn the_reference_is_of_the_attributed_samples() {
         let dir = tempfile::tempdir().unwrap();
         let store = random_store(&dir.path().join("x.gex"), 9, 3);
-        let (weight, scale) = ([0.5f32, -1.0, 2.0, 1.5, 0.25, -0.75], [2.0f32, 1.0, 0.5]);
+        let (weight, scales) = ([0.5f32, -1.0, 2.0, 1.5, 0.25, -0.75], [2.0f32, 1.0, 0.5]);
         let layer = |inputs, outputs, weight: Vec<f32>| Layer {
             inputs,
             outputs,
@@ -408,7 +407,7 @@ mod tests {
             activation: Activation::Linear,
         };
         let layers = vec![layer(3, 2, weight.to_vec()), layer(2, 3, vec![1.0; 6])];
-        let input = Input { offset: vec![0.5; 3], scale: scale.to_vec(), median: vec![0.0; 3] };
+        let input = Input { offset: vec![0.5; 3], scale: scales.to_vec(), median: vec![0.0; 3] };
         let genes = store.genes().ids.clone();
         let model = Model { layers, input, genes, config: serde_json::Value::Null };
         let value = |sample: usize, gene: usize| {
@@ -420,15 +419,20 @@ mod tests {
             let settings = AttributeSettings { reference: reference.clone(), ..settings(samples, 2) };
             let chosen = chosen_samples(&store, &settings).unwrap();
             let mut executor = CpuExecutor::open(Some(1)).unwrap();
-            let found = attribute(&mut executor, &model, &store, &settings, false, &silent).unwrap();
-            assert_eq!(found.samples, samples);
+            let listener = Listener::default();
+            let report = |event| listener.hear(event);
+            let found = attribute(&mut executor, &model, &store, &settings, false, &report).unwrap();
+            assert_eq!((found.samples, found.neurons), (samples, 2));
+            assert_eq!(listener.tasks(), ["attributing"]);
+            let Completeness { worst_error, scale } = found.completeness;
+            assert!(worst_error < 1e-5 && scale > 0.1, "{worst_error} of {scale}");
             for gene in 0..3 {
                 let mut values: Vec<f32> = chosen.iter().map(|s| value(*s, gene)).collect();
                 values.sort_by(f32::total_cmp);
                 let n = values.len() as f32;
                 let zero =
                     if reference == Reference::Mean { values.iter().sum::<f32>() / n } else { values[1] };
-                let spread = values.iter().map(|x| (x - zero).abs()).sum::<f32>() / n * scale[gene];
+                let spread = values.iter().map(|x| (x - zero).abs()).sum::<f32>() / n * scales[gene];
                 let want = spread * (weight[gene].abs() + weight[3 + gene].abs()) / 2.0;
                 let score = found.scores[gene] as f32;
                 assert!((score - want).abs() < 1e-5, "{reference:?} of {samples}: {score}, not {want}");

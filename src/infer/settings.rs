@@ -189,3 +189,24 @@ fn fraction(validation: f64) -> Result<()> {
     }
     Err(Error::Usage(format!("--validation {validation} must be at least 0 and below 1")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Those of D-GEX, and what the documentation says of the others.
+    #[test]
+    fn defaults_are_the_documented_ones() {
+        let found =
+            serde_json::json!([LinearSettings::default(), MlpSettings::default(), KnnSettings::default()]);
+        let want = serde_json::json!([
+            { "penalty": null, "folds": 5 },
+            {
+                "hidden": [1000], "include-rate": 0.9, "batch": 200, "epochs": 200, "shuffle": true, "learning-rate": null,
+                "momentum": 0.5, "validation": 0.1, "early-stop": null, "target-slices": 1,
+            },
+            { "neighbors": null, "validation": 0.1 },
+        ]);
+        assert_eq!(found, want);
+    }
+}

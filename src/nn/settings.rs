@@ -148,6 +148,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn presets_are_the_documented_ones() {
+        let want = TrainSettings {
+            hidden: vec![500, 100, 500],
+            activation: Activation::Sigmoid,
+            output_activation: Activation::Linear,
+            loss: Loss::Mae,
+            scale: Scale::Zscore,
+            optimizer: Optimizer::Adam,
+            momentum: 0.9,
+            learning_rate: 0.001,
+            epsilon: 1e-7,
+            batch: 32,
+            epochs: 100,
+            dropout: 0.1,
+            l2: 1e-6,
+            shuffle: true,
+            precision: Precision::F32,
+            seed: 0,
+        };
+        assert_eq!(TrainSettings::standard(), want);
+        let paper = TrainSettings { scale: Scale::Minmax, output_activation: Activation::Sigmoid, ..want };
+        assert_eq!(TrainSettings::paper(), paper);
+    }
+
+    #[test]
     fn both_presets_are_valid_and_contradictions_are_not() {
         TrainSettings::standard().validate().unwrap();
         TrainSettings::paper().validate().unwrap();

@@ -244,6 +244,37 @@ pub fn choose(
 mod tests {
     use super::*;
     use crate::genes::Table;
+    use crate::select::diverse::{Aim, Weights};
+
+    #[test]
+    fn defaults_are_the_documented_ones() {
+        let concrete = ConcreteSettings {
+            hidden: vec![],
+            epochs: 300,
+            learning_rate: 0.01,
+            start_temperature: 10.0,
+            end_temperature: 0.01,
+            batch: 32,
+            seed: 0,
+        };
+        assert_eq!(ConcreteSettings::default(), concrete);
+        let peel_off = PeelOffSettings {
+            variance: 0.9,
+            clusters: (20, 100),
+            trials: 32,
+            subsample: 0.75,
+            agreement: 0.8,
+            smallest: 5,
+            iterations: 20,
+            seed: 0,
+        };
+        assert_eq!(PeelOffSettings::default(), peel_off);
+        let diverse = DiverseSettings { target: Aim::Data, weights: Weights::Variance, ridge: 5.0 };
+        assert_eq!(DiverseSettings::default(), diverse);
+        let shares =
+            ["data", "reconstruction", "pca:3", "blend:0.25"].map(|aim| aim.parse::<Aim>().unwrap().share());
+        assert_eq!(shares, [0.0, 1.0, 0.0, 0.25]);
+    }
 
     #[test]
     fn samples_are_drawn_from_all() {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::progress::silent;
-use crate::testing::{Spy, assert_orders_differ, random_store};
+use crate::testing::{Listener, Spy, assert_orders_differ, random_store};
 
 /// So small a rate that no weight changes.
 const STILL: f64 = 1e-30;
@@ -79,4 +79,18 @@ fn held_out_samples_are_drawn_and_each_is_on_one_side() {
     for fraction in [0.001, 0.999, 1.0, -0.1, f64::NAN] {
         assert!(hold_out(50, fraction, 3).is_err(), "{fraction}");
     }
+}
+
+#[test]
+fn tasks_begin_advance_and_end() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = random_store(&dir.path().join("x.gex"), 12, 6);
+    let told = |resident| {
+        let listener = Listener::default();
+        let training = Training { resident, ..Training::of(&store, settings()) };
+        train(&mut Spy::new(), &training, &|event| listener.hear(event)).expect("trained");
+        listener.tasks()
+    };
+    assert_eq!(told(Resident::Always), ["uploading", "training"]);
+    assert_eq!(told(Resident::Never), ["training"]);
 }
