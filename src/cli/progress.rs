@@ -228,8 +228,7 @@ mod tests {
         bar.set_position(43_210);
         bar.set_message(note.to_string());
         bar.force_draw();
-        let text = paper.0.lock().unwrap().clone();
-        text
+        paper.0.lock().unwrap().clone()
     }
 
     #[test]
