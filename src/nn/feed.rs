@@ -352,3 +352,20 @@ pub fn match_genes(store: &Store, genes: &[String]) -> Result<Option<Vec<usize>>
     );
     Err(Error::input(store.path(), message))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn genes_are_matched_by_their_ids() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = crate::testing::random_store(&dir.path().join("x.gex"), 2, 3);
+        let genes = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let places = |names: &[&str]| match_genes(&store, &genes(names));
+        assert_eq!(places(&["g_1", "g_2", "g_3"]).expect("all there"), None);
+        assert_eq!(places(&["g_3", "g_1"]).expect("both there"), Some(vec![2, 0]));
+        let message = places(&["g_3", "g_4"]).expect_err("one is missing").to_string();
+        assert!(message.contains("1 of the model's 2 genes") && message.contains("g_4"), "{message}");
+    }
+}

@@ -332,3 +332,20 @@ macro_rules! for_activation {
     };
 }
 use for_activation;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_gives_everything_back() {
+        let mut executor = CpuExecutor::open(Some(1)).unwrap();
+        let matrix = executor.matrix("x", 64, 64, Element::F32).unwrap();
+        assert!(executor.allocated() >= 4 * 64 * 64);
+        executor.write(matrix, 0, &[1.0; 64 * 64]).unwrap();
+        executor.reset();
+        assert_eq!(executor.allocated(), 0);
+        let matrix = executor.matrix("x", 64, 64, Element::F32).unwrap();
+        assert_eq!(executor.read(matrix, 0, 64).unwrap(), [0.0; 64 * 64]);
+    }
+}

@@ -85,12 +85,18 @@ fn held_out_samples_are_drawn_and_each_is_on_one_side() {
 fn tasks_begin_advance_and_end() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let store = random_store(&dir.path().join("x.gex"), 12, 6);
-    let told = |resident| {
-        let listener = Listener::default();
-        let training = Training { resident, ..Training::of(&store, settings()) };
-        train(&mut Spy::new(), &training, &|event| listener.hear(event)).expect("trained");
-        listener.tasks()
-    };
-    assert_eq!(told(Resident::Always), ["uploading", "training"]);
-    assert_eq!(told(Resident::Never), ["training"]);
+    for batch in [1, 5, 12] {
+        let told = |resident| {
+            let listener = Listener::default();
+            let settings = TrainSettings { batch, ..settings() };
+            let training = Training { resident, ..Training::of(&store, settings) };
+            let trained = train(&mut Spy::new(), &training, &|event| listener.hear(event)).expect("trained");
+            assert_eq!(trained.resident, resident == Resident::Always);
+            (listener.tasks(), trained.model)
+        };
+        let (resident, streamed) = (told(Resident::Always), told(Resident::Never));
+        assert_eq!(resident.0, ["uploading", "training"]);
+        assert_eq!(streamed.0, ["training"]);
+        assert!(resident.1.layers == streamed.1.layers, "samples that are streamed give another model");
+    }
 }

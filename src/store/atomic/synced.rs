@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::{Kind, Place, exchange, sync_folders, write_file, write_folder, write_path, write_text};
-use crate::device::recording::Element;
+use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::genes::Table;
 use crate::store::{Origin, StoreWriter};
