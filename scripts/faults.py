@@ -13,7 +13,6 @@ Prints a table of counts; ends with 1 where something was not right. --scale 0.1
 """
 
 import argparse
-import hashlib
 import os
 import random
 import re
@@ -23,6 +22,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import kill_at_renames
 
 CPU = "--device cpu --threads 1".split()
 NO_DEVICE = ("simulate", "split", "info", "import", "export", "verify")
@@ -58,10 +59,9 @@ def run(program, folder, text):
     return child.returncode, out, err
 
 
-def content(path):
-    """A file's digest, without times."""
-    with open(path, "rb") as file:
-        data = file.read()
+def without_times(path):
+    """A file's bytes, without times."""
+    data = kill_at_renames.content_of(path)
     name = os.path.basename(path)
     if name in ("history.tsv", "out.tsv"):
         data = b"\n".join(b"\t".join(line.split(b"\t")[:6]) for line in data.split(b"\n"))
@@ -69,17 +69,11 @@ def content(path):
         data = TIMES.sub(b"", data)
         # the digest of a history, which has times in it
         data = re.sub(rb'"path": "history.tsv",\s+"sha256": "[0-9a-f]+"', b"", data)
-    return hashlib.sha256(data).hexdigest()
+    return data
 
 
 def digest(folder, names):
-    found = {}
-    for name in names:
-        top = os.path.join(folder, name)
-        files = [top] if os.path.isfile(top) else [os.path.join(d, f) for d, _, fs in os.walk(top) for f in fs]
-        for file in files:
-            found[os.path.relpath(file, folder)] = content(file)
-    return found
+    return kill_at_renames.digest(folder, names, without_times)
 
 
 def workshop(program, folder):
@@ -99,19 +93,24 @@ def workshop(program, folder):
                    '[train]\nepochs = 6\nhidden = [40, 8, 40]\n[select]\nn = 20\n[compare]\nrandom-draws = 2\n')
 
 
+def undisturbed(program, base, text, outputs):
+    """Seconds of a command by itself, its outputs' digests, and what is in the folder after it."""
+    with tempfile.TemporaryDirectory() as trial:
+        folder = shutil.copytree(base, os.path.join(trial, "x"))
+        begin = time.perf_counter()
+        status, _, err = run(program, folder, text)
+        seconds = time.perf_counter() - begin
+        assert status == 0, (text, err)
+        return seconds, digest(folder, outputs), sorted(os.listdir(folder))
+
+
 def kills(program, rng, scale):
     wrong = total = 0
     print("| killed | undisturbed, s | kills | while it ran | same bytes after | no litter after |\n| --- | --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as base:
         workshop(program, base)
         for name, (text, outputs) in COMMANDS.items():
-            with tempfile.TemporaryDirectory() as trial:
-                folder = shutil.copytree(base, os.path.join(trial, "x"))
-                begin = time.perf_counter()
-                status, _, err = run(program, folder, text)
-                seconds = time.perf_counter() - begin
-                assert status == 0, (text, err)
-                want, after = digest(folder, outputs), sorted(os.listdir(folder))
+            seconds, want, after = undisturbed(program, base, text, outputs)
             n = max(2, round(18 * scale))
             during = same = clean = 0
             for _ in range(n):
@@ -140,12 +139,7 @@ def races(program, rng, scale):
     with tempfile.TemporaryDirectory() as base:
         workshop(program, base)
         for name, (text, outputs) in COMMANDS.items():
-            with tempfile.TemporaryDirectory() as trial:
-                folder = shutil.copytree(base, os.path.join(trial, "x"))
-                begin = time.perf_counter()
-                assert run(program, folder, text)[0] == 0
-                seconds = time.perf_counter() - begin
-                want, after = digest(folder, outputs), sorted(os.listdir(folder))
+            seconds, want, after = undisturbed(program, base, text, outputs)
             for _ in range(max(1, round(10 * scale))):
                 with tempfile.TemporaryDirectory() as trial:
                     folder = shutil.copytree(base, os.path.join(trial, "x"))

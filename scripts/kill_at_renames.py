@@ -37,15 +37,20 @@ def run(program, folder, text, prefix=()):
     return subprocess.run([*prefix, program, *words, *device], cwd=folder, capture_output=True, text=True)
 
 
-def digest(folder, names):
-    """Of every file of the outputs, by name."""
+def content_of(path):
+    """A file's bytes."""
+    with open(path, "rb") as data:
+        return data.read()
+
+
+def digest(folder, names, content=content_of):
+    """Of every file of the outputs, by name; `content` gives what of a file counts."""
     found = {}
     for name in names:
         top = os.path.join(folder, name)
         files = [top] if os.path.isfile(top) else [os.path.join(d, f) for d, _, fs in os.walk(top) for f in fs]
         for file in files:
-            with open(file, "rb") as data:
-                found[os.path.relpath(file, folder)] = hashlib.sha256(data.read()).hexdigest()
+            found[os.path.relpath(file, folder)] = hashlib.sha256(content(file)).hexdigest()
     return found
 
 

@@ -2,15 +2,15 @@
 //! follows. Each is refused or warned of, with what to change.
 
 mod common;
+#[path = "common/failing.rs"]
+mod failing;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use genelift::device::profile::Span;
-use genelift::device::recording::{Element, Matrix, Recording, Step};
-use genelift::device::{self, Executor, Program, Staging};
-use genelift::error::{Error, Result};
+use failing::Failing;
+use genelift::device;
 use genelift::nn::feed::Resident;
 use genelift::nn::settings::TrainSettings;
 use genelift::nn::train::{CheckpointPlan, Found, Training, train};
@@ -176,83 +176,6 @@ fn values_that_single_precision_cannot_scale_are_refused_by_name() {
     );
 }
 
-/// A device that fails after a number of steps, or cannot hold resident samples.
-struct Failing {
-    inner: Box<dyn Executor>,
-    steps: usize,
-    resident: Option<Matrix>,
-    small: bool,
-}
-
-impl Failing {
-    fn new(steps: usize, small: bool) -> Failing {
-        Failing { inner: device::open("cpu", Some(1), &silent).unwrap(), steps, resident: None, small }
-    }
-}
-
-impl Executor for Failing {
-    fn name(&self) -> &str {
-        "Failing Adapter 9000"
-    }
-    fn samples_at_once(&self) -> usize {
-        self.inner.samples_at_once()
-    }
-    fn matrix(&mut self, name: &str, rows: usize, cols: usize, element: Element) -> Result<Matrix> {
-        let matrix = self.inner.matrix(name, rows, cols, element)?;
-        if name == "resident matrix" {
-            self.resident = Some(matrix);
-        }
-        Ok(matrix)
-    }
-    fn memory(&self) -> u64 {
-        self.inner.memory()
-    }
-    fn allocated(&self) -> u64 {
-        self.inner.allocated()
-    }
-    fn write(&mut self, matrix: Matrix, first_row: usize, data: &[f32]) -> Result<()> {
-        self.inner.write(matrix, first_row, data)
-    }
-    fn write_u32(&mut self, matrix: Matrix, first_row: usize, data: &[u32]) -> Result<()> {
-        self.inner.write_u32(matrix, first_row, data)
-    }
-    fn read(&mut self, matrix: Matrix, first_row: usize, rows: usize) -> Result<Vec<f32>> {
-        self.inner.read(matrix, first_row, rows)
-    }
-    fn staging(&mut self, matrix: Matrix, rows: usize) -> Result<Box<dyn Staging>> {
-        self.inner.staging(matrix, rows)
-    }
-    fn upload(&mut self, staging: Box<dyn Staging>, matrix: Matrix, first: usize, rows: usize) -> Result<()> {
-        self.inner.upload(staging, matrix, first, rows)
-    }
-    fn compile(&mut self, recording: &Recording) -> Result<Program> {
-        match self.small && self.resident.is_some() {
-            true => Err(Error::device(self.name(), "out of memory")),
-            false => self.inner.compile(recording),
-        }
-    }
-    fn run(&mut self, program: Program, step: &Step) -> Result<()> {
-        if self.steps == 0 {
-            return Err(Error::device(self.name(), "the device was lost"));
-        }
-        self.steps -= 1;
-        self.inner.run(program, step)
-    }
-    fn wait(&mut self) -> Result<()> {
-        self.inner.wait()
-    }
-    fn profile(&mut self) -> Result<()> {
-        self.inner.profile()
-    }
-    fn spans(&self) -> &[Span] {
-        self.inner.spans()
-    }
-    fn reset(&mut self) {
-        self.resident = None;
-        self.inner.reset();
-    }
-}
-
 fn training<'a>(store: &'a Store, dir: &Path) -> Training<'a> {
     Training {
         store,
@@ -275,7 +198,10 @@ fn a_lost_device_ends_with_its_name_and_the_run_goes_on_elsewhere_to_the_same_mo
     let dir = tempfile::tempdir().unwrap();
     let store = common::example_store(dir.path(), 40, 12);
     let training = training(&store, dir.path());
-    let lost = |steps| train(&mut Failing::new(steps, false), &training, &silent).unwrap_err().to_string();
+    let lost = |runs| {
+        let mut cpu = device::open("cpu", Some(1), &silent).unwrap();
+        train(&mut Failing::lost_after(runs, &mut *cpu), &training, &silent).unwrap_err().to_string()
+    };
     let message = lost(3);
     assert!(message.contains("Failing Adapter 9000") && message.contains("Nothing is kept"), "{message}");
     // five steps and the weights' norms an epoch, then the checkpoint of the first
@@ -301,7 +227,8 @@ fn a_device_that_is_full_streams() {
             *warnings.lock().unwrap() += &text;
         }
     };
-    let trained = train(&mut Failing::new(usize::MAX, true), &training, &report).unwrap();
+    let mut cpu = device::open("cpu", Some(1), &silent).unwrap();
+    let trained = train(&mut Failing::small(&mut *cpu), &training, &report).unwrap();
     assert!(!trained.resident);
     assert!(
         warnings.lock().unwrap().contains("out of memory; going on with the samples streamed"),
@@ -309,6 +236,6 @@ fn a_device_that_is_full_streams() {
         warnings.lock().unwrap()
     );
     let always = Training { resident: Resident::Always, ..self::training(&store, dir.path()) };
-    let message = train(&mut Failing::new(usize::MAX, true), &always, &silent).unwrap_err().to_string();
+    let message = train(&mut Failing::small(&mut *cpu), &always, &silent).unwrap_err().to_string();
     assert!(message.contains("out of memory"), "{message}");
 }

@@ -4,19 +4,20 @@
 mod common;
 #[path = "common/executors.rs"]
 mod executors;
+#[path = "common/failing.rs"]
+mod failing;
 #[path = "../examples/library.rs"]
 mod library;
 
-use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
 use common::example_store;
 use executors::executors;
+use failing::Failing;
 use genelift::attribution::{AttributeSettings, Reference, ScoreTable, attribute};
-use genelift::device::profile::Span;
-use genelift::device::recording::{Activation, Element, Loss, Matrix, Recording, Step};
-use genelift::device::{Executor, Program, Staging};
+use genelift::device::Executor;
+use genelift::device::recording::{Activation, Element, Loss};
 use genelift::genes::sidecar::Made;
 use genelift::nn::apply;
 use genelift::nn::checkpoint::Checkpoint;
@@ -27,7 +28,7 @@ use genelift::nn::settings::{Precision, TrainSettings};
 use genelift::nn::train::{CheckpointPlan, Found, Trained, Training, hold_out, train};
 use genelift::progress::silent;
 use genelift::store::{Origin, Store, StoreWriter};
-use genelift::{Error, Result, select};
+use genelift::{Error, select};
 
 const GENES: usize = 203;
 const SAMPLES: usize = 107;
@@ -87,68 +88,6 @@ fn one_seed_gives_one_model_scores_and_landmarks_resident_or_streamed() {
     }
 }
 
-/// An executor that is lost after some runs.
-struct Failing<'a> {
-    inner: &'a mut dyn Executor,
-    runs_left: RefCell<usize>,
-}
-
-impl Executor for Failing<'_> {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-    fn samples_at_once(&self) -> usize {
-        self.inner.samples_at_once()
-    }
-    fn matrix(&mut self, name: &str, rows: usize, cols: usize, element: Element) -> Result<Matrix> {
-        self.inner.matrix(name, rows, cols, element)
-    }
-    fn memory(&self) -> u64 {
-        self.inner.memory()
-    }
-    fn allocated(&self) -> u64 {
-        self.inner.allocated()
-    }
-    fn profile(&mut self) -> Result<()> {
-        self.inner.profile()
-    }
-    fn spans(&self) -> &[Span] {
-        self.inner.spans()
-    }
-    fn write(&mut self, matrix: Matrix, first_row: usize, data: &[f32]) -> Result<()> {
-        self.inner.write(matrix, first_row, data)
-    }
-    fn write_u32(&mut self, matrix: Matrix, first_row: usize, data: &[u32]) -> Result<()> {
-        self.inner.write_u32(matrix, first_row, data)
-    }
-    fn read(&mut self, matrix: Matrix, first_row: usize, rows: usize) -> Result<Vec<f32>> {
-        self.inner.read(matrix, first_row, rows)
-    }
-    fn staging(&mut self, matrix: Matrix, rows: usize) -> Result<Box<dyn Staging>> {
-        self.inner.staging(matrix, rows)
-    }
-    fn upload(&mut self, staging: Box<dyn Staging>, matrix: Matrix, first: usize, rows: usize) -> Result<()> {
-        self.inner.upload(staging, matrix, first, rows)
-    }
-    fn compile(&mut self, recording: &Recording) -> Result<Program> {
-        self.inner.compile(recording)
-    }
-    fn run(&mut self, program: Program, step: &Step) -> Result<()> {
-        let mut left = self.runs_left.borrow_mut();
-        if *left == 0 {
-            return Err(Error::device(self.inner.name(), "lost"));
-        }
-        *left -= 1;
-        self.inner.run(program, step)
-    }
-    fn wait(&mut self) -> Result<()> {
-        self.inner.wait()
-    }
-    fn reset(&mut self) {
-        self.inner.reset();
-    }
-}
-
 /// What an epoch's row tells of the numbers, without the times.
 fn figures(run: &Trained) -> Vec<(u64, f64, f64, f64)> {
     run.history.iter().map(|e| (e.epoch, e.train_loss, e.penalty, e.train_mae)).collect()
@@ -164,7 +103,7 @@ fn a_run_that_lost_its_device_resumes_to_the_same_bytes() {
         let plan = |found| CheckpointPlan { path: path.clone(), every: Duration::ZERO, found };
         executor.reset();
         // 7 steps and 1 run of the norms an epoch: the third epoch breaks off in its middle.
-        let mut failing = Failing { inner: &mut *executor, runs_left: RefCell::new(2 * 8 + 3) };
+        let mut failing = Failing::lost_after(2 * 8 + 3, &mut *executor);
         let broken =
             Training { checkpoint: Some(plan(Found::Replace)), ..training(&store, small(), Resident::Never) };
         assert!(matches!(train(&mut failing, &broken, &silent), Err(Error::Device { .. })));

@@ -2,7 +2,7 @@
 
 use super::Executor;
 use super::cpu::CpuExecutor;
-use super::gpu::{self, AdapterFacts, Choice, GpuExecutor, Kind, Options, Tuning};
+use super::gpu::{self, AdapterFacts, Choice, GpuExecutor, Kind, Options};
 use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
 
@@ -65,9 +65,7 @@ pub fn open(device: &str, threads: Option<usize>, report: Reporter) -> Result<Bo
     let gpu = |choice| -> Result<Box<dyn Executor>> {
         let options = Options { calibrated: true, unchecked: asked_for_checks(), ..Options::default() };
         let executor = GpuExecutor::open(&choice, options)?;
-        if (Tuning { unchecked: true, ..executor.tuning() })
-            != (Tuning { unchecked: true, ..Tuning::of(executor.facts().kind) })
-        {
+        if executor.is_calibrated() {
             report(Event::Note("tiles: as calibrated (genelift bench --calibrate)".into()));
         }
         Ok(Box::new(executor))

@@ -181,6 +181,8 @@ fn test(
         let values = chosen(&block(inferred, rows.clone(), samples)?, rows, &own, samples);
         let count = values.len() / samples;
         if count == 0 {
+            done += blocks.len() as u64;
+            report(Event::Advanced { done, note: String::new() });
             continue;
         }
         let mut recording = Recording::new();

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::store::atomic::{self, Kind, Output};
 use crate::store::remembered::Remembered;
-use crate::store::{InputFile, Store};
+use crate::store::{InputFile, Store, signed};
 
 /// What the description says it is.
 const FORMAT: &str = "genelift table";
@@ -32,9 +32,6 @@ pub struct Sidecar {
     pub bytes: u64,
     /// XXH3 of it (64 bits, hexadecimal).
     pub xxh3: String,
-    /// XXH3 of this description without this line; empty where an earlier version wrote it.
-    #[serde(default)]
-    pub own_xxh3: String,
     /// What the table was made from, and how.
     #[serde(flatten)]
     pub made: Made,
@@ -174,17 +171,9 @@ fn read(path: &Path, file: PathBuf) -> Result<Option<Sidecar>> {
         return Ok(None);
     }
     let sidecar: Sidecar = serde_json::from_value(value).map_err(|e| damaged(&e))?;
-    match sidecar.own_xxh3.is_empty() || sidecar.own_xxh3 == sidecar.own() {
+    match signed::is_whole(&text) {
         true => Ok(Some(sidecar)),
         false => Err(damaged(&"its own checksum does not match")),
-    }
-}
-
-impl Sidecar {
-    /// The checksum of everything else in it.
-    fn own(&self) -> String {
-        let text = serde_json::to_string(&Sidecar { own_xxh3: String::new(), ..self.clone() });
-        checksum(text.unwrap_or_default().as_bytes())
     }
 }
 
@@ -220,21 +209,7 @@ fn checksum(table: &[u8]) -> String {
     format!("{:016x}", xxhash_rust::xxh3::xxh3_64(table))
 }
 
-/// Refuses to write a table where it or its description is taken, unless `force`. A description whose table is gone is in
-/// nobody's way.
-///
-/// # Errors
-/// [`Error::Exists`], or [`Error::Input`] for a directory that is missing.
-pub fn check_free(path: &Path, force: bool) -> Result<()> {
-    atomic::check_free(path, force)?;
-    let file = name(path);
-    match read(path, file.clone()) {
-        Ok(Some(_)) => Ok(()),
-        _ => atomic::check_free(&file, force),
-    }
-}
-
-/// A table and its description as outputs of a command, for [`atomic::claim`].
+/// A table and its description as outputs of a command, for [`atomic::claim`]. A description whose table is gone is in nobody's way.
 pub fn outputs(path: &Path, force: bool) -> [Output<'static>; 2] {
     let file = name(path);
     let lone = !path.exists() && matches!(read(path, file.clone()), Ok(Some(_)));
@@ -244,28 +219,26 @@ pub fn outputs(path: &Path, force: bool) -> [Output<'static>; 2] {
 /// Writes a table and its description; both are replaced only with `force`.
 ///
 /// # Errors
-/// Those of [`check_free`]; what the system refuses.
+/// Those of [`atomic::claim`]; what the system refuses.
 pub fn write(path: &Path, force: bool, (table, rows): (&[u8], usize), made: Made) -> Result<()> {
     let _ours = atomic::claim(&outputs(path, force), &[])?;
-    let mut sidecar = Sidecar {
+    let sidecar = Sidecar {
         format: FORMAT.into(),
-        own_xxh3: String::new(),
         genelift: env!("CARGO_PKG_VERSION").into(),
         rows,
         bytes: table.len() as u64,
         xxh3: checksum(table),
         made,
     };
-    sidecar.own_xxh3 = sidecar.own();
     let file = name(path);
     let text = serde_json::to_string_pretty(&sidecar)
         .map_err(|e| Error::input(&file, format!("cannot be written as JSON: {e}")))?;
-    let next = next(path);
-    atomic::write_text(&next, &format!("{text}\n"))?;
+    let (next, text) = (next(path), signed::sign(&text));
+    atomic::write_text(&next, &text)?;
     let written =
         atomic::write_file(path, force, |out| out.write_all(table).map_err(Error::io(path, "writing")));
     if written.is_ok() {
-        atomic::write_text(&file, &format!("{text}\n"))?;
+        atomic::write_text(&file, &text)?;
     }
     std::fs::remove_file(&next).map_err(Error::io(&next, "removing"))?;
     written

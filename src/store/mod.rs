@@ -12,7 +12,7 @@ mod mapped;
 pub mod npy;
 pub mod remembered;
 pub mod sealed;
-mod signed;
+pub(crate) mod signed;
 pub(crate) mod spool;
 mod summary;
 pub mod watch;

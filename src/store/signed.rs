@@ -8,14 +8,14 @@ const ZEROS: &str = "0000000000000000";
 const AFTER: &str = "\"\n}\n";
 
 /// The text of an indented JSON object, with its checksum and a line end.
-pub(super) fn sign(object: &str) -> String {
+pub fn sign(object: &str) -> String {
     let open = object.trim_end().strip_suffix('}').unwrap_or(object).trim_end();
     let text = |digits: &str| format!("{open}{BEFORE}{digits}{AFTER}");
     text(&xxh3_hex(text(ZEROS).as_bytes()))
 }
 
 /// Whether a text has the checksum that it says; one that says none (of an older version) has.
-pub(super) fn is_whole(text: &[u8]) -> bool {
+pub fn is_whole(text: &[u8]) -> bool {
     let Some(rest) = text.strip_suffix(AFTER.as_bytes()) else { return true };
     let Some(at) = rest.len().checked_sub(ZEROS.len()) else { return true };
     let (open, digits) = rest.split_at(at);

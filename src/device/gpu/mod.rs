@@ -73,6 +73,7 @@ pub struct GpuExecutor {
     guarded: bool,
     /// Workgroups in one dimension of a dispatch.
     workgroups: u32,
+    calibrated: bool,
     matrices: Vec<Stored>,
     /// Bytes for matrices in all, and those taken.
     memory: u64,
@@ -129,6 +130,7 @@ impl GpuExecutor {
     pub fn open(choice: &Choice, options: Options) -> Result<Self> {
         let adapter::Opened { facts, device, queue, fault, tuning } = adapter::open(choice, &options)?;
         let limits = device.limits();
+        let calibrated = tuning != Tuning::of(facts.kind);
         let target = target(tuning, facts.max_binding.min(facts.max_buffer), &options);
         let step = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("step"),
@@ -153,6 +155,7 @@ impl GpuExecutor {
             target,
             guarded: options.guarded,
             workgroups: workgroups.min(options.workgroups.unwrap_or(u32::MAX)).max(1),
+            calibrated,
             memory: transfer::memory(facts.kind),
             allocated: 0,
             timer: None,
@@ -171,9 +174,9 @@ impl GpuExecutor {
         Ok(executor)
     }
 
-    /// The table by which products get their tiles.
-    pub fn tuning(&self) -> Tuning {
-        self.target.tuning
+    /// Whether it runs by a calibration's table.
+    pub fn is_calibrated(&self) -> bool {
+        self.calibrated
     }
 
     /// Changes it for programs compiled from now on. Cooperative matrices must have been asked for when the adapter was opened.

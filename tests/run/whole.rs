@@ -1,0 +1,204 @@
+//! The flow from end to end: what it does, finds and claims.
+
+use super::*;
+
+#[test]
+fn one_command_does_the_whole_flow_and_says_what_it_found() {
+    let folder = Folder::new();
+    let (summary, said) = folder.succeed(&["run", "c.toml"]);
+    assert!(summary.contains("90 samples × 60 genes; 63 to learn from, 27 held out"), "{summary}");
+    assert!(
+        summary.contains("Landmarks   diverse: by what the data explain, without the network"),
+        "{summary}"
+    );
+    assert!(
+        summary.contains("Also        top: by DeepLIFT scores of the network, the network had a part"),
+        "{summary}"
+    );
+    assert!(summary.contains("6 genes, best first: "), "{summary}");
+    assert!(summary.contains("Verdict     diverse: ") && summary.contains("random draws"), "{summary}");
+    assert!(summary.contains("Warning     63 samples to learn from are few"), "{summary}");
+    assert!(said.contains("[1/10] import: not done yet") && said.contains("[10/10] compare: "), "{said}");
+    assert!(said.contains("l1000 is left out of the comparison"), "{said}");
+    let record = folder.record();
+    assert_eq!(record["config"]["train"]["epochs"], 3);
+    assert_eq!(record["device"]["asked"], "cpu");
+    let stages = record["stages"].as_array().unwrap();
+    assert_eq!(stages.iter().map(|s| s["name"].as_str().unwrap()).collect::<Vec<_>>(), ALL);
+    assert!(stages.iter().all(|s| s["finished"] == true && s["seconds"].is_number()));
+    assert!(stages.iter().all(|s| s["outputs"][0]["sha256"].as_str().unwrap().len() == 64));
+    assert_eq!(folder.read("out/landmarks.tsv").iter().filter(|b| **b == b'\n').count(), 7);
+
+    // again: all of it is kept, and the summary is the same
+    let (again, said) = folder.succeed(&["run", "c.toml"]);
+    assert_eq!(again, summary);
+    assert_eq!(said.matches(": kept").count(), ALL.len(), "{said}");
+    // from another directory, too: names of files are no settings
+    let output = Command::new(env!("CARGO_BIN_EXE_genelift"))
+        .args(["run", folder.path("c.toml").to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr).matches(": kept").count(), ALL.len());
+
+    // another seed of everything, another folder, the same bytes
+    folder.succeed(&["run", "c.toml", "--set", "output=other"]);
+    let before = folder.results();
+    for (name, bytes) in RESULTS.iter().zip(&before) {
+        if !name.starts_with("comparison") {
+            assert_eq!(&folder.read(&format!("other/{name}")), bytes, "{name}");
+        }
+    }
+}
+
+#[test]
+fn without_the_network_nothing_is_claimed_of_it() {
+    let folder = Folder::new();
+    let (summary, _) = folder.succeed(&["run", "c.toml", "--set", "train=false"]);
+    assert!(summary.contains("Model       none (train = false)") && !summary.contains("Scores"), "{summary}");
+    assert!(!summary.contains("top") && summary.contains("Verdict     diverse"), "{summary}");
+    assert!(!folder.path("out/model.safetensors").exists());
+    let (summary, _) = folder.succeed(&[
+        "run",
+        "c.toml",
+        "--set",
+        "train=false",
+        "--set",
+        "compare=false",
+        "--set",
+        "fit=false",
+    ]);
+    assert!(!summary.contains("Verdict") && !summary.contains("predictor"), "{summary}");
+    // what was left out for a while is found again
+    folder.succeed(&["run", "c.toml"]);
+    let (summary, said) = folder.succeed(&["run", "c.toml", "--set", "train=false", "--set", "fit=false"]);
+    assert!(
+        !summary.contains("Scores") && said.contains("left as they are: what was made by train, evaluate"),
+        "{said}"
+    );
+    let done = folder.names(&[]);
+    assert_eq!(done, ["compare"]);
+}
+
+#[test]
+fn steps_that_learn_see_the_training_part_only() {
+    let folder = Folder::new();
+    let copies =
+        ["simulate", "-o", "m.tsv", "--samples", "90", "--genes", "60", "--duplicates", "0.3", "--seed", "3"];
+    folder.succeed(&[&copies[..], &["--force"]].concat());
+    let steps = ["quantile-normalize=true", "dedup=true", "dedup-clusters=3"];
+    let steps: Vec<String> = steps.iter().map(|step| format!("--set=prepare.{step}")).collect();
+    let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+    folder.succeed(&[&["run", "c.toml", "--set", "train=false"], &steps[..]].concat());
+    let record = folder.record();
+    let names: Vec<&str> =
+        record["stages"].as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap()).collect();
+    assert_eq!(names[..4], ["import", "prepare", "split", "learn"]);
+    // The same by hand. Near copies are those among normalised values; what is kept is as it was.
+    let by_hand = [
+        "prepare",
+        "out/data.gex",
+        "-o",
+        "hand.gex",
+        "--quantile-normalize",
+        "--dedup",
+        "--dedup-clusters",
+        "3",
+    ];
+    folder.succeed(&[&by_hand[..], &["--seed", "4", "--device", "cpu"]].concat());
+    let samples = folder.read("out/prepared.gex/samples.tsv");
+    assert_eq!(samples, folder.read("hand.gex/samples.tsv"));
+    assert!(samples.iter().filter(|b| **b == b'\n').count() < 85, "some are copies");
+    assert_ne!(folder.read("out/prepared.gex/matrix.npy"), folder.read("hand.gex/matrix.npy"));
+    folder.succeed(&[
+        "prepare",
+        "out/split/train.gex",
+        "-o",
+        "train.gex",
+        "--quantile-normalize",
+        "--zscore",
+    ]);
+    folder.succeed(&["prepare", "out/split/test.gex", "-o", "test.gex", "--like", "train.gex"]);
+    for part in ["train", "test"] {
+        let matrix = |name: &str| folder.read(&format!("{name}.gex/matrix.npy"));
+        assert_eq!(matrix(&format!("out/ready/{part}")), matrix(part), "{part}");
+    }
+}
+
+#[test]
+fn a_further_test_matrix_has_its_own_steps_and_binds_the_lists() {
+    let folder = Folder::new();
+    // another platform: other samples, 50 of the genes, another scale
+    folder.succeed(&[
+        "simulate",
+        "-o",
+        "new.tsv",
+        "--samples",
+        "40",
+        "--genes",
+        "60",
+        "--studies",
+        "6",
+        "--seed",
+        "3",
+    ]);
+    let text = String::from_utf8(folder.read("new.tsv")).unwrap();
+    let cut: String = text
+        .lines()
+        .map(|line| {
+            let fields: Vec<&str> = line.split('\t').take(51).collect();
+            let named = fields.join("\t").replacen("s_", "new_", 1);
+            format!("{named}\n")
+        })
+        .collect();
+    folder.write("new.tsv", &cut);
+    let test = "[tests.rna]\nfiles = [\"new.tsv\"]\n[tests.rna.prepare]\nmap-quantiles-to = \"train\"\nzscore = true\n";
+    folder.write("c.toml", &format!("{CONFIG}{test}"));
+    let (summary, _) = folder.succeed(&["run", "c.toml", "--set", "prepare.zscore=false"]);
+    assert!(summary.contains("samples of test") && summary.contains("in the 40 samples of rna"), "{summary}");
+    let list = String::from_utf8(folder.read("out/landmarks.tsv")).unwrap();
+    let number =
+        |line: &str| line.split('\t').nth(1).unwrap().trim_start_matches("g_").parse::<usize>().unwrap();
+    assert!(list.lines().skip(1).all(|line| number(line) <= 50), "only genes that both measure: {list}");
+}
+
+#[test]
+fn repeated_selections_say_how_much_they_agree() {
+    let folder = Folder::new();
+    folder.write(
+        "c.toml",
+        &CONFIG
+            .replace("[fit]\nfolds = 3\n", "")
+            .replace("[compare]\nrandom-draws = 2\nfolds = 3\nresamples = 100\n", ""),
+    );
+    let off = ["--set", "fit=false", "--set", "compare=false", "--set", "select.strategy=top"];
+    let run = |more: &[&str]| folder.succeed(&[&["run", "c.toml"], &off[..], more].concat()).0;
+    assert!(!run(&[]).contains("Stability"));
+    let summary = run(&["--repeats", "2"]);
+    assert!(summary.contains("Stability   2 repeats over seeds: Kuncheva's index "), "{summary}");
+    let facts = |name: &str| {
+        let record = folder.record();
+        let stage = record["stages"].as_array().unwrap().iter().find(|s| s["name"] == name).cloned();
+        stage.unwrap_or_else(|| panic!("no stage {name}"))
+    };
+    let index = |which: &str| {
+        facts("stability")["facts"]["kuncheva"][which].as_f64().filter(|k| (-0.2..=1.0).contains(k)).unwrap()
+    };
+    assert_eq!(index("mean"), index("min"), "one pair");
+    // as many genes as lists have places
+    let table = String::from_utf8(folder.read("out/stability.tsv")).unwrap();
+    let chosen = table.lines().skip(1).map(|l| l.split('\t').nth(1).unwrap().parse::<usize>().unwrap());
+    assert_eq!(chosen.sum::<usize>(), 12);
+    assert!(table.starts_with("gene_id\tchosen\tshare\tmean_rank\n"), "{table:.60}");
+
+    // more repeats go on from those that are there
+    let list = |repeat: usize| folder.read(&format!("out/repeats/{repeat}/landmarks.tsv"));
+    let (before, seconds) = ((list(1), list(2)), facts("repeat 1")["seconds"].clone());
+    run(&["--repeats", "3"]);
+    assert_eq!((list(1), list(2)), before);
+    assert_eq!(facts("repeat 1")["seconds"], seconds, "kept");
+    assert!(index("min") <= index("mean"));
+    let summary = run(&["--set", "stability.over=bootstrap", "--set", "stability.repeats=2"]);
+    assert!(summary.contains("2 repeats over bootstrap"), "{summary}");
+    assert!(list(1) != before.0 && !folder.path("out/repeats/1/train.gex").exists());
+    assert!(!Path::new("out/repeats/1/model.safetensors").exists());
+}
