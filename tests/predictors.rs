@@ -497,7 +497,7 @@ fn the_command_completes_a_file_of_landmarks() {
         let values: Vec<String> = row.iter().map(f32::to_string).collect();
         csv += &format!("{},{}\n", data.store.samples().ids[sample], values.join(","));
     }
-    std::fs::write(dir.join("profiles.csv"), csv).unwrap();
+    std::fs::write(dir.join("profiles.csv"), &csv).unwrap();
 
     let fit =
         ["fit", store, "--landmarks", "landmarks.tsv", "-o", "p.safetensors", "--device", "cpu", "--method"];
@@ -508,6 +508,18 @@ fn the_command_completes_a_file_of_landmarks() {
     let predict = ["predict", "p.safetensors", "profiles.csv", "-o", "whole.gex", "--device", "cpu"];
     let (code, out, error) = genelift(&predict);
     assert!(code == Some(0) && out.contains("measured\t16\ninferred\t31\n"), "{out}{error}");
+    // the samples are those of the fit, which the predictor remembers, under any name
+    let known = "60 of 60 samples of profiles.csv are among those that the predictor comes from, by id";
+    assert!(error.contains(known), "{error}");
+    let text = std::fs::read_to_string(dir.join("whole.gex/store.json")).unwrap();
+    assert!(text.contains("\"predict\"") && !text.contains("remembered"), "{text:.2000}");
+    let renamed = csv.lines().enumerate().map(|(i, line)| match i {
+        0 => format!("{line}\n"),
+        _ => format!("other{i},{}\n", line.split_once(',').unwrap().1),
+    });
+    std::fs::write(dir.join("renamed.csv"), renamed.collect::<String>()).unwrap();
+    let (code, _, error) = genelift(&["predict", "p.safetensors", "renamed.csv", "-o", "renamed.gex"]);
+    assert!(code == Some(0) && error.contains("with the same values under other names"), "{error}");
     let whole = Store::open(&dir.join("whole.gex")).unwrap();
     assert_eq!((whole.n_samples(), whole.n_genes()), (60, 47));
     let (code, _, error) = genelift(&predict);

@@ -21,6 +21,7 @@ use crate::nn::model::Layer;
 use crate::nn::scaling;
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
+use crate::store::remembered::Remembered;
 use dense::Standardised;
 use parting::Parting;
 pub use predict::{Completed, MissingLandmarks, Places, complete};
@@ -47,6 +48,9 @@ impl Panel {
         }
     }
 }
+
+/// Where a predictor's configuration remembers the samples that it was fitted on, by their values of the landmarks.
+pub const REMEMBERED: &str = "remembered";
 
 /// Infers targets from landmarks.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,6 +120,7 @@ impl Predictor {
             "chosen": trained.chosen,
             "training-data": store.info().fingerprint(),
             "training-samples": samples.len(),
+            (REMEMBERED): Remembered::of_genes(store, samples, Some(landmarks)),
         });
         Ok(Predictor {
             landmarks: trained.landmarks,
@@ -139,6 +144,25 @@ impl Predictor {
     /// What was decided by the data, e.g. `{"penalty": 100.0}`.
     pub fn chosen(&self) -> &serde_json::Value {
         &self.config["chosen"]
+    }
+
+    /// Says which samples of a store, whose targets are to be inferred, it was fitted on: by id, or by the same values of its
+    /// landmarks, where all of them have a place.
+    fn warn_of_samples(&self, store: &Store, places: &[Option<usize>], report: Reporter) {
+        let known: Remembered = serde_json::from_value(self.config[REMEMBERED].clone()).unwrap_or_default();
+        let all: Vec<usize> = (0..store.n_samples()).collect();
+        let genes: Option<Vec<usize>> = places.iter().copied().collect();
+        let genes = genes.unwrap_or_default();
+        known.warn_by_genes("the predictor", store, (&all, Some(&genes)), report);
+    }
+
+    /// The configuration without what only a program reads.
+    fn told(&self) -> serde_json::Value {
+        let mut config = self.config.clone();
+        if let Some(config) = config.as_object_mut() {
+            config.remove(REMEMBERED);
+        }
+        config
     }
 
     /// How the targets are inferred.

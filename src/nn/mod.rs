@@ -7,6 +7,7 @@ mod course;
 pub mod feed;
 pub mod history;
 mod keeper;
+pub mod known;
 pub mod model;
 pub(crate) mod needs;
 pub mod network;

@@ -8,6 +8,7 @@ use super::course::Course;
 use super::feed::{Feed, Resident, stepping_down};
 use super::history::Epoch;
 use super::keeper::{Keeper, State};
+use super::known::REMEMBERED;
 use super::model::{Layer, Model, Shape};
 use super::needs;
 use super::network::{InputBuffers, LayerBuffers, LossBuffers, Network};
@@ -195,14 +196,6 @@ fn found(plan: &CheckpointPlan, config: &serde_json::Value) -> Result<Option<Che
              or pass --force (in a run: --from STAGE) to lose it and start anew",
         )),
     }
-}
-
-/// Where a model's configuration remembers the samples that it was trained on.
-const REMEMBERED: &str = "remembered";
-
-/// The samples that a model was trained on; none of a model that remembers none.
-pub fn remembered(model: &Model) -> Remembered {
-    serde_json::from_value(model.config[REMEMBERED].clone()).unwrap_or_default()
 }
 
 /// What defines the model's numbers: the settings, the data's checksum, the samples and the model started from.
