@@ -6,7 +6,7 @@ pub mod checkpoint;
 mod course;
 pub mod feed;
 pub mod history;
-mod keeper;
+pub(crate) mod keeper;
 pub mod known;
 pub mod model;
 pub(crate) mod needs;
