@@ -106,6 +106,10 @@ impl Executor for Spy {
         self.inner.run(program, step)
     }
 
+    fn within(&mut self, work: &mut (dyn FnMut(&mut dyn Executor) + Send)) {
+        work(self);
+    }
+
     fn wait(&mut self) -> Result<()> {
         self.inner.wait()
     }

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::parting::Parting;
 use super::{MlpSettings, Panel, Problem, Trained, blocks};
+use crate::device;
 use crate::device::random::Stream;
 use crate::device::recording::{Activation, Element, Loss, Matrix, Recording, Step, Update};
 use crate::device::{Executor, Program};
@@ -213,7 +214,7 @@ fn train_on(
     let run = stepping_down(executor, slice.resident, report, |executor, resident| {
         Run::new(executor, (slice, settings), (layers, moments), resident, report)
     })?;
-    match run.epochs(executor, keeper, report) {
+    match device::within(executor, |executor| run.epochs(executor, keeper, report)) {
         Ok(()) => run.fitted(executor, keeper, report),
         Err(error) => {
             let done = (keeper.state.history.epochs.len(), settings.epochs);

@@ -16,6 +16,7 @@ use super::network::{InputBuffers, LayerBuffers, LossBuffers, Network};
 use super::optimizer::optimizer;
 use super::scaling;
 use super::settings::{Precision, TrainSettings, corrections};
+use crate::device;
 use crate::device::random::Stream;
 use crate::device::recording::{Call, Element, Matrix, Recording, Step};
 use crate::device::{Executor, Program};
@@ -115,7 +116,8 @@ pub fn train(executor: &mut dyn Executor, training: &Training, report: Reporter)
     let mut keeper = Keeper::new(training.checkpoint.as_ref(), start.model, state);
     let total = Some((settings.epochs * run.feed.len()) as u64);
     report(Event::Started { task: "training".into(), total, unit: "samples" });
-    let layers = match run.epochs(executor, &mut keeper, report) {
+    let trained = device::within(executor, |executor| run.epochs(executor, &mut keeper, report));
+    let layers = match trained {
         Ok(layers) => layers,
         Err(error) => {
             let done = (keeper.state.history.len(), settings.epochs);

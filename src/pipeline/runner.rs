@@ -100,7 +100,7 @@ impl<'a> Run<'a> {
         let read = import.options.settings(false).read;
         let mut samples = Some(0);
         for file in import.files.iter().filter(|file| !is_stream(file)) {
-            let Ok(info) = formats::describe_rows(file, &read, n.max(ROWS)) else {
+            let Ok(info) = formats::describe_rows(file, &read, n.max(cost::COUNTED)) else {
                 return Ok(()); // the import says what is wrong
             };
             let columns = Some(info.columns);
@@ -337,9 +337,6 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Rows of text that are counted before an import, at least.
-const ROWS: usize = 1000;
-
 /// Whether something can be read once only.
 fn is_stream(path: &Path) -> bool {
     !path.is_file() && !path.is_dir()
@@ -361,8 +358,7 @@ fn is_occupied(folder: &Path) -> bool {
 fn goes_on(stage: &str, error: Error) -> Error {
     match error {
         Error::Interrupted { signal, message } if !message.contains("goes on") => {
-            let message =
-                format!("{message} in the stage {stage}; the same command goes on from the stages before it");
+            let message = format!("{message} in the stage {stage}; the same command goes on with this stage");
             Error::Interrupted { signal, message }
         }
         other => other,

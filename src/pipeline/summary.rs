@@ -10,6 +10,7 @@ use super::stages::compare::{PairFacts, TestFacts};
 use super::stages::select::{self, Options};
 use super::stages::{attribute, compare, evaluate, fit, import, split, stability, train};
 use crate::error::Result;
+use crate::infer::Method;
 use crate::infer::linear::penalties;
 use crate::nouns::counted;
 use crate::select::Strategy;
@@ -183,7 +184,8 @@ impl Summary<'_> {
 
     /// How the lists predict the genes of one test store.
     fn test(&self, test: &TestFacts) -> String {
-        let method = self.fitted.as_ref().map_or("linear".into(), |fit| super::choice::word(fit.method));
+        let asked = self.config.compare.as_ref().and_then(|compare| compare.fit.method);
+        let method = super::choice::word(asked.unwrap_or(Method::Linear));
         let mut text = format!(
             "\nPrediction  of {} in the {} of {}, by {method}, from\n",
             counted(test.targets, "gene"),

@@ -140,6 +140,33 @@ fn samples_that_something_was_made_from_are_known_again() {
             }
         }
     }
+    // a model on other data than it was trained on
+    train("parts/train.gex", "0");
+    folder.succeed(&["prepare", "parts/train.gex", "-o", "scaled.gex", "--zscore"]);
+    let attribute = |store: &str| {
+        let arguments = ["attribute", "m.safetensors", store, "-o", "s.tsv", "--force", "--device", "cpu"];
+        folder.succeed(&arguments).1
+    };
+    let reconstructed = |store: &str| {
+        let select = ["select", "--store", store, "--model", "m.safetensors", "--target", "reconstruction"];
+        folder.succeed(&[&select[..], &["-n", "5", "-o", "r.tsv", "--force", "--device", "cpu"]].concat()).1
+    };
+    for said in [&attribute as &dyn Fn(&str) -> String, &reconstructed] {
+        let (known, new, changed) = (said("parts/train.gex"), said("parts/test.gex"), said("scaled.gex"));
+        assert!(!known.contains("was trained on"), "{known}");
+        let none =
+            "none of the 27 samples of parts/test.gex is among those that m.safetensors was trained on";
+        assert!(new.contains(none), "{new}");
+        assert!(changed.contains("63 of 63 samples of scaled.gex have the names of samples"), "{changed}");
+    }
+    assert!(evaluate("scaled.gex").contains("have the names of samples that m.safetensors was trained on"));
+    // scores, and a model or a store that may be another's
+    for more in [["--model", "m.safetensors"], ["--store", "parts/test.gex"]] {
+        let said = folder.fail(2, &[&["select", "s.tsv", "-n", "3", "-o", "x.tsv"], &more[..]].concat());
+        assert!(said.contains("--strategy diverse does not use SCORES"), "{said}");
+        let top = ["select", "s.tsv", "-n", "3", "-o", "x.tsv", "--strategy", "top"];
+        assert!(folder.fail(2, &[&top[..], &more[..]].concat()).contains("--strategy top does not use --"));
+    }
     // steps that were fitted to the test samples too
     folder.succeed(&["prepare", "all.gex", "-o", "ready.gex", "--zscore"]);
     folder.succeed(&["split", "ready.gex", "-o", "late", "--fractions", "0.7,0.3"]);
