@@ -11,11 +11,12 @@ use crate::evaluate::statistics::{mean, quantile, sd, sorted};
 use crate::evaluate::{Figures, optional};
 use crate::genes::writer::write_rows;
 use crate::genes::{Names, Table};
+use crate::nouns::counted;
 use crate::store::{atomic, sealed};
 use crate::visible;
 
 /// Columns of `summary.tsv` that are averaged over draws.
-const FIGURES: [&str; 25] = [
+const FIGURES: [&str; 26] = [
     "mae_mean",
     "mae_min",
     "mae_q05",
@@ -35,6 +36,7 @@ const FIGURES: [&str; 25] = [
     "pcc_undefined",
     "mse_mean",
     "r2_mean",
+    "r2_median",
     "baseline_mae_mean",
     "sample_mae_mean",
     "sample_pcc_mean",
@@ -43,8 +45,9 @@ const FIGURES: [&str; 25] = [
     "permutation_undefined",
 ];
 const QUANTILES: [f64; 7] = [0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0];
-/// Places in [`FIGURES`] of what a reader is shown: MAE, PCC, MSE, R², share that passes.
-const SHOWN: [usize; 5] = [0, 8, 17, 18, 23];
+/// Places in [`FIGURES`] of what a reader is shown: MAE, PCC, MSE, the median of R² (a gene that hardly varies can have any, and spoils
+/// the mean), the share that passes.
+const SHOWN: [usize; 5] = [0, 8, 17, 19, 24];
 
 /// One row of the summary.
 struct Row {
@@ -69,6 +72,7 @@ fn figures(outcome: &Outcome) -> Vec<Option<f64>> {
         Some((genes.len() - pcc.len()) as f64),
         over(&|f| Some(f.mse)),
         over(&|f| f.r2),
+        quantile(&sorted(genes.iter().filter_map(|f| f.r2)), 0.5),
         over(&|f| Some(f.baseline_mae)),
         mean(samples.iter().map(|f| f.mae)),
         mean(samples.iter().filter_map(|f| f.pcc)),
@@ -116,7 +120,7 @@ pub struct SetFigures {
     pub mae: Option<f64>,
     /// Mean correlation over targets.
     pub pcc: Option<f64>,
-    /// Mean R² over targets.
+    /// Median R² over targets.
     pub r2: Option<f64>,
     /// Share of the targets that pass the permutation test.
     pub passing: Option<f64>,
@@ -317,9 +321,10 @@ pub fn describe(plan: &Plan, tested: &[Tested]) -> String {
     for tested in tested {
         let samples = tested.outcomes[0].by_sample.len();
         text += &format!(
-            "{}: {samples} samples, {} targets\n",
+            "{}: {}, {}\n",
             visible::line(&tested.store),
-            tested.targets.len()
+            counted(samples, "sample"),
+            counted(tested.targets.len(), "target")
         );
         let rows = rows(plan, tested);
         let mut shown: Vec<&Row> =
@@ -328,7 +333,8 @@ pub fn describe(plan: &Plan, tested: &[Tested]) -> String {
             let mae = |row: &Row| row.figures[0].unwrap_or(f64::INFINITY);
             mae(a).total_cmp(&mae(b))
         });
-        let mut lines = vec![["set", "genes", "MAE", "PCC", "MSE", "R²", "pass"].map(String::from).to_vec()];
+        let mut lines =
+            vec![["set", "genes", "MAE", "PCC", "MSE", "median R²", "pass"].map(String::from).to_vec()];
         for row in shown {
             let spread =
                 rows.iter().find(|r| row.kind == "draws mean" && r.kind == "draws sd" && r.name == row.name);

@@ -44,6 +44,8 @@ pub struct Summary {
     pub mse: f64,
     /// Mean R² over the genes for which it is defined.
     pub r2_gene_mean: Option<f64>,
+    /// Median over those genes: one that hardly varies can have any R², and spoils the mean.
+    pub r2_gene_median: Option<f64>,
     /// Mean over the genes for which it is defined.
     pub pcc_gene_mean: Option<f64>,
     /// Median over those genes.
@@ -76,6 +78,7 @@ impl Evaluation {
             baseline_mae,
             mae_ratio: Some(mae / baseline_mae).filter(|ratio| ratio.is_finite()),
             mse: all(|f| f.mse),
+            r2_gene_median: quantile(&sorted(genes.iter().filter_map(|f| f.r2)), 0.5),
             r2_gene_mean: mean(genes.iter().filter_map(|f| f.r2)),
             pcc_gene_mean: mean(pcc.iter().copied()),
             pcc_gene_median: quantile(&pcc, 0.5),
@@ -105,6 +108,7 @@ impl Evaluation {
             ("mae_ratio", optional(summary.mae_ratio)),
             ("mse", summary.mse.to_string()),
             ("r2_gene_mean", optional(summary.r2_gene_mean)),
+            ("r2_gene_median", optional(summary.r2_gene_median)),
             ("pcc_gene_mean", optional(summary.pcc_gene_mean)),
             ("pcc_gene_median", optional(summary.pcc_gene_median)),
             ("pcc_gene_undefined", summary.pcc_gene_undefined.to_string()),
