@@ -347,7 +347,7 @@ mod tests {
         assert!(attempt(&[1.0], Draw::Samples).contains("two or three"));
         assert!(attempt(&[0.5, 0.5], Draw::Strata("tissue")).contains("it has study"));
         assert!(
-            attempt(&[0.5, 0.5], Draw::Groups("study")).contains("1 groups by \"study\" cannot make 2 parts")
+            attempt(&[0.5, 0.5], Draw::Groups("study")).contains("1 group by \"study\" cannot make 2 parts")
         );
         assert!(!dir.path().join("x").exists());
     }
