@@ -337,9 +337,11 @@ fn parts_replace_parts_as_a_whole_and_leave_other_things_alone() {
 fn a_run_has_its_folder_to_itself() {
     let dir = workshop();
     std::fs::create_dir(dir.path().join("runs")).unwrap();
-    let config = "output = \"runs/a\"\n[import]\nfiles = [\"table.csv\"]\n[select]\nn = 1\n";
+    let config = "output = \"runs/a\"\n[import]\nfiles = [\"table.csv\"]\norientation = \"samples-by-genes\"\n[select]\nn = 1\n";
     std::fs::write(dir.path().join("c.toml"), config).unwrap();
-    std::fs::write(dir.path().join("table.csv"), "id,a,b\nx,1,2\ny,3,4\n").unwrap();
+    let rows = (0..20).map(|row| format!("x{row},{row},{}\n", row * row % 7));
+    let table = format!("id,a,b\n{}", rows.collect::<String>());
+    std::fs::write(dir.path().join("table.csv"), table).unwrap();
     let held = hold(&dir.path().join("runs/a"));
     refuse(dir.path(), 1, "is being written by process 77", &["run", "c.toml"]);
     refuse(dir.path(), 1, "does not exist", &train("runs/a/model", "1"));

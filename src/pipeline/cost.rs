@@ -74,10 +74,10 @@ impl Size {
 
     /// Of matrix files that were not imported yet, as far as they tell; long text tells its length and no more.
     pub fn of_files(config: &Config) -> Result<Size> {
-        let settings = config.import.options.settings(false).read;
+        let import = config.import.options.settings(false);
         let (mut samples, mut genes) = (0, usize::MAX);
         for file in &config.import.files {
-            let (n, g) = shape(&describe_rows(file, &settings, COUNTED)?);
+            let (n, g) = shape(&describe_rows(file, &import.read, import.orientation, COUNTED)?);
             (samples, genes) = (samples + n, genes.min(g));
         }
         Ok(Size::of(config, samples, genes))

@@ -97,10 +97,11 @@ impl<'a> Run<'a> {
     /// look: where they are the rows of text, these are counted to where they are enough.
     fn check_size(&self) -> Result<()> {
         let (import, n) = (&self.config.import, self.config.select.n);
-        let read = import.options.settings(false).read;
+        let settings = import.options.settings(false);
         let mut samples = Some(0);
         for file in import.files.iter().filter(|file| !is_stream(file)) {
-            let Ok(info) = formats::describe_rows(file, &read, n.max(cost::COUNTED)) else {
+            let many = n.max(cost::COUNTED);
+            let Ok(info) = formats::describe_rows(file, &settings.read, settings.orientation, many) else {
                 return Ok(()); // the import says what is wrong
             };
             let columns = Some(info.columns);
@@ -118,9 +119,12 @@ impl<'a> Run<'a> {
         let Some(samples) = samples.filter(|_| !import.files.iter().any(|file| is_stream(file))) else {
             return Ok(());
         };
-        let mut size = Size::of(self.config, samples, usize::MAX);
-        size.train += 1; // the draw may round the other way
-        self.stages.iter().try_for_each(|stage| stage.check_counts(&size))
+        let size = Size::of(self.config, samples, usize::MAX);
+        let most = Size { train: size.train + 1, ..size.clone() }; // the draw may round the other way
+        self.stages.iter().try_for_each(|stage| {
+            // What is said has the likely number.
+            stage.check_counts(&most).or_else(|_| stage.check_counts(&size))
+        })
     }
 
     /// What will become of each stage, in order, with the reason. A stage that reads what an earlier one makes anew may turn
