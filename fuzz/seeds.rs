@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
+use genelift::attribution::ScoreTable;
 use genelift::device;
 use genelift::device::recording::Activation;
+use genelift::genes::Table;
 use genelift::infer::{FitSettings, LinearSettings, Method, Predictor};
+use genelift::nn::checkpoint::{Checkpoint, Moments};
 use genelift::nn::model::{Input, Model, Shape};
 use genelift::progress::silent;
 use genelift::store::Store;
@@ -53,22 +56,48 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
             };
             vec![header("<f4", "False"), header(">i4", "True")]
         }
-        "parquet" => read(&["made/columns.parquet", "made/pandas.parquet", "made/zstd.parquet"]),
-        "h5ad" => read(&[
-            "dense.h5ad",
-            "../hdf5/csr.h5ad",
-            "../hdf5/csc.h5ad",
-            "../hdf5/old.h5ad",
-            "../hdf5/chunks.h5ad",
+        "parquet" => read(&[
+            "made/columns.parquet",
+            "made/pandas.parquet",
+            "made/zstd.parquet",
+            "../field/packed_lz4.parquet",
+            "../field/packed_zstd_v2.parquet",
+            "../field/genes_by_samples.parquet",
         ]),
+        "h5ad" => {
+            let mut seeds = read(&[
+                "dense.h5ad",
+                "../hdf5/csr.h5ad",
+                "../hdf5/csc.h5ad",
+                "../hdf5/old.h5ad",
+                "../hdf5/chunks.h5ad",
+            ]);
+            let filters =
+                ["bitshuffle", "blosc_blosclz", "blosc_lz4", "blosc_zlib", "lz4", "lzf", "zstd_sparse"];
+            seeds.extend(filters.map(|name| field(&format!("filter_{name}.h5ad.gz"))));
+            seeds
+        }
+        "h5mu" => vec![field("one.h5mu.gz")],
+        "archs4" => vec![field("archs4.h5.gz")],
         "gctx" => read(&["mini_gctx_with_metadata_n2x3.gctx", "../hdf5/rows.gctx", "../hdf5/whole.gctx"]),
         "tenx" => read(&["../hdf5/10x_v2.h5", "../hdf5/two_genomes.h5"]),
         "loom" => read(&["../hdf5/small.loom"]),
-        "list" | "labels" | "table" | "scores" => texts(),
-        "model" => vec![unsigned(model())],
+        "xlsx" => read(&["../field/dates.xlsx", "../field/two_sheets.xlsx"]),
+        "ods" => read(&["../field/sheet.ods"]),
+        "list" | "labels" | "table" | "map" => texts(),
+        "scores" => vec![written(|path| scores().write(path, true, Default::default()).expect("written"))],
+        "description" => vec![description()],
+        "sealed" => {
+            let files = serde_json::json!({ "a.tsv": crate::drive::mend::xxh3(b"a\n") });
+            vec![serde_json::json!({ "files": files, "genelift": "0" }).to_string().into_bytes()]
+        }
+        "model" => vec![unsigned(written(|path| model().save(path, false).expect("written")))],
+        "checkpoint" => vec![unsigned(written(|path| checkpoint().save(path).expect("written")))],
         "predictor" => vec![unsigned(predictor())],
         "toml" => ["brca.toml", "paper.toml"].map(example).to_vec(),
+        "run_json" => vec![RUN.as_bytes().to_vec()],
         "store_json" => vec![store_json()],
+        "prepare_json" => STEPS.map(|steps| format!("{PARAMETERS}{steps}]}}").into_bytes()).to_vec(),
         "arrow" => read(&["made/columns.arrow", "made/lz4.feather", "made/zstd.feather"]),
         _ => read(&["made/csr.npz", "made/csc.npz", "made/named.npz", "made/one.npz"]),
     }
@@ -91,10 +120,55 @@ fn texts() -> Vec<Vec<u8>> {
     texts.map(<[u8]>::to_vec).to_vec()
 }
 
-/// A small model's file.
-fn model() -> Vec<u8> {
+/// What begins every `prepare.json`.
+const PARAMETERS: &str =
+    r#"{"format":"genelift parameters","version":1,"genes":["g_1","g_2","g_3"],"steps":["#;
+
+/// Steps of every kind, which lead from three genes to three.
+const STEPS: [&str; 4] = [
+    r#"{"step":"pick","genes":[2,0,1]},{"step":"log1p"},{"step":"range","from":[0.5,2.0],"to":[0.0,1.0]}"#,
+    r#"{"step":"average","genes":[[0,1],[1],[2]],"weights":[[1.0,0.5],[1.0],[0.25]]},{"step":"log2p1"}"#,
+    r#"{"step":"library-size","target":1000000.0},{"step":"quantiles","rule":"mean","profile":[1.0,2.5,4.0]}"#,
+    r#"{"step":"quantiles","rule":"dense","profile":[1.0,2.0]},{"step":"dedup","dropped":["s9"]},{"step":"scale","offset":[1.0,2.0,3.0],"divisor":[0.5,0.0,1.5]}"#,
+];
+
+/// A run's record.
+const RUN: &str = r#"{"format":"genelift run","versions":{"genelift":"0.1.0"},"config":{"seed":1},"device":{"name":"CPU"},
+"stages":[{"name":"train","version":"0.1.0","settings":{"epochs":3},"inputs":[{"role":"store","path":"data.gex","sha256":"00ff"}],
+"outputs":[{"role":"model","path":"model.safetensors","sha256":"11ee"}],"finished":true,"seconds":1.5,"facts":{"loss":0.5}}]}"#;
+
+/// What a function writes to the path that it gets.
+fn written(write: impl FnOnce(&Path)) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("m");
+    let path = folder.path().join("x");
+    write(&path);
+    std::fs::read(path).expect("there")
+}
+
+/// A packed file of `tests/data/field`.
+fn field(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/field").join(name);
+    let packed = std::fs::read(path).expect("a file of the tests");
+    let mut bytes = Vec::new();
+    let mut unpack = flate2::read::MultiGzDecoder::new(packed.as_slice());
+    std::io::Read::read_to_end(&mut unpack, &mut bytes).expect("packed well");
+    bytes
+}
+
+/// Scores with a column more.
+fn scores() -> ScoreTable {
+    let mut genes = Table::numbered("gene_id", "g", 4);
+    genes.set_column("symbol", ["TP53", "MYC", "a \"b\"", ""].map(String::from).to_vec());
+    ScoreTable::rank(&genes, &[0.5, -2.25, 1e-9, 0.0])
+}
+
+/// The description of the table that the target writes.
+fn description() -> Vec<u8> {
+    crate::drive::mend::description(b"gene_id\tscore\na\t1\n").into_bytes()
+}
+
+/// A small model.
+fn model() -> Model {
     let shape = Shape {
         genes: 3,
         hidden: vec![4, 2, 4],
@@ -103,9 +177,15 @@ fn model() -> Vec<u8> {
     };
     let input = Input { offset: vec![0.0; 3], scale: vec![1.0; 3], median: vec![0.5; 3] };
     let genes = ["a", "b", "c"].map(String::from).to_vec();
-    let model = Model::initial(&shape, genes, input, 1, serde_json::json!({"seed": 1}));
-    model.save(&path, false).expect("written");
-    std::fs::read(path).expect("there")
+    Model::initial(&shape, genes, input, 1, serde_json::json!({"seed": 1}))
+}
+
+/// A run of that model after two steps.
+fn checkpoint() -> Checkpoint {
+    let model = model();
+    let of = |n: usize| Moments { first: vec![0.5; n], second: vec![0.25; n] };
+    let moments = model.layers.iter().map(|layer| (of(layer.weight.len()), of(layer.bias.len()))).collect();
+    Checkpoint { model, moments, step: 2, history: Vec::new(), losses: vec![1.0, 2.0] }
 }
 
 /// A small predictor's file.

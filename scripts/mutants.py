@@ -3,8 +3,8 @@
 Draws changes ("mutants") of the numerical parts by a seed, or takes the named ones of `scripts/mutants_named.json`, compiles all
 of them into one copy of the program, each behind a switch, and runs the fitting tests once for every mutant:
 
-    python3 scripts/mutants.py --seed 1 --number 60
-    python3 scripts/mutants.py --named
+    python3 scripts/mutants.py --release --seed 1,2 --number 60
+    python3 scripts/mutants.py --release --named
 
 A mutant is caught if a test fails, crashes or exceeds its time; what does not compile is left out and counted on its own. The
 copy lies in a temporary folder and is built in the target folder of this checkout, whose dependencies it shares.
@@ -192,7 +192,7 @@ def drawn(seed, number):
     paths = sorted(str(p.relative_to(ROOT)) for d in DRAWN for p in (ROOT / d).rglob("*.rs") if p.stem != "tests")
     everything = [c for path in paths for c in File(path).candidates()]
     print(f"{len(everything)} changes of {len(paths)} files; {number} are drawn by seed {seed}", flush=True)
-    return random.Random(seed).sample(everything, number)
+    return [{**mutant, "group": f"seed {seed}"} for mutant in random.Random(seed).sample(everything, number)]
 
 
 def named():
@@ -203,7 +203,7 @@ def named():
             sys.exit(f"{entry['name']}: {entry['file']} holds the old text {text.count(entry['old'])} times")
         at = text.index(entry["old"])
         change = (at, at + len(entry["old"]), entry["new"], entry["name"])
-        out.append({"file": entry["file"], "line": text.count("\n", 0, at) + 1, "change": change})
+        out.append({"file": entry["file"], "line": text.count("\n", 0, at) + 1, "change": change, "group": "named"})
     return out
 
 
@@ -277,7 +277,7 @@ def told(mutant):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", default="", help="one or several, as in 1,2")
     parser.add_argument("--number", type=int, default=60)
     parser.add_argument("--named", action="store_true", help="the named changes, all of which must be caught")
     parser.add_argument("--unit", action="store_true", help="unit tests only, which is quick")
@@ -289,7 +289,9 @@ def main():
     parser.add_argument("--target", type=Path, default=ROOT / "target")
     options = parser.parse_args()
     began = time.monotonic()
-    mutants = named() if options.named else drawn(options.seed, options.number)
+    mutants = named() if options.named else []
+    for seed in options.seed.split(",") if options.seed else []:
+        mutants += drawn(int(seed), options.number)
     for number, mutant in enumerate(mutants, 1):
         mutant["number"] = number
     if options.only:
@@ -308,35 +310,43 @@ def main():
         binaries = {name: shutil.copy(path, Path(folder) / name) for name, path in binaries.items()}
         built = time.monotonic() - began
         print(f"built in {built:.0f} s", flush=True)
-        limits, skips = {}, {}
+        limits, skips, seconds = {}, {}, {}
         for step in sorted(steps):
-            passed, why, seconds = run(binaries, step, 0, options.longest)
-            print(f"unchanged: {step[0]} {' '.join(step[1])}: {seconds:.1f} s{'' if passed else ', ' + why}", flush=True)
+            passed, why, seconds[step] = run(binaries, step, 0, options.longest)
+            print(f"unchanged: {step[0]} {' '.join(step[1])}: {seconds[step]:.1f} s{'' if passed else ', ' + why}", flush=True)
             # what fails anyway says nothing of a change, and what takes too long is not waited for
             skips[step] = [] if passed else why.partition(": ")[2].split(", ")
             if passed or (why != "time" and "crashed" not in skips[step]):
-                limits[step] = 20 + 5 * seconds
-        caught, survived, skipped = [], [], []
+                limits[step] = 60 + 6 * seconds[step]
+        skipped = 0
         running = time.monotonic()
         for mutant in left:
             if time.monotonic() - began > options.until:
-                skipped.append(mutant)
+                skipped += 1
                 continue
-            verdict = None
-            for step in (s for s in suite(mutant) if s in limits):
+            mutant["verdict"] = ""
+            for step in sorted((s for s in suite(mutant) if s in limits), key=seconds.get):
                 passed, why, _ = run(binaries, step, mutant["number"], limits[step], skips[step])
                 if not passed:
-                    verdict = why
+                    mutant["verdict"] = why
                     break
-            (caught if verdict else survived).append(mutant)
+            verdict = mutant["verdict"]
             print(f"{'caught  ' if verdict else 'SURVIVED'}  {told(mutant)}  [{verdict or '–'}]", flush=True)
-        each = (time.monotonic() - running) / max(1, len(caught) + len(survived))
-    share = 100 * len(caught) / max(1, len(caught) + len(survived))
-    print(
-        f"\n{len(caught)} caught, {len(survived)} survived ({share:.0f} % caught), {len(broken)} did not build, "
-        f"{len(skipped)} not run; {built:.0f} s to build all, {each:.1f} s a mutant"
+        each = (time.monotonic() - running) / max(1, len(left) - skipped)
+    print(f"\n{built:.0f} s to build all, {each:.1f} s a mutant; {skipped} not run")
+    for group in dict.fromkeys(m["group"] for m in mutants):
+        print(f"{group}: {counted([m for m in mutants if m['group'] == group])}")
+    whole = all(m.get("verdict") for m in mutants if m["group"] == "named")
+    sys.exit(not whole)
+
+
+def counted(mutants):
+    verdicts = [m["verdict"] for m in mutants if "verdict" in m]
+    caught = [v for v in verdicts if v]
+    return (
+        f"{len(caught)} of {len(verdicts)} caught ({100 * len(caught) / max(1, len(verdicts)):.0f} %), "
+        f"{caught.count('time')} of them by their time; {len(mutants) - len(verdicts)} did not build or were not run"
     )
-    sys.exit(bool(options.named and (survived or broken)))
 
 
 if __name__ == "__main__":

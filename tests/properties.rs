@@ -2,6 +2,7 @@
 //! by letter, and no changed byte makes a parser panic.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use genelift::device::recording::Element;
 use genelift::formats::{MatrixFile, Orientation, ReadSettings, export, open};
@@ -197,6 +198,46 @@ proptest! {
     }
 }
 
+/// Else changes of it would go no further than its own fault.
+#[test]
+fn every_target_has_something_that_is_read_whole() {
+    let place = place();
+    for (target, format, ending) in drive::TARGETS {
+        let path = place.path().join(format!("{target}.{ending}"));
+        let mut reached = Vec::new();
+        seeds::of(target).iter().for_each(|bytes| reached.push(drive::drive(&path, format, bytes)));
+        assert!(reached.contains(&drive::Reached::Whole), "{target}: {reached:?}");
+    }
+}
+
+/// What other programs wrote has the checksums that it gets.
+#[test]
+fn checksums_of_whole_files_stay() {
+    for target in ["gctx", "npz", "xlsx", "ods"] {
+        for (i, bytes) in seeds::of(target).into_iter().enumerate() {
+            assert!(drive::mend::mended(bytes.clone()) == bytes, "{target} {i}");
+        }
+    }
+}
+
+#[test]
+fn a_changed_byte_gets_another_checksum() {
+    let (before, after) = (zip(&[("a", b"?"), ("X.npy", b"one")]), zip(&[("a", b"?"), ("X.npy", b"onf")]));
+    let mut changed = before.clone();
+    let at = before.windows(3).position(|word| word == b"one").expect("stored as it is");
+    changed[at + 2] = b'f';
+    let directory = after.windows(4).position(|word| word == b"PK\x01\x02").expect("a directory");
+    assert_eq!(drive::mend::mended(changed)[directory..], after[directory..]);
+    let new = seeds::of("gctx").into_iter().find(|bytes| bytes[8] > 1).expect("one of the newer kind");
+    let mut changed = new.clone();
+    changed[28] ^= 1; // the end of the file, by the superblock
+    assert_ne!(drive::mend::mended(changed)[44..48], new[44..48]);
+}
+
+/// Of every target.
+static SEEDS: LazyLock<Vec<Vec<Vec<u8>>>> =
+    LazyLock::new(|| drive::TARGETS.iter().map(|(target, ..)| seeds::of(target)).collect());
+
 /// A change of a file: what is put where, over how many bytes.
 fn change() -> impl Strategy<Value = (Index, usize, Vec<u8>)> {
     const WORDS: &[&str] = &[
@@ -225,16 +266,15 @@ proptest! {
     #[test]
     fn changed_files_never_panic(seed in any::<Index>(), near in any::<bool>(), changes in proptest::collection::vec(change(), 1..6)) {
         let place = place();
-        for (target, format, ending) in drive::TARGETS {
-            let seeds = seeds::of(target);
-            let mut bytes = seed.get(&seeds).clone();
+        for ((target, format, ending), seeds) in drive::TARGETS.into_iter().zip(&*SEEDS) {
+            let mut bytes = seed.get(seeds).clone();
             for (at, length, word) in &changes {
                 // Headers matter most.
                 let start = at.index(if near { bytes.len().min(200) } else { bytes.len() } + 1).min(bytes.len());
                 let end = (start + length).min(bytes.len());
                 bytes.splice(start..end, word.iter().copied());
             }
-            drive::drive(&place.path().join(format!("x.{ending}")), format, &bytes);
+            drive::drive(&place.path().join(format!("{target}.{ending}")), format, &bytes);
         }
     }
 }

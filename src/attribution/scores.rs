@@ -105,6 +105,9 @@ mod tests {
         genes.columns.push(("symbol".into(), ["TP53", "MYC"].map(String::from).to_vec()));
         let table = ScoreTable::rank(&genes, &[0.1 + 0.2, -1e-300]);
         table.write(&path, false, Made::default()).unwrap();
+        let text = "rank\tgene_id\tscore\tsymbol\n1\ta\t0.30000000000000004\tTP53\n2\tb\t-1e-300\tMYC\n";
+        let found = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(found.replace(&format!("-0.{}1", "0".repeat(299)), "-1e-300"), text);
         assert_eq!(ScoreTable::read(&path, &silent).unwrap(), table);
         std::fs::remove_file(sidecar::name(&path)).unwrap();
         let message = |text: &str| {

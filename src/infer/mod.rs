@@ -403,4 +403,37 @@ mod tests {
         assert!(refused(&all, &[4], &[1]).contains("gene 4 of 4"));
         assert!(refused(&all, &[0, 1], &[1]).contains("already among the landmarks"));
     }
+
+    /// A million of everything: coefficients of 4 bytes, values twice and matrices of 8.
+    #[test]
+    fn a_fit_is_refused_with_what_it_needs() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = random_store(&dir.path().join("x.gex"), 3, 2);
+        let many = vec![0; 1_000_000];
+        let problem = Problem { store: &store, samples: &many, landmarks: &many, targets: &many };
+        for (compared, told) in [(false, "52.0 TB"), (true, "84.0 TB")] {
+            let message = problem.fits_in_memory(compared).expect_err("no machine has it").to_string();
+            assert!(
+                message.starts_with(&format!("the fit needs {told} of memory (matrices of")),
+                "{message}"
+            );
+        }
+        let one = [0];
+        let wide = Problem { samples: &one, targets: &one, ..problem };
+        wide.fits_in_memory(true)
+            .expect("matrices of as many rows as there are samples or landmarks, whichever are fewer");
+    }
+
+    #[test]
+    fn a_network_too_large_for_any_machine_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = random_store(&dir.path().join("x.gex"), 20, 4);
+        let samples: Vec<usize> = (0..20).collect();
+        let mut executor = CpuExecutor::open(Some(1)).unwrap();
+        let mut wide = settings(Method::Mlp);
+        wide.mlp.hidden = vec![2_000_000, 2_000_000];
+        let fitted = Predictor::fit(&mut executor, &store, &samples, &[0, 1], &[2, 3], &wide, &silent);
+        let message = fitted.expect_err("no machine has it").to_string();
+        assert!(message.contains("the network needs 64.0 TB") && message.contains("--hidden"), "{message}");
+    }
 }

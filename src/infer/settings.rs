@@ -231,4 +231,64 @@ mod tests {
         ]);
         assert_eq!(found, want);
     }
+
+    /// Every value at the edges of its range, and one past them.
+    #[test]
+    fn what_is_out_of_range_is_refused_by_name() {
+        type Change = fn(&mut FitSettings);
+        let mlp: [(&str, Change); 12] = [
+            ("--hidden", |s| s.mlp.hidden = vec![]),
+            ("--hidden", |s| s.mlp.hidden = vec![3, 0]),
+            ("--include-rate", |s| s.mlp.include_rate = 0.0),
+            ("--include-rate", |s| s.mlp.include_rate = 1.01),
+            ("--batch", |s| s.mlp.batch = 0),
+            ("--epochs", |s| s.mlp.epochs = 0),
+            ("--target-slices", |s| s.mlp.target_slices = 0),
+            ("--learning-rate", |s| s.mlp.learning_rate = Some(0.0)),
+            ("--learning-rate", |s| s.mlp.learning_rate = Some(f64::INFINITY)),
+            ("--momentum", |s| s.mlp.momentum = 1.0),
+            ("--early-stop", |s| s.mlp.early_stop = Some(0)),
+            ("--early-stop", |s| (s.mlp.early_stop, s.mlp.validation) = (Some(1), 0.0)),
+        ];
+        let others: [(Method, &str, Change); 8] = [
+            (Method::Linear, "--penalty", |s| s.linear.penalty = Some(0.0)),
+            (Method::Linear, "--penalty", |s| s.linear.penalty = Some(f64::NAN)),
+            (Method::Linear, "--folds", |s| s.linear.folds = 1),
+            (Method::Knn, "--neighbors", |s| s.knn.neighbors = Some(0)),
+            (Method::Knn, "number of neighbors", |s| s.knn.validation = 0.0),
+            (Method::Knn, "--validation", |s| s.knn.validation = 1.0),
+            (Method::Mlp, "--validation", |s| s.mlp.validation = -0.1),
+            (Method::Mlp, "--validation", |s| s.mlp.validation = 1.0),
+        ];
+        let mlp = mlp.map(|(word, change)| (Method::Mlp, word, change));
+        for (method, word, change) in mlp.into_iter().chain(others) {
+            let mut settings = FitSettings { method, ..FitSettings::default() };
+            settings.validate().expect("the defaults are valid");
+            change(&mut settings);
+            let message = settings.validate().expect_err(word).to_string();
+            assert!(message.contains(word), "{message}");
+        }
+    }
+
+    #[test]
+    fn what_lies_at_the_edges_is_taken() {
+        let edges: [fn(&mut FitSettings); 9] = [
+            |s| s.mlp.include_rate = 1.0,
+            |s| s.mlp.include_rate = 1e-9,
+            |s| (s.mlp.batch, s.mlp.epochs, s.mlp.target_slices) = (1, 1, 1),
+            |s| s.mlp.hidden = vec![1],
+            |s| (s.mlp.momentum, s.mlp.validation) = (0.0, 0.0),
+            |s| s.mlp.early_stop = Some(1),
+            |s| s.linear.folds = 2,
+            |s| s.knn.neighbors = Some(1),
+            |s| (s.knn.neighbors, s.knn.validation) = (Some(2), 0.0),
+        ];
+        for (i, change) in edges.into_iter().enumerate() {
+            for method in [Method::Linear, Method::Mlp, Method::Knn] {
+                let mut settings = FitSettings { method, ..FitSettings::default() };
+                change(&mut settings);
+                settings.validate().unwrap_or_else(|e| panic!("{i}: {e}"));
+            }
+        }
+    }
 }

@@ -59,3 +59,29 @@ pub(super) fn training(
     copies.check("a checkpoint of the network", instead)?;
     atomic::check_space(path, copies.bytes()) // with the model beside it
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::cpu::CpuExecutor;
+
+    /// A million by a million weights are 4 TB: once on the host, and with two moments on the device, 16 TB; 100,000 samples of
+    /// two million values, and as many gradients, 1.6 TB.
+    #[test]
+    fn a_network_is_refused_with_what_it_needs() {
+        let executor = CpuExecutor::open(Some(1)).expect("a thread");
+        let wide = [1_000_000, 1_000_000];
+        let message =
+            check(&executor, &wide, (2, 100_000), "take less").expect_err("no machine has it").to_string();
+        let told =
+            "the network needs 17.6 TB of memory (weights and moments of 1000000 × 1000000: 12.0 TB), and ";
+        assert!(message.starts_with(told) && message.ends_with("; take less"), "{message}");
+        check(&executor, &[100, 10, 100], (2, 10), "").expect("fits");
+    }
+
+    #[test]
+    fn a_checkpoint_is_refused_with_what_it_needs() {
+        let need = with_weights(Need::new(), "weights and moments", &[10, 3, 20], 4);
+        assert_eq!(need.bytes(), 16 * (10 * 3 + 3 * 20));
+    }
+}

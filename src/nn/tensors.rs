@@ -244,6 +244,23 @@ mod tests {
         assert!(matches!(sample().save(&one, false), Err(Error::Exists(_))));
     }
 
+    /// What Python's xxhash 3.6.0 gives for the names, shapes and values as the documentation says them.
+    #[test]
+    fn the_checksum_is_the_documented_one() {
+        assert_eq!(sample().checksum(), "37f8839f9c57ae7b");
+    }
+
+    /// Longer than what is written at once.
+    #[test]
+    fn long_tensors_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("long.safetensors");
+        let mut file = sample();
+        file.insert("long", &[40_001], (0..40_001).map(|i| i as f32 - 0.5).collect());
+        file.save(&path, false).unwrap();
+        assert_eq!(TensorFile::load(&path).unwrap(), file);
+    }
+
     #[test]
     fn every_flipped_bit_is_refused_or_changes_nothing() {
         let dir = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::quantile::{self, Rule};
 use crate::error::{Error, Result};
+use crate::genes::Table;
 use crate::store::Store;
 
 /// A fitted step: a map from a sample's values to a sample's values.
@@ -205,6 +206,10 @@ impl Parameters {
         if (parameters.format.as_str(), parameters.version) != (FORMAT, VERSION) {
             return Err(damaged(format!("is not {FORMAT:?} of version {VERSION}")));
         }
+        // a gene that stood twice would be taken twice from data that have it once
+        if let Some((id, ..)) = Table::new("gene_id", parameters.genes.clone()).duplicate() {
+            return Err(damaged(format!("gene {id:?} occurs twice")));
+        }
         let width = parameters.genes.len();
         let width = parameters.steps.iter().try_fold(width, |width, step| step.width(width));
         match width {
@@ -216,5 +221,50 @@ impl Parameters {
     /// The file's bytes.
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("plain data become JSON")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::element::Element;
+    use crate::store::{Origin, StoreWriter};
+
+    /// What is said of a store of two genes with this `prepare.json`.
+    fn said(json: &str) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = StoreWriter::create(&dir.path().join("x.gex"), 2, Element::F32, true).unwrap();
+        writer.push_rows(&[1.0, 2.0]).unwrap();
+        writer.keep_parameters(json.as_bytes().to_vec());
+        let (genes, samples) = (Table::numbered("gene_id", "g", 2), Table::numbered("sample_id", "s", 1));
+        let store = writer.finish(genes, samples, Origin::default()).unwrap();
+        Parameters::of(&store).map_or_else(|error| error.to_string(), |_| "whole".into())
+    }
+
+    #[test]
+    fn steps_that_do_not_fit_are_refused() {
+        let of = |genes: &str, steps: &str| {
+            said(&format!(
+                r#"{{"format":"genelift parameters","version":1,"genes":[{genes}],"steps":[{steps}]}}"#
+            ))
+        };
+        assert_eq!(of(r#""g_1","g_2""#, r#"{"step":"log1p"}"#), "whole");
+        assert_eq!(of(r#""a","b","c""#, r#"{"step":"pick","genes":[2,0]}"#), "whole");
+        // found by fuzzing: more genes than the data have
+        let twice = of(r#""g_1","g_2","g_2""#, r#"{"step":"pick","genes":[2,0]}"#);
+        assert!(twice.contains("prepare.json: gene \"g_2\" occurs twice"), "{twice}");
+        for steps in [
+            r#"{"step":"pick","genes":[2,0]}"#,
+            r#"{"step":"pick","genes":[0]}"#,
+            r#"{"step":"average","genes":[[0],[]]}"#,
+            r#"{"step":"average","genes":[[0],[1]],"weights":[[1.0]]}"#,
+            r#"{"step":"average","genes":[[0],[1]],"weights":[[1.0],[0.0]]}"#,
+            r#"{"step":"quantiles","rule":"mean","profile":[1.0]}"#,
+            r#"{"step":"quantiles","rule":"dense","profile":[]}"#,
+            r#"{"step":"scale","offset":[1.0,2.0],"divisor":[1.0]}"#,
+        ] {
+            let message = of(r#""g_1","g_2""#, steps);
+            assert!(message.contains("its steps do not lead to 2 genes"), "{steps}: {message}");
+        }
     }
 }

@@ -409,4 +409,34 @@ mod tests {
         assert!(refused(|s| s.learning_rate = f64::NAN).contains("--learning-rate NaN"));
         assert!(refused(|s| s.epochs = 0).contains("--epochs"));
     }
+
+    #[test]
+    fn settings_out_of_range_are_refused_by_name() {
+        let refused: [(&str, fn(&mut ConcreteSettings)); 9] = [
+            ("--learning-rate", |s| s.learning_rate = 0.0),
+            ("--learning-rate", |s| s.learning_rate = f64::NAN),
+            ("--start-temperature", |s| s.start_temperature = f64::INFINITY),
+            ("--end-temperature", |s| s.end_temperature = 0.0),
+            ("must not exceed", |s| s.end_temperature = 10.01),
+            ("at least 1", |s| s.epochs = 0),
+            ("at least 1", |s| s.batch = 0),
+            ("at least 1", |s| s.hidden = vec![0]),
+            ("at least 1", |s| s.hidden = vec![7, 0]),
+        ];
+        for (word, change) in refused {
+            let mut settings = ConcreteSettings::default();
+            change(&mut settings);
+            let message = settings.validate().expect_err(word).to_string();
+            assert!(message.contains(word), "{message}");
+        }
+        let least = ConcreteSettings {
+            hidden: vec![1],
+            epochs: 1,
+            learning_rate: 1e-300,
+            start_temperature: 0.01,
+            batch: 1,
+            ..ConcreteSettings::default()
+        };
+        least.validate().expect("the least of everything, and temperatures that are equal");
+    }
 }

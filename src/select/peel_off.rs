@@ -338,4 +338,20 @@ mod tests {
         let share = f64::from(far) / f64::from(begun);
         assert!((240..360).contains(&begun) && (0.84..0.95).contains(&share), "{begun}, {share}");
     }
+
+    /// Columns at (0, 0), (4, 0), (0, 4), (2, 1), (9, 9); the mean of the first four is (1.5, 1.25).
+    #[test]
+    fn the_gene_nearest_to_the_mean_stands_for_a_set() {
+        let values = [0.0, 0.0, 4.0, 0.0, 0.0, 4.0, 2.0, 1.0, 9.0, 9.0].to_vec();
+        let y = Columns::new(2, values);
+        let ids = ["e", "d", "c", "b", "a"].map(String::from);
+        let set = [0, 1, 2, 3];
+        assert_eq!(central(&y, &set, &ids, |_| true), Some(3));
+        // squared distances 3.8, 7.8 and 9.8
+        assert_eq!(central(&y, &set, &ids, |gene| gene != 3), Some(0));
+        assert_eq!(central(&y, &set, &ids, |gene| gene == 1 || gene == 2), Some(1));
+        assert_eq!(central(&y, &set, &ids, |_| false), None);
+        // equally far: the first by id
+        assert_eq!(central(&y, &[1, 2], &ids, |_| true), Some(2));
+    }
 }
