@@ -20,7 +20,7 @@ use genelift::store::{Origin, Store, StoreWriter, sealed};
 pub mod mend;
 
 /// The readers: a name, the format to read as, the file's ending.
-pub const TARGETS: [(&str, &str, &str); 30] = [
+pub const TARGETS: [(&str, &str, &str); 31] = [
     ("text", "", "txt"),
     ("gct", "gct", "gct"),
     ("series_matrix", "series-matrix", "txt"),
@@ -36,6 +36,7 @@ pub const TARGETS: [(&str, &str, &str); 30] = [
     ("loom", "loom", "loom"),
     ("archs4", "archs4", "h5"),
     ("xlsx", "xlsx", "xlsx"),
+    ("xls", "xlsx", "xls"),
     ("ods", "xlsx", "ods"),
     ("list", "=list", "txt"),
     ("labels", "=labels", "tsv"),

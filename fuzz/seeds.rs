@@ -83,6 +83,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "tenx" => read(&["../hdf5/10x_v2.h5", "../hdf5/two_genomes.h5"]),
         "loom" => read(&["../hdf5/small.loom"]),
         "xlsx" => read(&["../field/dates.xlsx", "../field/two_sheets.xlsx"]),
+        "xls" => read(&["../field/sheet.xls"]),
         "ods" => read(&["../field/sheet.ods"]),
         "list" | "labels" | "table" | "map" => texts(),
         "scores" => vec![written(|path| scores().write(path, true, Default::default()).expect("written"))],

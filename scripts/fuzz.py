@@ -19,7 +19,7 @@ CHECKS = [
     for part in ("--config", f"profile.release.package.genelift.{key}=true")
 ]
 CONTAINERS = (
-    "npy npz arrow parquet h5ad h5mu gctx tenx loom archs4 xlsx ods model checkpoint predictor".split()
+    "npy npz arrow parquet h5ad h5mu gctx tenx loom archs4 xlsx xls ods model checkpoint predictor".split()
 )
 SAID = re.compile(
     r"(?P<inputs>\d+) inputs in (?P<seconds>\S+) s, (?P<begun>\d+) past the first check, (?P<whole>\d+) read whole, "

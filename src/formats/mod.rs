@@ -34,6 +34,8 @@ mod npy;
 mod npz;
 mod npz_names;
 mod numbers;
+#[cfg(feature = "excel")]
+mod ole;
 mod opening;
 mod orientation;
 #[cfg(feature = "parquet")]

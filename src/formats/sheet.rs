@@ -7,6 +7,7 @@ use std::path::Path;
 
 use calamine::{Reader, SheetType, SheetVisible};
 
+use super::ole;
 use super::sheet_rows::Rows;
 use super::spooled::Spooled;
 use super::zip::{self, Zip};
@@ -36,6 +37,12 @@ enum Book {
 
 pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let name = kind(path, settings.memory)?;
+    if name == "xls" && ole::has_loop(path).map_err(Error::io(path, "reading"))? {
+        return Err(Error::input(
+            path,
+            "the workbook is damaged: a part of it leads back into itself; save it again, as .xlsx or .csv",
+        ));
+    }
     let mut book = guarded(path, || Book::open(path, name))?;
     let sheets = book.sheets();
     let chosen = choose(path, &sheets, settings.sheet.as_deref())?;

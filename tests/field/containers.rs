@@ -109,6 +109,19 @@ mod workbooks {
         says(&message, &["large.xlsx", "up to 40 MiB", "--memory is 32", "give --memory 40"]);
     }
 
+    /// The chain of the directory begins with its first sector again: read on, it would fill the memory.
+    #[test]
+    fn a_workbook_whose_sectors_lead_back_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut bytes = std::fs::read(field("sheet.xls")).unwrap();
+        let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        let (table, directory) = (512 * (number(76) as usize + 1), number(48));
+        let entry = table + 4 * directory as usize;
+        bytes[entry..entry + 4].copy_from_slice(&directory.to_le_bytes());
+        std::fs::write(dir.path().join("loop.xls"), bytes).unwrap();
+        says(&refused(dir.path(), "loop.xls", &[]), &["loop.xls", "leads back into itself", "save it again"]);
+    }
+
     #[test]
     fn damaged_workbooks_are_refused() {
         let dir = tempfile::tempdir().unwrap();
