@@ -51,5 +51,13 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     for (name, value) in facts.chosen.as_object().into_iter().flatten() {
         text += &format!("{name}\t{value}\n");
     }
+    if let Some(held_out) = &facts.held_out {
+        let (how, [mean, median]) = (&held_out.how, held_out.r2);
+        text += &format!("held-out R²\tmean {mean:.4}, median {median:.4}, by {} folds\n", how.folds);
+        text += &format!("genes of R² ≥ 0.5\t{}\n", held_out.reliable);
+        for (level, [mean, low, high]) in how.levels.iter().zip(&held_out.coverage) {
+            text += &format!("intervals of {level}\tcover {mean:.3} (90 % of genes {low:.3} to {high:.3})\n");
+        }
+    }
     print(&text)
 }

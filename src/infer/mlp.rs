@@ -126,7 +126,7 @@ pub(super) fn fit(
         networks.push(fitted.layers);
     }
     let chosen = serde_json::json!({ "epoch": epochs, "validation-mae": errors });
-    Ok(Trained { landmarks: input, targets: output, networks, chosen })
+    Ok(Trained { landmarks: input, targets: output, networks, kernels: None, gram: None, chosen })
 }
 
 /// The scaling of genes by samples of a store: (x − mean)/(sd + [`SD_FLOOR`]); a gene of one value scales to 0.

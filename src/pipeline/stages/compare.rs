@@ -160,6 +160,10 @@ impl Compare {
     }
 
     fn fitting(&self) -> Result<FitSettings> {
+        if self.options.fit.held_out.is_some() {
+            let message = "--held-out is an option of `fit`: a comparison measures on test samples; leave it out";
+            return Err(Error::Usage(message.into()));
+        }
         self.options.fit.settings(Method::Linear, self.seed)
     }
 
