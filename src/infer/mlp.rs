@@ -4,6 +4,8 @@
 //! the rate for the weights (not the biases) of every layer but the first; the rate × 0.9 whenever the MAE of up to
 //! 5,000 training samples rises; the epoch with the best MAE of the held-out samples is kept. MAE is of z-scores.
 
+use serde::{Deserialize, Serialize};
+
 use super::parting::Parting;
 use super::{MlpSettings, Panel, Problem, Trained, blocks};
 use crate::device::random::Stream;
@@ -28,6 +30,8 @@ const DECAY: (f64, f64) = (0.9, 1e-5);
 const UPPER_RATE: f32 = 3.0;
 /// A mean error above this share of what each gene's mean gives is hardly better.
 const HARDLY: f64 = 0.99;
+/// A mean error above so many times what each gene's mean gives is that of a network which diverged.
+const DIVERGED: f64 = 2.0;
 /// The output layer's initial weights are uniform within ± this.
 const OUTPUT_LIMIT: f64 = 1e-4;
 
@@ -50,7 +54,8 @@ pub struct Slice<'a> {
 }
 
 /// One epoch of training.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Epoch {
     /// Squared error summed over targets, mean over samples as they were seen.
     pub loss: f64,
@@ -95,6 +100,7 @@ pub(super) fn fit(
 
     let (input, output) = (panel(store, samples, landmarks), panel(store, samples, targets));
     let (mut networks, mut epochs, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    let mut histories = Vec::new();
     let widths = [&[landmarks.len()], &settings.hidden[..], &[targets.len().div_ceil(slices)]].concat();
     let instead = "lower the widths (--hidden) or --batch, raise --target-slices, or allow more (--memory)";
     needs::check(executor, &widths, (2, settings.batch.min(training.len())), instead)?;
@@ -124,8 +130,9 @@ pub(super) fn fit(
         epochs.push(fitted.epoch);
         errors.push(fitted.history[fitted.epoch - 1].validation_mae);
         networks.push(fitted.layers);
+        histories.push(fitted.history);
     }
-    let chosen = serde_json::json!({ "epoch": epochs, "validation-mae": errors });
+    let chosen = serde_json::json!({ "epoch": epochs, "validation-mae": errors, "history": histories });
     Ok(Trained { landmarks: input, targets: output, networks, kernels: None, gram: None, chosen })
 }
 
@@ -214,12 +221,22 @@ pub fn train(
         }
     }
     report(Event::Finished);
+    let (best_by_validation, first) = (best.is_some(), history[0].learning_rate);
     let (epoch, layers) = match best {
         Some((_, epoch, layers)) => (epoch, layers),
         None => (history.len(), run.network.download(executor)?),
     };
     let end = &history[epoch - 1];
     let reached = end.validation_mae.unwrap_or(end.training_mae);
+    if reached > DIVERGED * untrained {
+        return Err(Error::Data(format!(
+            "the network diverged: its mean error is {reached:.4} standard deviations, that of each gene's mean {untrained:.4}; lower \
+             --learning-rate (it began at {first})"
+        )));
+    }
+    if epoch == settings.epochs && epoch > 1 && best_by_validation {
+        report(Event::Note(format!("the best epoch is the last of {epoch}: more --epochs may do better")));
+    }
     if reached > HARDLY * untrained {
         report(Event::Warning(format!(
             "the network infers hardly better than each gene's mean (mean error {reached:.4} against {untrained:.4}, in standard \
@@ -349,6 +366,10 @@ mod tests {
     const SAMPLES: usize = 18;
 
     fn fit_small(settings: &MlpSettings) -> (Spy, Fitted) {
+        try_fit_small(settings).unwrap()
+    }
+
+    fn try_fit_small(settings: &MlpSettings) -> Result<(Spy, Fitted)> {
         let dir = tempfile::tempdir().unwrap();
         let store = random_store(&dir.path().join("x.gex"), SAMPLES, 5);
         let samples: Vec<usize> = (0..SAMPLES).collect();
@@ -365,8 +386,8 @@ mod tests {
             resident: Resident::Auto,
         };
         let mut spy = Spy::new();
-        let fitted = train(&mut spy, &slice, settings, initial(3, &settings.hidden, 2, 5), &silent).unwrap();
-        (spy, fitted)
+        let fitted = train(&mut spy, &slice, settings, initial(3, &settings.hidden, 2, 5), &silent)?;
+        Ok((spy, fitted))
     }
 
     fn small() -> MlpSettings {
@@ -393,6 +414,15 @@ mod tests {
             assert_eq!(three[2].learning_rate, if rose { lowered(rate) } else { rate });
         }
         assert!(rises > 2 && rises < 26, "{rises}");
+    }
+
+    #[test]
+    fn a_network_that_diverged_is_refused_also_where_its_numbers_are_finite() {
+        for (rate, epochs) in [(10.0, 1), (1e3, 1), (10.0, 40)] {
+            let settings = MlpSettings { learning_rate: Some(rate), epochs, ..small() };
+            let error = try_fit_small(&settings).err().expect("refused");
+            assert!(matches!(error, Error::Diverged { .. } | Error::Data(_)), "{error}");
+        }
     }
 
     #[test]
