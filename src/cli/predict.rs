@@ -11,7 +11,7 @@ use crate::genes::writer::write_rows;
 use crate::infer::{Completed, Completing, MissingLandmarks, Predictor, Trust, complete};
 use crate::pipeline::choice::choice;
 use crate::pipeline::settings::Match;
-use crate::progress::Reporter;
+use crate::progress::{Event, Reporter};
 use crate::store::atomic::{self, Kind, Output};
 
 /// Arguments of `predict`.
@@ -75,7 +75,12 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let Args { missing, replace, level, reliable, .. } = *args;
     let how = Completing { missing, replace, force, level, reliable };
     let done = complete(&mut *executor, &predictor, store, &args.output, &how, &finder, report)?;
-    if let Some(path) = &args.intervals {
+    if let Some(path) = args.intervals.as_ref().filter(|_| done.losses.is_some()) {
+        report(Event::Warning(format!(
+            "{} is not written: the intervals are those of a fit with all landmarks, and this is a refit",
+            path.display()
+        )));
+    } else if let Some(path) = &args.intervals {
         write_rows(path, force, Trust::HEADER, done.trust.iter().map(Trust::fields))?;
     }
     print(&told(args, &done))

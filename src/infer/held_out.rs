@@ -16,6 +16,7 @@ use super::parting::Parting;
 use super::{FitSettings, Predictor};
 use crate::device::Executor;
 use crate::error::{Error, Result};
+use crate::memory::Need;
 use crate::progress::{Event, Reporter, silent};
 use crate::store::Store;
 
@@ -110,6 +111,10 @@ impl Predictor {
         let folds = parting.most(folds);
         let fold = parting.folds(folds)?;
         let settings = settings.fixed(self.method, self.chosen());
+        let in_memory = samples.len().min(SAMPLES);
+        Need::new()
+            .with(format!("residuals of {in_memory} samples"), &[4, in_memory, targets.len()])
+            .check("holding samples out", "name fewer --targets, or allow more (--memory)")?;
         let kept = draw(samples.len(), SAMPLES, settings.seed);
         let mut row_of = vec![None; samples.len()];
         kept.iter().enumerate().for_each(|(row, i)| row_of[*i] = Some(row));

@@ -9,11 +9,11 @@ use crate::error::{Error, Result};
 #[serde(rename_all = "lowercase")]
 pub enum Method {
     /// D-GEX: a network of one to three tanh layers (Chen et al. 2016)
-    #[default]
     Mlp,
     /// Ridge regression, the penalty chosen by cross-validation
     Linear,
     /// Kernel ridge regression, linear and Gaussian; width, mixture and penalty by cross-validation
+    #[default]
     Kernel,
     /// The mean of the nearest landmark genes (D-GEX's KNN)
     Knn,

@@ -18,6 +18,7 @@ use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::prepare::split;
+use crate::progress::Event;
 use crate::store::Store;
 use crate::store::atomic::{self, Kind};
 
@@ -28,7 +29,7 @@ use crate::store::atomic::{self, Kind};
 #[group(id = "FitOptions")]
 pub struct Options {
     /// How the targets are inferred: kernel (kernel ridge, linear and Gaussian), linear (ridge), mlp (D-GEX's network), knn
-    /// (the nearest landmarks), best (of those, in samples held out) [fit: mlp; compare and run: linear]
+    /// (the nearest landmarks), best (of those, in samples held out) [kernel]
     #[arg(long, value_parser = choice::<Method>())]
     pub method: Option<Method>,
     /// linear, kernel: weight of the squared coefficients on z-scored genes, as scikit-learn's alpha; of kernel, what is added
@@ -61,7 +62,7 @@ pub struct Options {
     #[arg(long, value_parser = choice::<Method>(), value_delimiter = ',', value_name = "METHODS")]
     pub candidates: Option<Vec<Method>>,
     /// Folds in which training samples (whole groups with --group-by) are held out once the predictor is fitted, to tell of each gene its R²
-    /// in samples not fitted on and intervals; each is a fit of its own, 0 is none [fit: 5, of mlp 0]
+    /// in samples not fitted on and intervals; each is a fit of its own, 0 is none [5 where there are samples enough, of mlp 0; of `fit` alone]
     #[arg(long, value_name = "N")]
     pub held_out: Option<usize>,
     /// mlp: widths of the tanh layers, e.g. 3000,3000,3000 [1000]
@@ -331,7 +332,14 @@ impl Stage for Fit {
         if folds > 0 {
             let executor = bench.executor()?;
             let with = (&settings, folds);
-            predictor.hold_out(executor, &store, &samples, &landmarks, &targets, with, report)?;
+            let found = predictor.hold_out(executor, &store, &samples, &landmarks, &targets, with, report);
+            match found {
+                // where nobody asked for them, few samples are no reason to have no predictor
+                Err(Error::Data(message)) if self.options.held_out.is_none() => {
+                    report(Event::Warning(format!("nothing is known of samples held out: {message}")));
+                }
+                other => other?,
+            }
         }
         let held_out = predictor.held_out().map(Trusted::of);
         predictor.save(&self.predictor, bench.force)?;
