@@ -1,4 +1,4 @@
-"""Fits ridge regressions and nearest landmarks with scikit-learn, and D-GEX networks with PyTorch, for tests/predictors.rs.
+"""Fits ridge regressions and nearest landmarks with scikit-learn, and D-GEX networks with PyTorch, for tests/predictors.
 
     pip install -r scripts/requirements.txt
     python scripts/reference_predictors.py tests/data/predictors

@@ -32,6 +32,8 @@ fn epilogues(element: Element) -> Vec<Epilogue> {
     all.push(Epilogue::Multiply { by: matrix(14, 90, element), out });
     let items = matrix(1, 70, Element::F32);
     all.push(Epilogue::Count { own: items, counts: items, first: 0 });
+    let mixture = Mixture { linear: 0.5, radial: 2.0, slope: 0.1 };
+    all.push(Epilogue::Kernel { mixture, lengths: items, others: row, out });
     all.extend(updates().into_iter().map(Epilogue::Update));
     for fold in [Fold::Abs, Fold::Signed, Fold::Square] {
         all.push(Epilogue::DeepLift {

@@ -1,14 +1,19 @@
 //! `genelift fit`: a store and landmarks → a predictor.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use super::{Common, print};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::genes::writer::write_rows;
 use crate::infer::Method;
+use crate::infer::mlp::Epoch;
 use crate::pipeline::perform;
 use crate::pipeline::settings::Match;
 use crate::pipeline::stages::fit::{Facts, Fit, Options};
 use crate::progress::Reporter;
+use crate::store::atomic::{self, Kind, Output};
 
 /// Arguments of `fit`.
 #[derive(clap::Args, Debug, Clone)]
@@ -24,6 +29,9 @@ pub struct Args {
     /// The predictor to write (.safetensors)
     #[arg(short, value_name = "PREDICTOR")]
     output: PathBuf,
+    /// mlp: also write a table of every epoch: loss, learning rate, mean errors
+    #[arg(long, value_name = "TSV")]
+    history: Option<PathBuf>,
     #[command(flatten)]
     matching: Match,
     #[command(flatten)]
@@ -37,8 +45,13 @@ pub struct Args {
 /// # Errors
 /// Those of the stage.
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
-    let Args { store, landmarks, targets, output: predictor, matching, options, common } = args.clone();
+    let Args { store, landmarks, targets, output: predictor, matching, options, common, .. } = args.clone();
     let (method, seed) = (Method::default(), common.seed);
+    if args.history.is_some() && options.method.unwrap_or(method) != Method::Mlp {
+        return Err(Error::Usage("--history: only --method mlp is trained in epochs; leave it out".into()));
+    }
+    let history = args.history.as_deref().map(|path| Output::new(path, Kind::File, common.force));
+    let _ours = atomic::claim(history.as_slice(), &[&store])?;
     let stage = Fit { store, landmarks, targets, predictor, matching, options, method, seed };
     let facts: Facts = perform(&stage, &mut common.workbench(report)?)?;
     let mut text = format!(
@@ -48,8 +61,37 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         facts.landmarks,
         facts.targets
     );
-    for (name, value) in facts.chosen.as_object().into_iter().flatten() {
+    if let Some(path) = &args.history {
+        write_history(path, common.force, &facts.chosen["history"])?;
+    }
+    for (name, value) in facts.chosen.as_object().into_iter().flatten().filter(|(name, _)| *name != "history")
+    {
         text += &format!("{name}\t{value}\n");
     }
+    if let Some(held_out) = &facts.held_out {
+        let (how, [mean, median]) = (&held_out.how, held_out.r2);
+        text += &format!("held-out R²\tmean {mean:.4}, median {median:.4}, by {} folds\n", how.folds);
+        text += &format!("genes of R² ≥ 0.5\t{}\n", held_out.reliable);
+        for (level, [mean, low, high]) in how.levels.iter().zip(&held_out.coverage) {
+            text += &format!("intervals of {level}\tcover {mean:.3} (90 % of genes {low:.3} to {high:.3})\n");
+        }
+    }
     print(&text)
+}
+
+/// A row an epoch of each network.
+fn write_history(path: &Path, force: bool, history: &Value) -> Result<()> {
+    let told = |error| Error::Data(format!("the history of the training cannot be read: {error}"));
+    let histories: Vec<Vec<Epoch>> = serde_json::from_value(history.clone()).map_err(told)?;
+    let header = ["network", "epoch", "loss", "learning_rate", "training_mae", "validation_mae"];
+    let row = |network: usize, epoch: usize, row: &Epoch| {
+        let validation = row.validation_mae.map_or(String::new(), |mae| mae.to_string());
+        let figures = [row.loss, row.learning_rate, row.training_mae].map(|x| x.to_string());
+        let numbers = [network + 1, epoch + 1].map(|n| n.to_string());
+        numbers.into_iter().chain(figures).chain([validation]).collect::<Vec<_>>()
+    };
+    let of = |(network, epochs): (usize, &Vec<Epoch>)| {
+        epochs.iter().enumerate().map(|(epoch, one)| row(network, epoch, one)).collect::<Vec<_>>()
+    };
+    write_rows(path, force, header, histories.iter().enumerate().flat_map(of))
 }

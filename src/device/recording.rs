@@ -234,6 +234,30 @@ pub enum Epilogue {
         /// Item of row 0.
         first: usize,
     },
+    /// A kernel matrix: out = linear·c + radial·exp(min(slope·c + lengths[0, row] + others[0, col], 0)), and 0 in
+    /// rows from `Step::rows` on. With c = x·x', slope = 2γ, lengths = −γ‖x‖² and others = −γ‖x'‖² the exponential
+    /// is that of −γ‖x − x'‖², which rounding must not make positive.
+    Kernel {
+        /// The weights and the width.
+        mixture: Mixture,
+        /// 1 × M, f32
+        lengths: Matrix,
+        /// 1 × N, f32
+        others: Matrix,
+        /// M × N
+        out: Matrix,
+    },
+}
+
+/// A kernel that is a linear one and a Gaussian together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mixture {
+    /// Weight of the products.
+    pub linear: f32,
+    /// Weight of the Gaussian.
+    pub radial: f32,
+    /// 2γ of exp(−γ‖x − x'‖²), what a product is multiplied by in its exponent.
+    pub slope: f32,
 }
 
 /// A matrix product and its epilogue.

@@ -96,6 +96,11 @@ fn epilogue(name: &str, epilogue: &Epilogue, m: usize, n: usize) {
             same(name, "scores", scores, m / samples, n);
             same(name, "sums", sums, m / samples, samples);
         }
+        Epilogue::Kernel { lengths, others, out, .. } => {
+            same(name, "lengths", lengths, 1, m);
+            same(name, "others", others, 1, n);
+            same(name, "out", out, m, n);
+        }
         Epilogue::Count { own, counts, .. } => {
             for (what, matrix) in [("own", own), ("counts", counts)] {
                 same(name, what, matrix, 1, m);

@@ -1,6 +1,8 @@
 //! Dense f64 matrices on the host, for what is solved rather than trained: products (the `gemm` family, as in
 //! `device/cpu/matmul.rs`) and the symmetric eigendecomposition (`nalgebra`).
 
+use std::ops::Range;
+
 use gemm_common::Parallelism;
 use rayon::prelude::*;
 
@@ -28,6 +30,12 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
+    /// What makes reading it by pointers sound.
+    fn assert_inside(&self) {
+        let last = (self.rows.max(1) - 1) * self.row_stride + (self.cols.max(1) - 1) * self.col_stride;
+        assert!(self.rows * self.cols == 0 || last < self.values.len(), "a view inside its values");
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows
@@ -36,6 +44,17 @@ impl View<'_> {
     /// Number of columns.
     pub fn cols(&self) -> usize {
         self.cols
+    }
+
+    /// Transposed.
+    pub fn turned(self) -> Self {
+        View {
+            rows: self.cols,
+            cols: self.rows,
+            row_stride: self.col_stride,
+            col_stride: self.row_stride,
+            ..self
+        }
     }
 }
 
@@ -58,6 +77,37 @@ impl Dense {
     pub fn t(&self) -> View<'_> {
         let (rows, cols) = (self.cols, self.rows);
         View { values: &self.values, rows, cols, row_stride: 1, col_stride: self.cols }
+    }
+
+    /// Row-major values of so many columns.
+    pub fn slice(values: &[f64], cols: usize) -> View<'_> {
+        View { values, rows: values.len() / cols.max(1), cols, row_stride: cols, col_stride: 1 }
+    }
+
+    /// Some rows and columns.
+    ///
+    /// # Panics
+    /// If there are no such ones.
+    pub fn block(&self, rows: Range<usize>, cols: Range<usize>) -> View<'_> {
+        assert!(rows.end <= self.rows && cols.end <= self.cols, "a block inside the matrix");
+        let first = (rows.start * self.cols + cols.start).min(self.values.len());
+        let (rows, cols) = (rows.len(), cols.len());
+        View { values: &self.values[first..], rows, cols, row_stride: self.cols, col_stride: 1 }
+    }
+
+    /// A copy of some rows and columns.
+    pub fn copy(&self, rows: Range<usize>, cols: Range<usize>) -> Dense {
+        let (n, m) = (rows.len(), cols.len());
+        let values = rows.flat_map(|i| &self.row(i)[cols.clone()]).copied().collect();
+        Dense { rows: n, cols: m, values }
+    }
+
+    /// Writes `part` with its first value at (row, col).
+    pub fn put(&mut self, row: usize, col: usize, part: &Dense) {
+        for (i, from) in part.values.chunks_exact(part.cols.max(1)).enumerate() {
+            let first = (row + i) * self.cols + col;
+            self.values[first..first + part.cols].copy_from_slice(from);
+        }
     }
 
     /// One row.
@@ -104,6 +154,18 @@ impl Dense {
     /// # Panics
     /// If the shapes do not fit.
     pub fn add_product(&mut self, a: View, b: View) {
+        self.accumulate(1.0, a, b);
+    }
+
+    /// self −= A·B
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    pub fn subtract_product(&mut self, a: View, b: View) {
+        self.accumulate(-1.0, a, b);
+    }
+
+    fn accumulate(&mut self, factor: f64, a: View, b: View) {
         assert_eq!((self.rows, self.cols, a.cols), (a.rows, b.cols, b.rows), "shapes of a product");
         if self.values.is_empty() {
             return;
@@ -111,32 +173,9 @@ impl Dense {
         let strip = self.rows.div_ceil(STRIPS).next_multiple_of(8);
         let cols = self.cols;
         self.values.par_chunks_mut(strip * cols).enumerate().for_each(|(i, out)| {
-            // gemm prefers a column-major result, so it is given Cᵀ = Bᵀ·Aᵀ.
-            // SAFETY: a view's strides stay in its values (it is made of a whole Dense), A has the rows
-            // i·strip.. that this strip of C has (asserted above), and `out` is borrowed exclusively.
-            unsafe {
-                gemm_f64::gemm::f64::get_gemm_fn()(
-                    cols,
-                    out.len() / cols,
-                    a.cols,
-                    out.as_mut_ptr(),
-                    cols as isize,
-                    1,
-                    true,
-                    b.values.as_ptr(),
-                    b.row_stride as isize,
-                    b.col_stride as isize,
-                    a.values.as_ptr().add(i * strip * a.row_stride),
-                    a.row_stride as isize,
-                    a.col_stride as isize,
-                    1.0,
-                    1.0,
-                    false,
-                    false,
-                    false,
-                    Parallelism::None,
-                );
-            }
+            let first = (i * strip * a.row_stride).min(a.values.len());
+            let a = View { values: &a.values[first..], rows: out.len() / cols, ..a };
+            accumulate(out, cols, factor, a, b);
         });
     }
 
@@ -149,6 +188,45 @@ impl Dense {
         // nalgebra is column-major: its transpose's order is ours.
         let vectors = eigen.eigenvectors.transpose().as_slice().to_vec();
         (values, Dense { rows: self.rows, cols: self.cols, values: vectors })
+    }
+}
+
+/// C += factor·A·B on one thread, C row-major with so many columns.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn accumulate(c: &mut [f64], cols: usize, factor: f64, a: View, b: View) {
+    assert_eq!((c.len(), a.cols, b.cols), (a.rows * cols, b.rows, cols), "shapes of a product");
+    if c.is_empty() || a.cols == 0 {
+        return;
+    }
+    a.assert_inside();
+    b.assert_inside();
+    // gemm prefers a column-major result, so it is given Cᵀ = Bᵀ·Aᵀ.
+    // SAFETY: the strides of both views stay in their values (asserted above), C has rows · cols values (asserted), and is
+    // borrowed exclusively.
+    unsafe {
+        gemm_f64::gemm::f64::get_gemm_fn()(
+            cols,
+            a.rows,
+            a.cols,
+            c.as_mut_ptr(),
+            cols as isize,
+            1,
+            true,
+            b.values.as_ptr(),
+            b.row_stride as isize,
+            b.col_stride as isize,
+            a.values.as_ptr(),
+            a.row_stride as isize,
+            a.col_stride as isize,
+            1.0,
+            factor,
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
     }
 }
 

@@ -2,15 +2,18 @@
 //!
 //! `networks.{s}.layers.{i}.weight` of shape [out, in] and `.bias` \[out\], `landmarks.offset`, `landmarks.scale`,
 //! `targets.offset`, `targets.scale` (a network sees (x − offset)·scale of the landmarks and gives the same of the
-//! targets). Metadata: `format`, `version`, `method`, `activations` (by network and layer), `landmarks`, `targets` (their
-//! tables), `config`.
+//! targets); with kernels below the networks `kernels.centres` of shape [centres, landmarks], z-scored. Metadata: `format`, `version`, `method`, `activations` (by network and layer), `landmarks`, `targets` (their
+//! tables), `config`, and of `linear` the Gram matrix of the landmarks, `landmarks.gram` + `landmarks.gram-rest`; where samples were
+//! held out `held-out.r2` \[targets\], `held-out.half-width` and `.coverage` \[levels, targets\], metadata `held-out`; `kernels` (γ and mixture) where there are any.
 
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Panel, Predictor};
+use super::kernel::{Form, Kernels};
+use super::refit::Gram;
+use super::{HeldOut, How, Panel, Predictor};
 use crate::device::recording::Activation;
 use crate::error::{Error, Result};
 use crate::genes::Table;
@@ -20,6 +23,9 @@ use crate::progress::Reporter;
 
 const FORMAT: &str = "genelift.predictor";
 const VERSION: &str = "1";
+
+/// Two tensors that add up to the Gram matrix of the landmarks.
+const GRAM: [&str; 2] = ["landmarks.gram", "landmarks.gram-rest"];
 
 /// A table of genes as JSON.
 #[derive(Serialize, Deserialize)]
@@ -46,6 +52,25 @@ impl Predictor {
                 file.insert(format!("{name}.weight"), &shape, layer.weight.clone());
                 file.insert(format!("{name}.bias"), &[layer.outputs], layer.bias.clone());
             }
+        }
+        if let Some(kernels) = &self.kernels {
+            let shape = [kernels.len(), kernels.inputs];
+            file.insert("kernels.centres", &shape, kernels.centres.clone());
+            let form = Form { gamma: kernels.gamma, mixture: kernels.mixture };
+            file.metadata.insert("kernels".into(), serde_json::json!(form).to_string());
+        }
+        if let Some(gram) = &self.gram {
+            let n = self.landmarks.genes.len();
+            for (name, part) in GRAM.into_iter().zip(gram.to_parts()) {
+                file.insert(name, &[n, n], part);
+            }
+        }
+        if let Some(HeldOut { how, r2, half_width, coverage }) = &self.held_out {
+            let (levels, targets) = (how.levels.len(), r2.len());
+            file.insert("held-out.r2", &[targets], r2.clone());
+            file.insert("held-out.half-width", &[levels, targets], half_width.clone());
+            file.insert("held-out.coverage", &[levels, targets], coverage.clone());
+            file.metadata.insert("held-out".into(), serde_json::json!(how).to_string());
         }
         let activations: Vec<Vec<Activation>> = self
             .networks
@@ -126,11 +151,43 @@ impl Predictor {
             Ok(Panel { genes: Table { key: "gene_id".into(), ids, columns }, offset, scale })
         };
         let (landmarks, targets) = (panel("landmarks", &tables[0])?, panel("targets", &tables[1])?);
+        let kernels = match file.metadata.get("kernels").cloned() {
+            None => None,
+            Some(text) => {
+                let Form { gamma, mixture } = parse(path, "kernels", &text)?;
+                let inputs = landmarks.genes.len();
+                let centres = file.take(path, "kernels.centres", &[None, Some(inputs)])?.values;
+                if centres.is_empty() || !gamma.is_finite() || !(0.0..=1.0).contains(&mixture) {
+                    return Err(wrong(format!("metadata \"kernels\": no centres, or {text} out of range")));
+                }
+                Some(Kernels { inputs, centres, gamma, mixture })
+            }
+        };
+        let n = landmarks.genes.len();
+        let gram = match file.tensors.contains_key(GRAM[0]) {
+            true => {
+                let mut part = |name| file.take(path, name, &[Some(n), Some(n)]).map(|part| part.values);
+                Some(Gram::from_parts([part(GRAM[0])?, part(GRAM[1])?]))
+            }
+            false => None,
+        };
+        let held_out = match file.metadata.get("held-out").cloned() {
+            Some(text) => {
+                let how: How = parse(path, "held-out", &text)?;
+                let shape = [Some(how.levels.len()), Some(targets.genes.len())];
+                let r2 = file.take(path, "held-out.r2", &shape[1..])?.values;
+                let half_width = file.take(path, "held-out.half-width", &shape)?.values;
+                let coverage = file.take(path, "held-out.coverage", &shape)?.values;
+                Some(HeldOut { how, r2, half_width, coverage })
+            }
+            None => None,
+        };
+        let first = kernels.as_ref().map_or(landmarks.genes.len(), Kernels::len);
         let mut networks = Vec::with_capacity(activations.len());
         for (s, activations) in activations.iter().enumerate() {
             let mut layers: Vec<Layer> = Vec::with_capacity(activations.len());
             for (i, activation) in activations.iter().enumerate() {
-                let inputs = layers.last().map_or(landmarks.genes.len(), |below| below.outputs);
+                let inputs = layers.last().map_or(first, |below| below.outputs);
                 layers.push(Layer::take(
                     &mut file,
                     path,
@@ -150,6 +207,6 @@ impl Predictor {
                 targets.genes.len()
             )));
         }
-        Ok(Predictor { landmarks, targets, networks, method, config })
+        Ok(Predictor { landmarks, targets, networks, kernels, gram, held_out, method, config })
     }
 }

@@ -54,6 +54,8 @@ pub(super) fn fit(
         landmarks: Panel::new(problem.store, problem.landmarks, &x.mean, &x.sd),
         targets: Panel::new(problem.store, problem.targets, &mean, &sd),
         networks: vec![vec![Layer { inputs: p, outputs, weight, bias: vec![0.0; outputs], activation }]],
+        kernels: None,
+        gram: None,
         chosen: serde_json::json!({ "neighbors": k }),
     })
 }

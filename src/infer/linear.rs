@@ -7,6 +7,7 @@
 
 use super::dense::{Dense, Standardised, View, product};
 use super::parting::Parting;
+use super::refit::Gram;
 use super::{LinearSettings, Panel, Problem, Trained};
 use crate::device::recording::Activation;
 use crate::error::Result;
@@ -60,6 +61,8 @@ pub(super) fn fit(
         landmarks: Panel::new(problem.store, problem.landmarks, &x.mean, &x.sd),
         targets: Panel::new(problem.store, problem.targets, &mean, &sd),
         networks: vec![vec![layer]],
+        kernels: None,
+        gram: Some(Gram::new(product(x.values.t(), x.values.view()))),
         chosen: serde_json::json!({ "penalty": penalty }),
     })
 }
@@ -115,11 +118,11 @@ struct Part {
     norm: f64,
 }
 
-fn split(fold: &[usize], held: usize) -> (Vec<usize>, Vec<usize>) {
+pub(super) fn split(fold: &[usize], held: usize) -> (Vec<usize>, Vec<usize>) {
     (0..fold.len()).partition(|i| fold[*i] != held)
 }
 
-fn n_folds(fold: &[usize]) -> usize {
+pub(super) fn n_folds(fold: &[usize]) -> usize {
     fold.iter().max().map_or(0, |last| last + 1)
 }
 
@@ -145,7 +148,7 @@ fn dual_parts(problem: &Problem, x: &Dense, fold: &[usize], report: Reporter) ->
 }
 
 /// Products of samples → products of samples less the mean of the samples `train`.
-fn centred(gram: &Dense, train: &[usize]) -> Dense {
+pub(super) fn centred(gram: &Dense, train: &[usize]) -> Dense {
     let n = train.len() as f64;
     let mean: Vec<f64> =
         (0..gram.rows).map(|i| train.iter().map(|j| gram.row(i)[*j]).sum::<f64>() / n).collect();

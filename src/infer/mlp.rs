@@ -40,6 +40,8 @@ const DECAY: (f64, f64) = (0.9, 1e-5);
 const UPPER_RATE: f32 = 3.0;
 /// A mean error above this share of what each gene's mean gives is hardly better.
 const HARDLY: f64 = 0.99;
+/// A mean error above so many times what each gene's mean gives is that of a network which diverged.
+const DIVERGED: f64 = 2.0;
 /// The output layer's initial weights are uniform within ± this.
 const OUTPUT_LIMIT: f64 = 1e-4;
 
@@ -63,6 +65,7 @@ pub struct Slice<'a> {
 
 /// One epoch of training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Epoch {
     /// Squared error summed over targets, mean over samples as they were seen.
     pub loss: f64,
@@ -135,9 +138,13 @@ pub(super) fn fit(
         let fitted = train_on(executor, &slice, settings, &moments, &mut keeper, report)?;
         kept::finish(&mut keeper, fitted);
     }
-    let (epochs, errors): (Vec<usize>, Vec<Option<f64>>) = keeper.state.history.finished.into_iter().unzip();
-    let chosen = serde_json::json!({ "epoch": epochs, "validation-mae": errors });
-    Ok(Trained { landmarks: input, targets: output, networks: keeper.model.predictor.networks, chosen })
+    let finished = keeper.state.history.finished;
+    let errors: Vec<Option<f64>> = finished.iter().map(|f| f.history[f.epoch - 1].validation_mae).collect();
+    let epochs: Vec<usize> = finished.iter().map(|f| f.epoch).collect();
+    let histories: Vec<&[Epoch]> = finished.iter().map(|f| &f.history[..]).collect();
+    let chosen = serde_json::json!({ "epoch": epochs, "validation-mae": errors, "history": histories });
+    let networks = keeper.model.predictor.networks;
+    Ok(Trained { landmarks: input, targets: output, networks, kernels: None, gram: None, chosen })
 }
 
 /// Some of a panel's genes.
@@ -389,12 +396,25 @@ impl<'a> Run<'a> {
     /// The network of the best epoch, or else of the last.
     fn fitted(&self, executor: &mut dyn Executor, keeper: &mut Kept, report: Reporter) -> Result<Fitted> {
         let Progress { best, epochs: history, untrained, .. } = keeper.state.history.clone();
+        let by_validation = best.is_some();
         let (epoch, layers) = match (best, keeper.model.best.take()) {
             (Some((_, epoch)), Some(layers)) => (epoch, layers),
             _ => (history.len(), self.network.download(executor)?),
         };
         let (end, untrained) = (&history[epoch - 1], untrained.unwrap_or(f64::INFINITY));
         let reached = end.validation_mae.unwrap_or(end.training_mae);
+        if reached > DIVERGED * untrained {
+            return Err(Error::Data(format!(
+                "the network diverged: its mean error is {reached:.4} standard deviations, that of each gene's mean {untrained:.4}; lower \
+                 --learning-rate (it began at {})",
+                history[0].learning_rate
+            )));
+        }
+        if by_validation && epoch == self.settings.epochs && epoch > 1 {
+            report(Event::Note(format!(
+                "the best epoch is the last of {epoch}: more --epochs may do better"
+            )));
+        }
         if reached > HARDLY * untrained {
             report(Event::Warning(format!(
                 "the network infers hardly better than each gene's mean (mean error {reached:.4} against {untrained:.4}, in standard \

@@ -1,16 +1,22 @@
 //! Predictors: what infers the target genes from the landmarks.
 //!
-//! All three methods end as networks of dense layers between two z-scorings, so that one file holds them and one
-//! recorded pass runs them: `mlp` (D-GEX) has its hidden layers, `linear` is one layer, and `knn` is one layer whose
-//! weights are 1/k for the k nearest landmarks of a target and 0 elsewhere.
+//! All methods end as networks of dense layers between two z-scorings, so that one file holds them and one
+//! recorded pass runs them: `mlp` (D-GEX) has its hidden layers, `linear` is one layer, `knn` is one layer whose
+//! weights are 1/k for the k nearest landmarks of a target and 0 elsewhere, and `kernel` is one layer above a layer of kernels.
 
+mod best;
+mod cholesky;
+mod complete;
 mod dense;
 mod file;
+mod held_out;
+pub mod kernel;
 mod knn;
 pub mod linear;
 pub mod mlp;
 mod parting;
 mod predict;
+mod refit;
 mod settings;
 
 use crate::device::Executor;
@@ -24,10 +30,16 @@ use crate::nouns::counted;
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
 use crate::store::remembered::Remembered;
+pub use complete::{Completed, Completing, Trust, complete};
 use dense::Standardised;
+pub use held_out::{HeldOut, How, LEVELS};
+use kernel::Kernels;
 use parting::Parting;
-pub use predict::{Completed, MissingLandmarks, Places, complete};
-pub use settings::{FitSettings, KnnSettings, LinearSettings, Method, MlpSettings};
+pub use predict::{MissingLandmarks, Places};
+pub use refit::{Gram, Losses};
+pub use settings::{
+    BestSettings, FitSettings, KernelSettings, KnnSettings, LinearSettings, Method, MlpSettings,
+};
 
 /// Genes on one side of a predictor, with the scaling of its training samples.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +61,12 @@ impl Panel {
             scale: sd.iter().map(|s| if *s > 0.0 { (1.0 / s) as f32 } else { 0.0 }).collect(),
         }
     }
+
+    /// Some of the genes.
+    fn select(&self, genes: &[usize]) -> Panel {
+        let of = |values: &[f32]| genes.iter().map(|gene| values[*gene]).collect();
+        Panel { genes: self.genes.select(genes), offset: of(&self.offset), scale: of(&self.scale) }
+    }
 }
 
 /// Where a predictor's configuration remembers the samples that it was fitted on, by their values of the landmarks.
@@ -61,6 +79,11 @@ pub struct Predictor {
     targets: Panel,
     /// From z-scored landmarks to z-scored targets; the targets of one network follow those of the one before.
     networks: Vec<Vec<Layer>>,
+    /// What the networks see in place of the landmarks.
+    kernels: Option<Kernels>,
+    /// What it can be refitted by on fewer landmarks.
+    gram: Option<Gram>,
+    held_out: Option<HeldOut>,
     method: Method,
     /// Settings, what was chosen by cross-validation, and the data's checksum.
     config: serde_json::Value,
@@ -84,6 +107,10 @@ struct Trained {
     landmarks: Panel,
     targets: Panel,
     networks: Vec<Vec<Layer>>,
+    /// A layer below the networks.
+    kernels: Option<Kernels>,
+    /// See [`Gram`].
+    gram: Option<Gram>,
     /// What the data decided, e.g. the penalty.
     chosen: serde_json::Value,
 }
@@ -125,6 +152,14 @@ impl Predictor {
         check(store, samples, landmarks, targets)?;
         executor.reset();
         varies(store, samples)?;
+        if settings.method == Method::Best {
+            let (method, told) = best::choose(executor, problem, settings, report)?;
+            let settings = FitSettings { method, ..settings.clone() };
+            let mut predictor =
+                Predictor::fit(executor, store, samples, landmarks, targets, &settings, report)?;
+            predictor.config["chosen"]["best"] = told;
+            return Ok(predictor);
+        }
         let parting = Parting::new(store, samples, settings.group_by.as_deref(), settings.seed)?;
         let trained = match settings.method {
             Method::Linear => linear::fit(problem, &settings.linear, &parting, report)?,
@@ -132,7 +167,11 @@ impl Predictor {
                 let (seed, kept) = ((settings.seed, &parting), (plan, problem.config(settings)));
                 mlp::fit(executor, problem, &settings.mlp, seed, kept, report)?
             }
+            Method::Kernel => {
+                kernel::fit(executor, problem, &settings.kernel, (settings.seed, &parting), report)?
+            }
             Method::Knn => knn::fit(problem, &settings.knn, &parting, report)?,
+            Method::Best => unreachable!("one of the others was chosen above"),
         };
         check_panels(store, &trained, report)?;
         let config = serde_json::json!({
@@ -146,6 +185,9 @@ impl Predictor {
             landmarks: trained.landmarks,
             targets: trained.targets,
             networks: trained.networks,
+            kernels: trained.kernels,
+            gram: trained.gram,
+            held_out: None,
             method: settings.method,
             config,
         })
@@ -303,6 +345,7 @@ impl Problem<'_> {
             .with(format!("coefficients of {t} targets by {p} landmarks"), &[t, p, 4])
             .with(format!("values of {p} landmarks in {n} samples"), &[2, n, p, 8])
             .with(format!("matrices of {m} × {m}"), &[if compared { 8 } else { 4 }, m, m, 8])
+            .with("their Gram matrix", &[16, p, p])
             .check("the fit", "name fewer --landmarks or --targets, or allow more (--memory)")
     }
 
@@ -330,7 +373,7 @@ mod tests {
         let store = random_store(&dir.path().join("x.gex"), 40, 6);
         let samples: Vec<usize> = (0..40).collect();
         let mut executor = CpuExecutor::open(Some(1)).unwrap();
-        for method in [Method::Linear, Method::Mlp, Method::Knn] {
+        for method in [Method::Linear, Method::Kernel, Method::Mlp, Method::Knn] {
             let listener = Listener::default();
             let report = |event| listener.hear(event);
             let lists = ([0, 1, 2], [3, 4, 5]);

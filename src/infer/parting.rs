@@ -36,6 +36,21 @@ impl Parting {
         Ok(Parting { seed, n: samples.len(), groups })
     }
 
+    /// Of so many folds those that there are groups for.
+    pub fn most(&self, folds: usize) -> usize {
+        let groups = self.groups.as_ref().map_or(folds, Vec::len);
+        folds.min(groups).min(self.n / 2).max(2)
+    }
+
+    /// The group of each sample, from 0; its own where there are none.
+    pub fn group_of(&self) -> Vec<usize> {
+        let mut group: Vec<usize> = (0..self.n).collect();
+        for (g, members) in self.groups.iter().flatten().enumerate() {
+            members.iter().for_each(|i| group[*i] = g);
+        }
+        group
+    }
+
     /// The fold of each sample, as equal in size as can be.
     ///
     /// # Errors

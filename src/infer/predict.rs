@@ -1,10 +1,9 @@
 //! What a predictor is used for: the targets of a store's samples, and whole profiles.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
 use super::Predictor;
+use super::kernel::{Landmarks, OnDevice};
 use crate::device::Executor;
 use crate::device::recording::{Element, Recording, Step};
 use crate::error::{Error, Result};
@@ -12,7 +11,7 @@ use crate::genes::{Finder, Side, shorten, shown};
 use crate::nn::feed::{Feed, Resident};
 use crate::nn::network::{InputBuffers, Network};
 use crate::progress::{Event, Reporter};
-use crate::store::{Origin, Store, StoreWriter};
+use crate::store::Store;
 
 /// Samples that go through a predictor at a time.
 const BATCH: usize = 256;
@@ -26,6 +25,8 @@ pub enum MissingLandmarks {
     Refuse,
     /// The training mean takes their place
     Mean,
+    /// The predictor is refitted on those that are there (linear, and kernel up to 10,000 samples)
+    Refit,
 }
 
 impl Predictor {
@@ -72,11 +73,15 @@ impl Predictor {
             shorten(absent.iter().cloned())
         );
         if absent.len() == n || missing == MissingLandmarks::Refuse {
-            let remedy = "give data with these genes under the same names, --match-on KIND where they have others, or --missing mean \
-                          where few are missing";
+            let remedy = "give data with these genes under the same names, --match-on KIND where they have others, or --missing refit, or \
+                          --missing mean where few are missing";
             return Err(Error::input(store.path(), format!("{message}; {remedy}")));
         }
-        report(Event::Warning(format!("{message}; their training mean takes their place")));
+        let instead = match missing {
+            MissingLandmarks::Refit => "the predictor is refitted without them",
+            _ => "their training mean takes their place",
+        };
+        report(Event::Warning(format!("{message}; {instead}")));
         Ok(())
     }
 
@@ -97,6 +102,26 @@ impl Predictor {
         report: Reporter,
         visit: &mut dyn FnMut(usize, &[f32]) -> Result<()>,
     ) -> Result<()> {
+        let samples: Vec<usize> = (0..store.n_samples()).collect();
+        self.predict_samples(executor, store, &samples, places, report, visit)
+    }
+
+    /// As [`Predictor::predict`], of some samples: `visit` is handed the place of the first of a batch among them.
+    ///
+    /// # Errors
+    /// As [`Predictor::predict`].
+    ///
+    /// # Panics
+    /// As [`Predictor::predict`].
+    pub fn predict_samples(
+        &self,
+        executor: &mut dyn Executor,
+        store: &Store,
+        samples: &[usize],
+        places: &[Option<usize>],
+        report: Reporter,
+        visit: &mut dyn FnMut(usize, &[f32]) -> Result<()>,
+    ) -> Result<()> {
         assert_eq!(places.len(), self.landmarks().len(), "a place for every landmark");
         executor.reset();
         // A missing landmark reads some other gene and scales it to 0, which is the training mean.
@@ -104,19 +129,26 @@ impl Predictor {
         let there = places.iter().map(|place| f32::from(u8::from(place.is_some())));
         let scale: Vec<f32> = self.landmarks.scale.iter().zip(there).map(|(s, there)| s * there).collect();
         let input = InputBuffers::of(executor, &self.landmarks.offset, &scale, &scale)?;
+        let offset = &self.landmarks.offset;
+        let landmarks = Landmarks { store, columns: &columns, offset, scale: &scale };
 
-        let samples: Vec<usize> = (0..store.n_samples()).collect();
         let batch = BATCH.min(samples.len());
         let x = executor.matrix("landmarks", batch, columns.len(), Element::F32)?;
-        let panels = vec![Some(columns)];
-        let feed = Feed::of_panels(executor, store, samples, panels, batch, Resident::Never, report)?;
+        let panels = vec![Some(columns.clone())];
+        let feed =
+            Feed::of_panels(executor, store, samples.to_vec(), panels, batch, Resident::Never, report)?;
         let mut recording = Recording::new();
         recording.push(feed.gather(&input, x));
+        let kernels = self.kernels.as_ref().map(|k| OnDevice::new(executor, k, batch)).transpose()?;
+        if let Some(kernels) = &kernels {
+            kernels.record(&mut recording, x);
+        }
+        let below = kernels.as_ref().map_or(x, |kernels| kernels.out);
         let mut outputs = Vec::with_capacity(self.networks.len());
         for layers in &self.networks {
             let network = Network::new(executor, layers, false)?;
             let made = network.batch_matrices(executor, "activations", batch, layers.len())?;
-            network.forward(&mut recording, x, &made, None);
+            network.forward(&mut recording, below, &made, None);
             outputs.extend(made.last().copied());
         }
         let program = executor.compile(&recording)?;
@@ -126,6 +158,10 @@ impl Predictor {
         let total = Some(feed.len() as u64);
         report(Event::Started { task: "inferring".into(), total, unit: "samples" });
         feed.pass(executor, &order, |executor, batch| {
+            if let Some(kernels) = &kernels {
+                let these = &samples[batch.start..batch.start + batch.rows];
+                kernels.prepare(executor, &landmarks, these.iter().copied())?;
+            }
             executor.run(program, &Step { rows: batch.rows, first: batch.first, ..Step::default() })?;
             let mut first = 0;
             for output in &outputs {
@@ -159,81 +195,4 @@ pub struct Places {
     pub landmarks: Vec<Option<usize>>,
     /// Of each target; `None` where it is to be inferred.
     pub targets: Vec<Option<usize>>,
-}
-
-/// What [`complete`] made.
-#[derive(Debug)]
-pub struct Completed {
-    /// The completed profiles.
-    pub store: Store,
-    /// Genes as they were given.
-    pub measured: usize,
-    /// Targets that were inferred.
-    pub inferred: usize,
-}
-
-/// Completes profiles: writes a store of the given genes as they are, and of the targets, inferred. The gene column
-/// `origin` says which is which, `measured` or `inferred`. A target that is measured too is left as measured, unless
-/// `replace`, which infers it nevertheless (to compare with the truth).
-///
-/// # Errors
-/// As [`Predictor::places`] and [`Predictor::predict`]; [`Error::Exists`] without `force`; [`Error::Io`].
-#[allow(clippy::too_many_arguments)] // one call of the command line; each is a thing of its own
-pub fn complete(
-    executor: &mut dyn Executor,
-    predictor: &Predictor,
-    store: &Store,
-    out: &Path,
-    missing: MissingLandmarks,
-    replace: bool,
-    force: bool,
-    finder: &Finder,
-    report: Reporter,
-) -> Result<Completed> {
-    let width = predictor.targets().len();
-    let Places { landmarks, targets: there } = predictor.places(store, missing, finder, report)?;
-    predictor.warn_of_samples(store, &landmarks, report);
-    let mut genes = store.genes().clone();
-    let mut origin = vec!["measured".to_string(); genes.len()];
-    // (target, column of the output)
-    let mut put = Vec::new();
-    let mut new = Vec::new();
-    for (target, place) in there.iter().enumerate() {
-        match place {
-            Some(column) if replace => {
-                origin[*column] = "inferred".into();
-                put.push((target, *column));
-            }
-            Some(_) => {}
-            None => {
-                put.push((target, genes.len() + new.len()));
-                new.push(target);
-            }
-        }
-    }
-    if put.is_empty() {
-        let message =
-            format!("all {width} targets are measured here; pass --replace to infer them nevertheless");
-        return Err(Error::input(store.path(), message));
-    }
-    genes.append(predictor.targets.genes.select(&new));
-    origin.resize(genes.len(), "inferred".into());
-    let inferred = put.len();
-    genes.set_column("origin", origin);
-
-    let mut writer = StoreWriter::create(out, genes.len(), store.element(), force)?;
-    writer.expect(store.n_samples())?;
-    let mut row = vec![0.0; genes.len()];
-    predictor.predict(executor, store, &landmarks, report, &mut |first, rows| {
-        for (i, targets) in rows.chunks_exact(width).enumerate() {
-            store.read_row(first + i, &mut row[..store.n_genes()]);
-            put.iter().for_each(|(target, column)| row[*column] = targets[*target]);
-            writer.push_rows(&row)?;
-        }
-        Ok(())
-    })?;
-    let measured = genes.len() - inferred;
-    let origin = Origin::derived(store, serde_json::json!({"predict": {"predictor": predictor.told()}}));
-    let store = writer.finish(genes, store.samples().clone(), origin)?;
-    Ok(Completed { store, measured, inferred })
 }

@@ -11,12 +11,16 @@ use crate::nn::train::hold_out;
 #[serde(rename_all = "lowercase")]
 pub enum Method {
     /// D-GEX: a network of one to three tanh layers (Chen et al. 2016)
-    #[default]
     Mlp,
     /// Ridge regression, the penalty chosen by cross-validation
     Linear,
+    /// Kernel ridge regression, linear and Gaussian; width, mixture and penalty by cross-validation
+    #[default]
+    Kernel,
     /// The mean of the nearest landmark genes (D-GEX's KNN)
     Knn,
+    /// Whichever of the others is best in samples held out
+    Best,
 }
 
 /// Everything that a predictor's numbers depend on, besides the data.
@@ -32,10 +36,14 @@ pub struct FitSettings {
     pub group_by: Option<String>,
     /// Of [`Method::Linear`].
     pub linear: LinearSettings,
+    /// Of [`Method::Kernel`].
+    pub kernel: KernelSettings,
     /// Of [`Method::Mlp`].
     pub mlp: MlpSettings,
     /// Of [`Method::Knn`].
     pub knn: KnnSettings,
+    /// Of [`Method::Best`].
+    pub best: BestSettings,
 }
 
 /// How the ridge regression is fitted.
@@ -47,6 +55,30 @@ pub struct LinearSettings {
     pub penalty: Option<f64>,
     /// Folds of the cross-validation.
     pub folds: usize,
+}
+
+/// How the kernel ridge regression is fitted: see [`kernel`](super::kernel).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct KernelSettings {
+    /// γ·median of exp(−γ‖x − x'‖²), the median that of ‖x − x'‖² between samples; `None` by cross-validation.
+    pub gamma: Option<f64>,
+    /// The Gaussian's share in 0 to 1, the linear kernel having the rest; `None` by cross-validation.
+    pub mixture: Option<f64>,
+    /// λ of (K + λI)⁻¹Y; `None` by cross-validation.
+    pub penalty: Option<f64>,
+    /// Folds of the cross-validation.
+    pub folds: usize,
+    /// Samples that kernels are centred on; `None` for all up to [`EXACT`](super::kernel::EXACT), else
+    /// [`CENTRES`](super::kernel::CENTRES).
+    pub centres: Option<usize>,
+}
+
+impl KernelSettings {
+    /// Whether nothing is left to cross-validation.
+    fn is_fixed(&self) -> bool {
+        self.gamma.is_some() && self.mixture.is_some() && self.penalty.is_some()
+    }
 }
 
 /// How the D-GEX network is trained (Chen et al. 2016).
@@ -85,9 +117,40 @@ pub struct KnnSettings {
     pub validation: f64,
 }
 
+/// How a method is chosen: see [`Method::Best`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BestSettings {
+    /// The methods that are tried.
+    pub candidates: Vec<Method>,
+    /// Folds that they are tried in, and within those.
+    pub folds: usize,
+}
+
+impl Default for BestSettings {
+    fn default() -> Self {
+        BestSettings { candidates: vec![Method::Linear, Method::Kernel, Method::Knn], folds: 5 }
+    }
+}
+
+impl BestSettings {
+    fn validate(&self) -> Result<()> {
+        if self.candidates.is_empty() || self.candidates.contains(&Method::Best) {
+            return Err(Error::Usage("--candidates must name methods, such as linear,kernel,mlp".into()));
+        }
+        folds(self.folds)
+    }
+}
+
 impl Default for LinearSettings {
     fn default() -> Self {
         LinearSettings { penalty: None, folds: 5 }
+    }
+}
+
+impl Default for KernelSettings {
+    fn default() -> Self {
+        KernelSettings { gamma: None, mixture: None, penalty: None, folds: 5, centres: None }
     }
 }
 
@@ -122,8 +185,16 @@ impl FitSettings {
     pub fn validate(&self) -> Result<()> {
         match self.method {
             Method::Linear => self.linear.validate(),
+            Method::Kernel => self.kernel.validate(),
             Method::Mlp => self.mlp.validate(),
             Method::Knn => self.knn.validate(),
+            Method::Best => {
+                self.best.validate()?;
+                self.linear.validate()?;
+                self.kernel.validate()?;
+                self.mlp.validate()?;
+                self.knn.validate()
+            }
         }
     }
 }
@@ -144,19 +215,62 @@ impl FitSettings {
             Method::Mlp => held(self.mlp.validation),
             Method::Knn if self.knn.neighbors.is_none() => held(self.knn.validation),
             Method::Knn => Ok(()),
+            Method::Kernel if self.kernel.is_fixed() => Ok(()),
+            Method::Kernel => parting::fill(self.kernel.folds, samples),
+            Method::Best => parting::fill(self.best.folds, samples),
         }
+    }
+
+    /// With what the data decided once no longer left to them, as it is said in a predictor's configuration.
+    pub(super) fn fixed(&self, method: Method, chosen: &serde_json::Value) -> FitSettings {
+        let mut fixed = FitSettings { method, ..self.clone() };
+        let number = |key: &str| chosen[key].as_f64();
+        match method {
+            Method::Linear => fixed.linear.penalty = number("penalty"),
+            Method::Kernel => {
+                let kernel = &mut fixed.kernel;
+                (kernel.gamma, kernel.mixture) = (number("gamma"), number("mixture"));
+                kernel.penalty = number("penalty");
+            }
+            Method::Knn => fixed.knn.neighbors = number("neighbors").map(|k| k as usize),
+            Method::Mlp | Method::Best => {}
+        }
+        fixed
     }
 }
 
 impl LinearSettings {
     fn validate(&self) -> Result<()> {
-        if let Some(penalty) = self.penalty.filter(|x| !(x.is_finite() && *x > 0.0)) {
-            return Err(Error::Usage(format!("--penalty {penalty} must be a positive number")));
+        positive("--penalty", self.penalty)?;
+        folds(self.folds)
+    }
+}
+
+impl KernelSettings {
+    fn validate(&self) -> Result<()> {
+        positive("--gamma", self.gamma)?;
+        positive("--penalty", self.penalty)?;
+        if let Some(mixture) = self.mixture.filter(|x| !(0.0..=1.0).contains(x)) {
+            return Err(Error::Usage(format!("--mixture {mixture} must be in 0 to 1")));
         }
-        if self.folds < 2 {
-            return Err(Error::Usage(format!("--folds {} must be at least 2", self.folds)));
+        if self.centres == Some(0) {
+            return Err(Error::Usage("--centres must be at least 1".into()));
         }
-        Ok(())
+        folds(self.folds)
+    }
+}
+
+fn positive(option: &str, value: Option<f64>) -> Result<()> {
+    match value.filter(|x| !(x.is_finite() && *x > 0.0)) {
+        Some(value) => Err(Error::Usage(format!("{option} {value} must be a positive number"))),
+        None => Ok(()),
+    }
+}
+
+fn folds(folds: usize) -> Result<()> {
+    match folds {
+        0 | 1 => Err(Error::Usage(format!("--folds {folds} must be at least 2"))),
+        _ => Ok(()),
     }
 }
 
@@ -219,10 +333,15 @@ mod tests {
     /// Those of D-GEX, and what the documentation says of the others.
     #[test]
     fn defaults_are_the_documented_ones() {
-        let found =
-            serde_json::json!([LinearSettings::default(), MlpSettings::default(), KnnSettings::default()]);
+        let found = serde_json::json!([
+            LinearSettings::default(),
+            KernelSettings::default(),
+            MlpSettings::default(),
+            KnnSettings::default()
+        ]);
         let want = serde_json::json!([
             { "penalty": null, "folds": 5 },
+            { "gamma": null, "mixture": null, "penalty": null, "folds": 5, "centres": null },
             {
                 "hidden": [1000], "include-rate": 0.9, "batch": 200, "epochs": 200, "shuffle": true, "learning-rate": null,
                 "momentum": 0.5, "validation": 0.1, "early-stop": null, "target-slices": 1,

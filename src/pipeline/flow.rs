@@ -341,7 +341,7 @@ fn fit(run: &Layout) -> Vec<Box<dyn Stage>> {
         predictor: run.file("predictor.safetensors"),
         matching: Default::default(),
         options,
-        method: Method::Linear,
+        method: Method::default(),
         seed: run.config.seed,
     })
 }

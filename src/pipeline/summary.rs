@@ -288,7 +288,8 @@ impl Summary<'_> {
     }
 
     fn penalty_at_the_end(&self) -> Option<String> {
-        let penalty = self.fitted.as_ref()?.chosen["penalty"].as_f64()?;
+        let fitted = self.fitted.as_ref().filter(|fit| fit.method == Method::Linear)?;
+        let penalty = fitted.chosen["penalty"].as_f64()?;
         let grid = penalties();
         let asked = self.config.fit.as_ref().is_some_and(|fit| fit.penalty.is_some());
         let end = grid.first() == Some(&penalty) || grid.last() == Some(&penalty);

@@ -1,7 +1,7 @@
 //! What becomes of a product's tiles.
 
 use genelift::device::recording::{
-    Activation, Call, Dropout, Element, Epilogue, Fold, Layout, Loss, Matrix, Product, Step, Update,
+    Activation, Call, Dropout, Element, Epilogue, Fold, Layout, Loss, Matrix, Mixture, Product, Step, Update,
 };
 
 use crate::elementwise::ACTIVATIONS;
@@ -331,5 +331,29 @@ fn an_item_is_not_its_own_competitor() {
         assert_eq!(count(9, 0, 4), [3.0, 2.0, 1.0], "nobody is itself");
         assert_eq!(count(1, 0, 2), [1.0, 1.0, 0.0], "the last two columns are absent");
         assert_eq!(count(2, 1, 4), [2.0, 1.0, 1.0], "row 0 is column 1, row 1 is column 2");
+    }
+}
+
+/// Also where the exponent is above 0, is far below what an exponential of f32 holds, and in rows past the batch.
+#[test]
+fn kernel() {
+    for mut device in executors() {
+        for size in SIZES {
+            for (element, radial, rows) in
+                [(F32, 0.7, size.0), (F16, 0.7, size.0), (F32, 3.0, size.0.div_ceil(2))]
+            {
+                let mut fixture = Fixture::new(&mut *device, 12);
+                let [a, b] = fixture.operands(Layout::Nt, size, [F32, F32]);
+                let lengths = fixture.random(1, size.0, F32, -2.0, 0.3);
+                let others = fixture.random(1, size.1, F32, -3.0, 0.0);
+                let out = fixture.random(size.0, size.1, element, 1.0, 2.0);
+                let mixture = Mixture { linear: 0.3, radial, slope: 0.9 };
+                fixture.product(a, b, Epilogue::Kernel { mixture, lengths, others, out }, &step(rows));
+                fixture.check(&format!("kernel {size:?}, {rows} rows"), out);
+                let far = fixture.values(1, size.1, F32, &vec![-1e30; size.1]);
+                fixture.product(a, b, Epilogue::Kernel { mixture, lengths, others: far, out }, &step(rows));
+                fixture.check(&format!("kernel of far rows {size:?}, {rows} rows"), out);
+            }
+        }
     }
 }

@@ -239,6 +239,12 @@ impl Reference {
                 });
                 self.fill(sums, |this, seed, s| (0..n).map(|col| contribution(this, seed, s, col)).sum());
             }
+            Epilogue::Kernel { mixture, lengths, others, out } => self.fill(out, |this, row, col| {
+                let [linear, radial, slope] = [mixture.linear, mixture.radial, mixture.slope].map(f64::from);
+                let exponent = slope * c(row, col) + this.at(lengths, 0, row) + this.at(others, 0, col);
+                let value = linear * c(row, col) + radial * exponent.min(0.0).exp();
+                if row < step.rows { value } else { 0.0 }
+            }),
             Epilogue::Count { own, counts, first } => self.fill(counts, |this, _, row| {
                 let above = |col: &usize| c(row, *col) > this.at(own, 0, row);
                 let others = (0..step.rows).filter(|col| step.first + col != first + row);

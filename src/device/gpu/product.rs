@@ -290,6 +290,9 @@ fn operands(epilogue: &Epilogue) -> Vec<Operand> {
         Epilogue::DeepLift { difference, .. } => vec![repeat("difference", difference)],
         // one row that all of C shares, whichever part of it is looked at
         Epilogue::Count { own, .. } => vec![repeat("own", own)],
+        Epilogue::Kernel { lengths, others, out, .. } => {
+            vec![repeat("lengths", lengths), repeat("others", others), write("out", out)]
+        }
     }
 }
 
@@ -426,6 +429,10 @@ impl Finish<'_> {
                 let tile_rows = rectangle.tiles_segment(tile) * rectangle.segments.count;
                 plan.reserve(Scratch::Scores, tile_rows * rectangle.quads.len() * 16);
                 plan.reserve(Scratch::Sums, rectangle.tiles_n(tile) * rectangle.rows() * 4);
+            }
+            Epilogue::Kernel { mixture, .. } => {
+                kernel.file("epilogue/kernel.wgsl").float("linear", mixture.linear);
+                kernel.float("radial", mixture.radial).float("slope", mixture.slope);
             }
             Epilogue::Count { first, .. } => {
                 kernel.file("epilogue/count.wgsl").uint("first", first).scratch(Scratch::Sums);

@@ -30,6 +30,7 @@ const FILES: &[(&str, &str)] = files![
     "epilogue/deeplift.wgsl",
     "epilogue/derivative.wgsl",
     "epilogue/gradient.wgsl",
+    "epilogue/kernel.wgsl",
     "epilogue/layer.wgsl",
     "epilogue/loss.wgsl",
     "epilogue/multiply.wgsl",

@@ -28,8 +28,8 @@ pub(super) struct Fitting {
 /// How far a fit has come.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Progress {
-    /// Of each slice that is done: the epoch that was kept, and its error by validation.
-    pub finished: Vec<(usize, Option<f64>)>,
+    /// The slices that are done.
+    pub finished: Vec<Finished>,
     /// The watched error before the first step.
     pub untrained: Option<f64>,
     /// Of the next epoch.
@@ -38,6 +38,14 @@ pub(super) struct Progress {
     pub best: Option<(f64, usize)>,
     /// Of this slice.
     pub epochs: Vec<Epoch>,
+}
+
+/// A slice that is done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Finished {
+    /// The epoch that was kept, from 1.
+    pub epoch: usize,
+    pub history: Vec<Epoch>,
 }
 
 impl Progress {
@@ -86,7 +94,8 @@ pub(super) fn open<'b>(
     }
     let targets = Panel { genes: landmarks.genes.select(&[]), offset: Vec::new(), scale: Vec::new() };
     let (landmarks, networks, method) = (landmarks.clone(), Vec::new(), Method::Mlp);
-    let predictor = Predictor { landmarks, targets, networks, method, config };
+    let (kernels, gram, held_out) = (None, None, None);
+    let predictor = Predictor { landmarks, targets, networks, kernels, gram, held_out, method, config };
     let state = State { history: Progress::default(), step: 0, losses: Vec::new() };
     Ok((Keeper::new(plan, Fitting { predictor, best: None }, state), Vec::new()))
 }
@@ -102,9 +111,8 @@ pub(super) fn begin(keeper: &mut Kept, initial: Vec<Layer>, targets: Panel, rate
 
 /// Takes the network that was trained.
 pub(super) fn finish(keeper: &mut Kept, fitted: Fitted) {
-    let error = fitted.history[fitted.epoch - 1].validation_mae;
-    keeper.state.history.finished.push((fitted.epoch, error));
     keeper.model = Fitting { best: None, ..keeper.model.with(fitted.layers) };
+    keeper.state.history.finished.push(Finished { epoch: fitted.epoch, history: fitted.history });
 }
 
 impl Fitting {

@@ -7,6 +7,10 @@ use crate::testing::{Spy, assert_orders_differ, random_store, store};
 const SAMPLES: usize = 18;
 
 fn fit_small(settings: &MlpSettings) -> (Spy, Fitted) {
+    try_fit_small(settings).unwrap()
+}
+
+fn try_fit_small(settings: &MlpSettings) -> Result<(Spy, Fitted)> {
     let dir = tempfile::tempdir().unwrap();
     let store = random_store(&dir.path().join("x.gex"), SAMPLES, 5);
     let samples: Vec<usize> = (0..SAMPLES).collect();
@@ -23,8 +27,8 @@ fn fit_small(settings: &MlpSettings) -> (Spy, Fitted) {
         resident: Resident::Auto,
     };
     let mut spy = Spy::new();
-    let fitted = train(&mut spy, &slice, settings, initial(3, &settings.hidden, 2, 5), &silent).unwrap();
-    (spy, fitted)
+    let fitted = train(&mut spy, &slice, settings, initial(3, &settings.hidden, 2, 5), &silent)?;
+    Ok((spy, fitted))
 }
 
 fn small() -> MlpSettings {
@@ -51,6 +55,15 @@ fn the_rate_falls_after_an_epoch_in_which_the_error_rose() {
         assert_eq!(three[2].learning_rate, if rose { lowered(rate) } else { rate });
     }
     assert!(rises > 2 && rises < 26, "{rises}");
+}
+
+#[test]
+fn a_network_that_diverged_is_refused_also_where_its_numbers_are_finite() {
+    for (rate, epochs) in [(10.0, 1), (1e3, 1), (10.0, 40)] {
+        let settings = MlpSettings { learning_rate: Some(rate), epochs, ..small() };
+        let error = try_fit_small(&settings).err().expect("refused");
+        assert!(matches!(error, Error::Diverged { .. } | Error::Data(_)), "{error}");
+    }
 }
 
 #[test]

@@ -160,7 +160,12 @@ impl Compare {
     }
 
     fn fitting(&self) -> Result<FitSettings> {
-        self.options.fit.settings(Method::Linear, self.seed)
+        if self.options.fit.held_out.is_some() {
+            let message =
+                "--held-out is an option of `fit`: a comparison measures on test samples; leave it out";
+            return Err(Error::Usage(message.into()));
+        }
+        self.options.fit.settings(Method::default(), self.seed)
     }
 
     /// Says which test samples the lists were chosen on, or the predictors are fitted on.
@@ -366,7 +371,7 @@ impl Stage for Compare {
     fn cost(&self, size: &Size) -> Cost {
         let draws = self.options.random_draws.unwrap_or(DRAWS);
         let sets = self.landmarks.len() + draws + if self.l1000 { draws } else { 0 };
-        let one = fit::predictor_cost(&self.options.fit, Method::Linear, size);
+        let one = fit::predictor_cost(&self.options.fit, Method::default(), size);
         let held_out = size.held_out * self.tests.len();
         let test = work::permutation(size.genes, held_out.max(1));
         let work = one.work.iter().copied().chain([test]).map(|work| work.times(sets as f64));

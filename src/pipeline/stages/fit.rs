@@ -9,13 +9,18 @@ use super::train::remove;
 use crate::bench::work::{self, Work};
 use crate::error::{Error, Result};
 use crate::genes::{Finder, Side};
-use crate::infer::{FitSettings, KnnSettings, LinearSettings, Method, MlpSettings, Predictor, Problem};
+use crate::infer::kernel;
+use crate::infer::{
+    BestSettings, FitSettings, HeldOut, How, KernelSettings, KnnSettings, LinearSettings, Method,
+    MlpSettings, Predictor, Problem,
+};
 use crate::nn::checkpoint::{self, CheckpointPlan};
 use crate::pipeline::choice::{choice, word};
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::prepare::split;
+use crate::progress::Event;
 use crate::store::Store;
 use crate::store::atomic::{self, Kind};
 
@@ -25,16 +30,28 @@ use crate::store::atomic::{self, Kind};
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 #[group(id = "FitOptions")]
 pub struct Options {
-    /// How the targets are inferred: linear (ridge, the penalty cross-validated), mlp (D-GEX's network), knn (the nearest
-    /// landmarks) [fit: mlp; compare and run: linear]
+    /// How the targets are inferred: kernel (kernel ridge, linear and Gaussian), linear (ridge), mlp (D-GEX's network), knn
+    /// (the nearest landmarks), best (of those, in samples held out) [kernel]
     #[arg(long, value_parser = choice::<Method>())]
     pub method: Option<Method>,
-    /// linear: weight of the squared coefficients on z-scored genes, as scikit-learn's alpha [cross-validated]
+    /// linear, kernel: weight of the squared coefficients on z-scored genes, as scikit-learn's alpha; of kernel, what is added
+    /// to the diagonal of the kernel matrix [cross-validated]
     #[arg(long, value_name = "X")]
     pub penalty: Option<f64>,
-    /// linear: folds of the cross-validation [5]
+    /// linear, kernel: folds of the cross-validation [5]
     #[arg(long, value_name = "N")]
     pub folds: Option<usize>,
+    /// kernel: how narrow the Gaussian is, exp(−X·d²/median), d² the squared distance of two samples' landmarks, the median
+    /// that of all pairs [cross-validated]
+    #[arg(long, value_name = "X")]
+    pub gamma: Option<f64>,
+    /// kernel: share of the Gaussian, 0 (linear alone, which is ridge) to 1 (Gaussian alone) [cross-validated]
+    #[arg(long, value_name = "X")]
+    pub mixture: Option<f64>,
+    /// kernel: training samples that kernels are centred on, drawn at random; the others then stream by
+    /// [all up to 10000, else 2000]
+    #[arg(long, value_name = "N")]
+    pub centres: Option<usize>,
     /// knn: nearest landmarks to average [the best of 1 to 50 on held-out training samples]
     #[arg(long, value_name = "K")]
     pub neighbors: Option<usize>,
@@ -42,6 +59,14 @@ pub struct Options {
     /// neighbors or the epoch), whole groups are, as samples of unseen groups will be inferred
     #[arg(long, value_name = "COLUMN")]
     pub group_by: Option<String>,
+    /// best: the methods tried, each (folds + 1) · folds times; what is told of the error is of samples outside the choice. The landmarks
+    /// are taken as given: where they were chosen by these samples, that error is too small [linear,kernel,knn]
+    #[arg(long, value_parser = choice::<Method>(), value_delimiter = ',', value_name = "METHODS")]
+    pub candidates: Option<Vec<Method>>,
+    /// Folds in which training samples (whole groups with --group-by) are held out once the predictor is fitted, to tell of each gene its R²
+    /// in samples not fitted on and intervals; each is a fit of its own, 0 is none [5 where there are samples enough, of mlp 0; of `fit` alone]
+    #[arg(long, value_name = "N")]
+    pub held_out: Option<usize>,
     /// mlp: widths of the tanh layers, e.g. 3000,3000,3000 [1000]
     #[arg(long, value_delimiter = ',', value_name = "WIDTHS")]
     pub hidden: Option<Vec<usize>>,
@@ -80,11 +105,15 @@ impl Options {
     /// # Errors
     /// [`Error::Usage`] for an option of another method, and as [`FitSettings::validate`].
     pub fn settings(&self, method: Method, seed: u64) -> Result<FitSettings> {
-        use Method::{Knn, Linear, Mlp};
+        use Method::{Best, Kernel, Knn, Linear, Mlp};
         let method = self.method.unwrap_or(method);
-        let said: [(&str, bool, &[Method]); 13] = [
-            ("--penalty", self.penalty.is_some(), &[Linear]),
-            ("--folds", self.folds.is_some(), &[Linear]),
+        let said: [(&str, bool, &[Method]); 17] = [
+            ("--candidates", self.candidates.is_some(), &[Best]),
+            ("--penalty", self.penalty.is_some(), &[Linear, Kernel]),
+            ("--folds", self.folds.is_some(), &[Linear, Kernel]),
+            ("--gamma", self.gamma.is_some(), &[Kernel]),
+            ("--mixture", self.mixture.is_some(), &[Kernel]),
+            ("--centres", self.centres.is_some(), &[Kernel]),
             ("--neighbors", self.neighbors.is_some(), &[Knn]),
             ("--hidden", self.hidden.is_some(), &[Mlp]),
             ("--include-rate", self.include_rate.is_some(), &[Mlp]),
@@ -97,7 +126,9 @@ impl Options {
             ("--early-stop", self.early_stop.is_some(), &[Mlp]),
             ("--target-slices", self.target_slices.is_some(), &[Mlp]),
         ];
-        if let Some((option, ..)) = said.iter().find(|(_, said, of)| *said && !of.contains(&method)) {
+        if let Some((option, ..)) =
+            said.iter().find(|(_, said, of)| *said && method != Best && !of.contains(&method))
+        {
             let method = word(method);
             return Err(Error::Usage(format!(
                 "{option} is not an option of --method {method}; leave it out"
@@ -109,6 +140,13 @@ impl Options {
             seed,
             group_by: self.group_by.clone(),
             linear: LinearSettings { penalty: self.penalty, folds: self.folds.unwrap_or(linear.folds) },
+            kernel: KernelSettings {
+                gamma: self.gamma,
+                mixture: self.mixture,
+                penalty: self.penalty,
+                folds: self.folds.unwrap_or(KernelSettings::default().folds),
+                centres: self.centres,
+            },
             mlp: MlpSettings {
                 hidden: self.hidden.clone().unwrap_or(mlp.hidden),
                 include_rate: self.include_rate.unwrap_or(mlp.include_rate),
@@ -121,15 +159,30 @@ impl Options {
                 early_stop: self.early_stop,
                 target_slices: self.target_slices.unwrap_or(mlp.target_slices),
             },
+            best: BestSettings {
+                candidates: self.candidates.clone().unwrap_or(BestSettings::default().candidates),
+                folds: self.folds.unwrap_or(BestSettings::default().folds),
+            },
             knn: KnnSettings {
                 neighbors: self.neighbors,
                 validation: self.validation.unwrap_or(knn.validation),
             },
         };
         settings.validate()?;
-        Ok(settings)
+        match self.held_out {
+            Some(1) => Err(Error::Usage("--held-out 1 must be 0 or at least 2".into())),
+            _ => Ok(settings),
+        }
+    }
+
+    /// Folds that samples are held out in after a fit by `method`.
+    fn held_out(&self, method: Method) -> usize {
+        self.held_out.unwrap_or(if method == Method::Mlp { 0 } else { HELD_OUT })
     }
 }
+
+/// Folds that samples are held out in after a fit where nothing else is asked.
+const HELD_OUT: usize = 5;
 
 impl settings::Options for Options {
     const FILES: &'static [&'static str] = &[];
@@ -168,6 +221,42 @@ pub struct Facts {
     pub method: Method,
     /// What the data decided.
     pub chosen: Value,
+    /// How well targets are inferred in samples that were held out.
+    #[serde(default)]
+    pub held_out: Option<Trusted>,
+}
+
+/// What held-out samples say, over targets.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Trusted {
+    /// Folds, and groups or samples.
+    pub how: How,
+    /// Mean and median R².
+    pub r2: [f64; 2],
+    /// Targets of an R² of 0.5 and more.
+    pub reliable: usize,
+    /// Of each level the mean coverage, and the coverages of the targets at 5 % and 95 % of them.
+    pub coverage: Vec<[f64; 3]>,
+}
+
+impl Trusted {
+    fn of(held_out: &HeldOut) -> Trusted {
+        let sorted = |values: &[f32]| {
+            let mut values: Vec<f64> = values.iter().map(|x| f64::from(*x)).collect();
+            values.sort_unstable_by(f64::total_cmp);
+            values
+        };
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let at = |values: &[f64], share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
+        let r2 = sorted(&held_out.r2);
+        let coverage = held_out.coverage.chunks_exact(r2.len()).map(sorted);
+        Trusted {
+            how: held_out.how.clone(),
+            reliable: r2.iter().filter(|r2| **r2 >= 0.5).count(),
+            coverage: coverage.map(|c| [mean(&c), at(&c, 0.05), at(&c, 0.95)]).collect(),
+            r2: [mean(&r2), at(&r2, 0.5)],
+        }
+    }
 }
 
 impl Fit {
@@ -230,7 +319,9 @@ impl Stage for Fit {
     }
 
     fn cost(&self, size: &Size) -> Cost {
-        predictor_cost(&self.options, self.method, size)
+        let one = predictor_cost(&self.options, self.method, size);
+        let fits = 1 + self.options.held_out(self.options.method.unwrap_or(self.method));
+        Cost { work: one.work.iter().map(|work| work.times(fits as f64)).collect(), ..one }
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
@@ -252,14 +343,28 @@ impl Stage for Fit {
         let problem = Problem { store: &store, samples: &samples, landmarks: &landmarks, targets: &targets };
         let plan = CheckpointPlan::beside(&self.predictor, CheckpointPlan::EVERY, bench.found);
         let plan = self.trains().then_some(&plan);
-        let predictor = Predictor::fit_kept(bench.executor()?, &problem, &settings, plan, report)?;
+        let mut predictor = Predictor::fit_kept(bench.executor()?, &problem, &settings, plan, report)?;
+        let folds = self.options.held_out(settings.method);
+        if folds > 0 {
+            let executor = bench.executor()?;
+            let with = (&settings, folds);
+            let found = predictor.hold_out(executor, &store, &samples, &landmarks, &targets, with, report);
+            match found {
+                // where nobody asked for them, few samples are no reason to have no predictor
+                Err(Error::Data(message)) if self.options.held_out.is_none() => {
+                    report(Event::Warning(format!("nothing is known of samples held out: {message}")));
+                }
+                other => other?,
+            }
+        }
+        let held_out = predictor.held_out().map(Trusted::of);
         predictor.save(&self.predictor, bench.force)?;
         if let Some(plan) = plan {
             remove(&plan.path, "removing the checkpoint of the finished fit")?;
         }
         let (samples, landmarks, targets) = (samples.len(), landmarks.len(), targets.len());
         let (method, chosen) = (predictor.method(), predictor.chosen().clone());
-        Ok(facts(Facts { samples, landmarks, targets, method, chosen }))
+        Ok(facts(Facts { samples, landmarks, targets, method, chosen, held_out }))
     }
 }
 
@@ -294,6 +399,28 @@ pub(super) fn predictor_cost(options: &Options, method: Method, size: &Size) -> 
         // one decomposition a fold, the targets' products with it, and the solution
         Method::Linear => {
             (vec![product((folds + 1.0) * (2.0 * n * small * t + 10.0 * small.powi(3)))], p * t)
+        }
+        // some thirty trials of the search, each a decomposition and three products a fold; then the weights
+        Method::Kernel => {
+            let centres = settings.kernel.centres.unwrap_or(if size.train <= kernel::EXACT {
+                size.train
+            } else {
+                kernel::CENTRES
+            });
+            let (tried, m) = (n.min(2000.0), (centres as f64).min(n));
+            let trials = 30.0 * folds * 0.7 * tried.powi(3);
+            let solved = if m < n { 2.0 * n * m * (m + t) } else { 2.0 * m * m * t + m.powi(3) / 3.0 };
+            (vec![product(2.0 * tried * tried * t + trials + solved)], m * (t + p))
+        }
+        // the candidates in folds, and in those within
+        Method::Best => {
+            let rounds = (settings.best.folds * (settings.best.folds + 1)) as f64;
+            let each = settings.best.candidates.iter().map(|method| {
+                let options = Options { method: Some(*method), ..Options::default() };
+                predictor_cost(&options, *method, size)
+            });
+            let work: Vec<Work> = each.flat_map(|cost| cost.work).map(|work| work.times(rounds)).collect();
+            (work, n.max(p) * t)
         }
         Method::Knn => (vec![product(2.0 * n * p * t)], p * t),
     };

@@ -3,6 +3,7 @@
 mod count;
 mod deeplift;
 mod derivative;
+mod kernel;
 mod layer;
 mod loss;
 mod multiply;
@@ -42,6 +43,9 @@ pub fn run(context: &Context, product: &Product) {
             deeplift::run(context, product, difference, fold, scores, sums);
         }
         Epilogue::Count { own, counts, first } => count::run(context, product, own, counts, first),
+        Epilogue::Kernel { mixture, lengths, others, out } => {
+            kernel::run(context, product, mixture, [lengths, others], out);
+        }
     }
 }
 

@@ -1,11 +1,14 @@
 //! Predictors against scikit-learn (ridge, nearest landmarks) and PyTorch (D-GEX), by
 //! `scripts/reference_predictors.py`; their files; completed profiles.
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "common/executors.rs"]
+#[path = "../common/executors.rs"]
 mod executors;
-#[path = "common/failing.rs"]
+#[path = "../common/failing.rs"]
 mod failing;
+mod kernel;
+mod trust;
 
 use common::{example_store, layer, package, relative_error, subset};
 use executors::executors;
@@ -18,8 +21,8 @@ use genelift::genes::{Finder, Matching, Table};
 use genelift::infer::linear::{cross_validate, penalties};
 use genelift::infer::mlp::{self, Slice};
 use genelift::infer::{
-    FitSettings, KnnSettings, LinearSettings, Method, MissingLandmarks, MlpSettings, Predictor, Problem,
-    complete,
+    Completing, FitSettings, KernelSettings, KnnSettings, LinearSettings, Method, MissingLandmarks,
+    MlpSettings, Predictor, Problem, complete,
 };
 use genelift::nn::checkpoint::{CheckpointPlan, Found};
 use genelift::nn::feed::Resident;
@@ -109,6 +112,16 @@ impl Data {
 fn linear(penalty: Option<f64>) -> FitSettings {
     let linear = LinearSettings { penalty, ..LinearSettings::default() };
     FitSettings { method: Method::Linear, linear, ..FitSettings::default() }
+}
+
+fn kernel_of() -> FitSettings {
+    let kernel = KernelSettings {
+        gamma: Some(0.7),
+        mixture: Some(0.6),
+        penalty: Some(0.3),
+        ..KernelSettings::default()
+    };
+    FitSettings { method: Method::Kernel, kernel, ..FitSettings::default() }
 }
 
 fn small_mlp() -> FitSettings {
@@ -297,7 +310,7 @@ fn dgex_equals_pytorch() {
 #[test]
 fn one_seed_gives_one_file_and_a_file_gives_the_predictor_back() {
     let data = Data::new(60, 47, 3);
-    for settings in [small_mlp(), linear(None), knn(None)] {
+    for settings in [small_mlp(), linear(None), kernel_of(), knn(None)] {
         let path = |n: usize| data.dir.path().join(format!("{n}.safetensors"));
         let predictor = data.fit(&settings);
         predictor.save(&path(1), true).unwrap();
@@ -355,7 +368,7 @@ fn completed_profiles_agree_with_the_truth_as_predictions_do() {
     let (dir, truth) = (data.dir.path().to_path_buf(), &data.store);
     let shuffled: Vec<usize> = data.landmarks.iter().rev().copied().collect();
     let measured = rewrite(truth, &shuffled, &dir.join("measured.gex"), false);
-    for settings in [small_mlp(), linear(None), knn(Some(3))] {
+    for settings in [small_mlp(), linear(None), kernel_of(), knn(Some(3))] {
         let predictor = data.fit(&settings);
         let mut predicted = Vec::new();
         let visit: &mut dyn FnMut(usize, &[f32]) -> genelift::Result<()> = &mut |first, rows| {
@@ -370,10 +383,8 @@ fn completed_profiles_agree_with_the_truth_as_predictions_do() {
             mae(truth, &data.targets, |s, y| y.copy_from_slice(&predicted[s * width..(s + 1) * width]));
 
         let out = dir.join("completed.gex");
-        let (refuse, missing) = (false, MissingLandmarks::Refuse);
-        let done =
-            complete(&mut cpu(), &predictor, &measured, &out, missing, refuse, true, &finder(), &silent)
-                .unwrap();
+        let how = Completing { force: true, ..Completing::default() };
+        let done = complete(&mut cpu(), &predictor, &measured, &out, &how, &finder(), &silent).unwrap();
         assert_eq!((done.measured, done.inferred), (data.landmarks.len(), width));
         let position = done.store.genes().positions();
         let at: Vec<usize> = predictor.targets().iter().map(|id| position[id.as_str()]).collect();
@@ -403,17 +414,8 @@ fn targets_that_are_measured_stay_unless_replaced() {
     let predictor = data.fit(&linear(Some(10.0)));
     let out = data.dir.path().join("out.gex");
     let run = |replace| {
-        complete(
-            &mut cpu(),
-            &predictor,
-            &data.store,
-            &out,
-            MissingLandmarks::Refuse,
-            replace,
-            true,
-            &finder(),
-            &silent,
-        )
+        let how = Completing { replace, force: true, ..Completing::default() };
+        complete(&mut cpu(), &predictor, &data.store, &out, &how, &finder(), &silent)
     };
     let message = run(false).unwrap_err().to_string();
     assert!(message.contains("--replace"), "{message}");
@@ -442,6 +444,12 @@ fn missing_landmarks_are_named_and_refused_or_take_their_mean() {
     assert!(message.contains("2 of the predictor's 11 landmarks"), "{message}");
     assert!(message.contains(&names.join(", ")) && message.contains("--missing mean"), "{message}");
     let imputed = run(&fewer, MissingLandmarks::Mean).unwrap();
+
+    let how = Completing { missing: MissingLandmarks::Refit, ..Completing::default() };
+    let out = data.dir.path().join("refitted.gex");
+    let done = complete(&mut cpu(), &predictor, &fewer, &out, &how, &finder(), &silent).unwrap();
+    let losses = done.losses.unwrap();
+    assert_eq!(losses.alone.iter().map(|loss| loss.0.as_str()).collect::<Vec<_>>(), names);
 
     // The same by hand: the training mean in the place of the missing genes.
     let path = data.dir.path().join("mean.gex");

@@ -1,0 +1,199 @@
+//! The method that infers held-out samples best, chosen inside folds.
+//!
+//! Each candidate is fitted without each fold and its error there taken: the mean over samples and targets of the squared error
+//! over the training variance. The simplest candidate is kept whose mean error over folds is above the least by no more than one standard
+//! error of the difference (Breiman et al. 1984, with differences by fold in place of errors: folds of other studies differ
+//! by far more than methods do). The error that is reported is of a choice like this one made anew, by folds within, without
+//! each fold, and taken in that fold: of samples outside all of it.
+
+use super::parting::Parting;
+use super::{BestSettings, FitSettings, Method, Predictor, Problem};
+use crate::device::Executor;
+use crate::error::{Error, Result};
+use crate::progress::{Event, Reporter, silent};
+
+/// Simplest first.
+const ORDER: [Method; 4] = [Method::Knn, Method::Linear, Method::Kernel, Method::Mlp];
+/// Groups without which no fold within a fold has two for a method's own choices.
+const GROUPS: usize = 4;
+
+/// Candidates × folds.
+type Errors = Vec<Vec<f64>>;
+
+/// The method, and what there is to tell of the choice.
+pub(super) fn choose(
+    executor: &mut dyn Executor,
+    problem: &Problem,
+    settings: &FitSettings,
+    report: Reporter,
+) -> Result<(Method, serde_json::Value)> {
+    let BestSettings { candidates, folds } = &settings.best;
+    let candidates: Vec<Method> = ORDER.into_iter().filter(|m| candidates.contains(m)).collect();
+    let column = settings.group_by.as_deref();
+    let parting = Parting::new(problem.store, problem.samples, column, settings.seed)?;
+    if parting.most(GROUPS) < GROUPS {
+        return Err(Error::Data(format!(
+            "--method best: choosing within folds needs at least {GROUPS} groups of samples; name a --method, or leave out --group-by"
+        )));
+    }
+    let mut trial = Trial { executor, settings, candidates: &candidates, folds: *folds };
+    let total = Some(trial.fits(folds + 1) as u64);
+    report(Event::Started { task: "choosing a method".into(), total, unit: "fits" });
+    let (outer, nested) = trial.nested(problem, report)?;
+    report(Event::Finished);
+    let best = pick(&outer);
+    let means: Vec<f64> = outer.iter().map(|errors| mean(errors)).collect();
+    report(Event::Note(told(&candidates, &means, best, &nested)));
+    let by_method = candidates.iter().zip(&means).map(|(m, error)| (name(*m), serde_json::json!(error)));
+    let chosen = serde_json::json!({
+        "method": candidates[best],
+        "errors": by_method.collect::<serde_json::Map<_, _>>(),
+        "error-outside": mean(&nested),
+    });
+    Ok((candidates[best], chosen))
+}
+
+fn name(method: Method) -> String {
+    serde_json::json!(method).as_str().unwrap_or_default().to_string()
+}
+
+fn told(candidates: &[Method], means: &[f64], best: usize, nested: &[f64]) -> String {
+    let each = candidates.iter().zip(means).map(|(m, error)| format!("{} {error:.4}", name(*m)));
+    format!(
+        "method {}: held-out error of a target's variance {}; {:.4} in samples outside the choice",
+        name(candidates[best]),
+        each.collect::<Vec<_>>().join(", "),
+        mean(nested)
+    )
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The first (simplest) candidate that one standard error does not tell from the best.
+fn pick(errors: &Errors) -> usize {
+    let folds = errors[0].len() as f64;
+    let best = (0..errors.len()).min_by(|a, b| mean(&errors[*a]).total_cmp(&mean(&errors[*b]))).unwrap_or(0);
+    let close = |candidate: &usize| {
+        let differences: Vec<f64> =
+            errors[*candidate].iter().zip(&errors[best]).map(|(a, b)| a - b).collect();
+        let middle = mean(&differences);
+        let variance = differences.iter().map(|d| (d - middle).powi(2)).sum::<f64>() / (folds - 1.0);
+        middle <= (variance / folds).sqrt()
+    };
+    (0..errors.len()).find(close).unwrap_or(best)
+}
+
+struct Trial<'a> {
+    executor: &'a mut dyn Executor,
+    settings: &'a FitSettings,
+    candidates: &'a [Method],
+    folds: usize,
+}
+
+impl Trial<'_> {
+    fn fits(&self, rounds: usize) -> usize {
+        self.candidates.len() * self.folds * rounds
+    }
+
+    /// Errors of all candidates in each fold, and in each that of the candidate chosen without it.
+    fn nested(&mut self, problem: &Problem, report: Reporter) -> Result<(Errors, Vec<f64>)> {
+        let mut done = 0;
+        let mut advance = || {
+            done += 1;
+            report(Event::Advanced { done, note: String::new() });
+        };
+        let (mut outer, mut nested) = (vec![Vec::new(); self.candidates.len()], Vec::new());
+        for (train, test) in self.parts(problem.samples, problem)? {
+            let inside = Problem { samples: &train, ..*problem };
+            let mut inner = vec![Vec::new(); self.candidates.len()];
+            for (train, test) in self.parts(&train, &inside)? {
+                self.errors(&inside, (&train, &test), &mut inner, &mut advance)?;
+            }
+            self.errors(problem, (&train, &test), &mut outer, &mut advance)?;
+            nested.extend(outer[pick(&inner)].last());
+        }
+        Ok((outer, nested))
+    }
+
+    /// Training and test samples of each fold.
+    fn parts(&self, samples: &[usize], problem: &Problem) -> Result<Vec<(Vec<usize>, Vec<usize>)>> {
+        let column = self.settings.group_by.as_deref();
+        let parting = Parting::new(problem.store, samples, column, self.settings.seed)?;
+        let folds = parting.most(self.folds);
+        let fold = parting.folds(folds)?;
+        let part = |held: usize| {
+            let (test, train): (Vec<_>, Vec<_>) =
+                samples.iter().zip(&fold).partition(|(_, fold)| **fold == held);
+            let of = |part: Vec<(&usize, &usize)>| part.into_iter().map(|(sample, _)| *sample).collect();
+            (of(train), of(test))
+        };
+        Ok((0..folds).map(part).collect())
+    }
+
+    /// Appends each candidate's error.
+    fn errors(
+        &mut self,
+        problem: &Problem,
+        (train, test): (&[usize], &[usize]),
+        errors: &mut Errors,
+        advance: &mut impl FnMut(),
+    ) -> Result<()> {
+        let column = self.settings.group_by.as_deref();
+        let most = Parting::new(problem.store, train, column, self.settings.seed)?;
+        for (method, errors) in self.candidates.iter().zip(errors) {
+            let mut settings = FitSettings { method: *method, ..self.settings.clone() };
+            settings.linear.folds = most.most(settings.linear.folds);
+            settings.kernel.folds = most.most(settings.kernel.folds);
+            let Problem { store, landmarks, targets, .. } = *problem;
+            let predictor =
+                Predictor::fit(self.executor, store, train, landmarks, targets, &settings, &silent)?;
+            errors.push(predictor.relative_error(self.executor, problem, test)?);
+            advance();
+        }
+        Ok(())
+    }
+}
+
+impl Predictor {
+    /// Mean over samples and targets of ((y − ŷ)/sd)², sd of the training samples; targets of one value do not count.
+    fn relative_error(
+        &self,
+        executor: &mut dyn Executor,
+        problem: &Problem,
+        samples: &[usize],
+    ) -> Result<f64> {
+        let Problem { store, landmarks, targets, .. } = *problem;
+        let places: Vec<Option<usize>> = landmarks.iter().map(|gene| Some(*gene)).collect();
+        let (mut truth, mut sum) = (vec![0.0; targets.len()], 0.0);
+        let visit: &mut dyn FnMut(usize, &[f32]) -> Result<()> = &mut |first, rows| {
+            for (sample, row) in samples[first..].iter().zip(rows.chunks_exact(targets.len())) {
+                store.read_genes(*sample, targets, &mut truth);
+                let errors = truth.iter().zip(row).zip(&self.targets.scale).map(|((y, p), s)| (y - p) * s);
+                sum += errors.map(|e| f64::from(e).powi(2)).sum::<f64>();
+            }
+            Ok(())
+        };
+        self.predict_samples(executor, store, samples, &places, &silent, visit)?;
+        let counted = self.targets.scale.iter().filter(|scale| **scale > 0.0).count();
+        Ok(sum / (samples.len() * counted.max(1)) as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_simplest_within_one_standard_error_is_picked() {
+        let of = |rows: &[[f64; 4]]| rows.iter().map(|row| row.to_vec()).collect::<Errors>();
+        // far above, within noise of the best, the best
+        let noisy = of(&[[2.0, 2.1, 2.0, 2.2], [1.1, 0.9, 1.3, 1.0], [1.0, 1.0, 1.0, 1.1]]);
+        assert_eq!(pick(&noisy), 1);
+        // a difference in every fold, however much the folds differ
+        let steady = of(&[[1.1, 5.1, 0.31, 9.1], [1.0, 5.0, 0.2, 9.0]]);
+        assert_eq!(pick(&steady), 1);
+        assert_eq!(pick(&of(&[[1.0, 2.0, 3.0, 4.0]])), 0);
+    }
+}

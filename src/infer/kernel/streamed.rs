@@ -1,0 +1,148 @@
+//! Kernel ridge regression on fewer centres than samples (Nyström; Williams & Seeger 2001): β of
+//! (K_nmᵀK_nm + λK_mm)β = K_nmᵀY, ŷ(x) = Σ_c k(x, c)·β_c. Both sums go over samples, which stream through the device once;
+//! memory is that of centres × (centres + targets). The device adds up in f32 over [`FLUSH`] samples, the host in f64 over all.
+
+use super::super::dense::Dense;
+use super::super::kernel::layer::Landmarks;
+use super::super::{Panel, Problem, Trained, blocks};
+use super::{Cholesky, Kernels, OnDevice, Shape, linear_layer, squares, turned};
+use crate::device::recording::{Element, Epilogue, Layout, Matrix, Recording, Step, Update};
+use crate::device::{Executor, Program};
+use crate::error::Result;
+use crate::infer::dense::product;
+use crate::nn::feed::{Feed, Resident};
+use crate::nn::network::InputBuffers;
+use crate::progress::{Event, Reporter, silent};
+
+/// Samples in a batch.
+const BATCH: usize = 512;
+/// Samples after which sums leave the device.
+const FLUSH: usize = 8 * BATCH;
+/// Added to the diagonal, in units of its mean: what summing in f32 leaves uncertain.
+const JITTER: f64 = 1e-9;
+
+/// Fits on the samples at the positions `centres`.
+pub(super) fn fit(
+    executor: &mut dyn Executor,
+    problem: &Problem,
+    (shape, chosen): (Shape, serde_json::Value),
+    centres: Vec<usize>,
+    report: Reporter,
+) -> Result<Trained> {
+    let (landmarks, targets) = (panel(problem, problem.landmarks), panel(problem, problem.targets));
+    let at = Landmarks {
+        store: problem.store,
+        columns: problem.landmarks,
+        offset: &landmarks.offset,
+        scale: &landmarks.scale,
+    };
+    let rows = at.read(centres.iter().map(|i| problem.samples[*i]));
+    let inputs = problem.landmarks.len();
+    let kernels = Kernels { inputs, centres: rows, gamma: shape.gamma, mixture: shape.mixture };
+    let (mut normal, right) = sums(executor, problem, &kernels, &at, &targets, report)?;
+    let x = Dense {
+        rows: kernels.len(),
+        cols: inputs,
+        values: kernels.centres.iter().map(|v| f64::from(*v)).collect(),
+    };
+    let k = shape.between(product(x.view(), x.t()), &squares(&x), &squares(&x));
+    normal.add_scaled(shape.penalty, k.view());
+    let m = normal.rows;
+    let jitter = JITTER * (0..m).map(|i| normal.values[i * m + i]).sum::<f64>() / m as f64;
+    (0..m).for_each(|i| normal.values[i * m + i] += jitter);
+    let solver = Cholesky::of(normal).ok_or_else(|| shape.singular())?;
+    let weight = turned(&solver.solve(&right)).collect();
+    let networks = vec![vec![linear_layer(m, problem.targets.len(), weight)]];
+    Ok(Trained { landmarks, targets, networks, kernels: Some(kernels), gram: None, chosen })
+}
+
+fn panel(problem: &Problem, genes: &[usize]) -> Panel {
+    let (mut mean, mut sd) = (Vec::new(), Vec::new());
+    blocks(problem.store, problem.samples, genes, "scaling", &silent, |y| {
+        mean.extend(y.mean);
+        sd.extend(y.sd);
+    });
+    Panel::new(problem.store, genes, &mean, &sd)
+}
+
+/// What is added up on the device.
+struct Sums {
+    /// K_nmᵀK_nm and K_nmᵀY, and what is added to them so far.
+    parts: [(Matrix, Dense); 2],
+}
+
+impl Sums {
+    fn new(executor: &mut dyn Executor, centres: usize, targets: usize) -> Result<Sums> {
+        let mut of = |cols| -> Result<_> {
+            let matrix = executor.matrix("sums over samples", centres, cols, Element::F32)?;
+            Ok((matrix, Dense::zeros(centres, cols)))
+        };
+        Ok(Sums { parts: [of(centres)?, of(targets)?] })
+    }
+
+    /// sum ← sum + KᵀB for both B
+    fn record(&self, recording: &mut Recording, kernels: Matrix, y: Matrix) {
+        for (b, (sum, _)) in [kernels, y].into_iter().zip(&self.parts) {
+            // the gradient's rule with 2·l2 = 1: out = d + value
+            let update = Update::Store { value: *sum, out: *sum, l2: 0.5 };
+            recording.product("sum over samples", Layout::Tn, kernels, b, false, Epilogue::Update(update));
+        }
+    }
+
+    /// Takes the sums from the device, which begins anew.
+    fn flush(&mut self, executor: &mut dyn Executor) -> Result<()> {
+        for (matrix, total) in &mut self.parts {
+            // some rows at a time: no second copy of it all
+            let rows = (super::super::BLOCK_VALUES / matrix.cols).clamp(1, matrix.rows);
+            for first in (0..matrix.rows).step_by(rows) {
+                let n = rows.min(matrix.rows - first);
+                let part = executor.read(*matrix, first, n)?;
+                let totals = &mut total.values[first * matrix.cols..][..part.len()];
+                totals.iter_mut().zip(&part).for_each(|(total, part)| *total += f64::from(*part));
+                executor.write(*matrix, first, &vec![0.0; part.len()])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// K_nmᵀK_nm and K_nmᵀY
+fn sums(
+    executor: &mut dyn Executor,
+    problem: &Problem,
+    kernels: &Kernels,
+    landmarks: &Landmarks,
+    targets: &Panel,
+    report: Reporter,
+) -> Result<(Dense, Dense)> {
+    let samples = problem.samples.to_vec();
+    let batch = BATCH.min(samples.len());
+    let input = InputBuffers::of(executor, landmarks.offset, landmarks.scale, landmarks.scale)?;
+    let output = InputBuffers::of(executor, &targets.offset, &targets.scale, &targets.scale)?;
+    let x = executor.matrix("landmarks", batch, problem.landmarks.len(), Element::F32)?;
+    let y = executor.matrix("targets", batch, problem.targets.len(), Element::F32)?;
+    let layer = OnDevice::new(executor, kernels, batch)?;
+    let mut sums = Sums::new(executor, kernels.len(), problem.targets.len())?;
+    let panels = vec![Some(problem.landmarks.to_vec()), Some(problem.targets.to_vec())];
+    let feed = Feed::of_panels(executor, problem.store, samples, panels, batch, Resident::Never, report)?;
+    let mut recording = Recording::new();
+    recording.push(feed.gather_panel(0, &input, x));
+    recording.push(feed.gather_panel(1, &output, y));
+    layer.record(&mut recording, x);
+    sums.record(&mut recording, layer.out, y);
+    let program: Program = executor.compile(&recording)?;
+    let order: Vec<u32> = (0..feed.len() as u32).collect();
+    let total = Some(feed.len() as u64);
+    report(Event::Started { task: "adding up kernels".into(), total, unit: "samples" });
+    feed.pass(executor, &order, |executor, batch| {
+        let end = batch.start + batch.rows;
+        layer.prepare(executor, landmarks, problem.samples[batch.start..end].iter().copied())?;
+        let step = Step { rows: batch.rows, first: batch.first, gradient_scale: 1.0, ..Step::default() };
+        executor.run(program, &step)?;
+        report(Event::Advanced { done: end as u64, note: String::new() });
+        if end.is_multiple_of(FLUSH) || end == order.len() { sums.flush(executor) } else { Ok(()) }
+    })?;
+    report(Event::Finished);
+    let [(_, normal), (_, right)] = sums.parts;
+    Ok((normal, right))
+}

@@ -1,0 +1,202 @@
+//! Kernel ridge regression against scikit-learn (`scripts/reference_kernel.py`), and on fewer centres than samples.
+
+use crate::common::{example_store, package, subset};
+use crate::executors::executors;
+use genelift::device::cpu::CpuExecutor;
+use genelift::infer::kernel::{Shape, held_out_errors};
+use genelift::infer::{FitSettings, KernelSettings, Method, Predictor, Problem};
+use genelift::nn::tensors::TensorFile;
+use genelift::progress::silent;
+use genelift::store::Store;
+use serde_json::Value;
+
+fn reference() -> Value {
+    let text = std::fs::read_to_string(package("tests/data/predictors/kernel.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap()
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(number).collect()
+}
+
+fn size(value: &Value) -> usize {
+    value.as_u64().unwrap() as usize
+}
+
+/// The example's first samples, of which the first are fitted on, and genes.
+struct Data {
+    store: Store,
+    fitted: Vec<usize>,
+    landmarks: Vec<usize>,
+    targets: Vec<usize>,
+    dir: tempfile::TempDir,
+}
+
+impl Data {
+    fn new(samples: usize, fitted: usize, genes: usize, every: usize) -> Data {
+        let dir = tempfile::tempdir().unwrap();
+        let store = example_store(dir.path(), samples, genes);
+        let (landmarks, targets) = (0..genes).partition(|gene| gene % every == 0);
+        Data { store, fitted: (0..fitted).collect(), landmarks, targets, dir }
+    }
+
+    fn of(case: &Value) -> Data {
+        Data::new(size(&case["samples"]), size(&case["fitted"]), size(&case["genes"]), size(&case["every"]))
+    }
+
+    fn fit(&self, kernel: KernelSettings) -> Predictor {
+        let settings = FitSettings { method: Method::Kernel, seed: 3, kernel, ..FitSettings::default() };
+        let Data { store, fitted, landmarks, targets, .. } = self;
+        let mut cpu = CpuExecutor::open(Some(2)).unwrap();
+        Predictor::fit(&mut cpu, store, fitted, landmarks, targets, &settings, &silent).unwrap()
+    }
+
+    fn file(&self, predictor: &Predictor) -> TensorFile {
+        let path = self.dir.path().join("kernel.safetensors");
+        predictor.save(&path, true).unwrap();
+        assert_eq!(&Predictor::load(&path).unwrap(), predictor);
+        TensorFile::load(&path).unwrap()
+    }
+
+    /// In the store's units, samples × targets, all samples.
+    fn predict(&self, predictor: &Predictor, executor: &mut dyn genelift::device::Executor) -> Vec<f32> {
+        let places: Vec<Option<usize>> = self.landmarks.iter().map(|gene| Some(*gene)).collect();
+        let mut out = Vec::new();
+        let visit: &mut dyn FnMut(usize, &[f32]) -> genelift::Result<()> = &mut |_, rows| {
+            out.extend_from_slice(rows);
+            Ok(())
+        };
+        predictor.predict(executor, &self.store, &places, &silent, visit).unwrap();
+        out
+    }
+
+    /// In units of the training standard deviation.
+    fn z_scores(&self, predictor: &Predictor, executor: &mut dyn genelift::device::Executor) -> Vec<f64> {
+        let file = self.file(predictor);
+        let [offset, scale] = ["offset", "scale"].map(|key| &file.tensors[&format!("targets.{key}")].values);
+        let rows = self.predict(predictor, executor);
+        let z = |(i, x): (usize, &f32)| {
+            let j = i % self.targets.len();
+            (f64::from(*x) - f64::from(offset[j])) * f64::from(scale[j])
+        };
+        rows.iter().enumerate().map(z).collect()
+    }
+}
+
+fn settings(shape: &Value) -> KernelSettings {
+    KernelSettings {
+        gamma: Some(number(&shape["gamma"])),
+        mixture: Some(number(&shape["mixture"])),
+        penalty: Some(number(&shape["penalty"])),
+        ..KernelSettings::default()
+    }
+}
+
+#[test]
+fn held_out_errors_weights_and_predictions_equal_scikit_learn() {
+    let case = reference();
+    let data = Data::of(&case);
+    let (median, stride) = (number(&case["median"]), size(&case["stride"]));
+    let fold: Vec<usize> = data.fitted.iter().map(|i| i % size(&case["folds"])).collect();
+    let problem = Problem {
+        store: &data.store,
+        samples: &data.fitted,
+        landmarks: &data.landmarks,
+        targets: &data.targets,
+    };
+    for wanted in case["shapes"].as_array().unwrap() {
+        let shape = Shape {
+            gamma: number(&wanted["gamma"]) / median,
+            mixture: number(&wanted["mixture"]),
+            penalty: number(&wanted["penalty"]),
+            landmarks: data.landmarks.len(),
+        };
+        let (found, want) =
+            (held_out_errors(&problem, &fold, &[shape], &silent)[0], number(&wanted["cv_error"]));
+        assert!((found - want).abs() <= 1e-6 * want, "{shape:?}: error {found} for {want}");
+
+        let predictor = data.fit(settings(wanted));
+        assert!((number(&predictor.chosen()["median-distance"]) - median).abs() < 1e-6 * median);
+        let file = data.file(&predictor);
+        let found = subset(&file.tensors["networks.0.layers.0.weight"].values, stride);
+        let want = numbers(&wanted["dual"]);
+        // stored in f32: 1e-6 of the largest is beyond that rounding
+        let largest = want.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+        assert_eq!(found.len(), want.len());
+        for (found, want) in found.iter().zip(&want) {
+            assert!((f64::from(*found) - want).abs() <= 1e-6 * largest, "{shape:?}: {found} for {want}");
+        }
+        for mut executor in executors() {
+            let all = data.z_scores(&predictor, &mut *executor);
+            let new = &all[data.fitted.len() * data.targets.len()..];
+            let want = numbers(&wanted["predicted"]);
+            assert_eq!(new.len().div_ceil(stride), want.len());
+            for (found, want) in new.iter().step_by(stride).zip(want) {
+                let who = executor.name();
+                assert!((found - want).abs() <= 1e-4, "{shape:?} on {who}: {found} for {want}");
+            }
+        }
+    }
+}
+
+/// All samples as centres of the streamed sums are kernel ridge regression itself: (KK + λK)⁻¹K = (K + λI)⁻¹. Summed in f32, so
+/// within what the kernel matrix's condition makes of 1e-7.
+#[test]
+fn streamed_sums_over_all_centres_but_one_are_nearly_the_exact_fit() {
+    let data = Data::new(300, 240, 60, 4);
+    let of = |centres| {
+        let shape = KernelSettings {
+            gamma: Some(1.0),
+            mixture: Some(0.8),
+            penalty: Some(0.3),
+            ..KernelSettings::default()
+        };
+        data.fit(KernelSettings { centres, ..shape })
+    };
+    let (exact, most, few) = (of(None), of(Some(239)), of(Some(40)));
+    assert_eq!(data.file(&few).tensors["kernels.centres"].shape, [40, 15]);
+    let mut cpu = CpuExecutor::open(Some(2)).unwrap();
+    let mut z = |predictor| data.z_scores(predictor, &mut cpu);
+    let (exact, most, few) = (z(&exact), z(&most), z(&few));
+    let apart = |other: &[f64]| {
+        let sum: f64 = exact.iter().zip(other).map(|(a, b)| (a - b).powi(2)).sum();
+        (sum / exact.len() as f64).sqrt()
+    };
+    assert!(apart(&most) < 0.01, "{}", apart(&most));
+    assert!((0.02..0.3).contains(&apart(&few)), "{}", apart(&few));
+}
+
+#[test]
+fn what_is_chosen_is_a_least_error_among_its_neighbours() {
+    let data = Data::new(90, 90, 80, 4);
+    let chosen = data.fit(KernelSettings::default()).chosen().clone();
+    let problem = Problem {
+        store: &data.store,
+        samples: &data.fitted,
+        landmarks: &data.landmarks,
+        targets: &data.targets,
+    };
+    let parting = |i: usize| i % 5;
+    let fold: Vec<usize> = data.fitted.iter().map(|i| parting(*i)).collect();
+    let [gamma, mixture, penalty, distance] =
+        ["gamma", "mixture", "penalty", "median-distance"].map(|key| number(&chosen[key]));
+    let shape = |factor: f64, penalty| Shape {
+        gamma: gamma * factor / distance,
+        mixture,
+        penalty,
+        landmarks: data.landmarks.len(),
+    };
+    // far away in either direction is worse, by other folds than it was chosen by
+    let shapes = [
+        shape(1.0, penalty),
+        shape(16.0, penalty),
+        shape(1.0, penalty * 100.0),
+        shape(1.0, penalty / 1000.0),
+    ];
+    let errors = held_out_errors(&problem, &fold, &shapes, &silent);
+    assert!(errors[1..].iter().all(|error| *error > errors[0]), "{chosen}: {errors:?}");
+}
