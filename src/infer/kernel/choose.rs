@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::progress::{Event, Reporter};
 
 /// At most so many samples are chosen by: the error's minimum is flat.
-pub(super) const SAMPLES: usize = 2_000;
+pub(in crate::infer) const SAMPLES: usize = 2_000;
 
 /// What makes a kernel ridge regression.
 #[derive(Debug, Clone, Copy, PartialEq)]

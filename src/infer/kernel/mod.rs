@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::memory::Need;
 use crate::nn::model::Layer;
 use crate::progress::Reporter;
-use choose::SAMPLES;
+pub(super) use choose::SAMPLES;
 pub use choose::{Shape, held_out_errors, median_distance};
 pub use layer::Kernels;
 pub(super) use layer::{Form, Landmarks, OnDevice};

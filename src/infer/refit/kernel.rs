@@ -1,7 +1,8 @@
 //! The refit of a kernel ridge regression.
 
-use super::super::kernel::median_distance;
+use super::super::kernel::{SAMPLES, draw, median_distance};
 use super::*;
+use crate::memory::Need;
 use crate::progress::Event;
 
 /// The cost of a loss is taken over at most so many targets: each lost landmark is an n × n decomposition of its own.
@@ -19,12 +20,20 @@ impl Predictor {
         if kernels.len() as f64 != self.samples() {
             return Err(self.cannot_refit());
         }
+        let (n, t) = (kernels.len(), self.networks[0][0].outputs);
+        Need::new()
+            .with(format!("three matrices of {n} × {n}"), &[24, n, n])
+            .with(format!("weights of {n} kernels for {t} targets"), &[8, n, t])
+            .with("blocks of targets", &[3, super::super::BLOCK_VALUES, 8])
+            .check("the refit", "take --missing mean, or allow more (--memory)")?;
         let fit = Fit {
             x: Dense {
                 rows: kernels.len(),
                 cols: kernels.inputs,
                 values: kernels.centres.iter().map(|v| f64::from(*v)).collect(),
             },
+            // as the fit measured distances: among samples drawn by its seed
+            some: draw(kernels.len(), SAMPLES, self.config["settings"]["seed"].as_u64().unwrap_or(0)),
             gamma: self.chosen_number("gamma")?,
             mixture: kernels.mixture,
             penalty: self.chosen_number("penalty")?,
@@ -72,6 +81,8 @@ impl Predictor {
 struct Fit {
     /// Samples × landmarks, z-scored.
     x: Dense,
+    /// Samples that the median distance is of.
+    some: Vec<usize>,
     /// In units of 1/median.
     gamma: f64,
     mixture: f64,
@@ -81,7 +92,7 @@ struct Fit {
 impl Fit {
     /// That of some landmarks.
     fn shape(&self, kept: &[usize]) -> Shape {
-        let distance = median_distance(&self.x.select_cols(kept));
+        let distance = median_distance(&self.x.select_rows(&self.some).select_cols(kept));
         let Fit { gamma, mixture, penalty, .. } = *self;
         Shape { gamma: gamma / distance, mixture, penalty, landmarks: kept.len() }
     }
