@@ -447,14 +447,14 @@ mod tests {
         assert!(refused(&all, &[0, 1], &[1]).contains("already among the landmarks"));
     }
 
-    /// A million of everything: coefficients of 4 bytes, values twice and matrices of 8.
+    /// A million of everything: coefficients of 4 bytes, values twice and matrices of 8, the Gram matrix of 16.
     #[test]
     fn a_fit_is_refused_with_what_it_needs() {
         let dir = tempfile::tempdir().unwrap();
         let store = random_store(&dir.path().join("x.gex"), 3, 2);
         let many = vec![0; 1_000_000];
         let problem = Problem { store: &store, samples: &many, landmarks: &many, targets: &many };
-        for (compared, told) in [(false, "52.0 TB"), (true, "84.0 TB")] {
+        for (compared, told) in [(false, "68.0 TB"), (true, "100.0 TB")] {
             let message = problem.fits_in_memory(compared).expect_err("no machine has it").to_string();
             assert!(
                 message.starts_with(&format!("the fit needs {told} of memory (matrices of")),
@@ -462,7 +462,7 @@ mod tests {
             );
         }
         let one = [0];
-        let wide = Problem { samples: &one, targets: &one, ..problem };
+        let wide = Problem { landmarks: &one, targets: &one, ..problem };
         wide.fits_in_memory(true)
             .expect("matrices of as many rows as there are samples or landmarks, whichever are fewer");
     }
