@@ -1,8 +1,9 @@
 //! D-GEX (Chen et al. 2016) on the project's own kernels: tanh layers from landmarks to targets.
 //!
-//! As in its published code: squared error summed over targets, mean over the batch; SGD with momentum; three times
-//! the rate for the weights (not the biases) of every layer but the first; the rate × 0.9 whenever the MAE of up to
-//! 5,000 training samples rises; the epoch with the best MAE of the held-out samples is kept. MAE is of z-scores.
+//! As in its published code: squared error summed over targets, mean over the batch; SGD with momentum, in which steps
+//! taken before the rate falls go on at the old one; three times the rate for the weights (not the biases) of every
+//! layer but the first; the rate × 0.9 whenever the MAE of up to 5,000 training samples rises; the epoch with the best
+//! MAE of the held-out samples is kept. MAE is of z-scores.
 
 use super::parting::Parting;
 use super::{MlpSettings, Panel, Problem, Trained, blocks};
@@ -196,7 +197,9 @@ pub fn train(
         let rises = history.last().is_some_and(|last| training_mae > last.training_mae);
         history.push(Epoch { loss, learning_rate: rate, training_mae, validation_mae });
         if rises {
-            rate = lowered(rate);
+            let lower = lowered(rate);
+            run.keep_momentum(executor, rate / lower)?;
+            rate = lower;
         }
         if let Some(mae) = validation_mae
             && best.as_ref().is_none_or(|(least, ..)| mae < *least)
@@ -236,6 +239,8 @@ struct Run<'a> {
     settings: &'a MlpSettings,
     network: Network,
     feed: Feed<'a>,
+    /// Of every weight and bias.
+    velocities: Vec<Matrix>,
     step: Program,
     look: Program,
     /// batches × (Σ squared error, Σ |error|)
@@ -265,10 +270,12 @@ impl<'a> Run<'a> {
         let x = executor.matrix("landmarks", batch, landmarks.0.len(), Element::F32)?;
         let y = executor.matrix("targets", batch, targets.0.len(), Element::F32)?;
         let mut updates = Vec::with_capacity(depth);
+        let mut velocities = Vec::with_capacity(2 * depth);
         for (i, layer) in network.layers.iter().enumerate() {
             let mut sgd = |name: &str, value: Matrix, rate| -> Result<Update> {
                 let name = format!("velocity.{i}.{name}");
                 let velocity = executor.matrix(&name, value.rows, value.cols, Element::F32)?;
+                velocities.push(velocity);
                 Ok(Update::Sgd { value, velocity, l2: 0.0, momentum: settings.momentum as f32, rate })
             };
             let rate = if i == 0 { 1.0 } else { UPPER_RATE };
@@ -294,7 +301,18 @@ impl<'a> Run<'a> {
         };
         let step = compile(Some(gradients[depth - 1]), Some((1.0 - settings.include_rate) as f32))?;
         let look = compile(None, None)?;
-        Ok(Run { slice, settings, network, feed, step, look, table })
+        Ok(Run { slice, settings, network, feed, velocities, step, look, table })
+    }
+
+    /// Before the rate falls to 1/`factor` of itself. D-GEX's code (pylearn2's `Momentum`) keeps v ← μv − rate·gradient, so that what was
+    /// gathered goes on at the rate at which it was; the kernel keeps u ← μu + gradient and multiplies all of it by the rate.
+    fn keep_momentum(&self, executor: &mut dyn Executor, factor: f64) -> Result<()> {
+        for velocity in self.velocities.iter().filter(|_| factor != 1.0) {
+            let mut values = executor.read(*velocity, 0, velocity.rows)?;
+            values.iter_mut().for_each(|value| *value = (f64::from(*value) * factor) as f32);
+            executor.write(*velocity, 0, &values)?;
+        }
+        Ok(())
     }
 
     /// One pass over the training samples; its loss.
