@@ -20,6 +20,7 @@ use crate::pipeline::choice::choice;
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings;
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
+use crate::progress::{Event, Reporter};
 use crate::store::remembered::Remembered;
 use crate::store::{Store, atomic, npy};
 
@@ -160,6 +161,7 @@ impl Stage for Attribute {
         let settings = self.options.settings(self.seed);
         let (per_node, report) = (self.per_node.is_some(), bench.report);
         let result = attribute(bench.executor()?, &model, &store, &settings, per_node, report)?;
+        warn_of_rounding(&result, report);
         if let (Some(path), Some(values)) = (&self.per_node, &result.per_node) {
             write_nodes(path, values, (result.neurons, model.genes.len()), bench.force)?;
         }
@@ -188,6 +190,26 @@ impl Attribute {
         let samples = remembered(model).and(&Remembered::all(store));
         let model = Source::regular(&self.model, "model")?;
         Ok(Made { made_from: model.into_iter().chain([Source::store(store)]).collect(), about, samples })
+    }
+}
+
+/// Contributions that add up no better than to this share of the largest output difference are rounding.
+const ROUNDING: f64 = 0.01;
+
+/// Warns of scores that say nothing: all zero, or no larger than the error of single precision.
+fn warn_of_rounding(result: &Attribution, report: Reporter) {
+    let Completeness { worst_error, scale } = result.completeness;
+    let remedy = "train longer, with another --learning-rate or --scale, or attribute --target pre, where saturated neurons still differ";
+    if result.scores.iter().all(|score| *score == 0.0) {
+        report(Event::Warning(format!(
+            "every gene's score is 0: no neuron of the bottleneck differs between the samples and the reference, so their order is \
+             that of the genes' names; {remedy}"
+        )));
+    } else if worst_error > ROUNDING * scale {
+        report(Event::Warning(format!(
+            "the scores are at the limit of single precision: the largest difference of a neuron from the reference is {scale:.1e}, \
+             and contributions add up to it within {worst_error:.1e} only; {remedy}"
+        )));
     }
 }
 
