@@ -11,6 +11,7 @@ pub mod linear;
 pub mod mlp;
 mod parting;
 mod predict;
+mod range;
 mod settings;
 
 use crate::device::Executor;

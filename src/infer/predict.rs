@@ -97,6 +97,25 @@ impl Predictor {
         report: Reporter,
         visit: &mut dyn FnMut(usize, &[f32]) -> Result<()>,
     ) -> Result<()> {
+        let samples = (0..store.n_samples()).collect();
+        self.predict_some(executor, (store, samples), places, report, visit)
+    }
+
+    /// As [`Predictor::predict`], of some of the store's samples, in their order; `visit` is told the place among them.
+    ///
+    /// # Errors
+    /// As [`Predictor::predict`].
+    ///
+    /// # Panics
+    /// As [`Predictor::predict`], and for no samples.
+    pub fn predict_some(
+        &self,
+        executor: &mut dyn Executor,
+        (store, samples): (&Store, Vec<usize>),
+        places: &[Option<usize>],
+        report: Reporter,
+        visit: &mut dyn FnMut(usize, &[f32]) -> Result<()>,
+    ) -> Result<()> {
         assert_eq!(places.len(), self.landmarks().len(), "a place for every landmark");
         executor.reset();
         // A missing landmark reads some other gene and scales it to 0, which is the training mean.
@@ -105,7 +124,6 @@ impl Predictor {
         let scale: Vec<f32> = self.landmarks.scale.iter().zip(there).map(|(s, there)| s * there).collect();
         let input = InputBuffers::of(executor, &self.landmarks.offset, &scale, &scale)?;
 
-        let samples: Vec<usize> = (0..store.n_samples()).collect();
         let batch = BATCH.min(samples.len());
         let x = executor.matrix("landmarks", batch, columns.len(), Element::F32)?;
         let panels = vec![Some(columns)];
@@ -192,6 +210,7 @@ pub fn complete(
 ) -> Result<Completed> {
     let width = predictor.targets().len();
     let Places { landmarks, targets: there } = predictor.places(store, missing, finder, report)?;
+    predictor.warn_of_range(store, &landmarks, report);
     let mut genes = store.genes().clone();
     let mut origin = vec!["measured".to_string(); genes.len()];
     // (target, column of the output)
