@@ -196,19 +196,14 @@ impl Attribute {
 /// Contributions that add up no better than to this share of the largest output difference are rounding.
 const ROUNDING: f64 = 0.01;
 
-/// Warns of scores that say nothing: all zero, or no larger than the error of single precision.
+/// Warns of scores no larger than the error of single precision; where all are 0 the attribution is refused.
 fn warn_of_rounding(result: &Attribution, report: Reporter) {
     let Completeness { worst_error, scale } = result.completeness;
-    let remedy = "train longer, with another --learning-rate or --scale, or attribute --target pre, where saturated neurons still differ";
-    if result.scores.iter().all(|score| *score == 0.0) {
-        report(Event::Warning(format!(
-            "every gene's score is 0: no neuron of the bottleneck differs between the samples and the reference, so their order is \
-             that of the genes' names; {remedy}"
-        )));
-    } else if worst_error > ROUNDING * scale {
+    if worst_error > ROUNDING * scale {
         report(Event::Warning(format!(
             "the scores are at the limit of single precision: the largest difference of a neuron from the reference is {scale:.1e}, \
-             and contributions add up to it within {worst_error:.1e} only; {remedy}"
+             and contributions add up to it within {worst_error:.1e} only; train longer, with another --learning-rate or --scale, or \
+             attribute --target pre, where saturated neurons still differ"
         )));
     }
 }
@@ -229,4 +224,33 @@ fn write_nodes(path: &Path, values: &[f32], (neurons, genes): (usize, usize), fo
         let header = npy::header("<f4", neurons, genes);
         file.write_all(&header).and_then(|()| file.write_all(&bytes)).map_err(Error::io(path, "writing"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[test]
+    fn scores_at_rounding_are_noticed() {
+        let said = |worst_error, scale| {
+            let said = Mutex::new(0);
+            let result = Attribution {
+                scores: vec![1e-9],
+                per_node: None,
+                neurons: 1,
+                samples: 1,
+                completeness: Completeness { worst_error, scale },
+                seconds: 0.0,
+            };
+            warn_of_rounding(&result, &|event| {
+                if let Event::Warning(text) = event {
+                    assert!(text.contains("limit of single precision"), "{text}");
+                    *said.lock().unwrap() += 1;
+                }
+            });
+            said.into_inner().unwrap()
+        };
+        assert_eq!([said(1e-7, 0.5), said(1e-8, 1e-7), said(0.0, 1e-3)], [0, 1, 0]);
+    }
 }
