@@ -56,6 +56,7 @@ pub mod infer;
 pub mod interrupt;
 pub mod memory;
 pub mod nn;
+pub mod nouns;
 pub mod pipeline;
 pub mod prepare;
 pub mod progress;

@@ -21,9 +21,14 @@ pub(crate) fn reference(name: &str) -> serde_json::Value {
 
 /// A store of samples of `genes` values each.
 pub(crate) fn store(path: &Path, genes: usize, values: &[f32]) -> Store {
+    named_store(path, "s", genes, values)
+}
+
+/// As [`store`], of samples `NAME_1`….
+pub(crate) fn named_store(path: &Path, name: &str, genes: usize, values: &[f32]) -> Store {
     let mut writer = StoreWriter::create(path, genes, Element::F32, true).expect("a place");
     writer.push_rows(values).expect("room");
-    let samples = Table::numbered("sample_id", "s", values.len() / genes);
+    let samples = Table::numbered("sample_id", name, values.len() / genes);
     writer.finish(Table::numbered("gene_id", "g", genes), samples, Origin::default()).expect("written")
 }
 
@@ -107,6 +112,10 @@ impl Executor for Spy {
         self.inner.run(program, step)
     }
 
+    fn within(&mut self, work: &mut (dyn FnMut(&mut dyn Executor) + Send)) {
+        work(self);
+    }
+
     fn wait(&mut self) -> Result<()> {
         self.inner.wait()
     }
@@ -141,6 +150,15 @@ pub(crate) struct Listener(Mutex<Vec<Event>>);
 impl Listener {
     pub fn hear(&self, event: Event) {
         self.0.lock().expect("no panic").push(event);
+    }
+
+    /// What was warned of.
+    pub fn warnings(&self) -> Vec<String> {
+        let warning = |event: &Event| match event {
+            Event::Warning(text) => Some(text.clone()),
+            _ => None,
+        };
+        self.0.lock().expect("no panic").iter().filter_map(warning).collect()
     }
 
     /// The tasks that were told of, each of which began, advanced to its end and was over before the next began.

@@ -4,9 +4,12 @@
 mod common;
 #[path = "common/executors.rs"]
 mod executors;
+#[path = "common/failing.rs"]
+mod failing;
 
 use common::{example_store, layer, package, relative_error, subset};
 use executors::executors;
+use failing::Failing;
 use genelift::Error;
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::recording::{Activation, Element};
@@ -18,6 +21,7 @@ use genelift::infer::{
     FitSettings, KnnSettings, LinearSettings, Method, MissingLandmarks, MlpSettings, Predictor, Problem,
     complete,
 };
+use genelift::nn::checkpoint::{CheckpointPlan, Found};
 use genelift::nn::feed::Resident;
 use genelift::nn::tensors::TensorFile;
 use genelift::nn::train::hold_out;
@@ -116,6 +120,41 @@ fn small_mlp() -> FitSettings {
 fn knn(neighbors: Option<usize>) -> FitSettings {
     let knn = KnnSettings { neighbors, validation: 0.2 };
     FitSettings { method: Method::Knn, seed: 4, knn, ..FitSettings::default() }
+}
+
+#[test]
+fn a_fit_that_lost_its_device_goes_on_to_the_same_bytes() {
+    let data = Data::new(60, 31, 3);
+    let settings = small_mlp();
+    let path = data.dir.path().join("p.checkpoint");
+    let plan = |found| CheckpointPlan { path: path.clone(), every: std::time::Duration::ZERO, found };
+    let fit = |executor: &mut dyn genelift::device::Executor, settings: &FitSettings, found| {
+        Predictor::fit_kept(executor, &data.problem(), settings, Some(&plan(found)), &silent)
+    };
+    for mut executor in executors() {
+        let Problem { store, samples, landmarks, targets } = data.problem();
+        let whole =
+            Predictor::fit(&mut *executor, store, samples, landmarks, targets, &settings, &silent).unwrap();
+        // 54 samples are trained on: 4 steps an epoch, 4 runs for their error and 1 for that of the others
+        for runs in [3, 5, 7, 30, 48, 70, 120] {
+            let mut failing = Failing::lost_after(runs, &mut *executor);
+            let lost = fit(&mut failing, &settings, Found::Replace).unwrap_err();
+            assert!(
+                matches!(&lost, Error::Device { message, .. } if message.contains("goes on from")),
+                "{lost}"
+            );
+            let left = std::fs::read(&path).unwrap();
+            let mut other = settings.clone();
+            other.mlp.momentum = 0.4;
+            let refused = fit(&mut *executor, &other, Found::GoOn).unwrap_err().to_string();
+            assert!(refused.contains("is the checkpoint of a run with other settings"), "{refused}");
+            assert!(std::fs::read(&path).unwrap() == left, "other settings leave it as it is");
+            // at most the step under way and the measuring of an epoch's errors are done again
+            let mut rest = Failing::lost_after(3 * 46 - runs + 6, &mut *executor);
+            let found = fit(&mut rest, &settings, Found::GoOn).unwrap();
+            assert!(found == whole, "{} after {runs} runs", executor.name());
+        }
+    }
 }
 
 #[test]
@@ -474,7 +513,7 @@ fn what_cannot_be_fitted_is_refused() {
     assert!(refused(&data.samples, &[0, 99], &[2]).contains("gene 99 of 20"));
     assert!(refused(&data.samples, &[0], &[]).contains("no targets"));
     let text = refused(&data.samples[..1], &[0, 1], &[2]);
-    assert!(text.contains("nothing varies over the 1 samples"), "{text}");
+    assert!(text.contains("nothing varies over the 1 sample "), "{text}");
 }
 
 #[test]
@@ -498,7 +537,7 @@ fn the_command_completes_a_file_of_landmarks() {
         let values: Vec<String> = row.iter().map(f32::to_string).collect();
         csv += &format!("{},{}\n", data.store.samples().ids[sample], values.join(","));
     }
-    std::fs::write(dir.join("profiles.csv"), csv).unwrap();
+    std::fs::write(dir.join("profiles.csv"), &csv).unwrap();
 
     let fit =
         ["fit", store, "--landmarks", "landmarks.tsv", "-o", "p.safetensors", "--device", "cpu", "--method"];
@@ -509,6 +548,18 @@ fn the_command_completes_a_file_of_landmarks() {
     let predict = ["predict", "p.safetensors", "profiles.csv", "-o", "whole.gex", "--device", "cpu"];
     let (code, out, error) = genelift(&predict);
     assert!(code == Some(0) && out.contains("measured\t16\ninferred\t31\n"), "{out}{error}");
+    // the samples are those of the fit, which the predictor remembers, under any name
+    let known = "60 of 60 samples of profiles.csv are among those that the predictor comes from, by id";
+    assert!(error.contains(known), "{error}");
+    let text = std::fs::read_to_string(dir.join("whole.gex/store.json")).unwrap();
+    assert!(text.contains("\"predict\"") && !text.contains("remembered"), "{text:.2000}");
+    let renamed = csv.lines().enumerate().map(|(i, line)| match i {
+        0 => format!("{line}\n"),
+        _ => format!("other{i},{}\n", line.split_once(',').unwrap().1),
+    });
+    std::fs::write(dir.join("renamed.csv"), renamed.collect::<String>()).unwrap();
+    let (code, _, error) = genelift(&["predict", "p.safetensors", "renamed.csv", "-o", "renamed.gex"]);
+    assert!(code == Some(0) && error.contains("with the same values under other names"), "{error}");
     let whole = Store::open(&dir.join("whole.gex")).unwrap();
     assert_eq!((whole.n_samples(), whole.n_genes()), (60, 47));
     let (code, _, error) = genelift(&predict);

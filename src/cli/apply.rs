@@ -7,6 +7,7 @@ use crate::device;
 use crate::error::Result;
 use crate::nn::apply;
 use crate::nn::model::Model;
+use crate::nouns::counted;
 use crate::pipeline::perform;
 use crate::pipeline::stages::evaluate::{Evaluate, Facts};
 use crate::progress::Reporter;
@@ -80,9 +81,9 @@ pub fn evaluate(args: &Args, report: Reporter) -> Result<()> {
 pub fn describe(summary: &Facts) -> String {
     let pcc = |x: Option<f64>| x.map_or("undefined".to_string(), |x| format!("{x:.4}"));
     let mut text = format!(
-        "{} samples × {} genes\nMAE {:.4}, of the training median {:.4}: ratio {}\nPCC by gene: mean {}, median {}; by sample: mean {}\n",
-        summary.samples,
-        summary.genes,
+        "{} × {}\nMAE {:.4}, of the training median {:.4}: ratio {}\nPCC by gene: mean {}, median {}; by sample: mean {}\n",
+        counted(summary.samples, "sample"),
+        counted(summary.genes, "gene"),
         summary.mae,
         summary.baseline_mae,
         summary.mae_ratio.map_or("undefined".into(), |ratio| format!("{ratio:.3}")),
@@ -102,7 +103,10 @@ pub fn describe(summary: &Facts) -> String {
         100.0 * summary.permutation_share
     );
     if summary.pcc_gene_undefined > 0 {
-        text += &format!("PCC is undefined for {} genes (constant values)\n", summary.pcc_gene_undefined);
+        text += &format!(
+            "PCC is undefined for {} (constant values)\n",
+            counted(summary.pcc_gene_undefined, "gene")
+        );
     }
     text
 }

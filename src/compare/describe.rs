@@ -3,6 +3,7 @@
 use super::tables::{Row, Told, rank_of, rows};
 use super::{Curve, Measure, PairDifference, Plan, Tested};
 use crate::evaluate::differences::{Basis, Difference, FEW_GROUPS};
+use crate::nouns::counted;
 use crate::visible;
 
 /// Pairs that are printed; `tests.tsv` has them all.
@@ -12,7 +13,7 @@ const PAIRS: usize = 12;
 const SHOWN: [(&str, &str, bool); 5] = [
     ("MSE/var", "nmse_mean", false),
     ("PCC", "pcc_mean", false),
-    ("R²", "r2_median", false),
+    ("median R²", "r2_median", false),
     ("MAE", "mae_mean", false),
     ("pass", "permutation_share", true),
 ];
@@ -30,9 +31,9 @@ fn figure(value: Option<f64>, share: bool) -> String {
 pub fn describe(told: &Told) -> String {
     let mut text = String::new();
     for (test, tested) in told.tested.iter().enumerate() {
-        let samples = tested.test.samples.len();
-        text += &format!("{}: {samples} samples, ", visible::line(&tested.store));
-        text += &format!("{} targets{}\n", tested.targets.len(), of_more(told.plan, tested));
+        let samples = counted(tested.test.samples.len(), "sample");
+        text += &format!("{}: {samples}, ", visible::line(&tested.store));
+        text += &format!("{}{}\n", counted(tested.targets.len(), "target"), of_more(told.plan, tested));
         let rows = rows(told.plan, tested);
         text += &table(told, test, &rows);
         text += &beside(told, test, &rows);

@@ -8,6 +8,7 @@ use super::leaks::{Identity, Leaks};
 use crate::device::random::Stream;
 use crate::error::{Error, Result};
 use crate::genes::{Finder, Matching, Side, Table, shown};
+use crate::nouns::counted;
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
 
@@ -190,8 +191,11 @@ impl Plan {
         match settings.size {
             Some(0) => return Err(Error::Usage("--size must be at least 1".into())),
             Some(size) if size > genes.len() => {
-                let message =
-                    format!("--size {size}, but {} has only {} genes", train.path().display(), genes.len());
+                let message = format!(
+                    "--size {size}, but {} has only {}",
+                    train.path().display(),
+                    counted(genes.len(), "gene")
+                );
                 return Err(Error::Data(message));
             }
             Some(size) => {

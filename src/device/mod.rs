@@ -89,6 +89,10 @@ pub trait Executor {
     /// Queues one run.
     fn run(&mut self, program: Program, step: &Step) -> Result<()>;
 
+    /// Does work of many short runs where they are run, so that none is handed from thread to thread and back: on a busy machine each
+    /// hand-over waits for a turn of its own.
+    fn within(&mut self, work: &mut (dyn FnMut(&mut dyn Executor) + Send));
+
     /// Waits for everything queued; reports what failed meanwhile.
     fn wait(&mut self) -> Result<()>;
 
@@ -103,4 +107,17 @@ pub trait Executor {
 
     /// Frees every matrix and program; handles made before are invalid.
     fn reset(&mut self);
+}
+
+/// [`Executor::within`] of work that hands something back.
+///
+/// # Errors
+/// Those of the work.
+pub(crate) fn within<T: Send>(
+    executor: &mut dyn Executor,
+    work: impl FnOnce(&mut dyn Executor) -> Result<T> + Send,
+) -> Result<T> {
+    let (mut work, mut done) = (Some(work), None);
+    executor.within(&mut |executor| done = work.take().map(|work| work(executor)));
+    done.expect("the work is done once")
 }

@@ -44,7 +44,7 @@ pub struct Summary {
     pub mse: f64,
     /// Mean R² over the genes for which it is defined.
     pub r2_gene_mean: Option<f64>,
-    /// Median over those genes: where a few are far off their mean means little.
+    /// Median over those genes: one that hardly varies can have any R², and spoils the mean.
     pub r2_gene_median: Option<f64>,
     /// Mean over the genes for which it is defined.
     pub pcc_gene_mean: Option<f64>,

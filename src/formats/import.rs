@@ -22,7 +22,7 @@ use crate::device::recording::Element;
 use crate::error::{Error, Result};
 use crate::genes::{Labels, Table, shown};
 use crate::progress::{Event, Reporter};
-use crate::store::atomic::{Kind, Place};
+use crate::store::atomic::{Kind, Place, check_space};
 use crate::store::spool::Spool;
 use crate::store::{InputFile, Origin, Store, StoreWriter};
 
@@ -229,6 +229,17 @@ impl Import<'_> {
         !self.joins && matches!(self.settings.missing, Missing::Refuse | Missing::Zero)
     }
 
+    /// Refuses a file that tells its shape beforehand and whose values all come into a store for which there is no room.
+    fn has_room(&self, file: &MatrixFile) -> Result<()> {
+        match &file.rows {
+            Some(rows) if self.at_once() => {
+                let values = (rows.len() as u64).saturating_mul(file.columns.len() as u64);
+                check_space(self.out, values.saturating_mul(self.settings.element.bytes() as u64))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Reads one file into the store, or into a part where it has to wait.
     fn read(&mut self, path: &Path) -> Result<Rows> {
         let mut file = super::open(path, &self.settings.read)?;
@@ -244,6 +255,9 @@ impl Import<'_> {
         let beside = std::mem::take(&mut file.beside);
         let format = file.format.clone();
         let told = self.slice(path, &mut file)?;
+        if told.is_none() {
+            self.has_room(&file)?;
+        }
         // A slice of which only the bytes are read: a checksum of all the others would cost more than the slice.
         let seeking = matches!(told, Some((_, Picking::Seeking)));
         let decision = told.map(|(decision, _)| decision);

@@ -392,22 +392,31 @@ pub struct FileInfo {
 /// # Errors
 /// As [`open`], and a block that cannot be read.
 pub fn describe(path: &Path, settings: &ReadSettings) -> Result<FileInfo> {
+    describe_rows(path, settings, 0)
+}
+
+/// As [`describe`]; rows that the format does not tell are counted as long as there are not so `many`, so that a file of fewer is
+/// known by [`FileInfo::rows`] and a longer one is not read to its end.
+///
+/// # Errors
+/// As [`describe`].
+pub fn describe_rows(path: &Path, settings: &ReadSettings, many: usize) -> Result<FileInfo> {
     let mut held = pipe::Held::default();
     let copy = held.path(path, &std::env::temp_dir().join("genelift"))?;
-    let info = describe_file(&copy, settings).map_err(|error| held.error(error))?;
+    let info = describe_file(&copy, settings, many).map_err(|error| held.error(error))?;
     Ok(FileInfo { path: held.text(&info.path), ..info })
 }
 
 /// [`describe`] of a file that can be read more than once.
-fn describe_file(path: &Path, settings: &ReadSettings) -> Result<FileInfo> {
+fn describe_file(path: &Path, settings: &ReadSettings, many: usize) -> Result<FileInfo> {
     let mut file = open(path, settings)?;
     let (mut ids, mut values) = (Vec::new(), Vec::new());
     let (mut decision, mut over) = (None, false);
-    while decision.is_none() && !over {
+    while (decision.is_none() || ids.len() < many) && !over {
         values.clear();
         over = !file.blocks.next(&mut ids, &mut values)?;
         let rows = file.rows.as_ref().map_or(ids.as_slice(), |table| &table.ids);
-        decision = orientation::decide(&file, rows, Orientation::Auto);
+        decision = decision.or_else(|| orientation::decide(&file, rows, Orientation::Auto));
         over |= file.rows.is_some();
     }
     let counted = file.rows.as_ref().map(Table::len).or(over.then_some(ids.len()));

@@ -37,7 +37,7 @@ impl Predictor {
         self.to_tensors().save(path, force)
     }
 
-    fn to_tensors(&self) -> TensorFile {
+    pub(super) fn to_tensors(&self) -> TensorFile {
         let mut file = TensorFile::default();
         for (s, layers) in self.networks.iter().enumerate() {
             for (i, layer) in layers.iter().enumerate() {
@@ -89,7 +89,7 @@ impl Predictor {
         Predictor::from_tensors(TensorFile::open(path, report)?, path)
     }
 
-    fn from_tensors(mut file: TensorFile, path: &Path) -> Result<Predictor> {
+    pub(super) fn from_tensors(mut file: TensorFile, path: &Path) -> Result<Predictor> {
         let wrong = |message: String| Error::input(path, message);
         let text = |key: &str| {
             let found = file.metadata.get(key).cloned();

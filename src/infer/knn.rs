@@ -8,6 +8,7 @@ use super::{KnnSettings, Panel, Problem, Trained};
 use crate::device::recording::Activation;
 use crate::error::{Error, Result};
 use crate::nn::model::Layer;
+use crate::nouns::counted;
 use crate::progress::{Event, Reporter};
 
 /// The largest k that is tried.
@@ -25,7 +26,7 @@ pub(super) fn fit(
     problem.fits_in_memory(false)?;
     let k = match settings.neighbors {
         Some(k) if k > p => {
-            return Err(Error::Data(format!("--neighbors {k}: there are only {p} landmarks")));
+            return Err(Error::Data(format!("--neighbors {k}: there are only {}", counted(p, "landmark"))));
         }
         Some(k) => k,
         None => {

@@ -5,19 +5,31 @@
 //! layer but the first; the rate × 0.9 whenever the MAE of up to 5,000 training samples rises; the epoch with the best
 //! MAE of the held-out samples is kept. MAE is of z-scores.
 
+mod kept;
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
 use super::parting::Parting;
 use super::{MlpSettings, Panel, Problem, Trained, blocks};
+use crate::device;
 use crate::device::random::Stream;
 use crate::device::recording::{Activation, Element, Loss, Matrix, Recording, Step, Update};
 use crate::device::{Executor, Program};
 use crate::error::{Error, Result};
+use crate::nn::checkpoint::{Body, CheckpointPlan, Moments};
 use crate::nn::feed::{Feed, Resident, stepping_down};
+use crate::nn::keeper::{Running, State};
 use crate::nn::model::Layer;
 use crate::nn::needs;
-use crate::nn::network::{InputBuffers, LossBuffers, Network};
+use crate::nn::network::{InputBuffers, LayerBuffers, LossBuffers, Network};
 use crate::nn::train::non_finite;
+use crate::nouns::counted;
 use crate::progress::{Event, Reporter, silent};
 use crate::store::Store;
+use kept::{Fitting, Kept, Progress};
 
 /// Added to the standard deviation that a gene is divided by.
 pub const SD_FLOOR: f64 = 1e-3;
@@ -51,7 +63,7 @@ pub struct Slice<'a> {
 }
 
 /// One epoch of training.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// Squared error summed over targets, mean over samples as they were seen.
     pub loss: f64,
@@ -74,46 +86,46 @@ pub struct Fitted {
     pub history: Vec<Epoch>,
 }
 
-/// Fits one network a slice of the targets.
+/// Fits one network a slice of the targets; goes on from a checkpoint of the same `config`, where there is a plan of one.
 pub(super) fn fit(
     executor: &mut dyn Executor,
     problem: &Problem,
     settings: &MlpSettings,
     (seed, parting): (u64, &Parting),
+    (plan, config): (Option<&CheckpointPlan>, Value),
     report: Reporter,
 ) -> Result<Trained> {
     let Problem { store, samples, landmarks, targets } = *problem;
     let slices = settings.target_slices;
     if slices > targets.len() {
         return Err(Error::Data(format!(
-            "--target-slices {slices}: there are only {} targets",
-            targets.len()
+            "--target-slices {slices}: there are only {}",
+            counted(targets.len(), "target")
         )));
     }
     let (training, validation) = parting.hold_out(settings.validation)?;
     let of = |positions: Vec<usize>| -> Vec<usize> { positions.into_iter().map(|i| samples[i]).collect() };
     let (training, validation) = (of(training), of(validation));
 
-    let (input, output) = (panel(store, samples, landmarks), panel(store, samples, targets));
-    let (mut networks, mut epochs, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     let widths = [&[landmarks.len()], &settings.hidden[..], &[targets.len().div_ceil(slices)]].concat();
     let instead = "lower the widths (--hidden) or --batch, raise --target-slices, or allow more (--memory)";
     needs::check(executor, &widths, (2, settings.batch.min(training.len())), instead)?;
-    for s in 0..slices {
+    let (input, output) = (panel(store, samples, landmarks), panel(store, samples, targets));
+    let (mut keeper, mut moments) = kept::open(plan, config, &input, settings.epochs, report)?;
+    for s in keeper.state.history.finished.len()..slices {
         let part = targets.len() * s / slices..targets.len() * (s + 1) / slices;
         let seed = if slices == 1 { seed } else { Stream::new(seed, "target slice", s as u64).next_u64() };
-        let output = Panel {
-            genes: output.genes.select(&part.clone().collect::<Vec<_>>()),
-            offset: output.offset[part.clone()].to_vec(),
-            scale: output.scale[part.clone()].to_vec(),
-        };
-        let initial = initial(landmarks.len(), &settings.hidden, part.len(), seed);
+        if !keeper.model.has_begun(s) {
+            let initial = initial(landmarks.len(), &settings.hidden, part.len(), seed);
+            kept::begin(&mut keeper, initial, cut(&output, 0..part.end), rate(settings));
+            moments.clear();
+        }
         let slice = Slice {
             store,
             training: &training,
             validation: &validation,
             landmarks: (landmarks, &input),
-            targets: (&targets[part], &output),
+            targets: (&targets[part.clone()], &cut(&output, part)),
             seed,
             resident: Resident::Auto,
         };
@@ -121,13 +133,27 @@ pub(super) fn fit(
             report(Event::Note(format!("targets {} of {slices}", s + 1)));
         }
         executor.reset();
-        let fitted = train(executor, &slice, settings, initial, report)?;
-        epochs.push(fitted.epoch);
-        errors.push(fitted.history[fitted.epoch - 1].validation_mae);
-        networks.push(fitted.layers);
+        let fitted = train_on(executor, &slice, settings, &moments, &mut keeper, report)?;
+        kept::finish(&mut keeper, fitted);
     }
+    let (epochs, errors): (Vec<usize>, Vec<Option<f64>>) = keeper.state.history.finished.into_iter().unzip();
     let chosen = serde_json::json!({ "epoch": epochs, "validation-mae": errors });
-    Ok(Trained { landmarks: input, targets: output, networks, chosen })
+    Ok(Trained { landmarks: input, targets: output, networks: keeper.model.predictor.networks, chosen })
+}
+
+/// Some of a panel's genes.
+fn cut(panel: &Panel, part: Range<usize>) -> Panel {
+    Panel {
+        genes: panel.genes.select(&part.clone().collect::<Vec<_>>()),
+        offset: panel.offset[part.clone()].to_vec(),
+        scale: panel.scale[part].to_vec(),
+    }
+}
+
+/// The rate of the first epoch.
+fn rate(settings: &MlpSettings) -> f64 {
+    let usual = if settings.hidden.len() == 1 { 5e-4 } else { 3e-4 };
+    settings.learning_rate.unwrap_or(usual)
 }
 
 /// The scaling of genes by samples of a store: (x − mean)/(sd + [`SD_FLOOR`]); a gene of one value scales to 0.
@@ -171,66 +197,31 @@ pub fn train(
     initial: Vec<Layer>,
     report: Reporter,
 ) -> Result<Fitted> {
-    let run = stepping_down(executor, slice.resident, report, |executor, resident| {
-        Run::new(executor, slice, settings, &initial, resident, report)
-    })?;
-    let n = slice.training.len();
-    let first_rate = if settings.hidden.len() == 1 { 5e-4 } else { 3e-4 };
-    let mut rate = settings.learning_rate.unwrap_or(first_rate);
-    let mut monitored: Vec<u32> = (0..n as u32).collect();
-    Stream::new(slice.seed, "monitored", 0).shuffle(&mut monitored);
-    monitored.truncate(MONITORED);
-    let held: Vec<u32> = (n..n + slice.validation.len()).map(|i| i as u32).collect();
+    let (mut keeper, moments) = kept::open(None, Value::Null, slice.landmarks.1, settings.epochs, report)?;
+    kept::begin(&mut keeper, initial, slice.targets.1.clone(), rate(settings));
+    train_on(executor, slice, settings, &moments, &mut keeper, report)
+}
 
-    // the output begins at nearly 0, the mean of every gene
-    let watched = if held.is_empty() { &monitored } else { &held };
-    let untrained = run.mae(executor, watched)?;
-    let mut history: Vec<Epoch> = Vec::new();
-    // validation MAE, epoch, parameters
-    let mut best: Option<(f64, usize, Vec<Layer>)> = None;
-    let total = Some(settings.epochs as u64);
-    report(Event::Started { task: "training".into(), total, unit: "epochs" });
-    for epoch in 1..=settings.epochs {
-        let loss = run.epoch(executor, epoch, rate)?;
-        let training_mae = run.mae(executor, &monitored)?;
-        let validation_mae = if held.is_empty() { None } else { Some(run.mae(executor, &held)?) };
-        let rises = history.last().is_some_and(|last| training_mae > last.training_mae);
-        history.push(Epoch { loss, learning_rate: rate, training_mae, validation_mae });
-        if rises {
-            let lower = lowered(rate);
-            run.keep_momentum(executor, rate / lower)?;
-            rate = lower;
-        }
-        if let Some(mae) = validation_mae
-            && best.as_ref().is_none_or(|(least, ..)| mae < *least)
-        {
-            best = Some((mae, epoch, run.network.download(executor)?));
-        }
-        let note = match validation_mae {
-            Some(mae) => format!("MAE {training_mae:.4}, validation {mae:.4}"),
-            None => format!("MAE {training_mae:.4}"),
-        };
-        report(Event::Advanced { done: epoch as u64, note });
-        let since = best.as_ref().map(|(_, at, _)| epoch - at);
-        if since.zip(settings.early_stop).is_some_and(|(since, patience)| since >= patience) {
-            break;
+/// Trains from where the keeper's state is.
+fn train_on(
+    executor: &mut dyn Executor,
+    slice: &Slice,
+    settings: &MlpSettings,
+    moments: &[(Moments, Moments)],
+    keeper: &mut Kept,
+    report: Reporter,
+) -> Result<Fitted> {
+    let layers = keeper.model.layers();
+    let run = stepping_down(executor, slice.resident, report, |executor, resident| {
+        Run::new(executor, (slice, settings), (layers, moments), resident, report)
+    })?;
+    match device::within(executor, |executor| run.epochs(executor, keeper, report)) {
+        Ok(()) => run.fitted(executor, keeper, report),
+        Err(error) => {
+            let done = (keeper.state.history.epochs.len(), settings.epochs);
+            Err(keeper.ended(error, executor, &run, done))
         }
     }
-    report(Event::Finished);
-    let (epoch, layers) = match best {
-        Some((_, epoch, layers)) => (epoch, layers),
-        None => (history.len(), run.network.download(executor)?),
-    };
-    let end = &history[epoch - 1];
-    let reached = end.validation_mae.unwrap_or(end.training_mae);
-    if reached > HARDLY * untrained {
-        report(Event::Warning(format!(
-            "the network infers hardly better than each gene's mean (mean error {reached:.4} against {untrained:.4}, in standard \
-             deviations): its --learning-rate may be too high or too low, or the landmarks say nothing of these targets; compare \
-             with --method linear"
-        )));
-    }
-    Ok(Fitted { layers, epoch, history })
 }
 
 /// Everything on the device. Training samples come first in the feed, then validation samples.
@@ -238,9 +229,9 @@ struct Run<'a> {
     slice: &'a Slice<'a>,
     settings: &'a MlpSettings,
     network: Network,
+    /// Velocities of the weight and the bias, by layer.
+    moments: Vec<(Matrix, Matrix)>,
     feed: Feed<'a>,
-    /// Of every weight and bias.
-    velocities: Vec<Matrix>,
     step: Program,
     look: Program,
     /// batches × (Σ squared error, Σ |error|)
@@ -250,9 +241,8 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(
         executor: &mut dyn Executor,
-        slice: &'a Slice,
-        settings: &'a MlpSettings,
-        layers: &[Layer],
+        (slice, settings): (&'a Slice, &'a MlpSettings),
+        (layers, moments): (&[Layer], &[(Moments, Moments)]),
         resident: Resident,
         report: Reporter,
     ) -> Result<Self> {
@@ -269,17 +259,23 @@ impl<'a> Run<'a> {
         let gradients = network.batch_matrices(executor, "gradients", batch, depth)?;
         let x = executor.matrix("landmarks", batch, landmarks.0.len(), Element::F32)?;
         let y = executor.matrix("targets", batch, targets.0.len(), Element::F32)?;
-        let mut updates = Vec::with_capacity(depth);
-        let mut velocities = Vec::with_capacity(2 * depth);
+        let (mut velocities, mut updates) = (Vec::with_capacity(depth), Vec::with_capacity(depth));
         for (i, layer) in network.layers.iter().enumerate() {
-            let mut sgd = |name: &str, value: Matrix, rate| -> Result<Update> {
-                let name = format!("velocity.{i}.{name}");
-                let velocity = executor.matrix(&name, value.rows, value.cols, Element::F32)?;
-                velocities.push(velocity);
-                Ok(Update::Sgd { value, velocity, l2: 0.0, momentum: settings.momentum as f32, rate })
-            };
-            let rate = if i == 0 { 1.0 } else { UPPER_RATE };
-            updates.push((sgd("weight", layer.weight, rate)?, sgd("bias", layer.bias, 1.0)?));
+            let mut sgd =
+                |name: &str, value: Matrix, rate, saved: Option<&Moments>| -> Result<(Matrix, Update)> {
+                    let name = format!("velocity.{i}.{name}");
+                    let velocity = executor.matrix(&name, value.rows, value.cols, Element::F32)?;
+                    if let Some(saved) = saved.filter(|saved| !saved.first.is_empty()) {
+                        layer.write(executor, velocity, &saved.first)?;
+                    }
+                    let momentum = settings.momentum as f32;
+                    Ok((velocity, Update::Sgd { value, velocity, l2: 0.0, momentum, rate }))
+                };
+            let (rate, saved) = (if i == 0 { 1.0 } else { UPPER_RATE }, moments.get(i));
+            let weight = sgd("weight", layer.weight, rate, saved.map(|saved| &saved.0))?;
+            let bias = sgd("bias", layer.bias, 1.0, saved.map(|saved| &saved.1))?;
+            velocities.push((weight.0, bias.0));
+            updates.push((weight.1, bias.1));
         }
         let samples = [slice.training, slice.validation].concat();
         let panels = vec![Some(landmarks.0.to_vec()), Some(targets.0.to_vec())];
@@ -301,30 +297,86 @@ impl<'a> Run<'a> {
         };
         let step = compile(Some(gradients[depth - 1]), Some((1.0 - settings.include_rate) as f32))?;
         let look = compile(None, None)?;
-        Ok(Run { slice, settings, network, feed, velocities, step, look, table })
+        Ok(Run { slice, settings, network, moments: velocities, feed, step, look, table })
     }
 
-    /// Before the rate falls to 1/`factor` of itself. D-GEX's code (pylearn2's `Momentum`) keeps v ← μv − rate·gradient, so that what was
+    /// All epochs that are left.
+    fn epochs(&self, executor: &mut dyn Executor, keeper: &mut Kept, report: Reporter) -> Result<()> {
+        let n = self.slice.training.len();
+        let mut monitored: Vec<u32> = (0..n as u32).collect();
+        Stream::new(self.slice.seed, "monitored", 0).shuffle(&mut monitored);
+        monitored.truncate(MONITORED);
+        let held: Vec<u32> = (n..n + self.slice.validation.len()).map(|i| i as u32).collect();
+
+        // the output begins at nearly 0, the mean of every gene
+        if keeper.state.history.untrained.is_none() {
+            let watched = if held.is_empty() { &monitored } else { &held };
+            keeper.state.history.untrained = Some(self.mae(executor, watched)?);
+        }
+        let total = Some(self.settings.epochs as u64);
+        report(Event::Started { task: "training".into(), total, unit: "epochs" });
+        while !keeper.state.history.is_over(self.settings) {
+            let note = self.epoch(executor, keeper, (&monitored, &held))?;
+            report(Event::Advanced { done: keeper.state.history.epochs.len() as u64, note });
+        }
+        report(Event::Finished);
+        Ok(())
+    }
+
+    /// One epoch from where the state is in it, and its errors, in words too.
+    fn epoch(
+        &self,
+        executor: &mut dyn Executor,
+        keeper: &mut Kept,
+        (monitored, held): (&[u32], &[u32]),
+    ) -> Result<String> {
+        let (number, learning_rate) = (keeper.state.history.epochs.len() + 1, keeper.state.history.rate);
+        let loss = self.pass(executor, keeper)?;
+        let training_mae = self.mae(executor, monitored)?;
+        let validation_mae = if held.is_empty() { None } else { Some(self.mae(executor, held)?) };
+        if keeper.state.history.is_better(validation_mae) {
+            keeper.model.best = Some(self.network.download(executor)?);
+        }
+        keeper.state.history.end(Epoch { loss, learning_rate, training_mae, validation_mae });
+        self.keep_momentum(executor, learning_rate / keeper.state.history.rate)?;
+        keeper.state.losses.clear();
+        if !keeper.state.history.is_over(self.settings) && (number == 1 || keeper.is_due()) {
+            keeper.save(executor, self)?;
+        }
+        Ok(match validation_mae {
+            Some(mae) => format!("MAE {training_mae:.4}, validation {mae:.4}"),
+            None => format!("MAE {training_mae:.4}"),
+        })
+    }
+
+    /// Where the rate fell to 1/`factor` of itself. D-GEX's code (pylearn2's `Momentum`) keeps v ← μv − rate·gradient, so that what was
     /// gathered goes on at the rate at which it was; the kernel keeps u ← μu + gradient and multiplies all of it by the rate.
     fn keep_momentum(&self, executor: &mut dyn Executor, factor: f64) -> Result<()> {
-        for velocity in self.velocities.iter().filter(|_| factor != 1.0) {
-            let mut values = executor.read(*velocity, 0, velocity.rows)?;
+        let velocities = self.moments.iter().flat_map(|(weight, bias)| [*weight, *bias]);
+        for velocity in velocities.filter(|_| factor != 1.0) {
+            let mut values = executor.read(velocity, 0, velocity.rows)?;
             values.iter_mut().for_each(|value| *value = (f64::from(*value) * factor) as f32);
-            executor.write(*velocity, 0, &values)?;
+            executor.write(velocity, 0, &values)?;
         }
         Ok(())
     }
 
-    /// One pass over the training samples; its loss.
-    fn epoch(&self, executor: &mut dyn Executor, epoch: usize, rate: f64) -> Result<f64> {
+    /// Steps of an epoch.
+    fn batches(&self) -> usize {
         let n = self.slice.training.len();
+        n.div_ceil(self.settings.batch.min(n))
+    }
+
+    /// What is left of a pass over the training samples; its loss.
+    fn pass(&self, executor: &mut dyn Executor, keeper: &mut Kept) -> Result<f64> {
+        let (n, epoch) = (self.slice.training.len(), keeper.state.history.epochs.len() as u64 + 1);
         let mut order: Vec<u32> = (0..n as u32).collect();
         if self.settings.shuffle {
-            Stream::new(self.slice.seed, "shuffle", epoch as u64).shuffle(&mut order);
+            Stream::new(self.slice.seed, "shuffle", epoch).shuffle(&mut order);
         }
-        let batches = n.div_ceil(self.settings.batch.min(n));
-        let before = (epoch as u64 - 1) * batches as u64;
-        self.feed.pass(executor, &order, |executor, batch| {
+        let before = (epoch - 1) * self.batches() as u64;
+        let (rate, from) = (keeper.state.history.rate, keeper.state.losses.len() / 2);
+        self.feed.pass_from(executor, &order, from, |executor, batch| {
             let step = Step {
                 rows: batch.rows,
                 first: batch.first,
@@ -335,14 +387,36 @@ impl<'a> Run<'a> {
                 gradient_scale: 1.0 / batch.rows as f32,
                 ..Step::default()
             };
-            executor.run(self.step, &step)
+            executor.run(self.step, &step)?;
+            keeper.stepped(executor, self, step.step)
         })?;
-        let table = executor.read(self.table, 0, batches)?;
-        if let Some(slot) = table.chunks_exact(2).position(|pair| !pair[0].is_finite()) {
+        // kept: the table is used again, to measure errors
+        keeper.state.losses = Running::losses(self, executor, &keeper.state)?;
+        let losses = &keeper.state.losses;
+        if let Some(slot) = losses.chunks_exact(2).position(|pair| !pair[0].is_finite()) {
             let tensor = non_finite(&self.network.download(executor)?).unwrap_or_else(|| "the loss".into());
-            return Err(Error::Diverged { step: before + slot as u64 + 1, epoch: epoch as u64, tensor });
+            return Err(Error::Diverged { step: before + slot as u64 + 1, epoch, tensor });
         }
-        Ok(table.iter().step_by(2).map(|x| f64::from(*x)).sum::<f64>() / n as f64)
+        Ok(losses.iter().step_by(2).map(|x| f64::from(*x)).sum::<f64>() / n as f64)
+    }
+
+    /// The network of the best epoch, or else of the last.
+    fn fitted(&self, executor: &mut dyn Executor, keeper: &mut Kept, report: Reporter) -> Result<Fitted> {
+        let Progress { best, epochs: history, untrained, .. } = keeper.state.history.clone();
+        let (epoch, layers) = match (best, keeper.model.best.take()) {
+            (Some((_, epoch)), Some(layers)) => (epoch, layers),
+            _ => (history.len(), self.network.download(executor)?),
+        };
+        let (end, untrained) = (&history[epoch - 1], untrained.unwrap_or(f64::INFINITY));
+        let reached = end.validation_mae.unwrap_or(end.training_mae);
+        if reached > HARDLY * untrained {
+            report(Event::Warning(format!(
+                "the network infers hardly better than each gene's mean (mean error {reached:.4} against {untrained:.4}, in standard \
+                 deviations): its --learning-rate may be too high or too low, or the landmarks say nothing of these targets; compare \
+                 with --method linear"
+            )));
+        }
+        Ok(Fitted { layers, epoch, history })
     }
 
     /// Mean |ŷ − y| in z-scores, over the samples at these positions of the feed.
@@ -358,98 +432,24 @@ impl<'a> Run<'a> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{Spy, assert_orders_differ, random_store, store};
+impl Running<Fitting, Progress> for Run<'_> {
+    fn body(&self, executor: &mut dyn Executor, before: &Fitting) -> Result<Fitting> {
+        Ok(before.with(self.network.download(executor)?))
+    }
 
-    /// Samples of [`fit_small`], of which the last 6 are held out.
-    const SAMPLES: usize = 18;
-
-    fn fit_small(settings: &MlpSettings) -> (Spy, Fitted) {
-        let dir = tempfile::tempdir().unwrap();
-        let store = random_store(&dir.path().join("x.gex"), SAMPLES, 5);
-        let samples: Vec<usize> = (0..SAMPLES).collect();
-        let (training, validation) = samples.split_at(SAMPLES - 6);
-        let (landmarks, targets) = ([0, 1, 2], [3, 4]);
-        let (input, output) = (panel(&store, training, &landmarks), panel(&store, training, &targets));
-        let slice = Slice {
-            store: &store,
-            training,
-            validation,
-            landmarks: (&landmarks, &input),
-            targets: (&targets, &output),
-            seed: 5,
-            resident: Resident::Auto,
+    fn moments(&self, executor: &mut dyn Executor) -> Result<Vec<(Moments, Moments)>> {
+        let layers = self.network.layers.iter().zip(&self.moments);
+        let mut read = |layer: &LayerBuffers, velocity: Matrix| -> Result<Moments> {
+            Ok(Moments { first: layer.read(executor, velocity)?, second: Vec::new() })
         };
-        let mut spy = Spy::new();
-        let fitted = train(&mut spy, &slice, settings, initial(3, &settings.hidden, 2, 5), &silent).unwrap();
-        (spy, fitted)
+        layers.map(|(layer, (weight, bias))| Ok((read(layer, *weight)?, read(layer, *bias)?))).collect()
     }
 
-    fn small() -> MlpSettings {
-        MlpSettings { hidden: vec![4], batch: 5, epochs: 4, ..MlpSettings::default() }
-    }
-
-    #[test]
-    fn the_rate_falls_to_its_floor_and_no_further() {
-        let close = |a: f64, b: f64| (a - b).abs() < 1e-15;
-        assert!(close(lowered(1e-3), 9e-4) && close(lowered(1.2e-5), 1.08e-5));
-        assert_eq!((lowered(1.05e-5), lowered(1e-5), lowered(3e-6)), (1e-5, 1e-5, 3e-6));
-    }
-
-    #[test]
-    fn the_rate_falls_after_an_epoch_in_which_the_error_rose() {
-        let wild = MlpSettings { learning_rate: Some(0.3), epochs: 30, momentum: 0.0, ..small() };
-        let history = fit_small(&wild).1.history;
-        let mut rises = 0;
-        assert_eq!(history[1].learning_rate, 0.3);
-        for three in history.windows(3) {
-            let rose = three[1].training_mae > three[0].training_mae;
-            rises += usize::from(rose);
-            let rate = three[1].learning_rate;
-            assert_eq!(three[2].learning_rate, if rose { lowered(rate) } else { rate });
-        }
-        assert!(rises > 2 && rises < 26, "{rises}");
-    }
-
-    #[test]
-    fn every_epoch_has_an_order_of_its_own_and_every_step_a_number_of_its_own() {
-        let (spy, _) = fit_small(&small());
-        let (steps, orders) = spy.learnt(12);
-        assert_eq!(orders.len(), 4);
-        assert_orders_differ(&orders, 12);
-        assert_eq!(steps.iter().map(|s| s.step).collect::<Vec<_>>(), (1..=12).collect::<Vec<u64>>());
-        assert!(steps.iter().all(|s| s.seed == 5));
-    }
-
-    #[test]
-    fn errors_are_measured_with_the_whole_network() {
-        let still = MlpSettings { learning_rate: Some(1e-30), epochs: 1, ..small() };
-        let at = |include_rate| fit_small(&MlpSettings { include_rate, ..still.clone() }).1.history.remove(0);
-        let (whole, masked) = (at(1.0), at(0.5));
-        assert!(masked.loss != whole.loss, "dropout has an effect in training");
-        assert_eq!(masked.validation_mae, whole.validation_mae);
-        assert_eq!(masked.training_mae, whole.training_mae);
-    }
-
-    #[test]
-    fn layers_of_one_shape_begin_differently() {
-        let layers = initial(4, &[4, 4], 4, 1);
-        assert_eq!(layers[0].weight.len(), layers[1].weight.len());
-        assert_ne!(layers[0].weight, layers[1].weight);
-        assert_ne!(layers, initial(4, &[4, 4], 4, 2));
-        let largest = layers[2].weight.iter().fold(0.0f32, |most, w| most.max(w.abs()));
-        assert!(largest > 5e-5 && largest <= 1e-4, "{largest}");
-    }
-
-    #[test]
-    fn a_gene_of_one_value_scales_to_0() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = store(&dir.path().join("x.gex"), 2, &[0.1, 1.0, 0.1, 3.0, 0.1, 5.0]);
-        let panel = panel(&store, &[0, 1, 2], &[0, 1]);
-        assert_eq!(panel.scale[0], 0.0);
-        let sd = (8.0f64 / 3.0).sqrt();
-        assert!((f64::from(panel.scale[1]) - 1.0 / (sd + SD_FLOOR)).abs() < 1e-6);
+    fn losses(&self, executor: &mut dyn Executor, state: &State<Progress>) -> Result<Vec<f32>> {
+        let done = state.step as usize - state.history.epochs.len() * self.batches();
+        state.losses(executor, self.table, done)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,10 +18,13 @@ use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::genes::{Table, shown};
 use crate::memory::Need;
+use crate::nn::checkpoint::CheckpointPlan;
 use crate::nn::model::Layer;
 use crate::nn::scaling;
+use crate::nouns::counted;
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
+use crate::store::remembered::Remembered;
 use dense::Standardised;
 use parting::Parting;
 pub use predict::{Completed, MissingLandmarks, Places, complete};
@@ -48,6 +51,9 @@ impl Panel {
         }
     }
 }
+
+/// Where a predictor's configuration remembers the samples that it was fitted on, by their values of the landmarks.
+pub const REMEMBERED: &str = "remembered";
 
 /// Infers targets from landmarks.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,16 +106,34 @@ impl Predictor {
         settings: &FitSettings,
         report: Reporter,
     ) -> Result<Predictor> {
+        let problem = Problem { store, samples, landmarks, targets };
+        Predictor::fit_kept(executor, &problem, settings, None, report)
+    }
+
+    /// As [`Predictor::fit`]; a network leaves checkpoints as it is `plan`ned, and goes on from one.
+    ///
+    /// # Errors
+    /// As [`Predictor::fit`]; those of the checkpoint's file.
+    pub fn fit_kept(
+        executor: &mut dyn Executor,
+        problem: &Problem,
+        settings: &FitSettings,
+        plan: Option<&CheckpointPlan>,
+        report: Reporter,
+    ) -> Result<Predictor> {
+        let Problem { store, samples, landmarks, targets } = *problem;
         settings.validate()?;
         check(store, samples, landmarks, targets)?;
         executor.reset();
-        let problem = Problem { store, samples, landmarks, targets };
         varies(store, samples)?;
         let parting = Parting::new(store, samples, settings.group_by.as_deref(), settings.seed)?;
         let trained = match settings.method {
-            Method::Linear => linear::fit(&problem, &settings.linear, &parting, report)?,
-            Method::Mlp => mlp::fit(executor, &problem, &settings.mlp, (settings.seed, &parting), report)?,
-            Method::Knn => knn::fit(&problem, &settings.knn, &parting, report)?,
+            Method::Linear => linear::fit(problem, &settings.linear, &parting, report)?,
+            Method::Mlp => {
+                let (seed, kept) = ((settings.seed, &parting), (plan, problem.config(settings)));
+                mlp::fit(executor, problem, &settings.mlp, seed, kept, report)?
+            }
+            Method::Knn => knn::fit(problem, &settings.knn, &parting, report)?,
         };
         check_panels(store, &trained, report)?;
         let config = serde_json::json!({
@@ -117,6 +141,7 @@ impl Predictor {
             "chosen": trained.chosen,
             "training-data": store.info().fingerprint(),
             "training-samples": samples.len(),
+            (REMEMBERED): Remembered::of_genes(store, samples, Some(landmarks)),
         });
         Ok(Predictor {
             landmarks: trained.landmarks,
@@ -142,6 +167,25 @@ impl Predictor {
         &self.config["chosen"]
     }
 
+    /// Says which samples of a store, whose targets are to be inferred, it was fitted on: by id, or by the same values of its
+    /// landmarks, where all of them have a place.
+    fn warn_of_samples(&self, store: &Store, places: &[Option<usize>], report: Reporter) {
+        let known: Remembered = serde_json::from_value(self.config[REMEMBERED].clone()).unwrap_or_default();
+        let all: Vec<usize> = (0..store.n_samples()).collect();
+        let genes: Option<Vec<usize>> = places.iter().copied().collect();
+        let genes = genes.unwrap_or_default();
+        known.warn_by_genes("the predictor", store, (&all, Some(&genes)), report);
+    }
+
+    /// The configuration without what only a program reads.
+    fn told(&self) -> serde_json::Value {
+        let mut config = self.config.clone();
+        if let Some(config) = config.as_object_mut() {
+            config.remove(REMEMBERED);
+        }
+        config
+    }
+
     /// How the targets are inferred.
     pub fn method(&self) -> Method {
         self.method
@@ -155,9 +199,9 @@ fn varies(store: &Store, samples: &[usize]) -> Result<()> {
         return Ok(());
     }
     Err(Error::Data(format!(
-        "{}: nothing varies over the {} samples to fit on; give it more and different samples",
+        "{}: nothing varies over the {} to fit on; give it more and different samples",
         store.path().display(),
-        samples.len()
+        counted(samples.len(), "sample")
     )))
 }
 
@@ -236,6 +280,21 @@ fn blocks(
 }
 
 impl Problem<'_> {
+    /// What defines the numbers of a fit: the settings, the data's checksum, and which samples and genes.
+    fn config(&self, settings: &FitSettings) -> serde_json::Value {
+        let digest = |places: &[usize]| {
+            let bytes: Vec<u8> = places.iter().flat_map(|place| (*place as u64).to_le_bytes()).collect();
+            format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes))
+        };
+        serde_json::json!({
+            "settings": settings,
+            "training-data": self.store.info().fingerprint(),
+            "samples-digest": digest(self.samples),
+            "landmarks-digest": digest(self.landmarks),
+            "targets-digest": digest(self.targets),
+        })
+    }
+
     /// Refuses a fit that is solved on the host and does not fit there: coefficients, values of the landmarks, and square
     /// matrices of samples or landmarks, whichever are fewer, four more where penalties are `compared`.
     fn fits_in_memory(&self, compared: bool) -> Result<()> {

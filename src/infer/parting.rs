@@ -3,6 +3,7 @@
 use crate::device::random::Stream;
 use crate::error::{Error, Result};
 use crate::nn::train;
+use crate::nouns::counted;
 use crate::prepare::split::{assign, groups};
 use crate::store::Store;
 
@@ -40,13 +41,7 @@ impl Parting {
     /// # Errors
     /// [`Error::Data`] for folds of fewer than two samples, or more folds than groups.
     pub fn folds(&self, folds: usize) -> Result<Vec<usize>> {
-        if self.n < 2 * folds {
-            let message = format!(
-                "the penalty is chosen by {folds} folds of at least 2 samples, but there are {}; give --penalty, or fewer --folds",
-                self.n
-            );
-            return Err(Error::Data(message));
-        }
+        fill(folds, self.n)?;
         if let Some(groups) = &self.groups {
             enough(groups.len(), folds, "folds; give fewer --folds")?;
             return Ok(assign(groups, &vec![1.0 / folds as f64; folds], self.seed));
@@ -72,9 +67,23 @@ impl Parting {
     }
 }
 
+/// Refuses fewer than two samples a fold.
+pub(super) fn fill(folds: usize, samples: usize) -> Result<()> {
+    match samples < 2 * folds {
+        true => Err(Error::Data(format!(
+            "the penalty is chosen by {folds} folds of at least 2 samples, but there are {samples} to learn from; give --penalty, or \
+             fewer --folds"
+        ))),
+        false => Ok(()),
+    }
+}
+
 fn enough(groups: usize, parts: usize, what: &str) -> Result<()> {
     if groups < parts {
-        return Err(Error::Data(format!("--group-by: {groups} groups cannot make {parts} {what}")));
+        return Err(Error::Data(format!(
+            "--group-by: {} cannot make {parts} {what}",
+            counted(groups, "group")
+        )));
     }
     Ok(())
 }

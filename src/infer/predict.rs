@@ -210,6 +210,7 @@ pub fn complete(
 ) -> Result<Completed> {
     let width = predictor.targets().len();
     let Places { landmarks, targets: there } = predictor.places(store, missing, finder, report)?;
+    predictor.warn_of_samples(store, &landmarks, report);
     predictor.warn_of_range(store, &landmarks, report);
     let mut genes = store.genes().clone();
     let mut origin = vec!["measured".to_string(); genes.len()];
@@ -251,7 +252,7 @@ pub fn complete(
         Ok(())
     })?;
     let measured = genes.len() - inferred;
-    let origin = Origin::derived(store, serde_json::json!({"predict": {"predictor": predictor.config}}));
+    let origin = Origin::derived(store, serde_json::json!({"predict": {"predictor": predictor.told()}}));
     let store = writer.finish(genes, store.samples().clone(), origin)?;
     Ok(Completed { store, measured, inferred })
 }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::parting;
 use crate::error::{Error, Result};
+use crate::nn::train::hold_out;
 
 /// How targets are inferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -122,6 +124,26 @@ impl FitSettings {
             Method::Linear => self.linear.validate(),
             Method::Mlp => self.mlp.validate(),
             Method::Knn => self.knn.validate(),
+        }
+    }
+}
+
+impl FitSettings {
+    /// Refuses fewer samples than the method can choose by, as far as their number tells.
+    ///
+    /// # Errors
+    /// [`Error::Data`] or [`Error::Usage`] with the numbers.
+    pub fn check_samples(&self, samples: usize) -> Result<()> {
+        let held = |fraction: f64| match self.group_by {
+            Some(_) => Ok(()), // the groups decide
+            None => hold_out(samples, fraction, self.seed).map(|_| ()),
+        };
+        match self.method {
+            Method::Linear if self.linear.penalty.is_none() => parting::fill(self.linear.folds, samples),
+            Method::Linear => Ok(()),
+            Method::Mlp => held(self.mlp.validation),
+            Method::Knn if self.knn.neighbors.is_none() => held(self.knn.validation),
+            Method::Knn => Ok(()),
         }
     }
 }

@@ -200,14 +200,16 @@ impl<'a> Feed<'a> {
                     run(executor, batch(n, n * self.batch))
                 })
             }
-            None => self.pump(executor, self.batch, &order[skip * self.batch..], |executor, n, staging| {
-                interrupt::check()?;
-                let batch = batch(skip + n, 0);
-                for (panel, staging) in self.panels.iter().zip(staging) {
-                    executor.upload(staging, panel.values, 0, batch.rows)?;
-                }
-                run(executor, batch)
-            }),
+            None => {
+                self.pump(executor, self.batch, rest(order, skip * self.batch), |executor, n, staging| {
+                    interrupt::check()?;
+                    let batch = batch(skip + n, 0);
+                    for (panel, staging) in self.panels.iter().zip(staging) {
+                        executor.upload(staging, panel.values, 0, batch.rows)?;
+                    }
+                    run(executor, batch)
+                })
+            }
         }
     }
 
@@ -304,6 +306,11 @@ pub(crate) fn stepping_down<T>(
         }
         made => made,
     }
+}
+
+/// What is left of an order after some rows, of which there may be fewer: the last batch is smaller.
+fn rest(order: &[u32], rows: usize) -> &[u32] {
+    order.get(rows..).unwrap_or_default()
 }
 
 /// Room for all samples on the device: the order of the rows, and the panels.

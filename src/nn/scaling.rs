@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::model::Input;
 use crate::error::{Error, Result};
 use crate::genes::shown;
+use crate::nouns::counted;
 use crate::store::Store;
 
 /// How a gene's values become the network's input.
@@ -61,9 +62,9 @@ pub fn check(store: &Store, samples: &[usize], input: &Input) -> Result<()> {
     let path = store.path().display();
     let first = samples.first().map_or(&[][..], |s| store.row_bytes(*s));
     if samples.iter().all(|s| store.row_bytes(*s) == first) {
-        let n = samples.len();
+        let n = counted(samples.len(), "sample");
         return Err(Error::Data(format!(
-            "{path}: nothing varies over the {n} samples to learn from, so there is nothing to learn; give it more and different samples"
+            "{path}: nothing varies over the {n} to learn from, so there is nothing to learn; give it more and different samples"
         )));
     }
     if input.scale.iter().all(|scale| *scale == 0.0) {

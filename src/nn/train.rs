@@ -1,24 +1,26 @@
 //! The training loop: epochs of recorded steps over a [`Feed`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{Checkpoint, Moments};
+pub use super::checkpoint::{CheckpointPlan, Found};
 use super::course::Course;
 use super::feed::{Feed, Resident, stepping_down};
 use super::history::Epoch;
-use super::keeper::{Keeper, State};
+use super::keeper::{Keeper, Running, State};
+use super::known::REMEMBERED;
 use super::model::{Layer, Model, Shape};
 use super::needs;
 use super::network::{InputBuffers, LayerBuffers, LossBuffers, Network};
 use super::optimizer::optimizer;
 use super::scaling;
 use super::settings::{Precision, TrainSettings, corrections};
+use crate::device;
 use crate::device::random::Stream;
 use crate::device::recording::{Call, Element, Matrix, Recording, Step};
 use crate::device::{Executor, Program};
 use crate::error::{Error, Result};
-use crate::interrupt;
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
 use crate::store::remembered::Remembered;
@@ -60,25 +62,6 @@ impl<'a> Training<'a> {
             history: None,
         }
     }
-}
-
-/// Checkpoints of a run.
-pub struct CheckpointPlan {
-    /// The file, replaced each time.
-    pub path: PathBuf,
-    /// Written after a step when this time has passed since the last one.
-    pub every: Duration,
-    /// What becomes of a file that is there.
-    pub found: Found,
-}
-
-/// What becomes of a checkpoint that an earlier run left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
-    /// The run goes on from it; one of other settings or data is refused.
-    GoOn,
-    /// It is replaced.
-    Replace,
 }
 
 /// A finished run.
@@ -130,18 +113,16 @@ pub fn train(executor: &mut dyn Executor, training: &Training, report: Reporter)
         Run::new(executor, training, &start, resident, report)
     })?;
     let state = State { history: start.history, step: start.step, losses: start.losses };
-    let mut keeper = Keeper { training, model: start.model, state, saved: Instant::now() };
+    let mut keeper = Keeper::new(training.checkpoint.as_ref(), start.model, state);
     let total = Some((settings.epochs * run.feed.len()) as u64);
     report(Event::Started { task: "training".into(), total, unit: "samples" });
-    let layers = match run.epochs(executor, &mut keeper, report) {
-        Err(Error::Interrupted { signal, message }) => {
-            let message = format!("{message} {}", keeper.go_on(executor, &run)?);
-            return Err(Error::Interrupted { signal, message });
+    let trained = device::within(executor, |executor| run.epochs(executor, &mut keeper, report));
+    let layers = match trained {
+        Ok(layers) => layers,
+        Err(error) => {
+            let done = (keeper.state.history.len(), settings.epochs);
+            return Err(keeper.ended(error, executor, &run, done));
         }
-        Err(Error::Device { device, message }) => {
-            return Err(Error::Device { device, message: keeper.lost(&message) });
-        }
-        layers => layers?,
     };
     report(Event::Finished);
     let Keeper { model, state: State { history, step, .. }, .. } = keeper;
@@ -156,7 +137,7 @@ fn start(training: &Training, report: Reporter) -> Result<Checkpoint> {
     let settings = &training.settings;
     let config = config(training);
     if let Some(plan) = &training.checkpoint
-        && let Some(checkpoint) = found(plan, &config)?
+        && let Some(checkpoint) = plan.find::<Model, Vec<Epoch>>(&config)?
     {
         let (done, of, path) = (checkpoint.history.len(), settings.epochs, plan.path.display());
         report(Event::Note(format!("going on after {done} of {of} epochs, from {path}")));
@@ -181,30 +162,6 @@ fn start(training: &Training, report: Reporter) -> Result<Checkpoint> {
     Ok(Checkpoint { model, moments: Vec::new(), step: 0, history: Vec::new(), losses: Vec::new() })
 }
 
-/// The checkpoint that a run of this configuration goes on from.
-fn found(plan: &CheckpointPlan, config: &serde_json::Value) -> Result<Option<Checkpoint>> {
-    if plan.found == Found::Replace || !plan.path.exists() {
-        return Ok(None);
-    }
-    let checkpoint = Checkpoint::load(&plan.path)?;
-    match checkpoint.model.config == *config {
-        true => Ok(Some(checkpoint)),
-        false => Err(Error::input(
-            &plan.path,
-            "is the checkpoint of a run with other settings or data that did not finish; repeat that command to go on with it, \
-             or pass --force (in a run: --from STAGE) to lose it and start anew",
-        )),
-    }
-}
-
-/// Where a model's configuration remembers the samples that it was trained on.
-const REMEMBERED: &str = "remembered";
-
-/// The samples that a model was trained on; none of a model that remembers none.
-pub fn remembered(model: &Model) -> Remembered {
-    serde_json::from_value(model.config[REMEMBERED].clone()).unwrap_or_default()
-}
-
 /// What defines the model's numbers: the settings, the data's checksum, the samples and the model started from.
 fn config(training: &Training) -> serde_json::Value {
     let digest = |values: &[u64]| {
@@ -226,10 +183,15 @@ fn config(training: &Training) -> serde_json::Value {
     config
 }
 
+/// What an autoencoder's training keeps.
+type Kept<'b> = Keeper<'b, Model, Vec<Epoch>>;
+
 /// Everything on the device.
-pub(super) struct Run<'a> {
+struct Run<'a> {
     settings: &'a TrainSettings,
-    pub(super) network: Network,
+    /// The table that gets a row an epoch.
+    history: Option<&'a Path>,
+    network: Network,
     moments: Vec<(Vec<Matrix>, Vec<Matrix>)>,
     feed: Feed<'a>,
     step: Program,
@@ -320,6 +282,7 @@ impl<'a> Run<'a> {
         };
         Ok(Run {
             settings,
+            history: training.history.as_deref(),
             network,
             moments,
             feed,
@@ -337,7 +300,7 @@ impl<'a> Run<'a> {
     fn epochs(
         &mut self,
         executor: &mut dyn Executor,
-        keeper: &mut Keeper,
+        keeper: &mut Kept,
         report: Reporter,
     ) -> Result<Vec<Layer>> {
         let (of, mut last_line) = (self.settings.epochs, None::<Instant>);
@@ -351,13 +314,13 @@ impl<'a> Run<'a> {
                 report(Event::Note(row.line(of)));
                 last_line = Some(Instant::now());
             }
-            keeper.end_epoch(executor, self, row)?;
+            keeper.end_epoch(executor, self, row, (of, self.history))?;
         }
         self.network.download(executor)
     }
 
     /// One epoch, from where the state is in it, and its validation.
-    fn epoch(&mut self, executor: &mut dyn Executor, keeper: &mut Keeper, report: Reporter) -> Result<Epoch> {
+    fn epoch(&mut self, executor: &mut dyn Executor, keeper: &mut Kept, report: Reporter) -> Result<Epoch> {
         let settings = self.settings;
         let epoch = keeper.state.history.len() as u64 + 1;
         let started = Instant::now();
@@ -389,15 +352,12 @@ impl<'a> Run<'a> {
                 ..Step::default()
             };
             executor.run(program, &arguments)?;
-            keeper.state.step = step;
-            if interrupt::asked() || keeper.is_due() {
-                keeper.save(executor, this)?;
-            }
+            keeper.stepped(executor, this, step)?;
             let done = before + (batch.start + batch.rows) as u64;
             report(Event::Advanced { done, note: note.clone() });
             Ok(())
         })?;
-        let losses = self.losses(executor, &keeper.state)?;
+        let losses = Running::losses(self, executor, &keeper.state)?;
         executor.run(self.norm, &Step::default())?;
         if let Some(slot) = losses.chunks_exact(2).position(|pair| !pair[0].is_finite()) {
             let layers = self.network.download(executor)?;
@@ -429,22 +389,17 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// (Σ loss, Σ |e|) of this epoch's steps so far: those of an earlier process, then the device's.
-    pub(super) fn losses(&self, executor: &mut dyn Executor, state: &State) -> Result<Vec<f32>> {
-        let done = state.step as usize - state.history.len() * self.feed.batches();
-        let mut losses = state.losses.clone();
-        let known = losses.len() / 2;
-        if done > known {
-            losses.extend(executor.read(self.table, known, done - known)?);
-        }
-        Ok(losses)
-    }
-
     fn last_loss(&self) -> String {
         self.loss.map_or(String::new(), |loss| format!(", loss {loss:.4}"))
     }
+}
 
-    pub(super) fn download_moments(&self, executor: &mut dyn Executor) -> Result<Vec<(Moments, Moments)>> {
+impl Running<Model, Vec<Epoch>> for Run<'_> {
+    fn body(&self, executor: &mut dyn Executor, before: &Model) -> Result<Model> {
+        Ok(Model { layers: self.network.download(executor)?, ..before.clone() })
+    }
+
+    fn moments(&self, executor: &mut dyn Executor) -> Result<Vec<(Moments, Moments)>> {
         let mut read = |layer: &LayerBuffers, matrices: &[Matrix]| -> Result<Moments> {
             let mut get = |i: usize| match matrices.get(i) {
                 Some(matrix) => layer.read(executor, *matrix),
@@ -454,6 +409,11 @@ impl<'a> Run<'a> {
         };
         let layers = self.network.layers.iter().zip(&self.moments);
         layers.map(|(layer, (weight, bias))| Ok((read(layer, weight)?, read(layer, bias)?))).collect()
+    }
+
+    fn losses(&self, executor: &mut dyn Executor, state: &State<Vec<Epoch>>) -> Result<Vec<f32>> {
+        let done = state.step as usize - state.history.len() * self.feed.batches();
+        state.losses(executor, self.table, done)
     }
 }
 

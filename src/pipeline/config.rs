@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use super::nearest::nearest;
 use super::settings::{General, Options, is_file};
 use super::stages::{attribute, compare, fit, import, prepare, select, split, stability, train};
 use crate::error::{Error, Result};
@@ -106,11 +107,7 @@ impl Config {
     /// [`Error::Io`]; [`Error::Input`] naming the key that is unknown, missing or of the wrong type.
     pub fn read(path: &Path, changes: &[String]) -> Result<Config> {
         let text = std::fs::read_to_string(path).map_err(Error::io(path, "reading the configuration"))?;
-        let mut table: Table = text.parse().map_err(|e: toml::de::Error| {
-            let at = e.span().map_or(0, |span| span.start).min(text.len());
-            let line = 1 + text.as_bytes()[..at].iter().filter(|b| **b == b'\n').count();
-            Error::input(path, format!("line {line}: {}", e.message()))
-        })?;
+        let mut table: Table = text.parse().map_err(|error| no_toml(path, &text, &error))?;
         changes.iter().try_for_each(|change| set(&mut table, change))?;
         Config::of(path, table)
     }
@@ -335,8 +332,10 @@ impl File<'_> {
         let table = std::mem::take(&mut self.table);
         let known = words_of_general();
         if let Some(key) = table.keys().find(|key| !known.contains(&key.as_str())) {
+            let words = known.iter().copied().chain(TABLES);
+            let meant = nearest(key, words).map_or(String::new(), |word| format!("; did you mean {word}?"));
             let message = format!(
-                "unknown key \"{key}\"; there are {} and the tables {}",
+                "unknown key \"{key}\"{meant}; there are {} and the tables {}",
                 known.join(", "),
                 TABLES.join(", ")
             );
@@ -370,8 +369,8 @@ impl File<'_> {
         };
         let place = if name.is_empty() { String::new() } else { format!("table [{name}]: ") };
         Err(match table.iter().find_map(alone) {
-            Some((_, message)) if message.contains("unknown field") => {
-                Error::input(self.path, format!("{place}{message}"))
+            Some((key, message)) if message.contains("unknown field") => {
+                Error::input(self.path, format!("{place}{}", unknown::<O>(name, &key, &message)))
             }
             Some((key, message)) => Error::input(self.path, format!("{place}key \"{key}\": {message}")),
             None => Error::input(self.path, format!("{place}{}", whole.message())),
@@ -389,6 +388,44 @@ fn arguments(table: &Table) -> Vec<String> {
         value => vec![format!("--{key}={}", text(value))],
     };
     table.iter().flat_map(argument).collect()
+}
+
+/// What is wrong with a file that is no TOML, by line.
+fn no_toml(path: &Path, text: &str, error: &toml::de::Error) -> Error {
+    let at = error.span().map_or(0, |span| span.start).min(text.len());
+    let before = &text.as_bytes()[..at];
+    let number = 1 + before.iter().filter(|b| **b == b'\n').count();
+    let line = text.lines().nth(number - 1).unwrap_or_default();
+    let key = line.split(['=', '#']).next().unwrap_or_default().trim().trim_matches(['[', ']', ' ']);
+    let message = match error.message() {
+        twice if !twice.contains("duplicate key") => twice.to_string(),
+        _ if TABLES.contains(&key) => format!(
+            "{key} is there twice; keep one: {key} = false leaves the stage out, a table [{key}] says how it is done"
+        ),
+        _ => format!("{key} is there twice; keep one"),
+    };
+    Error::input(path, format!("line {number}: {message}"))
+}
+
+/// What is told of a key that a table does not have: what it may have been meant to be, or where it belongs.
+fn unknown<O: Options>(name: &str, key: &str, message: &str) -> String {
+    let command = O::augment_args(clap::Command::new("options"));
+    let own = command.get_arguments().filter_map(|argument| argument.get_long());
+    let more: &[&str] = match name.split('.').next() {
+        Some("import") => &["files"],
+        Some("select") => &["n"],
+        Some("tests") => &["files", "prepare"],
+        _ => &[],
+    };
+    let (told, list) = message.split_once(", expected").map_or((message, ""), |(told, list)| (told, list));
+    let list = if list.is_empty() { String::new() } else { format!("; expected{list}") };
+    if let Some(word) = nearest(key, own.chain(more.iter().copied())) {
+        return format!("{told}; did you mean {word}?{list}");
+    }
+    match words_of_general().contains(&key) || TABLES.contains(&key) {
+        true => format!("{told}; {key} = … belongs above the first table of the file"),
+        false => format!("{told}{list}"),
+    }
 }
 
 /// The keys outside of tables.
@@ -478,6 +515,23 @@ mod tests {
         assert!(message(FILE, &["import.label=3"]).contains("table [import]: unknown field `label`"));
         assert!(message(FILE, &["sead=1"]).contains("unknown key \"sead\""));
         assert!(message(FILE, &["seed=x"]).contains("key \"seed\""));
+        for (change, meant) in [
+            ("train.epoch=3", "did you mean epochs?"),
+            ("train.learning_rate=3", "did you mean learning-rate?"),
+            ("import.fiels=x", "did you mean files?"),
+            ("select.stratgy=css", "did you mean strategy?"),
+            ("fit.fold=3", "did you mean folds?"),
+            ("sede=1", "did you mean seed?"),
+            ("trian.epochs=1", "did you mean train?"),
+            ("select.train=false", "belongs above the first table"),
+        ] {
+            let said = message(FILE, &[change]);
+            assert!(said.contains(meant), "{change}: {said}");
+        }
+        let said = message(&format!("train = false\n{FILE}"), &[]);
+        assert!(said.contains("line 8: train is there twice; keep one: train = false leaves"), "{said}");
+        let said = message(&format!("seed = 3\nseed = 4\n{FILE}"), &[]);
+        assert!(said.contains("line 2: seed is there twice; keep one"), "{said}");
         assert!(message(FILE, &["seed"]).contains("no ="));
         assert!(message(FILE, &["select.n=-1"]).contains("key \"n\""));
         assert!(message(FILE, &["output="]).contains("output = \"\""));

@@ -7,7 +7,7 @@ use crate::bench::work::Work;
 use crate::device::Executor;
 use crate::device::recording::{Element, Epilogue, Layout, Recording, Step};
 use crate::error::Result;
-use crate::formats::{FileInfo, describe};
+use crate::formats::{FileInfo, describe_rows};
 
 use super::config::Config;
 
@@ -50,6 +50,9 @@ const SHARE: f64 = 0.5;
 /// Memory of a pass over a store: a block of rows and its copies.
 const BLOCK: f64 = 128e6;
 
+/// Rows of text that are counted; longer files are estimated by their length.
+pub(super) const COUNTED: usize = 1000;
+
 /// Characters of a value in text, and how far text is packed.
 const CHARACTERS: f64 = 8.0;
 const PACKED: f64 = 2.5;
@@ -69,12 +72,12 @@ impl Size {
         Size { samples, genes, train, held_out, landmarks: config.select.n, hidden }
     }
 
-    /// Of matrix files that were not imported yet, as far as they tell; text tells its length and no more.
+    /// Of matrix files that were not imported yet, as far as they tell; long text tells its length and no more.
     pub fn of_files(config: &Config) -> Result<Size> {
         let settings = config.import.options.settings(false).read;
         let (mut samples, mut genes) = (0, usize::MAX);
         for file in &config.import.files {
-            let (n, g) = shape(&describe(file, &settings)?);
+            let (n, g) = shape(&describe_rows(file, &settings, COUNTED)?);
             (samples, genes) = (samples + n, genes.min(g));
         }
         Ok(Size::of(config, samples, genes))

@@ -19,6 +19,7 @@ pub mod cost;
 pub mod flow;
 pub mod init;
 pub mod keys;
+mod nearest;
 pub mod plan;
 pub mod record;
 pub mod runner;
@@ -76,6 +77,14 @@ pub trait Stage {
     /// # Errors
     /// [`Error::Data`] or [`Error::Usage`] naming the numbers.
     fn check_data(&self, _store: &Store) -> Result<()> {
+        Ok(())
+    }
+
+    /// Refuses what cannot work on so many samples, before there is a store of them.
+    ///
+    /// # Errors
+    /// [`Error::Data`] or [`Error::Usage`] naming the numbers.
+    fn check_counts(&self, _: &Size) -> Result<()> {
         Ok(())
     }
 

@@ -35,7 +35,7 @@ pub enum Why {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Why::New => f.write_str("not done yet"),
+            Why::New => f.write_str("for the first time"),
             Why::Unfinished => f.write_str("was begun and did not come to its end"),
             Why::Asked => f.write_str("asked for"),
             Why::Changed(what) => f.write_str(&visible::line(what)),

@@ -20,6 +20,8 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::formats;
 use crate::nn::train::Found;
+use crate::nouns::counted;
+use crate::prepare::split;
 use crate::progress::{Event, Reporter};
 use crate::store::atomic::Workplace;
 use crate::store::{Store, is_store};
@@ -91,21 +93,34 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Refuses more landmarks than a matrix file has genes, where it tells how many before it is read.
+    /// Refuses more landmarks than a matrix file has genes, and fewer samples than the stages need, as far as the files tell at a
+    /// look: where they are the rows of text, these are counted to where they are enough.
     fn check_size(&self) -> Result<()> {
-        let import = &self.config.import;
-        let Ok(info) = formats::describe(&import.files[0], &import.options.settings(false).read) else {
-            return Ok(()); // the import says what is wrong
-        };
-        let genes = if info.rows_are == "genes" { info.rows } else { Some(info.columns) };
-        let n = self.config.select.n;
-        match genes {
-            Some(genes) if genes < n => Err(Error::Data(format!(
-                "select.n = {n}, but {} has only {genes} genes; ask for fewer landmarks",
-                info.path
-            ))),
-            _ => Ok(()),
+        let (import, n) = (&self.config.import, self.config.select.n);
+        let read = import.options.settings(false).read;
+        let mut samples = Some(0);
+        for file in import.files.iter().filter(|file| !is_stream(file)) {
+            let Ok(info) = formats::describe_rows(file, &read, n.max(cost::COUNTED)) else {
+                return Ok(()); // the import says what is wrong
+            };
+            let columns = Some(info.columns);
+            let (here, genes) =
+                if info.rows_are == "genes" { (columns, info.rows) } else { (info.rows, columns) };
+            if let Some(genes) = genes.filter(|genes| *genes < n) {
+                return Err(Error::Data(format!(
+                    "select.n = {n}, but {} has only {}; ask for fewer landmarks",
+                    info.path,
+                    counted(genes, "gene")
+                )));
+            }
+            samples = samples.zip(here).map(|(all, here): (usize, usize)| all + here);
         }
+        let Some(samples) = samples.filter(|_| !import.files.iter().any(|file| is_stream(file))) else {
+            return Ok(());
+        };
+        let mut size = Size::of(self.config, samples, usize::MAX);
+        size.train += 1; // the draw may round the other way
+        self.stages.iter().try_for_each(|stage| stage.check_counts(&size))
     }
 
     /// What will become of each stage, in order, with the reason. A stage that reads what an earlier one makes anew may turn
@@ -139,6 +154,8 @@ impl<'a> Run<'a> {
     /// [`Error::Device`] where the device cannot be opened.
     pub fn forecast(&mut self) -> Result<String> {
         let (plan, size) = (self.plan(), self.size()?);
+        let kept = plan.iter().enumerate().filter(|(_, (_, decision))| *decision == Decision::Keep);
+        kept.map(|(i, _)| i).try_for_each(|i| self.check_later(i))?;
         let mut bench = Workbench::new(&self.config.device, self.config.threads, true, self.report)?;
         let rates = cost::rates(bench.executor()?)?;
         let (mut text, mut total) = (String::new(), Cost::default());
@@ -152,7 +169,10 @@ impl<'a> Run<'a> {
                     seconds += time;
                     total.memory = total.memory.max(cost.memory);
                     total.disk += cost.disk;
-                    format!("to be done, {}: {why}", cost::time(time))
+                    match why {
+                        Why::New => format!("to be done, {}", cost::time(time)),
+                        why => format!("to be done again, {}: {why}", cost::time(time)),
+                    }
                 }
             };
             let _ = writeln!(text, "[{}/{}] {name}: {what}", i + 1, plan.len());
@@ -298,15 +318,28 @@ impl<'a> Run<'a> {
     }
 
     /// Asks the later stages whether they can work on the samples as they are now, so that what cannot is refused before
-    /// hours of training.
+    /// hours of training; of samples that are not split yet, on as many as the split will leave.
     fn check_later(&self, i: usize) -> Result<()> {
         let Some(path) = self.stages[i].hands_on() else { return Ok(()) };
         if !is_store(&path) {
             return Ok(());
         }
-        let store = Store::open_unchecked(&path)?;
-        self.stages[i + 1..].iter().try_for_each(|stage| stage.check_data(&store))
+        let (store, later) = (Store::open_unchecked(&path)?, &self.stages[i + 1..]);
+        later.iter().try_for_each(|stage| stage.check_data(&store))?;
+        if !later.iter().any(|stage| stage.name() == "split") {
+            return Ok(());
+        }
+        let Config { split: options, seed, .. } = self.config;
+        let parts = split::sizes(&store, &options.fractions, options.draw()?, *seed)?;
+        let mut size = Size::of(self.config, store.n_samples(), store.n_genes());
+        (size.train, size.held_out) = (parts[0], parts[parts.len() - 1]);
+        later.iter().try_for_each(|stage| stage.check_counts(&size))
     }
+}
+
+/// Whether something can be read once only.
+fn is_stream(path: &Path) -> bool {
+    !path.is_file() && !path.is_dir()
 }
 
 /// The files, stores and folders that a stage writes.
@@ -325,8 +358,7 @@ fn is_occupied(folder: &Path) -> bool {
 fn goes_on(stage: &str, error: Error) -> Error {
     match error {
         Error::Interrupted { signal, message } if !message.contains("goes on") => {
-            let message =
-                format!("{message} in the stage {stage}; the same command goes on from the stages before it");
+            let message = format!("{message} in the stage {stage}; the same command goes on with this stage");
             Error::Interrupted { signal, message }
         }
         other => other,

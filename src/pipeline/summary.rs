@@ -11,6 +11,8 @@ use super::stages::select::{self, Options};
 use super::stages::{attribute, compare, evaluate, fit, import, split, stability, train};
 use crate::compare::SetFigures;
 use crate::error::Result;
+use crate::infer::Method;
+use crate::nouns::counted;
 use crate::select::Strategy;
 use crate::visible;
 
@@ -132,8 +134,9 @@ impl Summary<'_> {
         let (Some(all), Some(sizes)) = (&self.imported, &self.sizes) else { return String::new() };
         let (train, test) = (sizes.samples.first().unwrap_or(&0), sizes.samples.last().unwrap_or(&0));
         format!(
-            "Data        {} samples × {} genes; {train} to learn from, {test} held out\n",
-            all.samples, all.genes
+            "Data        {} × {}; {train} to learn from, {test} held out\n",
+            counted(all.samples, "sample"),
+            counted(all.genes, "gene")
         )
     }
 
@@ -143,10 +146,10 @@ impl Summary<'_> {
         };
         let device = self.record.device["name"].as_str().unwrap_or("cpu");
         let mut text = format!(
-            "Model       autoencoder, {} epochs, last training loss {} ({})\n\
+            "Model       autoencoder, {}, last training loss {} ({})\n\
              Held out    mean error {:.3} against {:.3} for predicting each gene's median: ratio {}\n\
-             \x20           correlation with the measured values, by gene: mean {}; R² by gene: median {}\n",
-            train.epochs,
+             \x20           correlation with the measured values, by gene: mean {}; median R² {}\n",
+            counted(train.epochs, "epoch"),
             number(train.last.as_ref().map(|last| last.train_loss)),
             visible::line(device),
             evaluated.mae,
@@ -158,9 +161,9 @@ impl Summary<'_> {
         if let Some(scores) = &self.attributed {
             let _ = writeln!(
                 text,
-                "Scores      DeepLIFT of {} neurons over {} samples; contributions add up within {:.1e}",
-                scores.neurons,
-                scores.samples,
+                "Scores      DeepLIFT of {} over {}; contributions add up within {:.1e}",
+                counted(scores.neurons, "neuron"),
+                counted(scores.samples, "sample"),
                 scores.completeness.relative()
             );
         }
@@ -178,7 +181,8 @@ impl Summary<'_> {
             let _ = writeln!(text, "{word:<11} {}: by {by}, {part}; {path}", list.name);
             if let (0, Some(selected)) = (i, &self.selected) {
                 let names = visible::line(&selected.shown()).into_owned();
-                let _ = writeln!(text, "            {} genes, best first: {names}", selected.genes);
+                let _ =
+                    writeln!(text, "            {}, best first: {names}", counted(selected.genes, "gene"));
             }
         }
         if let Some(size) = self.of_own_size() {
@@ -201,17 +205,21 @@ impl Summary<'_> {
 
     /// How the lists predict the genes of one test store.
     fn test(&self, test: &TestFacts) -> String {
-        let method = self.fitted.as_ref().map_or("linear".into(), |fit| super::choice::word(fit.method));
+        let asked = self.config.compare.as_ref().and_then(|compare| compare.fit.method);
+        let method = super::choice::word(asked.unwrap_or(Method::Linear));
         let mut text = format!(
-            "\nPrediction  of {} genes in the {} samples of {}, by {method}, from\n",
-            test.targets, test.samples, test.store
+            "\nPrediction  of {} in the {} of {}, by {method}, from\n",
+            counted(test.targets, "gene"),
+            counted(test.samples, "sample"),
+            test.store
         );
         let mut sets: Vec<_> = test.sets.iter().collect();
         sets.sort_by(|a, b| a.nmse.unwrap_or(f64::INFINITY).total_cmp(&b.nmse.unwrap_or(f64::INFINITY)));
         for set in sets {
             let share = set.passing.map_or("NA".into(), |share| format!("{:.0} %", 100.0 * share));
             let mean = if set.draws { " (mean of draws)" } else { "" };
-            let figures = format!("error/var {}, R² {}, {share} pass", number(set.nmse), number(set.r2));
+            let figures =
+                format!("error/var {}, median R² {}, {share} pass", number(set.nmse), number(set.r2));
             let _ = writeln!(text, "            {:<12} {figures}{mean}", visible::line(&set.name));
         }
         text + &self.verdict(test)
@@ -277,7 +285,10 @@ impl Summary<'_> {
         if let Some(sizes) = &self.sizes {
             let (train, test) = (sizes.samples.first().copied(), sizes.samples.last().copied());
             weak.extend(train.filter(|n| *n < FEW_TO_LEARN).map(|n| {
-                format!("{n} samples to learn from are few; another draw of them may give another list ([stability])")
+                format!(
+                    "{} to learn from are few; another draw of them may give another list ([stability])",
+                    counted(n, "sample")
+                )
             }));
             weak.extend(
                 test.filter(|n| *n < FEW_HELD_OUT)

@@ -11,6 +11,7 @@ use crate::infer::Predictor;
 use crate::nn::checkpoint::Checkpoint;
 use crate::nn::model::Model;
 use crate::nn::tensors::TensorFile;
+use crate::nouns::counted;
 use crate::store::{Store, is_store, sealed};
 
 /// What was found of one path.
@@ -43,11 +44,15 @@ fn one(path: &Path) -> Result<String> {
     if is_store(path) {
         let store = Store::open(path)?;
         store.parameters()?;
-        return Ok(format!("store, {} samples × {} genes", store.n_samples(), store.n_genes()));
+        return Ok(format!(
+            "store, {} × {}",
+            counted(store.n_samples(), "sample"),
+            counted(store.n_genes(), "gene")
+        ));
     }
     if path.is_dir() {
         let files = sealed::check(path)?;
-        return Ok(format!("folder of {files} tables"));
+        return Ok(format!("folder of {}", counted(files, "table")));
     }
     match path.extension().and_then(|ending| ending.to_str()) {
         Some("json") if table_of(path).is_some_and(|table| table.is_file()) => {
@@ -66,7 +71,7 @@ fn table_of(path: &Path) -> Option<PathBuf> {
 fn table(path: &Path) -> Result<String> {
     let sheet = Sheet::read(path, Untold::Header)?;
     match sheet.checked {
-        Checked::Whole(_) => Ok(format!("table, {} rows", sheet.lines.len())),
+        Checked::Whole(_) => Ok(format!("table, {}", counted(sheet.lines.len(), "row"))),
         _ => Err(Error::input(
             path,
             "cannot be checked: there is no description beside it that genelift wrote",
@@ -81,18 +86,22 @@ fn tensors(path: &Path) -> Result<String> {
     match format.as_str() {
         "genelift.autoencoder" if file.metadata.contains_key("step") => {
             let checkpoint = Checkpoint::load(path)?;
-            Ok(format!("checkpoint, {} epochs done", checkpoint.history.len()))
+            Ok(format!("checkpoint, {} done", counted(checkpoint.history.len(), "epoch")))
         }
         "genelift.autoencoder" => {
             let model = Model::load(path)?;
-            Ok(format!("model, {} genes", model.genes.len()))
+            Ok(format!("model, {}", counted(model.genes.len(), "gene")))
+        }
+        "genelift.predictor" if file.metadata.contains_key("step") => {
+            Predictor::load(path)?;
+            Ok("checkpoint of a fit".into())
         }
         "genelift.predictor" => {
             let predictor = Predictor::load(path)?;
             Ok(format!(
-                "predictor, {} landmarks, {} targets",
-                predictor.landmarks().len(),
-                predictor.targets().len()
+                "predictor, {}, {}",
+                counted(predictor.landmarks().len(), "landmark"),
+                counted(predictor.targets().len(), "target")
             ))
         }
         _ => Err(Error::input(path, "is nothing that genelift writes and can check")),

@@ -101,6 +101,15 @@ fn part_of(store: &Store, fractions: &[f64], draw: Draw, seed: u64) -> Result<Ve
     })
 }
 
+/// How many samples each part will have.
+///
+/// # Errors
+/// As [`check`].
+pub fn sizes(store: &Store, fractions: &[f64], draw: Draw, seed: u64) -> Result<Vec<usize>> {
+    let part_of = part_of(store, fractions, draw, seed)?;
+    Ok((0..fractions.len()).map(|part| part_of.iter().filter(|of| **of == part).count()).collect())
+}
+
 /// The parts' names.
 ///
 /// # Errors
@@ -136,7 +145,7 @@ fn units(store: &Store, parts: usize, draw: Draw) -> Result<Vec<Vec<usize>>> {
         Draw::Groups(column) => {
             let groups = groups(store, Some(column))?;
             let n = groups.len();
-            (groups, n, format!("groups by {column:?}"))
+            (groups, n, format!("{} by {column:?}", if n == 1 { "group" } else { "groups" }))
         }
     };
     if units < parts {
@@ -358,7 +367,7 @@ mod tests {
         assert!(attempt(&[1.0], Draw::Samples).contains("two or three"));
         assert!(attempt(&[0.5, 0.5], Draw::Strata("tissue")).contains("it has study"));
         assert!(
-            attempt(&[0.5, 0.5], Draw::Groups("study")).contains("1 groups by \"study\" cannot make 2 parts")
+            attempt(&[0.5, 0.5], Draw::Groups("study")).contains("1 group by \"study\" cannot make 2 parts")
         );
         assert!(!dir.path().join("x").exists());
     }

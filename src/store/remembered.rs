@@ -36,7 +36,14 @@ pub struct Shared {
 impl Remembered {
     /// Samples of a store.
     pub fn of(store: &Store, samples: &[usize]) -> Remembered {
-        let hashes: Vec<(u64, Option<u64>)> = samples.par_iter().map(|sample| hash(store, *sample)).collect();
+        Remembered::of_genes(store, samples, None)
+    }
+
+    /// Samples of a store by their values of these genes alone, in this order: what is applied to other samples of them may find
+    /// them among any others, in any order.
+    pub fn of_genes(store: &Store, samples: &[usize], genes: Option<&[usize]>) -> Remembered {
+        let hashes: Vec<(u64, Option<u64>)> =
+            samples.par_iter().map(|sample| hash(store, *sample, genes)).collect();
         Remembered {
             ids: Hashes(hashes.iter().map(|(id, _)| *id).collect()),
             values: Hashes(hashes.into_iter().filter_map(|(_, values)| values).collect()),
@@ -63,14 +70,13 @@ impl Remembered {
         self
     }
 
-    /// Which of a store's samples are among them.
-    pub fn shared(&self, store: &Store, samples: &[usize]) -> Shared {
-        let (ids, values): (HashSet<u64>, HashSet<u64>) =
-            (self.ids.0.iter().copied().collect(), self.values.0.iter().copied().collect());
+    /// Which of a store's samples are among them. `genes` are the places of those that they were remembered by, if not all.
+    pub fn shared(&self, store: &Store, samples: &[usize], genes: Option<&[usize]>) -> Shared {
+        let (ids, values) = self.sets();
         let found: Vec<(usize, bool, bool)> = samples
             .par_iter()
             .map(|sample| {
-                let (id, row) = hash(store, *sample);
+                let (id, row) = hash(store, *sample, genes);
                 (*sample, ids.contains(&id), row.is_some_and(|row| values.contains(&row)))
             })
             .collect();
@@ -80,9 +86,40 @@ impl Remembered {
         Shared { by_id: pick(&|id, _| id), by_values: pick(&|id, row| row && !id) }
     }
 
+    /// How many of a store's samples are among them by their values, or by an id and whatever values, and which of the latter have
+    /// other values than they were remembered with. `genes` as in [`Remembered::shared`].
+    pub fn changed(&self, store: &Store, genes: Option<&[usize]>) -> (usize, Vec<usize>) {
+        let (ids, values) = self.sets();
+        let all: Vec<usize> = (0..store.n_samples()).collect();
+        let look = |sample: usize| {
+            let (id, row) = hash(store, sample, genes);
+            let same = row.is_some_and(|row| values.contains(&row));
+            let named = ids.contains(&id);
+            (sample, named || same, named && row.is_some() && !same)
+        };
+        let found: Vec<(usize, bool, bool)> = all.into_par_iter().map(look).collect();
+        let known = found.iter().filter(|(_, known, _)| *known).count();
+        (known, found.into_iter().filter(|(.., changed)| *changed).map(|(sample, ..)| sample).collect())
+    }
+
+    fn sets(&self) -> (HashSet<u64>, HashSet<u64>) {
+        (self.ids.0.iter().copied().collect(), self.values.0.iter().copied().collect())
+    }
+
     /// Says which samples of `store`, on which something is tested, it was made from.
     pub fn warn(&self, what: &str, store: &Store, samples: &[usize], report: Reporter) {
-        let Shared { by_id, by_values } = self.shared(store, samples);
+        self.warn_by_genes(what, store, (samples, None), report);
+    }
+
+    /// As [`Remembered::warn`], of samples that are remembered by some genes, which are at these places.
+    pub fn warn_by_genes(
+        &self,
+        what: &str,
+        store: &Store,
+        (samples, genes): (&[usize], Option<&[usize]>),
+        report: Reporter,
+    ) {
+        let Shared { by_id, by_values } = self.shared(store, samples, genes);
         let (n, path) = (samples.len(), store.path().display());
         for (shared, how) in [(by_id, "by id"), (by_values, "with the same values under other names")] {
             let Some(first) = shared.first().map(|sample| &store.samples().ids[*sample]) else { continue };
@@ -95,14 +132,22 @@ impl Remembered {
     }
 }
 
-/// Of a sample: its id's hash and, unless all its values are one, its values'.
-fn hash(store: &Store, sample: usize) -> (u64, Option<u64>) {
+/// So many values besides the smallest make equal rows a sign of a copy: two cells may well share their only count.
+const TELLING: usize = 16;
+
+/// Of a sample: its id's hash and, unless too few of its values tell it from others, its values'.
+fn hash(store: &Store, sample: usize, genes: Option<&[usize]>) -> (u64, Option<u64>) {
     let mut row = vec![0.0; store.n_genes()];
     store.read_row(sample, &mut row);
-    let varies = row.iter().any(|x| *x != row[0]);
+    if let Some(genes) = genes {
+        row = genes.iter().map(|gene| row[*gene]).collect();
+    }
     // Adding 0 makes −0 and 0 one value.
     row.iter_mut().for_each(|x| *x += 0.0);
-    let values = varies.then(|| xxh3_64(bytemuck::cast_slice(&row)));
+    let least = row.iter().copied().fold(f32::INFINITY, f32::min);
+    let telling = row.iter().filter(|x| **x != least).count();
+    let tells = telling >= TELLING.min(row.len().saturating_sub(1)).max(1);
+    let values = tells.then(|| xxh3_64(bytemuck::cast_slice(&row)));
     (xxh3_64(store.samples().ids[sample].as_bytes()), values)
 }
 
@@ -176,7 +221,7 @@ mod tests {
         let text = serde_json::to_string(&remembered).unwrap();
         let remembered: Remembered = serde_json::from_str(&text).unwrap();
         assert_eq!(remembered, Remembered::all(&known));
-        let shared = remembered.shared(&tested, &[0, 1, 2, 3]);
+        let shared = remembered.shared(&tested, &[0, 1, 2, 3], None);
         // equal samples of one value are no sign of a copy
         assert_eq!(shared, Shared { by_id: vec![0], by_values: vec![1] });
         assert!(serde_json::from_str::<Remembered>(&text.replacen('"', "\"é", 3)).is_err());
@@ -187,6 +232,21 @@ mod tests {
             matches!(&said[..], [Event::Warning(text)] if text.contains("1 of 1 samples") && text.contains("(x first)"))
         );
         let both = Remembered::of(&known, &[0]).and(&Remembered::of(&known, &[1, 2]));
-        assert_eq!(both.shared(&tested, &[0, 1]), shared);
+        assert_eq!(both.shared(&tested, &[0, 1], None), shared);
+    }
+
+    #[test]
+    fn samples_are_known_by_some_genes_wherever_they_are_and_not_by_a_single_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let known = store(dir.path(), "a.gex", &[("a", [1.0, 2.0, 3.0]), ("b", [0.0, 0.0, 5.0])]);
+        let tested = store(dir.path(), "b.gex", &[("x", [3.0, 9.0, 1.0]), ("y", [5.0, 0.0, 0.0])]);
+        let remembered = Remembered::of_genes(&known, &[0, 1], Some(&[0, 2]));
+        let shared = remembered.shared(&tested, &[0, 1], Some(&[2, 0]));
+        assert_eq!(shared, Shared { by_id: vec![], by_values: vec![0, 1] });
+        let whole = Remembered::all(&known).shared(&known, &[0, 1], None);
+        assert_eq!(whole, Shared { by_id: vec![0, 1], by_values: vec![] });
+        let renamed = store(dir.path(), "c.gex", &[("y", [0.0, 0.0, 5.0])]);
+        // of three values two are the smallest: other samples may be like it by chance
+        assert!(Remembered::all(&known).shared(&renamed, &[0], None).by_values.is_empty());
     }
 }

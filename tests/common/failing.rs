@@ -79,6 +79,10 @@ impl Executor for Failing<'_> {
         self.runs -= 1;
         self.inner.run(program, step)
     }
+    fn within(&mut self, work: &mut (dyn FnMut(&mut dyn Executor) + Send)) {
+        work(self);
+    }
+
     fn wait(&mut self) -> Result<()> {
         self.inner.wait()
     }

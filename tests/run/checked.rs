@@ -47,6 +47,31 @@ fn what_cannot_work_is_refused_before_anything_is_computed() {
         assert!(!output.status.success() && said.contains(message), "{change}: {said}");
         assert!(!folder.path("out/model.safetensors").exists(), "{change}");
     }
+    // what only the files' rows tell
+    let matrix = String::from_utf8(folder.read("m.tsv")).unwrap();
+    let cells: Vec<Vec<&str>> = matrix.lines().map(|line| line.split('\t').collect()).collect();
+    let turned = |rows: usize, columns: usize| -> String {
+        let row = |c: usize| cells[..rows].iter().map(|row| row[c]).collect::<Vec<_>>().join("\t") + "\n";
+        (0..columns).map(row).collect()
+    };
+    folder.write("turned.tsv", &turned(91, 61).replacen("sample_id", "gene_id", 1));
+    let few: String = matrix.lines().take(9).map(|line| format!("{line}\n")).collect();
+    folder.write("few.tsv", &few);
+    for (file, change, message) in [
+        ("turned.tsv", "select.n=61", "turned.tsv has only 60 genes"),
+        ("few.tsv", "fit.folds=4", "4 folds of at least 2 samples, but there are"),
+        ("few.tsv", "compare.folds=4", "4 folds of at least 2 samples, but there are"),
+        ("few.tsv", "train.validation=0.01", "leaves nothing on one side"),
+    ] {
+        let (file, out) = (format!("import.files=[\"{file}\"]"), ["--set", "output=new"]);
+        let set = ["run", "c.toml", "--set", &file, "--set", change, "--set", "import.orientation=auto"];
+        for more in [&["--dry-run"][..], &[]] {
+            let found = folder
+                .fail(if change.starts_with("train") { 2 } else { 1 }, &[&set, &out[..], more].concat());
+            assert!(found.contains(message), "{change}: {found}");
+            assert!(!folder.path("new").exists(), "{change} left a folder");
+        }
+    }
     // somebody else's folder
     std::fs::create_dir(folder.path("theirs")).unwrap();
     folder.write("theirs/file", "x");
@@ -115,6 +140,33 @@ fn samples_that_something_was_made_from_are_known_again() {
             }
         }
     }
+    // a model on other data than it was trained on
+    train("parts/train.gex", "0");
+    folder.succeed(&["prepare", "parts/train.gex", "-o", "scaled.gex", "--zscore"]);
+    let attribute = |store: &str| {
+        let arguments = ["attribute", "m.safetensors", store, "-o", "s.tsv", "--force", "--device", "cpu"];
+        folder.succeed(&arguments).1
+    };
+    let reconstructed = |store: &str| {
+        let select = ["select", "--store", store, "--model", "m.safetensors", "--target", "reconstruction"];
+        folder.succeed(&[&select[..], &["-n", "5", "-o", "r.tsv", "--force", "--device", "cpu"]].concat()).1
+    };
+    for said in [&attribute as &dyn Fn(&str) -> String, &reconstructed] {
+        let (known, new, changed) = (said("parts/train.gex"), said("parts/test.gex"), said("scaled.gex"));
+        assert!(!known.contains("was trained on"), "{known}");
+        let none =
+            "none of the 27 samples of parts/test.gex is among those that m.safetensors was trained on";
+        assert!(new.contains(none), "{new}");
+        assert!(changed.contains("63 of 63 samples of scaled.gex have the names of samples"), "{changed}");
+    }
+    assert!(evaluate("scaled.gex").contains("have the names of samples that m.safetensors was trained on"));
+    // scores, and a model or a store that may be another's
+    for more in [["--model", "m.safetensors"], ["--store", "parts/test.gex"]] {
+        let said = folder.fail(2, &[&["select", "s.tsv", "-n", "3", "-o", "x.tsv"], &more[..]].concat());
+        assert!(said.contains("--strategy diverse does not use SCORES"), "{said}");
+        let top = ["select", "s.tsv", "-n", "3", "-o", "x.tsv", "--strategy", "top"];
+        assert!(folder.fail(2, &[&top[..], &more[..]].concat()).contains("--strategy top does not use --"));
+    }
     // steps that were fitted to the test samples too
     folder.succeed(&["prepare", "all.gex", "-o", "ready.gex", "--zscore"]);
     folder.succeed(&["split", "ready.gex", "-o", "late", "--fractions", "0.7,0.3"]);
@@ -138,7 +190,7 @@ fn a_dry_run_tells_what_will_be_done_and_does_nothing() {
     let folder = Folder::new();
     let plan = |more: &[&str]| folder.succeed(&[&["run", "c.toml", "--dry-run"], more].concat()).0;
     let text = plan(&[]);
-    assert!(text.contains("[1/10] import: to be done, ") && text.contains(": not done yet\n"), "{text}");
+    assert!(text.contains("[1/10] import: to be done, under 1 s\n"), "{text}");
     assert!(
         text.contains("60 genes: ") && text.contains(" of memory, ") && text.contains(" of disk in out"),
         "{text}"
@@ -149,8 +201,8 @@ fn a_dry_run_tells_what_will_be_done_and_does_nothing() {
     assert_eq!(plan(&[]).matches(": kept\n").count(), ALL.len());
     let text = plan(&["--set", "select.n=5"]);
     assert!(text.contains("[6/10] attribute: kept\n"), "{text}");
-    assert!(text.contains("select: to be done, under 1 s: n 6 → 5\n"), "{text}");
-    assert!(text.contains("fit: to be done, under 1 s: landmarks.tsv is made anew\n"), "{text}");
+    assert!(text.contains("select: to be done again, under 1 s: n 6 → 5\n"), "{text}");
+    assert!(text.contains("fit: to be done again, under 1 s: landmarks.tsv is made anew\n"), "{text}");
     assert!(text.contains("About 90 samples × 60 genes: "), "{text}");
     assert_eq!(folder.read("out/run.json"), record);
 }

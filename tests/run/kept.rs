@@ -136,3 +136,42 @@ fn a_killed_run_goes_on_to_the_same_bytes() {
     assert_eq!(folder.results(), whole);
     assert!(!checkpoint.exists(), "the finished run's checkpoint is removed");
 }
+
+#[test]
+fn a_fit_that_was_asked_to_end_goes_on_to_the_same_bytes() {
+    let folder = Folder::new();
+    let config = CONFIG
+        .replace("[fit]\nfolds = 3\n", "[fit]\nmethod = \"mlp\"\nhidden = [40]\nepochs = 3000\nbatch = 8\n");
+    folder.write("c.toml", &config.replace("[train]\n", "[train]\nbatch = 63\n").replace("batch = 16\n", ""));
+    let few = ["run", "c.toml", "--set", "compare.random-draws=1"];
+    folder.succeed(&few);
+    let whole = folder.results();
+    let fitted = folder.read("out/predictor.safetensors");
+    std::fs::remove_file(folder.path("out/predictor.safetensors")).unwrap();
+    let checkpoint = folder.path("out/predictor.safetensors.checkpoint");
+    let child = Command::new(env!("CARGO_BIN_EXE_genelift"))
+        .current_dir(folder.0.path())
+        .args(few)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    while !checkpoint.exists() {
+        assert!(started.elapsed() < Duration::from_secs(120), "no checkpoint appeared");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("the same command goes on from out/predictor.safetensors.checkpoint"), "{said}");
+    assert!(checkpoint.exists() && !folder.path("out/predictor.safetensors").exists());
+    assert!(
+        folder.succeed(&["verify", "out/predictor.safetensors.checkpoint"]).0.contains("checkpoint of a fit")
+    );
+    let (_, said) = folder.succeed(&few);
+    assert!(said.contains("going on after") && said.contains("of 3000 epochs"), "{said}");
+    assert!(folder.results() == whole && folder.read("out/predictor.safetensors") == fitted);
+    assert!(!checkpoint.exists(), "the finished fit's checkpoint is removed");
+}

@@ -18,7 +18,10 @@ fn one_command_does_the_whole_flow_and_says_what_it_found() {
     assert!(summary.contains("6 genes, best first: "), "{summary}");
     assert!(summary.contains("Verdict     diverse: ") && summary.contains("random draws"), "{summary}");
     assert!(summary.contains("Warning     63 samples to learn from are few"), "{summary}");
-    assert!(said.contains("[1/10] import: not done yet") && said.contains("[10/10] compare: "), "{said}");
+    assert!(
+        said.contains("[1/10] import: for the first time") && said.contains("[10/10] compare: "),
+        "{said}"
+    );
     assert!(said.contains("l1000 is left out of the comparison"), "{said}");
     let record = folder.record();
     assert_eq!(record["config"]["train"]["epochs"], 3);

@@ -19,7 +19,7 @@ mod staging;
 mod storage;
 mod sum_squares;
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use rayon::prelude::*;
@@ -35,7 +35,7 @@ use storage::{Line, Storage, View};
 /// Runs recordings on the processor. [`Executor::run`] returns when the work is done.
 pub struct CpuExecutor {
     name: String,
-    pool: rayon::ThreadPool,
+    pool: Arc<rayon::ThreadPool>,
     matrices: Vec<Storage>,
     programs: Vec<Recording>,
     ring: Ring,
@@ -84,7 +84,7 @@ impl CpuExecutor {
             })?;
         Ok(CpuExecutor {
             name: format!("CPU ({threads} thread{})", if threads == 1 { "" } else { "s" }),
-            pool,
+            pool: Arc::new(pool),
             matrices: Vec::new(),
             programs: Vec::new(),
             ring: Ring::new(),
@@ -263,6 +263,11 @@ impl Executor for CpuExecutor {
                 Ok(())
             })
         })
+    }
+
+    fn within(&mut self, work: &mut (dyn FnMut(&mut dyn Executor) + Send)) {
+        let pool = self.pool.clone();
+        pool.install(|| work(self));
     }
 
     fn wait(&mut self) -> Result<()> {

@@ -417,6 +417,10 @@ impl Executor for GpuExecutor {
         self.submit(Some(encoder.finish()))
     }
 
+    fn within(&mut self, work: &mut (dyn FnMut(&mut dyn Executor) + Send)) {
+        work(self);
+    }
+
     fn wait(&mut self) -> Result<()> {
         self.finish(None)?;
         self.in_flight.clear();

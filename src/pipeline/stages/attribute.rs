@@ -13,9 +13,9 @@ use crate::attribution::{
 use crate::bench::work;
 use crate::error::{Error, Result};
 use crate::genes::sidecar::{Input as Source, Made};
+use crate::nn::known::{Expect, remembered, warn_of_other_data};
 use crate::nn::model::Model;
 use crate::nn::settings::Precision;
-use crate::nn::train::remembered;
 use crate::pipeline::choice::choice;
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings;
@@ -160,6 +160,7 @@ impl Stage for Attribute {
         let (model, store) = (Model::open(&self.model, bench.report)?, Store::open(&self.store)?);
         let settings = self.options.settings(self.seed);
         let (per_node, report) = (self.per_node.is_some(), bench.report);
+        warn_of_other_data((&model, &self.model), &store, Expect::Training, report)?;
         let result = attribute(bench.executor()?, &model, &store, &settings, per_node, report)?;
         warn_of_rounding(&result, report);
         if let (Some(path), Some(values)) = (&self.per_node, &result.per_node) {

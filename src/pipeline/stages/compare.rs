@@ -240,7 +240,12 @@ impl Stage for Compare {
         self.fitting().map(|_| ())
     }
 
+    fn check_counts(&self, size: &Size) -> Result<()> {
+        self.fitting()?.check_samples(size.train)
+    }
+
     fn check_data(&self, store: &Store) -> Result<()> {
+        self.fitting()?.check_samples(store.n_samples())?;
         fit::check_groups(store, self.options.fit.group_by.as_deref())
     }
 

@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::evaluate::FILES;
 use crate::genes::sidecar::{Input as Source, Made};
 use crate::nn::apply;
+use crate::nn::known::{Expect, remembered, warn_of_other_data};
 use crate::nn::model::Model;
-use crate::nn::train::remembered;
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::progress::Event;
@@ -70,6 +70,7 @@ impl Stage for Evaluate {
         let samples = remembered(&model);
         samples.warn("the model", &store, &all, report);
         warn_of_preparation(&store, report);
+        warn_of_other_data((&model, &self.model), &store, Expect::Any, report)?;
         let evaluation = apply::evaluate(bench.executor()?, &model, &store, report)?;
         let sources = Source::regular(&self.model, "model")?.into_iter().chain([Source::store(&store)]);
         let made = Made { made_from: sources.collect(), about: json!(evaluation.summary()), samples };

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::train::remove;
 use crate::bench::work::{self, Work};
 use crate::error::{Error, Result};
 use crate::genes::{Finder, Side};
-use crate::infer::{FitSettings, KnnSettings, LinearSettings, Method, MlpSettings, Predictor};
+use crate::infer::{FitSettings, KnnSettings, LinearSettings, Method, MlpSettings, Predictor, Problem};
+use crate::nn::checkpoint::{self, CheckpointPlan};
 use crate::pipeline::choice::{choice, word};
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
@@ -169,6 +171,11 @@ pub struct Facts {
 }
 
 impl Fit {
+    /// Whether a network is trained, of which checkpoints are left.
+    fn trains(&self) -> bool {
+        self.options.method.unwrap_or(self.method) == Method::Mlp
+    }
+
     fn lists(&self) -> impl Iterator<Item = (&'static str, &String)> {
         [("landmarks", &self.landmarks)].into_iter().chain(self.targets.iter().map(|list| ("targets", list)))
     }
@@ -200,7 +207,9 @@ impl Stage for Fit {
 
     fn claims(&self, force: bool) -> Result<Vec<atomic::Output<'static>>> {
         let predictor = atomic::Output::new(&self.predictor, Kind::File, force);
-        Ok(std::iter::once(predictor).chain(self.matching.matching().output(force)).collect())
+        let checkpoint = atomic::Output::new(&checkpoint::path_for(&self.predictor), Kind::File, true);
+        let outputs = [predictor].into_iter().chain(self.trains().then_some(checkpoint));
+        Ok(outputs.chain(self.matching.matching().output(force)).collect())
     }
 
     fn computes(&self) -> bool {
@@ -211,7 +220,12 @@ impl Stage for Fit {
         self.options.settings(self.method, self.seed).map(|_| ())
     }
 
+    fn check_counts(&self, size: &Size) -> Result<()> {
+        self.options.settings(self.method, self.seed)?.check_samples(size.train)
+    }
+
     fn check_data(&self, store: &Store) -> Result<()> {
+        self.options.settings(self.method, self.seed)?.check_samples(store.n_samples())?;
         check_groups(store, self.options.group_by.as_deref())
     }
 
@@ -235,9 +249,14 @@ impl Stage for Fit {
         let targets: Vec<usize> = targets.into_iter().filter(|gene| !is_landmark[*gene]).collect();
         let samples: Vec<usize> = (0..store.n_samples()).collect();
         let report = bench.report;
-        let predictor =
-            Predictor::fit(bench.executor()?, &store, &samples, &landmarks, &targets, &settings, report)?;
+        let problem = Problem { store: &store, samples: &samples, landmarks: &landmarks, targets: &targets };
+        let plan = CheckpointPlan::beside(&self.predictor, CheckpointPlan::EVERY, bench.found);
+        let plan = self.trains().then_some(&plan);
+        let predictor = Predictor::fit_kept(bench.executor()?, &problem, &settings, plan, report)?;
         predictor.save(&self.predictor, bench.force)?;
+        if let Some(plan) = plan {
+            remove(&plan.path, "removing the checkpoint of the finished fit")?;
+        }
         let (samples, landmarks, targets) = (samples.len(), landmarks.len(), targets.len());
         let (method, chosen) = (predictor.method(), predictor.chosen().clone());
         Ok(facts(Facts { samples, landmarks, targets, method, chosen }))

@@ -11,8 +11,8 @@ use crate::compare::places;
 use crate::error::{Error, Result};
 use crate::genes::sidecar::{self, Input as Source, Made};
 use crate::genes::{Ambiguous, Finder, Side, shown};
+use crate::nn::known::{Expect, remembered, warn_of_other_data};
 use crate::nn::model::Model;
-use crate::nn::train::remembered;
 use crate::pipeline::choice::{choice, word};
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
@@ -227,6 +227,9 @@ impl Select {
         let (force, report) = (bench.force, bench.report);
         let store = Store::open(path)?;
         let model = self.model.as_deref().map(|path| Model::open(path, bench.report)).transpose()?;
+        if let (Some(model), Some(path)) = (&model, &self.model) {
+            warn_of_other_data((model, path), &store, Expect::Training, report)?;
+        }
         let name = path.display().to_string();
         let (include, exclude) = lists(options, &Side::of_store(&name, &store), force, report)?;
         let constraints = Constraints::new(store.genes(), *n, &include, &exclude)?;

@@ -209,8 +209,8 @@ impl Train {
     }
 
     fn checkpoint(&self, found: Found) -> CheckpointPlan {
-        let every = Duration::from_secs(self.options.checkpoint_every.unwrap_or(60));
-        CheckpointPlan { path: checkpoint::path_for(&self.model), every, found }
+        let every = self.options.checkpoint_every.map_or(CheckpointPlan::EVERY, Duration::from_secs);
+        CheckpointPlan::beside(&self.model, every, found)
     }
 }
 
@@ -253,6 +253,13 @@ impl Stage for Train {
         match self.init {
             Some(_) => Ok(()), // the model decides
             None => self.options.settings(self.seed).validate(),
+        }
+    }
+
+    fn check_counts(&self, size: &Size) -> Result<()> {
+        match (self.options.validation.as_deref().map(str::parse::<f64>), &self.options.group_by) {
+            (Some(Ok(fraction)), None) => hold_out(size.train, fraction, self.seed).map(|_| ()),
+            _ => Ok(()),
         }
     }
 
