@@ -3,7 +3,7 @@
 //! `cargo run --release --example library`
 
 use genelift::attribution::{AttributeSettings, ScoreTable, attribute};
-use genelift::compare::{Plan, compare, describe};
+use genelift::compare::{Plan, Tests, Told, compare, describe};
 use genelift::genes::Table;
 use genelift::infer::{FitSettings, Method};
 use genelift::nn::{settings::TrainSettings, train::Training, train::train};
@@ -31,7 +31,8 @@ pub fn flow() -> Result<String> {
     let plan = Plan::of_lists(learn, held_out, &lists, 3, &silent)?;
     let ridge = FitSettings { method: Method::Linear, ..FitSettings::default() };
     let tested = compare(&mut *cpu, learn, held_out, &plan, &ridge, &silent)?;
-    Ok(describe(&plan, &tested))
+    let tests = Tests::of(&plan, &tested, 2000, 1);
+    Ok(describe(&Told::of(&plan, &tested, &tests)))
 }
 
 #[allow(dead_code)] // the test calls `flow`

@@ -3,9 +3,11 @@
     pip install -r scripts/requirements.txt
     python scripts/reference_predictors.py tests/data/predictors
 
-The D-GEX update rule is transcribed from its authors' description (Chen et al. 2016): tanh layers, squared error summed over
-targets and averaged over the batch, SGD with momentum, three times the rate for weights above the first layer, the rate
-times 0.9 when the MAE of the training samples rises, the epoch of the best validation MAE kept.
+The D-GEX update rule is transcribed from its authors' description (Chen et al. 2016) and published code (github.com/uci-cbcl/D-GEX,
+on pylearn2): tanh layers, squared error summed over targets and averaged over the batch, SGD with pylearn2's momentum
+(v = momentum*v - rate*gradient, w += v, so that steps taken before the rate falls go on at the old rate; torch.optim.SGD's would
+not), three times the rate for weights above the first layer, the rate times 0.9 when the MAE of the training samples rises, the
+epoch of the best validation MAE kept.
 """
 
 import sys
@@ -98,19 +100,21 @@ def mlp(case):
         dict(params=[parameter], factor=UPPER if l > 0 and parameter is layer.weight else 1.0)
         for l, layer in enumerate(layers) for parameter in (layer.weight, layer.bias)
     ]
-    optimizer = torch.optim.SGD(groups, lr=rate, momentum=MOMENTUM)
+    velocities = [torch.zeros_like(group["params"][0]) for group in groups]
     history, best = [], None
     for epoch in range(1, case["epochs"] + 1):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * group["factor"]
         total = 0.0
         for first in range(0, n, case["batch"]):
             rows = slice(first, min(first + case["batch"], n))
-            optimizer.zero_grad()
+            network.zero_grad()
             loss = ((network(x[rows]) - y[rows]) ** 2).sum(1).mean()
             total += loss.item() * (rows.stop - rows.start)
             loss.backward()
-            optimizer.step()
+            with torch.no_grad():
+                for group, velocity in zip(groups, velocities):
+                    (parameter,) = group["params"]
+                    velocity.mul_(MOMENTUM).sub_(rate * group["factor"] * parameter.grad)
+                    parameter.add_(velocity)
         with torch.no_grad():
             mae = [(network(x[part]) - y[part]).abs().mean().item() for part in (slice(0, n), slice(n, None))]
         history.append(dict(loss=total / n, learning_rate=rate, training_mae=mae[0], validation_mae=mae[1]))

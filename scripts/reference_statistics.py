@@ -51,9 +51,12 @@ def main():
     x[:, 5], y[:, 11] = 3, 4
     x64, y64 = x.astype(np.float64), y.astype(np.float64)
     defined = [g for g in range(genes) if np.ptp(x[:, g]) > 0 and np.ptp(y[:, g]) > 0]
-    # correlation of measured gene k (row) with inferred gene j (column)
-    r = np.corrcoef(x64[:, defined].T, y64[:, defined].T)[: len(defined), len(defined):]
-    above = {g: int((np.delete(r[:, i], i) > r[i, i]).sum()) for i, g in enumerate(defined)}
+    # every gene whose measured values vary competes, also where its inferred ones do not
+    competing = [g for g in range(genes) if np.ptp(x[:, g]) > 0]
+    above = {}
+    for g in defined:
+        r = {k: np.corrcoef(x64[:, k], y64[:, g])[0, 1] for k in competing}
+        above[g] = int(sum(r[k] > r[g] for k in competing if k != g))
     figures = {
         "measured": x.astype(float).tolist(), "inferred": y.astype(float).tolist(),
         "mae": np.abs(y64 - x64).mean(axis=0).tolist(), "mse": ((y64 - x64) ** 2).mean(axis=0).tolist(),

@@ -209,8 +209,9 @@ impl Simulation<'_> {
         }
     }
 
-    /// The study of a sample, from 0; later ones are larger.
+    /// The study of a sample, from 0, which for a copy is that of its original; later ones are larger.
     fn study(&self, sample: usize) -> usize {
+        let sample = self.original(sample).unwrap_or(sample);
         let u = f64::from(self.words(Purpose::Sample, sample, 1)[0]) / 4_294_967_296.0;
         (u.sqrt() * self.settings.studies as f64) as usize
     }
@@ -369,6 +370,8 @@ mod tests {
             assert!(original < sample && copies[original].is_empty());
             let d = distance(&rows[sample], &rows[original]);
             assert!((0.2..0.4).contains(&d), "{d}");
+            let study = samples.column("study").expect("there");
+            assert_eq!(study[sample], study[original], "a copy is of its original's study");
             found += 1;
         }
         assert!((20..65).contains(&found), "{found} of 211 at a share of 0.2");

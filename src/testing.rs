@@ -13,6 +13,12 @@ use crate::genes::Table;
 use crate::progress::Event;
 use crate::store::{Origin, Store, StoreWriter};
 
+/// Reference numbers in `tests/data`, made by a script in `scripts/`.
+pub(crate) fn reference(name: &str) -> serde_json::Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
+    serde_json::from_slice(&std::fs::read(path).expect("the file is in the package")).expect("JSON")
+}
+
 /// A store of samples of `genes` values each.
 pub(crate) fn store(path: &Path, genes: usize, values: &[f32]) -> Store {
     named_store(path, "s", genes, values)

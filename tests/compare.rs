@@ -8,7 +8,8 @@ use std::sync::Mutex;
 
 use common::example_store;
 use genelift::compare::{
-    Identity, LandmarkSet, Measure, Named, Plan, PlanSettings, Tested, compare, pair_tests, places,
+    Identity, LandmarkSet, Measure, Named, Plan, PlanSettings, Tested, compare, pair_differences, pair_tests,
+    places,
 };
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::recording::Element;
@@ -18,7 +19,8 @@ use genelift::progress::{Event, silent};
 use genelift::store::{Origin, Store, StoreWriter};
 
 const GENES: usize = 90;
-const NO_DRAWS: PlanSettings = PlanSettings { size: None, random_draws: 0, drop_leaks: false, seed: 1 };
+const NO_DRAWS: PlanSettings =
+    PlanSettings { size: None, random_draws: 0, largest: 0, drop_leaks: false, seed: 1 };
 
 /// Where the training store's genes are in the others.
 fn at(train: &Store, tests: &[Store]) -> Vec<Vec<Option<usize>>> {
@@ -54,7 +56,8 @@ fn stores(dir: &Path) -> (Store, Store) {
 }
 
 fn set(name: &str, genes: &[usize]) -> LandmarkSet {
-    LandmarkSet { name: name.into(), source: "test".into(), draw_of: None, genes: genes.to_vec() }
+    let (name, source, genes) = (name.into(), "test".into(), genes.to_vec());
+    LandmarkSet { name, source, draw_of: None, genes, by_round: Vec::new() }
 }
 
 fn fitting() -> FitSettings {
@@ -154,7 +157,7 @@ fn figures_equal_a_naive_recomputation() {
         let (first, second) = test.means.unwrap();
         assert!(low < first - second && first - second < high && test.genes == n);
         assert!((test.won.unwrap() + test.lost.unwrap() - 1.0).abs() < 1e-12);
-        let better = if measure == Measure::Mae { first < second } else { first > second };
+        let better = measure.won(first - second);
         assert_eq!(better, test.won > test.lost, "five landmarks against three, on average and by gene");
     }
     // against the mean of the draws of its size
@@ -162,7 +165,7 @@ fn figures_equal_a_naive_recomputation() {
     let draws = [3, 4].map(|s| &tested[0].outcomes[s].by_gene);
     let mean = (0..n).map(|g| (draws[0][g].mae + draws[1][g].mae) / 2.0).sum::<f64>() / n as f64;
     assert!((random.means.unwrap().1 - mean).abs() < 1e-12);
-    assert_eq!(pairs.len(), 2 * (3 + 3), "two measures: three pairs, and three against random draws");
+    assert_eq!(pairs.len(), 3 * (3 + 3), "three measures: three pairs, and three against random draws");
 }
 
 #[test]
@@ -201,7 +204,11 @@ fn subsets_of_a_list_are_drawn_and_averaged() {
     let identity = Identity::new(train.genes(), None, &silent).unwrap();
     let pool: Vec<usize> = (10..20).collect();
     let plan = |size| {
-        let named = Named { ranked: vec![set("a", &[2, 1, 3, 5])], unranked: vec![set("panel", &pool)] };
+        let named = Named {
+            ranked: vec![set("a", &[2, 1, 3, 5])],
+            unranked: vec![set("panel", &pool)],
+            whole: Vec::new(),
+        };
         let settings = PlanSettings { random_draws: 3, size, ..NO_DRAWS };
         Plan::new(&train, &tests, at(&train, &tests), named, None, &identity, &settings, &silent)
     };
@@ -215,12 +222,12 @@ fn subsets_of_a_list_are_drawn_and_averaged() {
     let tested = compared(&train, &tests, &four);
     let pairs = pair_tests(&four, &tested, 20, 1);
     let sides: Vec<_> = pairs.iter().map(|p| (p.a.as_str(), p.b.as_str())).collect();
-    assert_eq!(sides, [("a", "panel-4"), ("a", "random-4"), ("a", "panel-4"), ("a", "random-4")]);
+    assert_eq!(sides, [("a", "panel-4"), ("a", "random-4")].repeat(3));
     let mean = |set: usize| {
         let genes = &tested[0].outcomes[set].by_gene;
         genes.iter().map(|f| f.mae).sum::<f64>() / genes.len() as f64
     };
-    assert!((pairs[0].means.unwrap().1 - (mean(1) + mean(2) + mean(3)) / 3.0).abs() < 1e-12);
+    assert!((pairs[2].means.unwrap().1 - (mean(1) + mean(2) + mean(3)) / 3.0).abs() < 1e-12);
 
     // a list of no more genes than asked is a set like any other
     let whole = plan(Some(10)).unwrap();
@@ -249,8 +256,14 @@ fn what_is_not_defined_is_reported_as_such() {
     assert_eq!((undefined, constant.permutation.passes(at)), (vec![at], None));
     let pairs = pair_tests(&plan, &tested, 100, 1);
     let genes: Vec<usize> = pairs.iter().map(|p| p.genes).collect();
-    assert_eq!(genes, [GENES - 4, 0, GENES - 4, GENES - 5]);
-    assert!(pairs[1].means.is_none() && pairs[1].won.is_none() && pairs[3].means.is_some());
+    let n = GENES - 4;
+    assert_eq!(genes, [n, n, 0, n, n, n - 1]);
+    assert!(pairs[2].means.is_none() && pairs[2].won.is_none() && pairs[5].means.is_some());
+    // one sample: its errors and no interval, no correlation
+    let over = pair_differences(&plan, &tested, 100, 1);
+    assert_eq!(over.len(), 6);
+    assert!(over[0].difference.unwrap().interval.is_none() && over[0].means.is_some());
+    assert!(over[2].difference.is_none() && over[5].difference.is_some());
 }
 
 #[test]
@@ -395,7 +408,19 @@ fn the_command_writes_tables() {
     assert_eq!(figure("a", "permutation_passed"), passed as f64);
     let mean = (figure("random-3-1", "mae_mean") + figure("random-3-2", "mae_mean")) / 2.0;
     assert!((figure("random-3", "mae_mean") - mean).abs() < 1e-12);
-    assert_eq!(table("tests.tsv").len(), 1 + 2 * 2 * (1 + 2));
+    assert_eq!(table("tests.tsv").len(), 1 + 2 * 3 * (1 + 2));
+    assert_eq!(table("tests_over_genes.tsv").len(), 1 + 2 * 3 * (1 + 2));
+    assert_eq!(table("ranks.tsv").len(), 1 + 2 * 3 * 2);
+    assert_eq!(table("groups.tsv").len(), 1, "no groups");
+    // a mean over samples is the mean over genes, and what tests.tsv is taken over is in samples.tsv
+    let tests = table("tests.tsv");
+    let samples = table("samples.tsv");
+    assert_eq!(samples.len(), 1 + 2 * (20 + 60));
+    let of_a: Vec<f64> =
+        samples.iter().filter(|r| r[0] == "a" && r[1] == "test.gex").map(|r| r[4].parse().unwrap()).collect();
+    let nmse = of_a.iter().sum::<f64>() / 20.0;
+    assert!((figure("a", "nmse_mean") - nmse).abs() < 1e-9 && tests[1][4..6] == ["samples", "20"]);
+    assert!((tests[1][6].parse::<f64>().unwrap() - nmse).abs() < 1e-9);
     assert_eq!(table("overlap.tsv").len(), 1 + 6);
     let ids = &train.genes().ids;
     let row = |rank: &str, gene: usize| ["a", rank, &ids[gene]].map(String::from).to_vec();
@@ -416,10 +441,20 @@ fn the_command_writes_tables() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let one = |name: &str| std::fs::read_to_string(dir.join("sizes").join(name)).unwrap();
     let (three, two) = (one("3/summary.tsv"), one("2/summary.tsv"));
-    assert_eq!(three.lines().count(), 1 + 2 * (2 + 2 + 2 + 2 + 2));
+    // named, subsets, draws, means and sds of both; at the largest size the whole list too
+    assert_eq!(three.lines().count(), 1 + 2 * (2 + 2 + 2 + 4 + 1));
     assert_eq!(one("summary.tsv"), three + two.split_once('\n').unwrap().1);
     assert!(one("2/sets.tsv").contains(&format!("b\t2\t{}", train.genes().ids[51])));
     assert!(one("2/sets.tsv").contains("l1000-2-1\t1\t"));
+    // the same targets at both sizes; the whole list beside the largest
+    let count = |text: &str| text.lines().nth(1).unwrap().split('\t').nth(4).unwrap().to_string();
+    assert_eq!(count(&one("3/summary.tsv")), count(&one("2/summary.tsv")));
+    assert!(one("3/summary.tsv").lines().any(|line| line.starts_with("l1000\tset\t")));
+    let curves = one("curve.tsv");
+    assert!(
+        curves.lines().any(|line| line.starts_with("l1000\ttest.gex\t") || line.contains("\tl1000\t4\t"))
+    );
+    assert!(one("equals.tsv").starts_with("test\tset\tother\tn_other\tnmse_other\tequal_at\n"));
     several[13] = "3,3";
     several[9] = "twice";
     assert_eq!(genelift(dir, &several).status.code(), Some(2));

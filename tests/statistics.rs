@@ -8,7 +8,7 @@ mod executors;
 use common::package;
 use executors::executors;
 use genelift::evaluate::statistics::{paired_t, wilcoxon};
-use genelift::evaluate::{Agreement, Pairs, permutation};
+use genelift::evaluate::{Agreement, Baseline, Pairs, permutation};
 use genelift::progress::silent;
 use serde_json::Value;
 
@@ -59,8 +59,9 @@ fn figures_are_numpys() {
     let reference = reference("figures.json");
     let (x, y) = (rows(&reference["measured"]), rows(&reference["inferred"]));
     let median = vec![7.0; x[0].len()];
-    let mut agreement = Agreement::new(&median);
-    x.iter().zip(&y).for_each(|(x, y)| agreement.add(x, y));
+    let known = Baseline::of_medians(&median);
+    let mut agreement = Agreement::new(median.len());
+    x.iter().zip(&y).for_each(|(x, y)| agreement.add(&known, x, y));
     let (genes, samples) = agreement.finish();
     for (g, f) in genes.iter().enumerate() {
         let check = |key: &str, got| close(&format!("gene {g}, {key}"), got, &reference[key][g]);

@@ -92,6 +92,11 @@ pub fn describe(summary: &Facts) -> String {
         pcc(summary.pcc_sample_mean)
     );
     text += &format!(
+        "R² by gene: median {}; PCC by sample of the training medians, one profile for all: {}\n",
+        pcc(summary.r2_gene_median),
+        pcc(summary.pcc_sample_constant)
+    );
+    text += &format!(
         "permutation test: {} of {} genes pass ({:.1} %)\n",
         summary.permutation_passed,
         summary.genes,

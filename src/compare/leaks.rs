@@ -73,7 +73,7 @@ impl Leaks {
         for set in sets {
             let names = |gene: &usize| identity.names[*gene].iter().map(String::as_str);
             let landmarks: HashMap<&str, usize> =
-                set.genes.iter().flat_map(|gene| names(gene).map(|name| (name, *gene))).collect();
+                set.all().flat_map(|gene| names(&gene).map(move |name| (name, gene))).collect();
             let mut count = 0;
             for (target, leaking) in targets.iter().zip(&mut leaks.leaking) {
                 if let Some(landmark) = names(target).find_map(|name| landmarks.get(name)) {
@@ -118,7 +118,13 @@ mod tests {
     use crate::progress::silent;
 
     fn set(name: &str, genes: &[usize]) -> LandmarkSet {
-        LandmarkSet { name: name.into(), source: String::new(), draw_of: None, genes: genes.to_vec() }
+        LandmarkSet {
+            name: name.into(),
+            source: String::new(),
+            draw_of: None,
+            genes: genes.to_vec(),
+            by_round: Vec::new(),
+        }
     }
 
     #[test]

@@ -1,47 +1,66 @@
-//! Landmark sets side by side on held-out samples: each set's predictor is fitted on the training store, infers the
-//! same targets in every test store, and is measured; sets are compared in pairs and with random draws of their size.
+//! Landmark sets side by side on held-out samples: each set's predictor is fitted on the training samples, infers the
+//! same targets in every test store, and is measured; sets are compared in pairs, over samples or groups of samples, and with random
+//! draws of their size.
 
+mod ceiling;
+mod curve;
+mod describe;
 mod leaks;
+mod measure;
+mod over_units;
 mod paired;
+mod rounds;
 mod sets;
 mod tables;
 
+pub use ceiling::{Ceiling, ceiling};
+pub use curve::{Curve, curve};
+pub use describe::{describe, describe_curves, over};
 pub use leaks::{Identity, Leaks};
-pub use paired::{Measure, PairTest, pair_tests};
-pub use sets::{LandmarkSet, Named, Plan, PlanSettings, places};
-pub use tables::{FILES, SetFigures, describe, set_figures, write, write_into};
+pub use measure::Measure;
+pub use over_units::{PairDifference, Rank, pair_differences, ranks};
+pub use paired::{PairTest, pair_tests};
+pub use rounds::{Design, Held, Round, Test, grouping};
+pub use sets::{LandmarkSet, Named, Plan, PlanSettings, ROUND, places};
+pub use tables::{FILES, SetFigures, Tests, Told, curve_lines, equal_lines, set_figures, write, write_into};
 
 use crate::device::Executor;
 use crate::error::Result;
-use crate::evaluate::{Agreement, Figures, Pairs, Permutation, permutation};
+use crate::evaluate::{Agreement, Baseline, ByUnit, Figures, Pairs, Permutation, Rows, by_unit, permutation};
 use crate::infer::{FitSettings, Predictor};
-use crate::nn::scaling::medians;
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
 
-/// How one set did on one test store.
+/// How one set did on one test.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// Of each target, over samples.
+    /// Of each common target, over samples.
     pub by_gene: Vec<Figures>,
-    /// Of each sample, over targets.
+    /// Of each sample, over common targets.
     pub by_sample: Vec<Figures>,
-    /// Of each target.
+    /// What samples and groups add to the figures.
+    pub by_unit: ByUnit,
+    /// Of each common target.
     pub permutation: Permutation,
+    /// Of each target of this size, common or not, over samples.
+    pub of_size: Vec<Figures>,
 }
 
-/// How all sets did on one test store.
+/// How all sets did on one test.
 #[derive(Debug, Clone)]
 pub struct Tested {
-    /// The store's path.
+    /// What was tested; the store's path where it is one.
     pub store: String,
-    /// Positions among the training store's genes: the plan's targets that this store measures.
+    /// Positions among the training store's genes: the plan's common targets that are measured here.
     pub targets: Vec<usize>,
+    /// Its samples and groups.
+    pub test: Test,
     /// Of each set of the plan.
     pub outcomes: Vec<Outcome>,
 }
 
-/// Fits every set of the plan on all samples of `train` and measures it on every test store.
+/// Fits every set of the plan on all samples of `train` and measures it on every test store; samples are grouped by
+/// `settings.group_by`.
 ///
 /// # Errors
 /// Those of [`Predictor::fit`] and [`Predictor::predict`]; [`crate::Error::Io`] where the temporary directory is full.
@@ -53,62 +72,164 @@ pub fn compare(
     settings: &FitSettings,
     report: Reporter,
 ) -> Result<Vec<Tested>> {
-    let samples: Vec<usize> = (0..train.n_samples()).collect();
-    let medians = medians(train, &samples);
-    let mut tested: Vec<Tested> = (tests.iter().zip(&plan.places))
-        .map(|(test, places)| Tested {
-            store: test.path().display().to_string(),
-            targets: plan.targets.iter().copied().filter(|gene| places[*gene].is_some()).collect(),
-            outcomes: Vec::new(),
-        })
-        .collect();
+    let design = Design::split(train, tests, plan, settings.group_by.as_deref());
+    compare_by(executor, &design, plan, settings, report)
+}
+
+/// Fits every set of the plan in every round of the design, and measures it on what that holds out.
+///
+/// # Errors
+/// As [`compare`].
+pub fn compare_by(
+    executor: &mut dyn Executor,
+    design: &Design,
+    plan: &Plan,
+    settings: &FitSettings,
+    report: Reporter,
+) -> Result<Vec<Tested>> {
+    let baselines: Vec<Baseline> = design.rounds.iter().map(Round::baseline).collect();
+    let known = Known::of(design, plan, &baselines);
+    let tested = |(test, known): (&Test, &Known)| Tested {
+        store: test.name.clone(),
+        targets: known.common.iter().map(|target| plan.targets[*target]).collect(),
+        test: test.clone(),
+        outcomes: Vec::new(),
+    };
+    let mut tested: Vec<Tested> = design.tests.iter().zip(&known).map(tested).collect();
     for (i, set) in plan.sets.iter().enumerate() {
         report(Event::Note(format!("set {} of {}: {}", i + 1, plan.sets.len(), set.name)));
-        // in one order, so that equal sets have equal figures
-        let mut landmarks = set.genes.clone();
-        landmarks.sort_unstable();
-        let predictor =
-            Predictor::fit(executor, train, &samples, &landmarks, &plan.targets, settings, report)?;
-        for ((test, places), tested) in tests.iter().zip(&plan.places).zip(&mut tested) {
-            // Landmarks and truth are read from the same places: those of one join of the stores.
-            let at: Vec<Option<usize>> = landmarks.iter().map(|gene| places[*gene]).collect();
-            let outcome =
-                measure(executor, &predictor, test, (&at, &plan.targets, places), &medians, report)?;
+        let mut under_way = known.iter().map(UnderWay::new).collect::<Result<Vec<_>>>()?;
+        for (number, round) in design.rounds.iter().enumerate() {
+            // in one order, so that equal sets have equal figures
+            let mut landmarks = set.of_round(number).to_vec();
+            landmarks.sort_unstable();
+            let (train, samples) = (round.train, &round.samples);
+            let predictor =
+                Predictor::fit(executor, train, samples, &landmarks, &plan.targets, settings, report)?;
+            for held in &round.held {
+                let (under_way, known) = (&mut under_way[held.test], &known[held.test]);
+                under_way.take(executor, &predictor, (plan, &landmarks, held), (number, known), report)?;
+            }
+        }
+        for ((under_way, known), tested) in under_way.into_iter().zip(&known).zip(&mut tested) {
+            let outcome = under_way.finish(executor, known, &tested.test, report)?;
             tested.outcomes.push(outcome);
         }
     }
     Ok(tested)
 }
 
-fn measure(
-    executor: &mut dyn Executor,
-    predictor: &Predictor,
-    test: &Store,
-    (landmarks, targets, places): (&[Option<usize>], &[usize], &[Option<usize>]),
-    medians: &[f32],
-    report: Reporter,
-) -> Result<Outcome> {
-    // (position among the targets, column of the test store)
-    let there: Vec<(usize, usize)> =
-        targets.iter().enumerate().filter_map(|(i, gene)| Some((i, places[*gene]?))).collect();
-    let baseline: Vec<f32> = there.iter().map(|(i, _)| medians[targets[*i]]).collect();
-    let mut agreement = Agreement::new(&baseline);
-    let mut pairs = Pairs::new(there.len())?;
-    pairs.expect(test.n_samples())?;
-    let mut stored = vec![0.0; test.n_genes()];
-    let (mut measured, mut inferred) = (vec![0.0; there.len()], vec![0.0; there.len()]);
-    predictor.predict(executor, test, landmarks, report, &mut |first, rows| {
-        for (sample, row) in (first..).zip(rows.chunks_exact(targets.len())) {
-            test.read_row(sample, &mut stored);
-            for ((x, y), (target, column)) in measured.iter_mut().zip(&mut inferred).zip(&there) {
-                (*x, *y) = (stored[*column], row[*target]);
+/// What is known of a test before any set is fitted.
+struct Known {
+    /// Places among the plan's targets of those that are measured in every store of the test.
+    of_size: Vec<usize>,
+    /// Of these, the common ones.
+    common: Vec<usize>,
+    /// Places of the common ones among those of the size.
+    places: Vec<usize>,
+    /// Of each round, of the targets of the size.
+    baselines: Vec<Baseline>,
+    /// The variances of the common ones alone.
+    per_variance: Vec<Vec<f64>>,
+    samples: usize,
+}
+
+impl Known {
+    fn of(design: &Design, plan: &Plan, baselines: &[Baseline]) -> Vec<Known> {
+        let known = |(number, test): (usize, &Test)| {
+            let held =
+                || design.rounds.iter().flat_map(|round| &round.held).filter(|held| held.test == number);
+            let there = |gene: usize| held().all(|held| held.places[gene].is_some());
+            let of_size: Vec<usize> = (0..plan.targets.len()).filter(|i| there(plan.targets[*i])).collect();
+            let places: Vec<usize> = (0..of_size.len()).filter(|i| plan.common[of_size[*i]]).collect();
+            let genes = of_size.iter().map(|i| plan.targets[*i]);
+            let baselines: Vec<Baseline> = baselines.iter().map(|all| all.select(genes.clone())).collect();
+            let of_common = |all: &Baseline| places.iter().map(|place| all.per_variance[*place]).collect();
+            Known {
+                common: places.iter().map(|place| of_size[*place]).collect(),
+                per_variance: baselines.iter().map(of_common).collect(),
+                of_size,
+                places,
+                baselines,
+                samples: test.samples.len(),
             }
-            agreement.add(&measured, &inferred);
-            pairs.add(&measured, &inferred)?;
-        }
-        Ok(())
-    })?;
-    let (by_gene, by_sample) = agreement.finish();
-    let permutation = permutation(executor, &mut pairs, report)?;
-    Ok(Outcome { by_gene, by_sample, permutation })
+        };
+        design.tests.iter().enumerate().map(known).collect()
+    }
+}
+
+/// One set's measured and inferred values of one test, as they come.
+struct UnderWay {
+    of_size: Agreement,
+    /// By sample, over the common targets.
+    common: Agreement,
+    pairs: Pairs,
+}
+
+impl UnderWay {
+    fn new(known: &Known) -> Result<UnderWay> {
+        let pairs = Pairs::new(known.common.len())?;
+        pairs.expect(known.samples)?;
+        let [of_size, common] = [&known.of_size, &known.common].map(|targets| Agreement::new(targets.len()));
+        Ok(UnderWay { of_size, common, pairs })
+    }
+
+    /// Infers what a round holds out.
+    fn take(
+        &mut self,
+        executor: &mut dyn Executor,
+        predictor: &Predictor,
+        (plan, landmarks, held): (&Plan, &[usize], &Held),
+        (round, known): (usize, &Known),
+        report: Reporter,
+    ) -> Result<()> {
+        // Landmarks and truth are read from the same places: those of one join of the stores.
+        let at: Vec<Option<usize>> = landmarks.iter().map(|gene| held.places[*gene]).collect();
+        let width = predictor.targets().len();
+        let place = |target: &usize| held.places[plan.targets[*target]];
+        let genes: Vec<usize> = known.of_size.iter().filter_map(place).collect();
+        let baseline = &known.baselines[round];
+        let common = baseline.select(known.places.iter().copied());
+        let mut stored = vec![0.0; held.store.n_genes()];
+        let (mut x, mut y) = (vec![0.0; genes.len()], vec![0.0; genes.len()]);
+        let (mut common_x, mut common_y) = (Vec::new(), Vec::new());
+        predictor.predict_samples(executor, held.store, &held.samples, &at, report, &mut |first, rows| {
+            for (sample, row) in (first..).zip(rows.chunks_exact(width)) {
+                held.store.read_row(held.samples[sample], &mut stored);
+                for ((x, y), (target, column)) in
+                    x.iter_mut().zip(&mut y).zip(known.of_size.iter().zip(&genes))
+                {
+                    (*x, *y) = (stored[*column], row[*target]);
+                }
+                self.of_size.add(baseline, &x, &y);
+                for (all, some) in [(&x, &mut common_x), (&y, &mut common_y)] {
+                    some.clear();
+                    some.extend(known.places.iter().map(|place| all[*place]));
+                }
+                self.common.add(&common, &common_x, &common_y);
+                self.pairs.add(&common_x, &common_y)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn finish(
+        mut self,
+        executor: &mut dyn Executor,
+        known: &Known,
+        test: &Test,
+        report: Reporter,
+    ) -> Result<Outcome> {
+        let (by_gene, by_sample) = self.common.finish();
+        let (of_size, _) = self.of_size.finish();
+        let rows = Rows {
+            fit: &test.round,
+            per_variance: &known.per_variance,
+            group: &test.group,
+            groups: test.groups.len(),
+        };
+        let by_unit = by_unit(&mut self.pairs, rows)?;
+        let permutation = permutation(executor, &mut self.pairs, report)?;
+        Ok(Outcome { by_gene, by_sample, by_unit, permutation, of_size })
+    }
 }

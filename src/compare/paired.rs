@@ -1,50 +1,15 @@
-//! Every named set against every other, and against the mean of the random draws and subsets of its size, over genes.
+//! The paper's tests: every named set against every other, and against the mean of the random draws and subsets of its size, **over
+//! genes**. They take genes as independent of one another and the samples as all that there are. Genes are not independent: of pairs
+//! of random sets more than half come out "p < 0.05". What holds on other samples is in `over_units.rs`.
 
 use rayon::prelude::*;
 
-use super::{Outcome, Plan, Tested};
-use crate::evaluate::Figures;
+use super::over_units::{Sides, sides};
+use super::{Measure, Outcome, Plan, Tested};
 use crate::evaluate::statistics::{SignedRank, TTest, bootstrap_mean, mean, paired_t, wilcoxon};
 
 /// Level of the bootstrap's intervals.
 const LEVEL: f64 = 0.95;
-
-/// What is compared by gene.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Measure {
-    /// Mean absolute error; less is better.
-    Mae,
-    /// Pearson's correlation; more is better.
-    Pcc,
-}
-
-impl Measure {
-    /// Both.
-    pub const ALL: [Measure; 2] = [Measure::Mae, Measure::Pcc];
-
-    /// As tables call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Measure::Mae => "mae",
-            Measure::Pcc => "pcc",
-        }
-    }
-
-    fn of(self, figures: &Figures) -> Option<f64> {
-        match self {
-            Measure::Mae => Some(figures.mae),
-            Measure::Pcc => figures.pcc,
-        }
-    }
-
-    /// Whether a difference says that the first one is better.
-    fn won(self, difference: f64) -> bool {
-        match self {
-            Measure::Mae => difference < 0.0,
-            Measure::Pcc => difference > 0.0,
-        }
-    }
-}
 
 /// One side against another over the genes for which both have the measure; differences are a − b.
 #[derive(Debug, Clone)]
@@ -61,7 +26,7 @@ pub struct PairTest {
     pub genes: usize,
     /// Mean of each side.
     pub means: Option<(f64, f64)>,
-    /// A bootstrap percentile interval of 95 % of the mean difference.
+    /// A bootstrap percentile interval of 95 % of the mean difference, over resampled genes.
     pub interval: Option<(f64, f64)>,
     /// `None` where nothing differs.
     pub t: Option<TTest>,
@@ -82,20 +47,11 @@ fn mean_by_gene(measure: Measure, outcomes: &[&Outcome], gene: usize) -> Option<
 /// All tests: by test store, by measure, each named set against each later one, then against the draws of its
 /// size.
 pub fn pair_tests(plan: &Plan, tested: &[Tested], resamples: usize, seed: u64) -> Vec<PairTest> {
-    let named: Vec<usize> = (0..plan.sets.len()).filter(|s| plan.sets[*s].draw_of.is_none()).collect();
-    let mut sides: Vec<(usize, String, Vec<usize>)> = Vec::new();
-    for (i, a) in named.iter().enumerate() {
-        sides.extend(named[i + 1..].iter().map(|b| (*a, plan.sets[*b].name.clone(), vec![*b])));
-    }
-    for a in &named {
-        let size = |set: usize| plan.sets[set].genes.len();
-        let same = plan.draws().into_iter().filter(|(_, draws)| size(draws[0]) == size(*a));
-        sides.extend(same.map(|(name, draws)| (*a, name.to_string(), draws)));
-    }
+    let sides = sides(plan);
     let mut all = Vec::new();
     for (test, tested) in tested.iter().enumerate() {
         for measure in Measure::ALL {
-            let run = |(a, name, b): &(usize, String, Vec<usize>)| {
+            let run = |(a, name, b): &Sides| {
                 let b: Vec<&Outcome> = b.iter().map(|b| &tested.outcomes[*b]).collect();
                 let pairs: Vec<(f64, f64)> = (0..tested.targets.len())
                     .filter_map(|gene| {

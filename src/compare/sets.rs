@@ -29,6 +29,9 @@ pub struct LandmarkSet {
     /// Positions among the training store's genes, in the order of the list.
     #[serde(skip)]
     pub genes: Vec<usize>,
+    /// Where the list was chosen anew for every round: the list of each. Else none.
+    #[serde(skip)]
+    pub by_round: Vec<Vec<usize>>,
 }
 
 impl LandmarkSet {
@@ -50,7 +53,36 @@ impl LandmarkSet {
         }
         let ranked = finder.list(source, genes, None)?.ranked;
         let (name, source) = (name.to_string(), source.to_string());
-        Ok(LandmarkSet { name, source, draw_of: None, genes: ranked })
+        Ok(LandmarkSet { name, source, draw_of: None, genes: ranked, by_round: Vec::new() })
+    }
+
+    /// Reads one list for each round; the name of the set's file is that with the braces.
+    ///
+    /// # Errors
+    /// As [`LandmarkSet::read`].
+    pub fn read_by_round(
+        text: &str,
+        rounds: &[String],
+        genes: &Side,
+        finder: &Finder,
+    ) -> Result<LandmarkSet> {
+        let read = |round: &String| LandmarkSet::read(&text.replace(ROUND, round), genes, finder);
+        let mut sets = rounds.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let by_round = sets.iter().map(|set| set.genes.clone()).collect();
+        let source = text.split_once('=').map_or(text, |(_, source)| source).to_string();
+        Ok(LandmarkSet { source, by_round, ..sets.swap_remove(0) })
+    }
+
+    /// The landmarks of a round.
+    pub fn of_round(&self, round: usize) -> &[usize] {
+        self.by_round.get(round).unwrap_or(&self.genes)
+    }
+
+    /// The landmarks of any round.
+    pub fn all(&self) -> impl Iterator<Item = usize> {
+        let lists: &[Vec<usize>] =
+            if self.by_round.is_empty() { std::slice::from_ref(&self.genes) } else { &self.by_round };
+        lists.iter().flatten().copied()
     }
 
     /// Keeps the first `size` genes.
@@ -63,8 +95,12 @@ impl LandmarkSet {
             )));
         }
         self.genes.truncate(size);
+        self.by_round.iter_mut().for_each(|genes| genes.truncate(size));
     }
 }
+
+/// What stands for a round (the group held out, or the split's number) in the name of a list's file.
+pub const ROUND: &str = "{round}";
 
 /// Where each of the training store's genes stands in every test store.
 ///
@@ -85,11 +121,13 @@ pub struct Named {
     pub ranked: Vec<LandmarkSet>,
     /// Their order is none, so that sets of a size are random subsets.
     pub unranked: Vec<LandmarkSet>,
+    /// Taken as they are whatever the size, and without random draws of theirs.
+    pub whole: Vec<LandmarkSet>,
 }
 
 impl From<Vec<LandmarkSet>> for Named {
     fn from(ranked: Vec<LandmarkSet>) -> Self {
-        Named { ranked, unranked: Vec::new() }
+        Named { ranked, ..Named::default() }
     }
 }
 
@@ -101,6 +139,8 @@ pub struct PlanSettings {
     pub size: Option<usize>,
     /// Random sets of each size that a named set has, and random subsets of each list whose order is no rank.
     pub random_draws: usize,
+    /// The largest size of the comparison, so that draws of every size come from the same genes; 0 is the largest of these sets.
+    pub largest: usize,
     /// Leave out targets that are a landmark's gene measured by another probe.
     pub drop_leaks: bool,
     /// Of the draws.
@@ -114,6 +154,8 @@ pub struct Plan {
     pub sets: Vec<LandmarkSet>,
     /// Genes in none of the sets, as positions among the training store's genes.
     pub targets: Vec<usize>,
+    /// Whether each target is one at every size that is compared; figures and tests are over these.
+    pub common: Vec<bool>,
     /// Of each test store: where each of the training store's genes stands in it.
     pub places: Vec<Vec<Option<usize>>>,
     /// Targets that are a landmark's gene by another name.
@@ -142,7 +184,7 @@ impl Plan {
         report: Reporter,
     ) -> Result<Plan> {
         let genes = train.genes();
-        let Named { ranked: mut sets, unranked: pools } = named;
+        let Named { ranked: mut sets, unranked: pools, whole } = named;
         if sets.is_empty() && pools.is_empty() || tests.is_empty() {
             return Err(Error::Usage("at least one set of landmarks and one test store are needed".into()));
         }
@@ -175,8 +217,11 @@ impl Plan {
         let everywhere: Vec<usize> =
             (0..genes.len()).filter(|g| places.iter().all(|places| places[*g].is_some())).collect();
         let sizes: BTreeSet<usize> = sets.iter().map(|set| set.genes.len()).collect();
+        sets.extend(whole);
+        let largest = sizes.last().copied().unwrap_or(0).max(settings.largest);
+        let pool = reserved(&everywhere, largest, settings.seed);
         for size in sizes {
-            let draw = |draw| drawn("random", "random", &everywhere, size, draw, settings.seed);
+            let draw = |draw| drawn("random", "random", &pool, size, draw, settings.seed);
             sets.extend((0..settings.random_draws).map(draw));
         }
         let mut names = HashSet::new();
@@ -188,7 +233,7 @@ impl Plan {
         }
 
         let mut landmark = vec![false; genes.len()];
-        sets.iter().flat_map(|set| &set.genes).for_each(|gene| landmark[*gene] = true);
+        sets.iter().flat_map(LandmarkSet::all).for_each(|gene| landmark[gene] = true);
         let asked = listed.unwrap_or_else(|| (0..genes.len()).collect());
         let total = asked.len();
         let somewhere = |gene: &usize| places.iter().any(|places| places[*gene].is_some());
@@ -231,7 +276,30 @@ impl Plan {
                 sets.len()
             )));
         }
-        Ok(Plan { sets, targets, places, leaks })
+        let common = vec![true; targets.len()];
+        Ok(Plan { sets, targets, common, places, leaks })
+    }
+
+    /// Finds the targets that are one in each of the plans, so that figures of different sizes are over the same genes.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where there is none.
+    pub fn settle_common(plans: &mut [&mut Plan], genes: usize) -> Result<()> {
+        let mut times = vec![0; genes];
+        plans.iter().flat_map(|plan| &plan.targets).for_each(|gene| times[*gene] += 1);
+        let n = plans.len();
+        for plan in plans {
+            plan.common = plan.targets.iter().map(|gene| times[*gene] == n).collect();
+            if plan.common.iter().all(|common| !common) {
+                return Err(no_target(&plan.sets, genes, "no gene is outside the sets of every size"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there are targets that are none at a larger size.
+    pub fn has_more(&self) -> bool {
+        self.common.contains(&false)
     }
 
     /// Lists of ids of the training store's genes, beside `draws` random ones of each size.
@@ -254,13 +322,20 @@ impl Plan {
         };
         let set = |(list, ids): &(&str, &[String])| {
             let genes = ids.iter().map(|id| place(list, id)).collect::<Result<_>>()?;
-            Ok(LandmarkSet { name: list.to_string(), source: String::new(), draw_of: None, genes })
+            Ok(LandmarkSet {
+                name: list.to_string(),
+                source: String::new(),
+                draw_of: None,
+                genes,
+                by_round: Vec::new(),
+            })
         };
         let sets = lists.iter().map(set).collect::<Result<Vec<_>>>()?;
         let matching = Matching::default();
         let places = places(&Finder::new(&matching, false, report)?, &Side::of_store(&name, train), tests)?;
         let identity = Identity::new(train.genes(), None, report)?;
-        let settings = PlanSettings { size: None, random_draws: draws, drop_leaks: false, seed: 0 };
+        let settings =
+            PlanSettings { size: None, random_draws: draws, largest: 0, drop_leaks: false, seed: 0 };
         Plan::new(train, tests, places, sets.into(), None, &identity, &settings, report)
     }
 
@@ -291,8 +366,8 @@ fn landmarks_are_there(
     test: &Store,
     places: &[Option<usize>],
 ) -> Result<()> {
-    let absent: Vec<String> =
-        set.genes.iter().filter(|g| places[**g].is_none()).map(|g| shown(genes, *g)).collect();
+    let absent: BTreeSet<usize> = set.all().filter(|g| places[*g].is_none()).collect();
+    let absent: Vec<String> = absent.into_iter().map(|g| shown(genes, g)).collect();
     if absent.is_empty() {
         return Ok(());
     }
@@ -314,7 +389,24 @@ fn drawn(name: &str, source: &str, pool: &[usize], size: usize, draw: usize, see
     stream.shuffle(&mut genes);
     genes.truncate(size);
     let of = format!("{name}-{size}");
-    LandmarkSet { name: format!("{of}-{}", draw + 1), source: source.into(), draw_of: Some(of), genes }
+    let (name, draw_of) = (format!("{of}-{}", draw + 1), Some(of));
+    LandmarkSet { name, source: source.into(), draw_of, genes, by_round: Vec::new() }
+}
+
+/// The genes that random sets of every size are drawn from: a random part of all, several times the largest set and a quarter of the genes
+/// at least, so that however many draws there are, they leave genes to infer.
+fn reserved(genes: &[usize], largest: usize, seed: u64) -> Vec<usize> {
+    let n = genes.len();
+    let size = if 4 * largest <= n {
+        (4 * largest).max(n / 4).min(n / 2)
+    } else {
+        largest + n.saturating_sub(largest) / 2
+    };
+    let mut pool = genes.to_vec();
+    Stream::new(seed, "genes for random landmarks", 0).shuffle(&mut pool);
+    pool.truncate(size);
+    pool.sort_unstable();
+    pool
 }
 
 /// Random subsets of a list whose order is no rank; the list itself where it has no more genes than asked.

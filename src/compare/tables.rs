@@ -1,90 +1,88 @@
-//! A comparison as tables: for programs (TSV, full precision) and for a reader.
+//! A comparison as tables for programs: TSV, full precision.
 
 use std::collections::HashSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, PairTest, Plan, Tested};
+use super::ceiling::Ceiling;
+use super::{Curve, Measure, Outcome, PairDifference, PairTest, Plan, Rank, Tested};
 use crate::error::Result;
 use crate::evaluate::statistics::{mean, quantile, sd, sorted};
-use crate::evaluate::{Figures, optional};
+use crate::evaluate::{Figures, UnitFigures, optional};
 use crate::genes::writer::write_rows;
 use crate::genes::{Names, Table};
-use crate::nouns::counted;
 use crate::store::{atomic, sealed};
-use crate::visible;
 
-/// Columns of `summary.tsv` that are averaged over draws.
-const FIGURES: [&str; 26] = [
-    "mae_mean",
-    "mae_min",
-    "mae_q05",
-    "mae_q25",
-    "mae_median",
-    "mae_q75",
-    "mae_q95",
-    "mae_max",
-    "pcc_mean",
-    "pcc_min",
-    "pcc_q05",
-    "pcc_q25",
-    "pcc_median",
-    "pcc_q75",
-    "pcc_q95",
-    "pcc_max",
-    "pcc_undefined",
-    "mse_mean",
-    "r2_mean",
-    "r2_median",
-    "baseline_mae_mean",
-    "sample_mae_mean",
-    "sample_pcc_mean",
-    "permutation_passed",
-    "permutation_share",
-    "permutation_undefined",
-];
-const QUANTILES: [f64; 7] = [0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0];
-/// Places in [`FIGURES`] of what a reader is shown: MAE, PCC, MSE, the median of R² (a gene that hardly varies can have any, and spoils
-/// the mean), the share that passes.
-const SHOWN: [usize; 5] = [0, 8, 17, 19, 24];
+/// Names of the quantiles of a figure over targets.
+const QUANTILES: [(&str, f64); 7] =
+    [("min", 0.0), ("q05", 0.05), ("q25", 0.25), ("median", 0.5), ("q75", 0.75), ("q95", 0.95), ("max", 1.0)];
+
+/// Figures by the names of their columns in `summary.tsv`.
+pub(super) type Named = Vec<(String, Option<f64>)>;
 
 /// One row of the summary.
-struct Row {
-    name: String,
-    kind: &'static str,
-    landmarks: usize,
-    figures: Vec<Option<f64>>,
+pub(super) struct Row {
+    pub name: String,
+    pub kind: &'static str,
+    pub landmarks: usize,
+    pub figures: Named,
 }
 
-fn figures(outcome: &Outcome) -> Vec<Option<f64>> {
+impl Row {
+    /// The figure of a column.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.figures.iter().find(|(known, _)| known == name).and_then(|(_, value)| *value)
+    }
+}
+
+/// Mean and quantiles of a figure.
+fn spread(name: &str, values: &[f64]) -> Named {
+    let quantiles = QUANTILES.map(|(q, at)| (format!("{name}_{q}"), quantile(values, at)));
+    [(format!("{name}_mean"), mean(values.iter().copied()))].into_iter().chain(quantiles).collect()
+}
+
+fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    quantile(&sorted(values), 0.5)
+}
+
+fn figures(outcome: &Outcome) -> Named {
     let (genes, samples) = (&outcome.by_gene, &outcome.by_sample);
     let over = |f: &dyn Fn(&Figures) -> Option<f64>| mean(genes.iter().filter_map(f));
-    let spread = |values: &[f64]| {
-        let quantiles = QUANTILES.map(|q| quantile(values, q));
-        [mean(values.iter().copied())].into_iter().chain(quantiles).collect::<Vec<_>>()
-    };
     let pcc = sorted(genes.iter().filter_map(|f| f.pcc));
     let passed = outcome.permutation.passed() as f64;
-    let mut all = spread(&sorted(genes.iter().map(|f| f.mae)));
-    all.extend(spread(&pcc));
-    all.extend([
-        Some((genes.len() - pcc.len()) as f64),
-        over(&|f| Some(f.mse)),
-        over(&|f| f.r2),
-        quantile(&sorted(genes.iter().filter_map(|f| f.r2)), 0.5),
-        over(&|f| Some(f.baseline_mae)),
-        mean(samples.iter().map(|f| f.mae)),
-        mean(samples.iter().filter_map(|f| f.pcc)),
-        Some(passed),
-        Some(passed / genes.len() as f64),
-        Some(outcome.permutation.undefined() as f64),
-    ]);
+    let size = &outcome.of_size;
+    let mut all = Vec::new();
+    let mut add = |name: &str, value| all.push((name.to_string(), value));
+    add("nmse_mean", over(&|f| f.nmse));
+    add("nmse_median", median(genes.iter().filter_map(|f| f.nmse)));
+    spread("mae", &sorted(genes.iter().map(|f| f.mae)))
+        .into_iter()
+        .for_each(|(name, value)| add(&name, value));
+    spread("pcc", &pcc).into_iter().for_each(|(name, value)| add(&name, value));
+    add("pcc_undefined", Some((genes.len() - pcc.len()) as f64));
+    add("mse_mean", over(&|f| Some(f.mse)));
+    add("r2_mean", over(&|f| f.r2));
+    add("r2_median", median(genes.iter().filter_map(|f| f.r2)));
+    add("baseline_mae_mean", over(&|f| Some(f.baseline_mae)));
+    add("sample_mae_mean", mean(samples.iter().map(|f| f.mae)));
+    add("sample_pcc_mean", mean(samples.iter().filter_map(|f| f.pcc)));
+    add("sample_pcc_constant", mean(samples.iter().filter_map(|f| f.baseline_pcc)));
+    let within = |f: &dyn Fn(&UnitFigures) -> Option<f64>| mean(outcome.by_unit.groups.iter().filter_map(f));
+    add("within_pcc_mean", within(&|f| f.pcc));
+    add("within_r2_median", within(&|f| f.r2));
+    add("permutation_passed", Some(passed));
+    add("permutation_share", Some(passed / genes.len() as f64));
+    add("permutation_undefined", Some(outcome.permutation.undefined() as f64));
+    add("size_targets", Some(size.len() as f64));
+    add("size_nmse_mean", mean(size.iter().filter_map(|f| f.nmse)));
+    add("size_pcc_mean", mean(size.iter().filter_map(|f| f.pcc)));
+    add("size_r2_median", median(size.iter().filter_map(|f| f.r2)));
     all
 }
 
 /// The sets, then mean and sd over the draws of one thing.
-fn rows(plan: &Plan, tested: &Tested) -> Vec<Row> {
+pub(super) fn rows(plan: &Plan, tested: &Tested) -> Vec<Row> {
     let mut rows: Vec<Row> = (plan.sets.iter().zip(&tested.outcomes))
         .map(|(set, outcome)| Row {
             name: set.name.clone(),
@@ -94,10 +92,12 @@ fn rows(plan: &Plan, tested: &Tested) -> Vec<Row> {
         })
         .collect();
     for (name, draws) in plan.draws() {
-        let landmarks = rows[draws[0]].landmarks;
-        let column = |c: usize| draws.iter().map(|d| rows[*d].figures[c]).collect::<Option<Vec<f64>>>();
-        let over = |f: &dyn Fn(&[f64]) -> Option<f64>| {
-            (0..FIGURES.len()).map(|c| f(&column(c)?)).collect::<Vec<_>>()
+        let first = &rows[draws[0]];
+        let landmarks = first.landmarks;
+        let names: Vec<String> = first.figures.iter().map(|(name, _)| name.clone()).collect();
+        let column = |c: usize| draws.iter().map(|d| rows[*d].figures[c].1).collect::<Option<Vec<f64>>>();
+        let over = |f: &dyn Fn(&[f64]) -> Option<f64>| -> Named {
+            names.iter().enumerate().map(|(c, name)| (name.clone(), column(c).and_then(|v| f(&v)))).collect()
         };
         let (centre, spread) = (over(&|v| mean(v.iter().copied())), over(&sd));
         let name = name.to_string();
@@ -107,7 +107,19 @@ fn rows(plan: &Plan, tested: &Tested) -> Vec<Row> {
     rows
 }
 
-/// How one set did on one test store, in a few numbers.
+/// What replicates allow, as a row.
+fn ceiling_row(ceiling: &Ceiling, names: &Named) -> Row {
+    let figure = |name: &str| match name {
+        "nmse_mean" => ceiling.nmse,
+        "pcc_mean" => ceiling.pcc,
+        "r2_median" => ceiling.r2,
+        _ => None,
+    };
+    let figures = names.iter().map(|(name, _)| (name.clone(), figure(name))).collect();
+    Row { name: "replicates".into(), kind: "ceiling", landmarks: 0, figures }
+}
+
+/// How one set did on one test, in a few numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SetFigures {
     /// The set, or what draws are draws of.
@@ -116,6 +128,8 @@ pub struct SetFigures {
     pub draws: bool,
     /// Genes that are measured.
     pub landmarks: usize,
+    /// Mean over targets of the squared error over the gene's training variance.
+    pub nmse: Option<f64>,
     /// Mean absolute error over targets.
     pub mae: Option<f64>,
     /// Mean correlation over targets.
@@ -124,22 +138,30 @@ pub struct SetFigures {
     pub r2: Option<f64>,
     /// Share of the targets that pass the permutation test.
     pub passing: Option<f64>,
+    /// Place among the random draws by `nmse`, and how many there are.
+    pub rank: Option<(usize, usize)>,
 }
 
 /// The named sets and the means of draws.
-pub fn set_figures(plan: &Plan, tested: &Tested) -> Vec<SetFigures> {
-    let [mae, pcc, _, r2, passing] = SHOWN;
-    let rows = rows(plan, tested).into_iter().filter(|row| matches!(row.kind, "set" | "draws mean"));
+pub fn set_figures(plan: &Plan, tested: &[Tested], test: usize, ranks: &[Rank]) -> Vec<SetFigures> {
+    let rows = rows(plan, &tested[test]).into_iter().filter(|row| matches!(row.kind, "set" | "draws mean"));
     let figures = |row: Row| SetFigures {
         draws: row.kind != "set",
         landmarks: row.landmarks,
-        mae: row.figures[mae],
-        pcc: row.figures[pcc],
-        r2: row.figures[r2],
-        passing: row.figures[passing],
+        nmse: row.get("nmse_mean"),
+        mae: row.get("mae_mean"),
+        pcc: row.get("pcc_mean"),
+        r2: row.get("r2_median"),
+        passing: row.get("permutation_share"),
+        rank: rank_of(&row.name, test, ranks).map(|rank| (rank.rank, rank.draws)),
         name: row.name,
     };
     rows.map(figures).collect()
+}
+
+/// The place of a set by the leading measure.
+pub(super) fn rank_of<'a>(set: &str, test: usize, ranks: &'a [Rank]) -> Option<&'a Rank> {
+    ranks.iter().find(|rank| rank.set == set && rank.test == test && rank.measure == Measure::Nmse)
 }
 
 /// A table: its header, then its rows.
@@ -155,15 +177,22 @@ fn named(before: &[&str], names: Names, after: &[&str]) -> Lines {
     vec![text(before).into_iter().chain(names.header()).chain(text(after)).collect()]
 }
 
-fn summary(plan: &Plan, tested: &[Tested]) -> Lines {
+fn summary(told: &Told) -> Lines {
     let own = ["set", "kind", "test", "n_landmarks", "n_targets", "n_samples"];
-    let mut lines = header(&[own.as_slice(), &FIGURES].concat());
-    for tested in tested {
+    let mut lines: Lines = Vec::new();
+    for (test, tested) in told.tested.iter().enumerate() {
         let (targets, samples) = (tested.targets.len(), tested.outcomes[0].by_sample.len());
-        for Row { name, kind, landmarks, figures } in rows(plan, tested) {
+        let mut rows = rows(told.plan, tested);
+        let ceiling = told.ceilings.get(test).and_then(Option::as_ref);
+        rows.extend(ceiling.map(|ceiling| ceiling_row(ceiling, &rows[0].figures)));
+        if lines.is_empty() {
+            let names = rows[0].figures.iter().map(|(name, _)| name.clone());
+            lines.push(own.map(String::from).into_iter().chain(names).collect());
+        }
+        for Row { name, kind, landmarks, figures } in rows {
             let counts = [landmarks, targets, samples].map(|n| n.to_string());
             let mut line = vec![name, kind.to_string(), tested.store.clone()];
-            line.extend(counts.into_iter().chain(figures.into_iter().map(optional)));
+            line.extend(counts.into_iter().chain(figures.into_iter().map(|(_, value)| optional(value))));
             lines.push(line);
         }
     }
@@ -189,7 +218,7 @@ fn genes(plan: &Plan, tested: &[Tested], genes: &Table) -> Lines {
     lines
 }
 
-const TESTS: [&str; 18] = [
+const GENE_TESTS: [&str; 18] = [
     "test",
     "measure",
     "a",
@@ -210,8 +239,8 @@ const TESTS: [&str; 18] = [
     "share_lost",
 ];
 
-fn tests(tested: &[Tested], tests: &[PairTest]) -> Lines {
-    let mut lines = header(&TESTS);
+fn gene_tests(tested: &[Tested], tests: &[PairTest]) -> Lines {
+    let mut lines = header(&GENE_TESTS);
     for test in tests {
         let PairTest { measure, a, b, genes, .. } = test;
         let store = &tested[test.test].store;
@@ -260,50 +289,206 @@ fn sets(plan: &Plan, genes: &Table) -> Lines {
     let names = Names::of(genes);
     let mut lines = named(&["set", "rank"], names, &[]);
     for set in &plan.sets {
-        let own = |i: usize| [set.name.clone(), (i + 1).to_string()].into_iter();
-        let rows = set.genes.iter().enumerate();
-        lines.extend(rows.map(|(i, gene)| own(i).chain(names.fields(*gene)).collect()));
+        let rounds = set.by_round.iter().enumerate();
+        let mut lists: Vec<(String, &[usize])> =
+            rounds.map(|(i, genes)| (format!("{}, round {}", set.name, i + 1), genes.as_slice())).collect();
+        if lists.is_empty() {
+            lists.push((set.name.clone(), &set.genes));
+        }
+        for (name, genes) in lists {
+            let own = |i: usize| [name.clone(), (i + 1).to_string()].into_iter();
+            let rows = genes.iter().enumerate();
+            lines.extend(rows.map(|(i, gene)| own(i).chain(names.fields(*gene)).collect()));
+        }
     }
     lines
 }
 
-/// The files of a comparison.
-pub const FILES: [&str; 6] =
-    ["summary.tsv", "genes.tsv", "tests.tsv", "overlap.tsv", "sets.tsv", "compare.json"];
+/// The number with an exponent where a p-value needs one.
+fn exact(x: Option<f64>) -> String {
+    optional(x.map(|x| format!("{x:?}")))
+}
 
-/// Writes `summary.tsv`, `genes.tsv`, `tests.tsv`, `overlap.tsv`, `sets.tsv` and `compare.json` as the folder `dir`, all or none;
-/// what is not defined is `NA`. `names` are the training store's genes, `notes` the settings and the data's fingerprints.
+const TESTS: [&str; 17] = [
+    "test",
+    "measure",
+    "a",
+    "b",
+    "over",
+    "units",
+    "mean_a",
+    "mean_b",
+    "mean_difference",
+    "interval_low",
+    "interval_high",
+    "df",
+    "t",
+    "p",
+    "flips_p",
+    "flips_least_p",
+    "share_won",
+];
+
+fn tests(tested: &[Tested], pairs: &[PairDifference]) -> Lines {
+    let mut lines = header(&TESTS);
+    for pair in pairs {
+        let PairDifference { measure, a, b, basis, means, difference, .. } = pair;
+        let units = difference.map_or(0, |d| d.units).to_string();
+        let mut line =
+            [&tested[pair.test].store, measure.name(), a, b, basis.name(), &units].map(String::from).to_vec();
+        let interval = difference.and_then(|d| d.interval);
+        let fields = [
+            means.map(|m| m.0),
+            means.map(|m| m.1),
+            difference.map(|d| d.mean),
+            interval.map(|i| i.0),
+            interval.map(|i| i.1),
+            difference.and_then(|d| d.freedom),
+            difference.and_then(|d| d.t),
+            difference.and_then(|d| d.p),
+            difference.and_then(|d| d.flips_p),
+            difference.and_then(|d| d.flips_least),
+            pair.won,
+        ];
+        line.extend(fields.map(exact));
+        lines.push(line);
+    }
+    lines
+}
+
+fn rank_lines(tested: &[Tested], ranks: &[Rank]) -> Lines {
+    let mut lines = header(&["test", "measure", "set", "rank", "draws", "p"]);
+    lines.extend(ranks.iter().map(|rank| {
+        let counts = [rank.rank, rank.draws].map(|n| n.to_string());
+        let own = [tested[rank.test].store.clone(), rank.measure.name().into(), rank.set.clone()];
+        own.into_iter().chain(counts).chain([exact(Some(rank.p))]).collect()
+    }));
+    lines
+}
+
+const UNIT: [&str; 4] = ["nmse", "mae", "pcc", "r2"];
+
+fn unit_fields(figures: &UnitFigures) -> [String; 4] {
+    [figures.nmse, figures.mae, figures.pcc, figures.r2].map(optional)
+}
+
+/// Of every set, each group's figures.
+fn groups(plan: &Plan, tested: &[Tested]) -> Lines {
+    let mut lines = header(&[["set", "test", "group", "n_samples"].as_slice(), &UNIT].concat());
+    for tested in tested {
+        let sizes = |group: usize| tested.test.group.iter().filter(|of| **of == group).count();
+        for (set, outcome) in plan.sets.iter().zip(&tested.outcomes) {
+            for (i, (name, figures)) in tested.test.groups.iter().zip(&outcome.by_unit.groups).enumerate() {
+                let own = [set.name.clone(), tested.store.clone(), name.clone(), sizes(i).to_string()];
+                lines.push(own.into_iter().chain(unit_fields(figures)).collect());
+            }
+        }
+    }
+    lines
+}
+
+/// Of every named set and of the mean of draws, what each sample adds.
+fn samples(plan: &Plan, tested: &[Tested]) -> Lines {
+    let own = ["set", "test", "sample_id", "group", "nmse", "mae", "pcc_share", "pcc", "pcc_constant"];
+    let mut lines = header(&own);
+    for tested in tested {
+        let named = plan.sets.iter().zip(&tested.outcomes).filter(|(set, _)| set.draw_of.is_none());
+        for (set, outcome) in named {
+            let rows = outcome.by_sample.iter().zip(&outcome.by_unit.samples);
+            for (i, (of_sample, share)) in rows.enumerate() {
+                let test = &tested.test;
+                let group = test.groups.get(test.group[i]).cloned();
+                let figures = [share.nmse, share.mae, share.pcc, of_sample.pcc, of_sample.baseline_pcc];
+                let own = [set.name.clone(), tested.store.clone(), test.samples[i].clone(), optional(group)];
+                lines.push(own.into_iter().chain(figures.map(optional)).collect());
+            }
+        }
+    }
+    lines
+}
+
+/// All that is told of a comparison at one size.
+pub struct Told<'a> {
+    /// What was compared.
+    pub plan: &'a Plan,
+    /// How it did.
+    pub tested: &'a [Tested],
+    /// Pairs over samples or groups.
+    pub differences: &'a [PairDifference],
+    /// Places among the random draws.
+    pub ranks: &'a [Rank],
+    /// Pairs over genes, as in the paper.
+    pub over_genes: &'a [PairTest],
+    /// What replicates allow, of each test.
+    pub ceilings: &'a [Option<Ceiling>],
+}
+
+impl<'a> Told<'a> {
+    /// Without replicates.
+    pub fn of(plan: &'a Plan, tested: &'a [Tested], tests: &'a Tests) -> Told<'a> {
+        let Tests { differences, ranks, over_genes } = tests;
+        Told { plan, tested, differences, ranks, over_genes, ceilings: &[] }
+    }
+}
+
+/// The tests of a comparison.
+pub struct Tests {
+    /// Over samples or groups.
+    pub differences: Vec<PairDifference>,
+    /// Among the random draws.
+    pub ranks: Vec<Rank>,
+    /// Over genes.
+    pub over_genes: Vec<PairTest>,
+}
+
+impl Tests {
+    /// All of them.
+    pub fn of(plan: &Plan, tested: &[Tested], resamples: usize, seed: u64) -> Tests {
+        Tests {
+            differences: super::pair_differences(plan, tested, resamples, seed),
+            ranks: super::ranks(plan, tested),
+            over_genes: super::pair_tests(plan, tested, resamples, seed),
+        }
+    }
+}
+
+/// The files of a comparison.
+pub const FILES: [&str; 10] = [
+    "summary.tsv",
+    "tests.tsv",
+    "ranks.tsv",
+    "samples.tsv",
+    "groups.tsv",
+    "genes.tsv",
+    "tests_over_genes.tsv",
+    "overlap.tsv",
+    "sets.tsv",
+    "compare.json",
+];
+
+/// Writes [`FILES`] as the folder `dir`, all or none; what is not defined is `NA`. `names` are the training store's genes, `notes`
+/// the settings and the data's fingerprints.
 ///
 /// # Errors
 /// As [`atomic::write_folder`].
-pub fn write(
-    dir: &Path,
-    plan: &Plan,
-    tested: &[Tested],
-    pairs: &[PairTest],
-    names: &Table,
-    notes: &serde_json::Value,
-    force: bool,
-) -> Result<()> {
-    atomic::write_folder(dir, force, &FILES, |dir| write_into(dir, plan, tested, pairs, names, notes))
+pub fn write(dir: &Path, told: &Told, names: &Table, notes: &serde_json::Value, force: bool) -> Result<()> {
+    atomic::write_folder(dir, force, &FILES, |dir| write_into(dir, told, names, notes))
 }
 
 /// As [`write`], into a folder that is being made.
 ///
 /// # Errors
 /// What the system refuses.
-pub fn write_into(
-    dir: &Path,
-    plan: &Plan,
-    tested: &[Tested],
-    pairs: &[PairTest],
-    names: &Table,
-    notes: &serde_json::Value,
-) -> Result<()> {
+pub fn write_into(dir: &Path, told: &Told, names: &Table, notes: &serde_json::Value) -> Result<()> {
+    let Told { plan, tested, .. } = told;
     let files = [
-        ("summary.tsv", summary(plan, tested)),
+        ("summary.tsv", summary(told)),
+        ("tests.tsv", tests(tested, told.differences)),
+        ("ranks.tsv", rank_lines(tested, told.ranks)),
+        ("samples.tsv", samples(plan, tested)),
+        ("groups.tsv", groups(plan, tested)),
         ("genes.tsv", genes(plan, tested, names)),
-        ("tests.tsv", tests(tested, pairs)),
+        ("tests_over_genes.tsv", gene_tests(tested, told.over_genes)),
         ("overlap.tsv", overlap(plan)),
         ("sets.tsv", sets(plan, names)),
     ];
@@ -315,48 +500,46 @@ pub fn write_into(
     sealed::seal(dir, "compare", &names, notes.clone())
 }
 
-/// The comparison for a reader: of each test store the sets by MAE, best first, among them the random draws.
-pub fn describe(plan: &Plan, tested: &[Tested]) -> String {
-    let mut text = String::new();
-    for tested in tested {
-        let samples = tested.outcomes[0].by_sample.len();
-        text += &format!(
-            "{}: {}, {}\n",
-            visible::line(&tested.store),
-            counted(samples, "sample"),
-            counted(tested.targets.len(), "target")
-        );
-        let rows = rows(plan, tested);
-        let mut shown: Vec<&Row> =
-            rows.iter().filter(|row| matches!(row.kind, "set" | "draws mean")).collect();
-        shown.sort_by(|a, b| {
-            let mae = |row: &Row| row.figures[0].unwrap_or(f64::INFINITY);
-            mae(a).total_cmp(&mae(b))
-        });
-        let mut lines =
-            vec![["set", "genes", "MAE", "PCC", "MSE", "median R²", "pass"].map(String::from).to_vec()];
-        for row in shown {
-            let spread =
-                rows.iter().find(|r| row.kind == "draws mean" && r.kind == "draws sd" && r.name == row.name);
-            let mut line = vec![visible::line(&row.name).into_owned(), row.landmarks.to_string()];
-            line.extend(SHOWN.iter().map(|c| {
-                let percent = FIGURES[*c] == "permutation_share";
-                let number = |x: f64| if percent { format!("{:.1}%", 100.0 * x) } else { format!("{x:.4}") };
-                let figure = row.figures[*c].map_or("NA".into(), number);
-                match spread.and_then(|row| row.figures[*c]) {
-                    Some(spread) => format!("{figure} ± {}", number(spread)),
-                    None => figure,
-                }
-            }));
-            lines.push(line);
-        }
-        let width = |c: usize| lines.iter().map(|line| line[c].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
-        for line in &lines {
-            let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-            text += cells.collect::<Vec<_>>().join("  ").trim_end();
-            text.push('\n');
-        }
+/// The curves' points as a table.
+pub fn curve_lines(curves: &[Curve]) -> Vec<Vec<String>> {
+    let own = [
+        "test",
+        "set",
+        "n_landmarks",
+        "nmse",
+        "interval_low",
+        "interval_high",
+        "gain_of_next",
+        "gain_low",
+        "gain_high",
+        "enough",
+    ];
+    let mut lines = header(&own);
+    for curve in curves {
+        lines.extend(curve.points.iter().map(|point| {
+            let figures = [
+                Some(point.nmse),
+                point.interval.map(|i| i.0),
+                point.interval.map(|i| i.1),
+                point.gain,
+                point.gain_interval.map(|i| i.0),
+                point.gain_interval.map(|i| i.1),
+            ];
+            let own = [curve.test.clone(), curve.set.clone(), point.landmarks.to_string()];
+            own.into_iter().chain(figures.map(optional)).chain([optional(curve.enough)]).collect()
+        }));
     }
-    text
+    lines
+}
+
+/// Where curves meet as a table.
+pub fn equal_lines(curves: &[Curve]) -> Vec<Vec<String>> {
+    let mut lines = header(&["test", "set", "other", "n_other", "nmse_other", "equal_at"]);
+    for curve in curves {
+        lines.extend(curve.equals.iter().map(|equal| {
+            let own = [curve.test.clone(), curve.set.clone(), equal.set.clone(), equal.landmarks.to_string()];
+            own.into_iter().chain([equal.nmse.to_string(), optional(equal.at)]).collect()
+        }));
+    }
+    lines
 }

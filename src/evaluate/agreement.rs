@@ -6,7 +6,7 @@ use super::optional;
 
 /// Running sums of one gene or one sample over pairs (measured x, inferred y).
 #[derive(Debug, Clone, Copy, Default)]
-struct Sums {
+pub(super) struct Sums {
     n: f64,
     x: f64,
     y: f64,
@@ -15,6 +15,9 @@ struct Sums {
     xy: f64,
     absolute: f64,
     squared: f64,
+    /// Squared errors over training variances, and how many have one.
+    scaled: f64,
+    scalable: f64,
     baseline: f64,
     min_x: f64,
     max_x: f64,
@@ -23,8 +26,8 @@ struct Sums {
 }
 
 impl Sums {
-    /// `shift` is subtracted from both, so that large means do not cancel; `baseline` is the rival's error.
-    fn add(&mut self, x: f64, y: f64, shift: f64, baseline: f64) {
+    /// `shift` is subtracted from both, so that large means do not cancel; `per_variance` is 0 where there is no variance.
+    pub(super) fn add(&mut self, x: f64, y: f64, shift: f64, per_variance: f64) {
         let (a, b) = (x - shift, y - shift);
         if self.n == 0.0 {
             (self.min_x, self.max_x, self.min_y, self.max_y) = (a, a, b, b);
@@ -39,7 +42,8 @@ impl Sums {
         self.xy += a * b;
         self.absolute += (x - y).abs();
         self.squared += (x - y) * (x - y);
-        self.baseline += baseline;
+        self.scaled += (x - y) * (x - y) * per_variance;
+        self.scalable += f64::from(u8::from(per_variance > 0.0));
     }
 
     /// Σ(x − x̄)²
@@ -47,7 +51,7 @@ impl Sums {
         self.xx - self.x * self.x / self.n
     }
 
-    fn pearson(&self) -> Option<f64> {
+    pub(super) fn pearson(&self) -> Option<f64> {
         if self.min_x == self.max_x || self.min_y == self.max_y {
             return None;
         }
@@ -56,9 +60,46 @@ impl Sums {
         r.is_finite().then(|| r.clamp(-1.0, 1.0))
     }
 
-    fn r2(&self) -> Option<f64> {
+    pub(super) fn r2(&self) -> Option<f64> {
         let r2 = 1.0 - self.squared / self.variation();
         (self.min_x < self.max_x && r2.is_finite()).then_some(r2)
+    }
+
+    /// Whether all measured values are one.
+    pub(super) fn flat(&self) -> bool {
+        self.min_x == self.max_x
+    }
+
+    /// How many pairs.
+    pub(super) fn len(&self) -> usize {
+        self.n as usize
+    }
+
+    /// Of each pair (x, y) that these are the sums of: n·r − (n − 1)·(r without it). An undefined r counts as 0.
+    pub(super) fn pseudo_values<'a>(
+        &self,
+        x: &'a [f32],
+        y: &'a [f32],
+        shift: f64,
+    ) -> impl Iterator<Item = f64> + 'a {
+        let all = *self;
+        let r = all.pearson().unwrap_or(0.0);
+        x.iter().zip(y).map(move |(x, y)| {
+            let (a, b) = (f64::from(*x) - shift, f64::from(*y) - shift);
+            let n = all.n - 1.0;
+            let (sx, sy) = (all.x - a, all.y - b);
+            let covariance = all.xy - a * b - sx * sy / n;
+            let (vx, vy) = (all.xx - a * a - sx * sx / n, all.yy - b * b - sy * sy / n);
+            // A side that is constant but for rounding has no correlation.
+            let varies = vx > 1e-12 * all.xx && vy > 1e-12 * all.yy && all.pearson().is_some();
+            let without = if varies { (covariance / (vx * vy).sqrt()).clamp(-1.0, 1.0) } else { 0.0 };
+            all.n * r - n * without
+        })
+    }
+
+    /// Mean squared error over the training variance, of what has one.
+    fn nmse(&self) -> Option<f64> {
+        (self.scalable > 0.0).then(|| self.scaled / self.scalable)
     }
 
     fn figures(&self) -> Figures {
@@ -66,7 +107,9 @@ impl Sums {
             mae: self.absolute / self.n,
             baseline_mae: self.baseline / self.n,
             pcc: self.pearson(),
+            baseline_pcc: None,
             mse: self.squared / self.n,
+            nmse: self.nmse(),
             r2: self.r2(),
         }
     }
@@ -81,46 +124,87 @@ pub struct Figures {
     pub baseline_mae: f64,
     /// Pearson's correlation; `None` where one side is constant.
     pub pcc: Option<f64>,
+    /// Of a sample: the correlation of its values with the genes' training medians, the same for every sample. Near as high as
+    /// `pcc`, for it is mostly which genes are high in all samples. `None` of a gene.
+    pub baseline_pcc: Option<f64>,
     /// Mean (y − x)²
     pub mse: f64,
+    /// Mean (y − x)²/(the gene's variance over the training samples): 1 is as good as the training mean, whatever the
+    /// units. `None` where no gene has a training variance.
+    pub nmse: Option<f64>,
     /// 1 − Σ(y − x)²/Σ(x − x̄)²; `None` where the measured values are constant.
     pub r2: Option<f64>,
 }
 
 impl Figures {
     /// The columns of [`Figures::fields`].
-    pub const HEADER: [&str; 5] = ["mae", "baseline_mae", "pcc", "mse", "r2"];
+    pub const HEADER: [&str; 6] = ["mae", "baseline_mae", "pcc", "mse", "nmse", "r2"];
 
     /// The figures as fields of a table; what is not defined is `NA`.
-    pub fn fields(&self) -> [String; 5] {
-        let Figures { mae, baseline_mae, pcc, mse, r2 } = *self;
-        [mae.to_string(), baseline_mae.to_string(), optional(pcc), mse.to_string(), optional(r2)]
+    pub fn fields(&self) -> [String; 6] {
+        let Figures { mae, baseline_mae, pcc, mse, nmse, r2, .. } = *self;
+        [
+            mae.to_string(),
+            baseline_mae.to_string(),
+            optional(pcc),
+            mse.to_string(),
+            optional(nmse),
+            optional(r2),
+        ]
+    }
+}
+
+/// What is known of each gene from the training samples alone.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Baseline {
+    /// The rival's prediction.
+    pub median: Vec<f32>,
+    /// 1/variance, with n in the denominator, and 0 for a gene of one value; of no gene where it is not known.
+    pub per_variance: Vec<f64>,
+}
+
+impl Baseline {
+    /// The medians alone.
+    pub fn of_medians(median: &[f32]) -> Baseline {
+        Baseline { median: median.to_vec(), per_variance: vec![0.0; median.len()] }
+    }
+
+    /// Of some of the genes, in this order.
+    pub fn select(&self, genes: impl Iterator<Item = usize> + Clone) -> Baseline {
+        Baseline {
+            median: genes.clone().map(|gene| self.median[gene]).collect(),
+            per_variance: genes.map(|gene| self.per_variance[gene]).collect(),
+        }
     }
 }
 
 /// Accumulates pairs of rows.
-pub struct Agreement<'a> {
-    median: &'a [f32],
+pub struct Agreement {
     genes: Vec<Sums>,
     samples: Vec<Figures>,
 }
 
-impl<'a> Agreement<'a> {
-    /// `median` is the baseline, by gene.
-    pub fn new(median: &'a [f32]) -> Self {
-        Agreement { median, genes: vec![Sums::default(); median.len()], samples: Vec::new() }
+impl Agreement {
+    /// Of so many genes.
+    pub fn new(genes: usize) -> Self {
+        Agreement { genes: vec![Sums::default(); genes], samples: Vec::new() }
     }
 
-    /// Adds one sample: measured and inferred values by gene.
-    pub fn add(&mut self, measured: &[f32], inferred: &[f32]) {
-        let mut sample = Sums::default();
-        for (((x, y), median), gene) in measured.iter().zip(inferred).zip(self.median).zip(&mut self.genes) {
+    /// Adds one sample: measured and inferred values by gene, beside what the training samples tell of them.
+    pub fn add(&mut self, baseline: &Baseline, measured: &[f32], inferred: &[f32]) {
+        let (mut sample, mut rival) = (Sums::default(), Sums::default());
+        let known = baseline.median.iter().zip(&baseline.per_variance);
+        for (((x, y), (median, per_variance)), gene) in
+            measured.iter().zip(inferred).zip(known).zip(&mut self.genes)
+        {
             let (x, y, median) = (f64::from(*x), f64::from(*y), f64::from(*median));
-            let baseline = (median - x).abs();
-            gene.add(x, y, median, baseline);
-            sample.add(x, y, 0.0, baseline);
+            gene.add(x, y, median, *per_variance);
+            gene.baseline += (median - x).abs();
+            sample.add(x, y, 0.0, *per_variance);
+            sample.baseline += (median - x).abs();
+            rival.add(x, median, 0.0, 0.0);
         }
-        self.samples.push(sample.figures());
+        self.samples.push(Figures { baseline_pcc: rival.pearson(), ..sample.figures() });
     }
 
     /// The figures by gene (over samples) and by sample (over genes).
@@ -136,10 +220,11 @@ mod tests {
     #[test]
     fn figures_by_hand() {
         let median = [1.0, 100.0, 5.0];
-        let mut agreement = Agreement::new(&median);
-        agreement.add(&[1.0, 101.0, 5.0], &[2.0, 103.0, 4.0]);
-        agreement.add(&[2.0, 102.0, 5.0], &[4.0, 102.0, 6.0]);
-        agreement.add(&[3.0, 106.0, 5.0], &[3.0, 107.0, 7.0]);
+        let known = Baseline { median: median.to_vec(), per_variance: vec![0.5, 2.0, 0.0] };
+        let mut agreement = Agreement::new(3);
+        agreement.add(&known, &[1.0, 101.0, 5.0], &[2.0, 103.0, 4.0]);
+        agreement.add(&known, &[2.0, 102.0, 5.0], &[4.0, 102.0, 6.0]);
+        agreement.add(&known, &[3.0, 106.0, 5.0], &[3.0, 107.0, 7.0]);
         let (genes, samples) = agreement.finish();
         assert_eq!((genes[0].mae, genes[0].baseline_mae), (1.0, 1.0));
         assert!((genes[0].pcc.unwrap() - 0.5).abs() < 1e-15);
@@ -150,14 +235,19 @@ mod tests {
         assert_eq!((genes[2].pcc, genes[2].r2), (None, None), "a constant gene has no correlation");
         assert!((genes[2].mse - 2.0).abs() < 1e-15);
         assert_eq!(samples.len(), 3);
+        // (1 + 4 + 0)/3 · 0.5; the third gene has no training variance
+        assert!((genes[0].nmse.unwrap() - 5.0 / 6.0).abs() < 1e-15 && genes[2].nmse.is_none());
+        // (1 · 0.5 + 4 · 2)/2
+        assert!((samples[0].nmse.unwrap() - 4.25).abs() < 1e-15);
+        // NumPy: np.corrcoef([1, 101, 5], [1, 100, 5])[0, 1]
+        assert!((samples[0].baseline_pcc.unwrap() - 0.999_999_933_769_229_8).abs() < 1e-12);
         assert!((samples[0].mae - 4.0 / 3.0).abs() < 1e-15);
     }
 
     #[test]
     fn one_sample_has_no_correlation() {
-        let median = [0.0];
-        let mut agreement = Agreement::new(&median);
-        agreement.add(&[1.0], &[2.0]);
+        let mut agreement = Agreement::new(1);
+        agreement.add(&Baseline::of_medians(&[0.0]), &[1.0], &[2.0]);
         let (genes, samples) = agreement.finish();
         assert_eq!((genes[0].mae, genes[0].pcc, genes[0].r2), (1.0, None, None));
         assert_eq!(samples[0].pcc, None);

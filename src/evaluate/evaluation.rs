@@ -54,6 +54,8 @@ pub struct Summary {
     pub pcc_gene_undefined: usize,
     /// Mean over the samples for which it is defined.
     pub pcc_sample_mean: Option<f64>,
+    /// The same for predicting each gene's training median in every sample.
+    pub pcc_sample_constant: Option<f64>,
     /// Genes that pass the permutation test.
     pub permutation_passed: usize,
     /// Their share of all genes.
@@ -78,12 +80,13 @@ impl Evaluation {
             baseline_mae,
             mae_ratio: Some(mae / baseline_mae).filter(|ratio| ratio.is_finite()),
             mse: all(|f| f.mse),
-            r2_gene_median: quantile(&sorted(genes.iter().filter_map(|f| f.r2)), 0.5),
             r2_gene_mean: mean(genes.iter().filter_map(|f| f.r2)),
+            r2_gene_median: quantile(&sorted(genes.iter().filter_map(|f| f.r2)), 0.5),
             pcc_gene_mean: mean(pcc.iter().copied()),
             pcc_gene_median: quantile(&pcc, 0.5),
             pcc_gene_undefined: genes.len() - pcc.len(),
             pcc_sample_mean: mean(self.by_sample.iter().filter_map(|f| f.pcc)),
+            pcc_sample_constant: mean(self.by_sample.iter().filter_map(|f| f.baseline_pcc)),
             permutation_passed: passed,
             permutation_share: passed as f64 / genes.len() as f64,
         }
@@ -113,6 +116,7 @@ impl Evaluation {
             ("pcc_gene_median", optional(summary.pcc_gene_median)),
             ("pcc_gene_undefined", summary.pcc_gene_undefined.to_string()),
             ("pcc_sample_mean", optional(summary.pcc_sample_mean)),
+            ("pcc_sample_constant", optional(summary.pcc_sample_constant)),
             ("permutation_passed", summary.permutation_passed.to_string()),
             ("permutation_share", summary.permutation_share.to_string()),
         ];

@@ -1,12 +1,15 @@
-//! How well inferred values agree with measured ones: figures by gene and by sample, the permutation test, and
-//! tests of paired differences. All sums are streamed in f64.
+//! How well inferred values agree with measured ones: figures by gene and by sample, the permutation test, differences over
+//! samples or groups with their intervals, and the paper's tests over genes. All sums are streamed in f64.
 
 mod agreement;
+mod by_unit;
+pub mod differences;
 mod evaluation;
 mod permutation;
 pub mod statistics;
 
-pub use agreement::{Agreement, Figures};
+pub use agreement::{Agreement, Baseline, Figures};
+pub use by_unit::{ByUnit, Rows, UnitFigures, by_unit};
 pub use evaluation::{Evaluation, FILES, Summary};
 pub use permutation::{PASSING_SHARE, Pairs, Permutation, permutation};
 

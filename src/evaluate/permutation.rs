@@ -55,6 +55,27 @@ impl Pairs {
         )
     }
 
+    /// How many genes.
+    pub fn genes(&self) -> usize {
+        self.genes
+    }
+
+    /// Hands over blocks of genes: the first one's place, and measured and inferred values, all samples of a gene one after another.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`].
+    pub fn columns(&mut self, visit: &mut dyn FnMut(usize, &[f32], &[f32])) -> Result<()> {
+        let width = (BLOCK_VALUES / 4 / self.samples.max(1)).max(1);
+        let (mut x, mut y) = (Vec::new(), Vec::new());
+        for first in (0..self.genes).step_by(width) {
+            let last = self.genes.min(first + width);
+            self.measured.columns(first, last, &mut x)?;
+            self.inferred.columns(first, last, &mut y)?;
+            visit(first, &x, &y);
+        }
+        Ok(())
+    }
+
     /// Adds one sample: measured and inferred values by gene.
     ///
     /// # Errors
@@ -72,7 +93,7 @@ pub struct Permutation {
     /// Other genes whose measured values correlate better with the inferred ones than the gene's own; `None` where a
     /// gene's own correlation is not defined.
     pub above: Vec<Option<u32>>,
-    /// Other genes that a gene is compared with: those of defined correlation.
+    /// Other genes that a gene is compared with: all whose measured values vary, also where what was inferred of them does not.
     pub competitors: usize,
 }
 
@@ -120,10 +141,10 @@ fn block(spool: &mut Spool, range: Range<usize>, samples: usize) -> Result<Vec<f
     Ok(out)
 }
 
-/// Of the genes in `range` those of defined correlation: their values, one after another.
-fn chosen(values: &[f32], range: &Range<usize>, own: &[Option<f32>], samples: usize) -> Vec<f32> {
+/// Of the genes in `range` those that compete: their values, one after another.
+fn chosen(values: &[f32], range: &Range<usize>, competes: &[bool], samples: usize) -> Vec<f32> {
     let genes = range.clone().zip(values.chunks_exact(samples));
-    genes.filter(|(gene, _)| own[*gene].is_some()).flat_map(|(_, values)| values.iter().copied()).collect()
+    genes.filter(|(gene, _)| competes[*gene]).flat_map(|(_, values)| values.iter().copied()).collect()
 }
 
 /// Runs the test. Frees what was on the device before.
@@ -151,19 +172,19 @@ fn test(
     let blocks: Vec<Range<usize>> =
         (0..genes).step_by(width).map(|first| first..genes.min(first + width)).collect();
 
-    let mut own = Vec::with_capacity(genes);
+    let (mut own, mut competes) = (Vec::with_capacity(genes), Vec::with_capacity(genes));
     for range in &blocks {
         let a = block(inferred, range.clone(), samples)?;
         let b = block(measured, range.clone(), samples)?;
+        let defined = |x: &[f32]| x.iter().any(|x| *x != 0.0);
+        competes.extend(b.chunks_exact(samples).map(defined));
         own.extend(a.chunks_exact(samples).zip(b.chunks_exact(samples)).map(|(a, b)| {
-            let defined = |x: &[f32]| x.iter().any(|x| *x != 0.0);
             let r = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
             (defined(a) && defined(b)).then_some(r as f32)
         }));
     }
-    let defined = own.iter().flatten().count();
     let mut above = vec![None; genes];
-    if defined == 0 {
+    if own.iter().flatten().count() == 0 {
         return Ok(Permutation { above, competitors: 0 });
     }
 
@@ -178,7 +199,7 @@ fn test(
     report(Event::Started { task: "permutation test".into(), total: Some(total), unit: "blocks" });
     let (mut first, mut done) = (0, 0);
     for rows in &blocks {
-        let values = chosen(&block(inferred, rows.clone(), samples)?, rows, &own, samples);
+        let values = chosen(&block(inferred, rows.clone(), samples)?, rows, &competes, samples);
         let count = values.len() / samples;
         if count == 0 {
             done += blocks.len() as u64;
@@ -190,13 +211,15 @@ fn test(
         recording.product("permutation test", Layout::Nt, a, b, false, epilogue);
         let program = executor.compile(&recording)?;
         executor.write(a, 0, &values)?;
-        let mut limits: Vec<f32> = own[rows.clone()].iter().flatten().map(|r| r + MARGIN).collect();
+        // What is not defined is never above; its count is not looked at.
+        let competing = || rows.clone().filter(|gene| competes[*gene]);
+        let mut limits: Vec<f32> = competing().map(|gene| own[gene].unwrap_or(1.0) + MARGIN).collect();
         limits.resize(width, 0.0);
         executor.write(thresholds, 0, &limits)?;
         executor.write(counts, 0, &vec![0.0; width])?;
         let mut column = 0;
         for cols in &blocks {
-            let values = chosen(&block(measured, cols.clone(), samples)?, cols, &own, samples);
+            let values = chosen(&block(measured, cols.clone(), samples)?, cols, &competes, samples);
             let step = Step { rows: values.len() / samples, first: column, ..Step::default() };
             if step.rows > 0 {
                 executor.write(b, 0, &values)?;
@@ -207,12 +230,13 @@ fn test(
             report(Event::Advanced { done, note: String::new() });
         }
         let found = executor.read(counts, 0, 1)?;
-        let places = rows.clone().filter(|gene| own[*gene].is_some());
-        places.zip(found).for_each(|(gene, count)| above[gene] = Some(count as u32));
+        let counted = competing().zip(found).filter(|(gene, _)| own[*gene].is_some());
+        counted.for_each(|(gene, count)| above[gene] = Some(count as u32));
         first += count;
     }
     report(Event::Finished);
-    Ok(Permutation { above, competitors: defined - 1 })
+    let competitors = competes.iter().filter(|competes| **competes).count() - 1;
+    Ok(Permutation { above, competitors })
 }
 
 #[cfg(test)]
@@ -235,11 +259,10 @@ mod tests {
             }
             if xx < 1e-9 || yy < 1e-9 { None } else { Some(xy / (xx * yy).sqrt()) }
         };
-        let own: Vec<Option<f64>> = x.iter().zip(y).map(|(x, y)| r(x, y)).collect();
         let above = |j: usize| {
-            let limit = own[j]?;
-            let others = (0..x.len()).filter(|k| *k != j && own[*k].is_some());
-            Some(others.filter(|k| r(&x[*k], &y[j]).unwrap() > limit + 1e-6).count() as u32)
+            let limit = r(&x[j], &y[j])?;
+            let others = (0..x.len()).filter(|k| *k != j);
+            Some(others.filter(|k| r(&x[*k], &y[j]).is_some_and(|r| r > limit + 1e-6)).count() as u32)
         };
         (0..x.len()).map(above).collect()
     }
@@ -274,8 +297,12 @@ mod tests {
                 assert_eq!(listener.tasks(), ["permutation test"]);
             }
             assert_eq!(found.above, want, "blocks of {block_values} values");
-            assert_eq!((found.competitors, found.undefined()), (98, 2));
-            let passing = want.iter().flatten().filter(|above| f64::from(**above) < 0.98).count();
+            assert_eq!(
+                (found.competitors, found.undefined()),
+                (99, 2),
+                "the one inferred as a constant competes"
+            );
+            let passing = want.iter().flatten().filter(|above| f64::from(**above) < 0.99).count();
             assert!(passing > 10 && passing < 99 && found.passed() == passing);
         }
     }

@@ -51,9 +51,12 @@ pub fn paired_t(differences: &[f64]) -> Option<TTest> {
     let d = mean(differences.iter().copied())? / sd(differences)?;
     let n = differences.len() as f64;
     let t = d * n.sqrt();
-    // P(|T| ≥ t) = I_{v/(v + t²)}(v/2, 1/2), Abramowitz & Stegun 26.5.27
-    let freedom = n - 1.0;
-    t.is_finite().then(|| TTest { t, p: beta_reg(freedom / 2.0, 0.5, freedom / (freedom + t * t)), d })
+    t.is_finite().then(|| TTest { t, p: t_two_sided(t, n - 1.0), d })
+}
+
+/// P(|T| ≥ t) = I_{v/(v + t²)}(v/2, 1/2) of v degrees of freedom, Abramowitz & Stegun 26.5.27
+pub fn t_two_sided(t: f64, freedom: f64) -> f64 {
+    beta_reg(freedom / 2.0, 0.5, freedom / (freedom + t * t))
 }
 
 /// Wilcoxon's signed-rank test of differences.
@@ -119,19 +122,25 @@ fn exact(ranks: &[usize], sum: usize) -> f64 {
     (2.0 * below.min(above) / 2f64.powi(ranks.len() as i32)).min(1.0)
 }
 
-/// A percentile interval of the mean by the bootstrap (Efron 1979), e.g. of 95 % for `level` 0.95. Resample i draws
-/// from a stream of its own, so that the result depends on the seed alone. `None` of nothing or without resamples.
+/// A percentile interval of the mean by the bootstrap (Efron 1979), e.g. of 95 % for `level` 0.95. `None` of nothing or without
+/// resamples.
 pub fn bootstrap_mean(values: &[f64], resamples: usize, level: f64, seed: u64) -> Option<(f64, f64)> {
+    let means = bootstrap_means(values, resamples, seed);
+    Some((quantile(&means, (1.0 - level) / 2.0)?, quantile(&means, (1.0 + level) / 2.0)?))
+}
+
+/// Means of resampled values in ascending order; none of nothing. Resample i draws from a stream of its own, so that the result
+/// depends on the seed alone.
+pub fn bootstrap_means(values: &[f64], resamples: usize, seed: u64) -> Vec<f64> {
     let n = values.len() as u64;
     if n == 0 {
-        return None;
+        return Vec::new();
     }
     let resample = |i: usize| {
         let mut stream = Stream::new(seed, "bootstrap", i as u64);
         (0..n).map(|_| values[stream.below(n) as usize]).sum::<f64>() / n as f64
     };
-    let means = sorted((0..resamples).into_par_iter().map(resample).collect::<Vec<_>>());
-    Some((quantile(&means, (1.0 - level) / 2.0)?, quantile(&means, (1.0 + level) / 2.0)?))
+    sorted((0..resamples).into_par_iter().map(resample).collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -148,6 +148,7 @@ pub fn complete(
     let (refitted, landmarks, losses) = refit(predictor, landmarks, how.missing, report)?;
     let predictor = refitted.as_ref().unwrap_or(predictor);
     predictor.warn_of_samples(store, &landmarks, report);
+    predictor.warn_of_range(store, &landmarks, report);
     let Layout { put, new, origin } = Layout::new(&there, store.n_genes(), how.replace);
     if put.is_empty() {
         let message =

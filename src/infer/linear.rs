@@ -28,18 +28,19 @@ pub(super) fn fit(
 ) -> Result<Trained> {
     problem.fits_in_memory(settings.penalty.is_none())?;
     let x = Standardised::read(problem.store, problem.samples, problem.landmarks);
-    let penalty = match settings.penalty {
-        Some(penalty) => penalty,
+    let Choice { penalty, end } = match settings.penalty {
+        Some(penalty) => Choice { penalty, end: None },
         None => {
             let folds = parting.folds(settings.folds)?;
-            let errors = cross_validate(problem, &folds, &penalties(), report);
-            let best = (0..errors.len()).min_by(|a, b| errors[*a].total_cmp(&errors[*b])).unwrap_or(0);
-            let penalty = penalties()[best];
+            let choice = choose(&ErrorCurve::new(problem, &folds, report));
+            let end = choice.end.map_or(String::new(), |end| {
+                format!(", the {end} that was tried: one beyond it may be better (--penalty)")
+            });
             report(Event::Note(format!(
-                "penalty {} of 15 by {}-fold cross-validation",
-                penalty as f32, settings.folds
+                "penalty {} by {}-fold cross-validation{end}",
+                choice.penalty as f32, settings.folds
             )));
-            penalty
+            choice
         }
     };
     let solver = solver(&x.values, penalty);
@@ -63,8 +64,35 @@ pub(super) fn fit(
         networks: vec![vec![layer]],
         kernels: None,
         gram: Some(Gram::new(product(x.values.t(), x.values.view()))),
-        chosen: serde_json::json!({ "penalty": penalty }),
+        chosen: match end {
+            None => serde_json::json!({ "penalty": penalty }),
+            Some(end) => {
+                serde_json::json!({ "penalty": penalty, "penalty-is": format!("the {end} that was tried") })
+            }
+        },
     })
+}
+
+/// A penalty, and whether it lies at an end of those that were tried: `least` or `largest`.
+struct Choice {
+    penalty: f64,
+    end: Option<&'static str>,
+}
+
+/// Steps of a half decade that the grid is refined by around its best.
+const FINER: i32 = 4;
+
+/// The penalty of least error: the best of the grid, then of a grid [`FINER`] times as fine between its neighbours.
+fn choose(curve: &ErrorCurve) -> Choice {
+    let least = |all: &[f64]| all.iter().copied().min_by(|a, b| curve.error(*a).total_cmp(&curve.error(*b)));
+    let grid = penalties();
+    let (first, last) = (grid[0], grid[grid.len() - 1]);
+    let coarse = least(&grid).unwrap_or(first);
+    let step = |k: i32| coarse * 10f64.powf(f64::from(k) / f64::from(2 * FINER));
+    let finer = (1 - FINER..FINER).map(step).filter(|x| (first..=last).contains(x)).chain([coarse]);
+    let penalty = least(&finer.collect::<Vec<_>>()).unwrap_or(coarse);
+    let ends = [(first, "least"), (last, "largest")];
+    Choice { penalty, end: ends.into_iter().find(|(end, _)| *end == penalty).map(|(_, word)| word) }
 }
 
 /// R, p × n, of W = R·Y.
@@ -80,27 +108,65 @@ fn solver(x: &Dense, penalty: f64) -> Dense {
 /// Squared error over all targets and folds for each penalty, each fold predicted from the others, with an
 /// intercept, from values z-scored by all samples. `fold[i]`, from 0, is that of `problem.samples[i]`.
 pub fn cross_validate(problem: &Problem, fold: &[usize], penalties: &[f64], report: Reporter) -> Vec<f64> {
-    let x = Standardised::read(problem.store, problem.samples, problem.landmarks).values;
-    let dual = x.rows < x.cols;
-    let parts =
-        if dual { dual_parts(problem, &x, fold, report) } else { primal_parts(problem, &x, fold, report) };
-    let mut errors = vec![0.0; penalties.len()];
-    for part in parts {
+    let curve = ErrorCurve::new(problem, fold, report);
+    penalties.iter().map(|penalty| curve.error(*penalty)).collect()
+}
+
+/// The error of every penalty: of each fold what it follows from.
+struct ErrorCurve {
+    folds: Vec<Turned>,
+}
+
+/// A fold's [`Part`] by the eigenvectors of its Gram matrix.
+struct Turned {
+    values: Vec<f64>,
+    cross: Vec<f64>,
+    held: Dense,
+    fitted: Dense,
+    norm: f64,
+}
+
+impl ErrorCurve {
+    fn new(problem: &Problem, fold: &[usize], report: Reporter) -> ErrorCurve {
+        let x = Standardised::read(problem.store, problem.samples, problem.landmarks).values;
+        let dual = x.rows < x.cols;
+        let parts = if dual {
+            dual_parts(problem, &x, fold, report)
+        } else {
+            primal_parts(problem, &x, fold, report)
+        };
+        ErrorCurve { folds: parts.into_iter().map(Turned::of).collect() }
+    }
+
+    fn error(&self, penalty: f64) -> f64 {
+        self.folds.iter().map(|fold| fold.error(penalty)).sum()
+    }
+}
+
+impl Turned {
+    fn of(part: Part) -> Turned {
         let (values, vectors) = part.gram.eigen();
         let turn = |matrix: &Dense| product(product(vectors.t(), matrix.view()).view(), vectors.view());
-        let (cross, held, fitted) = (turn(&part.cross), turn(&part.held), turn(&part.fitted));
-        let m = values.len();
-        for (error, penalty) in errors.iter_mut().zip(penalties) {
-            let d: Vec<f64> = values.iter().map(|value| 1.0 / (value + penalty)).collect();
-            let linear: f64 = (0..m).map(|i| d[i] * cross.values[i * m + i]).sum();
-            let square = |i: usize| -> f64 {
-                let row = held.row(i).iter().zip(fitted.row(i)).zip(&d);
-                d[i] * row.map(|((a, b), d)| d * a * b).sum::<f64>()
-            };
-            *error += part.norm - 2.0 * linear + (0..m).map(square).sum::<f64>();
+        let cross = turn(&part.cross);
+        let diagonal = (0..values.len()).map(|i| cross.values[i * values.len() + i]).collect();
+        Turned {
+            cross: diagonal,
+            held: turn(&part.held),
+            fitted: turn(&part.fitted),
+            norm: part.norm,
+            values,
         }
     }
-    errors
+
+    fn error(&self, penalty: f64) -> f64 {
+        let d: Vec<f64> = self.values.iter().map(|value| 1.0 / (value + penalty)).collect();
+        let linear: f64 = d.iter().zip(&self.cross).map(|(d, cross)| d * cross).sum();
+        let square = |i: usize| -> f64 {
+            let row = self.held.row(i).iter().zip(self.fitted.row(i)).zip(&d);
+            d[i] * row.map(|((a, b), d)| d * a * b).sum::<f64>()
+        };
+        self.norm - 2.0 * linear + (0..d.len()).map(square).sum::<f64>()
+    }
 }
 
 /// One fold, all centred by the means of the samples outside it (t; those in it are v). With gram = VΛVᵀ and
@@ -226,4 +292,45 @@ fn combine(terms: &[(f64, View)]) -> Dense {
     let mut out = Dense::zeros(terms[0].1.rows(), terms[0].1.cols());
     terms.iter().for_each(|(factor, view)| out.add_scaled(*factor, *view));
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::silent;
+    use crate::testing::{random_store, store};
+
+    fn of(values: &crate::store::Store, landmarks: &[usize], targets: &[usize]) -> ErrorCurve {
+        let samples: Vec<usize> = (0..values.n_samples()).collect();
+        let fold: Vec<usize> = samples.iter().map(|s| s % 5).collect();
+        let problem = Problem { store: values, samples: &samples, landmarks, targets };
+        ErrorCurve::new(&problem, &fold, &silent)
+    }
+
+    #[test]
+    fn the_grid_is_refined_around_its_best_and_its_ends_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        // a target of two landmarks and noise of its own
+        let noise = random_store(&dir.path().join("n.gex"), 40, 6);
+        let mut row = vec![0.0; 6];
+        let mut values = Vec::new();
+        for sample in 0..40 {
+            noise.read_row(sample, &mut row);
+            values.extend([row[0], row[1], row[2], row[0] - row[1] + 0.8 * row[3]]);
+        }
+        let signal = store(&dir.path().join("s.gex"), 4, &values);
+        let curve = of(&signal, &[0, 1, 2], &[3]);
+        let Choice { penalty, end } = choose(&curve);
+        let grid = penalties();
+        let best = grid.iter().copied().min_by(|a, b| curve.error(*a).total_cmp(&curve.error(*b))).unwrap();
+        let finer = 10f64.powf(1.0 / f64::from(2 * FINER));
+        assert!(end.is_none() && curve.error(penalty) <= curve.error(best), "{penalty}");
+        for beside in [penalty / finer, penalty * finer] {
+            assert!(curve.error(beside) >= curve.error(penalty), "{beside} is better than {penalty}");
+        }
+        // an exact copy: the less penalty the better
+        let copies: Vec<f32> = (0..40).flat_map(|s| [s as f32 % 7.0, 2.0 * (s as f32 % 7.0)]).collect();
+        let copies = store(&dir.path().join("c.gex"), 2, &copies);
+        assert_eq!(choose(&of(&copies, &[0], &[1])).end, Some("least"));
+    }
 }

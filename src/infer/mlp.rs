@@ -1,8 +1,9 @@
 //! D-GEX (Chen et al. 2016) on the project's own kernels: tanh layers from landmarks to targets.
 //!
-//! As in its published code: squared error summed over targets, mean over the batch; SGD with momentum; three times
-//! the rate for the weights (not the biases) of every layer but the first; the rate × 0.9 whenever the MAE of up to
-//! 5,000 training samples rises; the epoch with the best MAE of the held-out samples is kept. MAE is of z-scores.
+//! As in its published code: squared error summed over targets, mean over the batch; SGD with momentum, in which steps
+//! taken before the rate falls go on at the old one; three times the rate for the weights (not the biases) of every
+//! layer but the first; the rate × 0.9 whenever the MAE of up to 5,000 training samples rises; the epoch with the best
+//! MAE of the held-out samples is kept. MAE is of z-scores.
 
 mod kept;
 
@@ -344,6 +345,7 @@ impl<'a> Run<'a> {
             keeper.model.best = Some(self.network.download(executor)?);
         }
         keeper.state.history.end(Epoch { loss, learning_rate, training_mae, validation_mae });
+        self.keep_momentum(executor, learning_rate / keeper.state.history.rate)?;
         keeper.state.losses.clear();
         if !keeper.state.history.is_over(self.settings) && (number == 1 || keeper.is_due()) {
             keeper.save(executor, self)?;
@@ -352,6 +354,18 @@ impl<'a> Run<'a> {
             Some(mae) => format!("MAE {training_mae:.4}, validation {mae:.4}"),
             None => format!("MAE {training_mae:.4}"),
         })
+    }
+
+    /// Where the rate fell to 1/`factor` of itself. D-GEX's code (pylearn2's `Momentum`) keeps v ← μv − rate·gradient, so that what was
+    /// gathered goes on at the rate at which it was; the kernel keeps u ← μu + gradient and multiplies all of it by the rate.
+    fn keep_momentum(&self, executor: &mut dyn Executor, factor: f64) -> Result<()> {
+        let velocities = self.moments.iter().flat_map(|(weight, bias)| [*weight, *bias]);
+        for velocity in velocities.filter(|_| factor != 1.0) {
+            let mut values = executor.read(velocity, 0, velocity.rows)?;
+            values.iter_mut().for_each(|value| *value = (f64::from(*value) * factor) as f32);
+            executor.write(velocity, 0, &values)?;
+        }
+        Ok(())
     }
 
     /// Steps of an epoch.

@@ -16,6 +16,7 @@ pub mod linear;
 pub mod mlp;
 mod parting;
 mod predict;
+mod range;
 mod refit;
 mod settings;
 

@@ -8,7 +8,7 @@ use super::network::{InputBuffers, Network};
 use crate::device::Executor;
 use crate::device::recording::{Recording, Step};
 use crate::error::{Error, Result};
-use crate::evaluate::{Agreement, Evaluation, Pairs, permutation};
+use crate::evaluate::{Agreement, Baseline, Evaluation, Pairs, permutation};
 use crate::genes::Table;
 use crate::genes::writer::Line;
 use crate::progress::{Event, Reporter};
@@ -120,7 +120,8 @@ pub fn evaluate(
 ) -> Result<Evaluation> {
     let columns = super::feed::match_genes(store, &model.genes)?;
     let genes = model.genes.len();
-    let mut agreement = Agreement::new(&model.input.median);
+    let mut agreement = Agreement::new(genes);
+    let known = Baseline::of_medians(&model.input.median);
     let mut pairs = Pairs::new(genes)?;
     pairs.expect(store.n_samples())?;
     let (mut stored, mut truth) = (vec![0.0; store.n_genes()], vec![0.0; genes]);
@@ -135,7 +136,7 @@ pub fn evaluate(
             }
             let mut row = row.to_vec();
             unscale(model, &mut row);
-            agreement.add(&truth, &row);
+            agreement.add(&known, &truth, &row);
             pairs.add(&truth, &row)?;
         }
         Ok(())

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use super::Stage;
 use super::config::{Config, TestTable};
 use super::stages::attribute::Attribute;
-use super::stages::compare::Compare;
+use super::stages::compare::{Compare, HoldOut};
+use super::stages::consensus::Consensus;
 use super::stages::evaluate::Evaluate;
 use super::stages::fit::Fit;
 use super::stages::import::Import;
 use super::stages::prepare::{self, Learn, Prepare, Taken, Work};
 use super::stages::select::{self, Select};
 use super::stages::split::Split;
-use super::stages::stability::{Over, Repeat, Stability};
+use super::stages::stability::{Repeat, Stability};
 use super::stages::train::Train;
 use crate::error::{Error, Result};
 use crate::infer::Method;
@@ -35,8 +36,8 @@ const STAGES: [(&str, Row); 12] = [
     ("attribute", attribute),
     ("select", selects),
     ("fit", fit),
-    ("compare", compare),
     ("repeat", repeats),
+    ("compare", compare),
 ];
 
 /// The kinds of stages, as `--from` names them.
@@ -47,7 +48,7 @@ pub fn kinds() -> Vec<&'static str> {
 /// The place of a stage's kind among all.
 pub fn kind_of(stage: &str) -> Option<usize> {
     let word = stage.split(' ').next().unwrap_or(stage);
-    let word = if word == "stability" || word == "repeats" { "repeat" } else { word };
+    let word = if ["stability", "repeats", "consensus"].contains(&word) { "repeat" } else { word };
     STAGES.iter().position(|(kind, _)| *kind == word)
 }
 
@@ -180,6 +181,20 @@ impl Layout<'_> {
         all
     }
 
+    /// The list that the repeats agree on, where there are any.
+    pub fn consensus(&self) -> Option<PathBuf> {
+        (self.config.stability.repeats.unwrap_or(0) > 1).then(|| self.file("lists/consensus.tsv"))
+    }
+
+    /// What is compared, as `NAME=LIST`.
+    fn named_lists(&self) -> Vec<String> {
+        let named = |name: &str, path: &Path| format!("{name}={}", path.display());
+        let lists = self.lists();
+        let consensus = self.consensus();
+        let own = lists.iter().map(|list| named(&list.name, &list.path));
+        own.chain(consensus.iter().map(|path| named("consensus", path))).collect()
+    }
+
     fn check(&self) -> Result<()> {
         let refuse = |message: String| Err(Error::Usage(message));
         if self.config.output.as_os_str().is_empty() {
@@ -192,7 +207,7 @@ impl Layout<'_> {
         let lists = self.lists();
         for (i, List { name, options, .. }) in lists.iter().enumerate() {
             if lists[..i].iter().any(|other| other.name == *name)
-                || ["random", "l1000"].contains(&name.as_str())
+                || ["random", "l1000", "consensus"].contains(&name.as_str())
             {
                 return refuse(format!(
                     "[lists.{name}]: a list of that name is there already; give it another"
@@ -348,14 +363,19 @@ fn fit(run: &Layout) -> Vec<Box<dyn Stage>> {
 
 fn compare(run: &Layout) -> Vec<Box<dyn Stage>> {
     let Some(mut options) = run.config.compare.clone() else { return Vec::new() };
-    options.size = vec![run.config.select.n];
+    if !options.size.contains(&run.config.select.n) {
+        options.size.push(run.config.select.n);
+    }
+    // The lists were chosen on the training part, of which no group can be held out any more.
+    options.hold_out.get_or_insert(HoldOut::Split);
     let further = run.config.tests.iter().map(|(name, test)| run.further(name, test));
     one(Compare {
-        train: run.train(),
+        trains: vec![run.train()],
         tests: [run.test()].into_iter().chain(further).collect(),
-        landmarks: run.lists().iter().map(|list| format!("{}={}", list.name, list.path.display())).collect(),
+        landmarks: run.named_lists(),
         subsets: Vec::new(),
         l1000: true,
+        groups: run.config.split.group_by.clone(),
         dir: run.file("comparison"),
         options,
         seed: run.config.seed,
@@ -365,10 +385,12 @@ fn compare(run: &Layout) -> Vec<Box<dyn Stage>> {
 fn repeats(run: &Layout) -> Vec<Box<dyn Stage>> {
     let Config { stability, train, attribute, select, seed, .. } = run.config;
     let options = run.lists().swap_remove(0).options;
-    let (repeats, over) = (stability.repeats.unwrap_or(0), stability.over.unwrap_or(Over::Seeds));
+    let (repeats, over) = (stability.repeats.unwrap_or(0), stability.over.unwrap_or_default());
+    let group_by = stability.group_by.clone().or(run.config.split.group_by.clone());
     let repeat = |number: usize| Repeat {
         number,
         over,
+        group_by: group_by.clone(),
         store: run.train(),
         dir: run.file(&format!("repeats/{number}")),
         n: select.n,
@@ -381,12 +403,27 @@ fn repeats(run: &Layout) -> Vec<Box<dyn Stage>> {
     let lists: Vec<PathBuf> = repeats.iter().map(Repeat::landmarks).collect();
     let mut stages: Vec<Box<dyn Stage>> =
         repeats.into_iter().map(|r| -> Box<dyn Stage> { Box::new(r) }).collect();
+    if let Some(landmarks) = run.consensus() {
+        stages.push(Box::new(Consensus {
+            lists: lists.clone(),
+            over,
+            group_by: group_by.clone(),
+            store: run.train(),
+            landmarks,
+            n: select.n,
+            select: options.clone(),
+            seed: *seed,
+        }));
+    }
     if !lists.is_empty() {
         stages.push(Box::new(Stability {
             lists,
+            own: run.file("landmarks.tsv"),
             over,
+            select: options,
             store: run.train(),
             table: run.file("stability.tsv"),
+            seed: *seed,
         }));
     }
     stages

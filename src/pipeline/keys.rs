@@ -52,7 +52,7 @@ fn sections() -> Vec<Section> {
         section::<fit::Options>("fit", "The predictor of the other genes; `fit = false` leaves it out."),
         section::<compare::Options>(
             "compare",
-            "The lists beside random draws and, where its genes match, L1000; `compare = false` leaves it out. `size` is that of the lists.",
+            "The lists beside random draws and, where its genes match, L1000; `compare = false` leaves it out. The lists' own size is always among `size`; with smaller ones beside it there is a curve.",
         ),
         section::<ImportTable>(
             "tests.NAME",

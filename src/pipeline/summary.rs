@@ -6,12 +6,12 @@ use super::config::Config;
 use super::flow::Layout;
 use super::record::Record;
 use super::runner::Done;
-use super::stages::compare::{PairFacts, TestFacts};
+use super::stages::compare::{PairFacts, SizeFacts, TestFacts};
 use super::stages::select::{self, Options};
 use super::stages::{attribute, compare, evaluate, fit, import, split, stability, train};
+use crate::compare::SetFigures;
 use crate::error::Result;
 use crate::infer::Method;
-use crate::infer::linear::penalties;
 use crate::nouns::counted;
 use crate::select::Strategy;
 use crate::visible;
@@ -92,7 +92,12 @@ impl Verdict {
     }
 }
 
-/// "better than random draws by 4.2 % (3.9 to 4.5)".
+/// Whether a list is above nearly all random draws, as one in twenty of them would be.
+fn above_draws(set: &SetFigures) -> bool {
+    set.rank.is_some_and(|(rank, draws)| rank as f64 <= 0.05 * (draws + 1) as f64)
+}
+
+/// "better than random draws by 4.2 % (3.9 to 4.5)", or without an interval only by how much.
 fn beside(pair: &PairFacts, what: &str) -> String {
     let Some((a, b)) = pair.means else { return format!("not comparable with {what}") };
     let percent = |x: f64| 100.0 * x / b;
@@ -105,6 +110,9 @@ fn beside(pair: &PairFacts, what: &str) -> String {
     match Verdict::of(pair) {
         Verdict::Better => format!("better than {what} by {:.1} %{}", percent(b - a), interval(-high, -low)),
         Verdict::Worse => format!("worse than {what} by {:.1} %{}", percent(a - b), interval(low, high)),
+        Verdict::Open if pair.interval.is_none() => {
+            format!("{:+.1} % beside {what}, without an interval: {} are too few", percent(b - a), pair.over)
+        }
         Verdict::Open => {
             format!("no different from {what}, {:+.1} %{}", percent(b - a), interval(-high, -low))
         }
@@ -140,7 +148,7 @@ impl Summary<'_> {
         let mut text = format!(
             "Model       autoencoder, {}, last training loss {} ({})\n\
              Held out    mean error {:.3} against {:.3} for predicting each gene's median: ratio {}\n\
-             \x20           correlation with the measured values, by gene: mean {}\n",
+             \x20           correlation with the measured values, by gene: mean {}; median R² {}\n",
             counted(train.epochs, "epoch"),
             number(train.last.as_ref().map(|last| last.train_loss)),
             visible::line(device),
@@ -148,6 +156,7 @@ impl Summary<'_> {
             evaluated.baseline_mae,
             number(evaluated.mae_ratio),
             number(evaluated.pcc_gene_mean),
+            number(evaluated.r2_gene_median),
         );
         if let Some(scores) = &self.attributed {
             let _ = writeln!(
@@ -176,10 +185,22 @@ impl Summary<'_> {
                     writeln!(text, "            {}, best first: {names}", counted(selected.genes, "gene"));
             }
         }
-        if let Some(compared) = self.compared.as_ref().and_then(|compared| compared.sizes.first()) {
-            compared.tests.iter().for_each(|test| text += &self.test(test));
+        if let Some(size) = self.of_own_size() {
+            size.tests.iter().for_each(|test| text += &self.test(test));
+        }
+        if let Some(curves) =
+            self.compared.as_ref().map(|compared| &compared.curves_text).filter(|t| !t.is_empty())
+        {
+            let _ = write!(text, "\nSizes       {}", curves.trim_end().replace('\n', "\n            "));
+            text.push('\n');
         }
         text
+    }
+
+    /// The comparison at the lists' own size.
+    fn of_own_size(&self) -> Option<&SizeFacts> {
+        let sizes = &self.compared.as_ref()?.sizes;
+        sizes.iter().find(|size| size.size == Some(self.config.select.n)).or(sizes.first())
     }
 
     /// How the lists predict the genes of one test store.
@@ -193,11 +214,12 @@ impl Summary<'_> {
             test.store
         );
         let mut sets: Vec<_> = test.sets.iter().collect();
-        sets.sort_by(|a, b| a.mae.unwrap_or(f64::INFINITY).total_cmp(&b.mae.unwrap_or(f64::INFINITY)));
+        sets.sort_by(|a, b| a.nmse.unwrap_or(f64::INFINITY).total_cmp(&b.nmse.unwrap_or(f64::INFINITY)));
         for set in sets {
             let share = set.passing.map_or("NA".into(), |share| format!("{:.0} %", 100.0 * share));
             let mean = if set.draws { " (mean of draws)" } else { "" };
-            let figures = format!("error {}, median R² {}, {share} pass", number(set.mae), number(set.r2));
+            let figures =
+                format!("error/var {}, median R² {}, {share} pass", number(set.nmse), number(set.r2));
             let _ = writeln!(text, "            {:<12} {figures}{mean}", visible::line(&set.name));
         }
         text + &self.verdict(test)
@@ -212,10 +234,15 @@ impl Summary<'_> {
                     |name: &str| name == what || name.strip_prefix(what).is_some_and(|n| n.starts_with('-'));
                 test.pairs.iter().find(|pair| pair.a == list.name && other(&pair.b))
             };
-            let beside: Vec<String> = [("random", "random draws"), ("l1000", "L1000")]
+            let mut beside: Vec<String> = [("random", "random draws"), ("l1000", "L1000")]
                 .into_iter()
                 .filter_map(|(what, called)| Some(beside(against(what)?, called)))
                 .collect();
+            let own = test.sets.iter().find(|set| set.name == list.name);
+            beside
+                .extend(own.and_then(|set| set.rank).map(|(rank, draws)| {
+                    format!("better than {} of {draws} random draws", draws + 1 - rank)
+                }));
             let word = if i == 0 { "Verdict" } else { "" };
             if !beside.is_empty() {
                 let _ = writeln!(text, "{word:<11} {}: {}", list.name, beside.join(",\n              "));
@@ -226,11 +253,18 @@ impl Summary<'_> {
 
     fn stability(&self) -> String {
         let Some(facts) = &self.repeated else { return String::new() };
+        let nogueira = facts.nogueira.map_or("nothing to choose".into(), |found| {
+            format!("{:.3} ({:.3} to {:.3})", found.stability, found.interval.0, found.interval.1)
+        });
         format!(
-            "Stability   {} repeats over {}: Kuncheva's index {} on average, {} at least (1: equal lists, 0: chance)\n\
-             \x20           {} genes always chosen, {} ever; see {}/stability.tsv\n",
+            "Stability   {} repeats over {}, {} genes free to choose (1: equal lists, 0: chance): {}\n\
+             \x20           near copies for the same gene {}; Kuncheva's index {} on average, {} at least\n\
+             \x20           {} genes always chosen, {} ever; see {}/stability.tsv, and lists/consensus.tsv\n",
             facts.repeats,
             facts.over(),
+            facts.free,
+            nogueira,
+            number(facts.with_copies),
             number(facts.kuncheva.mean),
             number(facts.kuncheva.min),
             facts.always_chosen,
@@ -271,10 +305,15 @@ impl Summary<'_> {
     }
 
     fn not_better(&self) -> Vec<String> {
-        let tests = self.compared.iter().flat_map(|compared| &compared.sizes).flat_map(|size| &size.tests);
+        let tests = self.of_own_size().into_iter().flat_map(|size| &size.tests);
         let random = |test: &TestFacts| {
             let pairs = test.pairs.iter().filter(|pair| pair.b.starts_with("random"));
-            let pairs = pairs.filter(|pair| Verdict::of(pair) != Verdict::Better);
+            let above =
+                |pair: &&PairFacts| test.sets.iter().any(|set| set.name == pair.a && above_draws(set));
+            let pairs = pairs.filter(|pair| match pair.interval {
+                Some(_) => Verdict::of(pair) != Verdict::Better,
+                None => !above(pair),
+            });
             let told = |pair: &PairFacts| {
                 format!(
                     "{} is no better than random draws of its size on {}",
@@ -288,14 +327,9 @@ impl Summary<'_> {
     }
 
     fn penalty_at_the_end(&self) -> Option<String> {
-        let fitted = self.fitted.as_ref().filter(|fit| fit.method == Method::Linear)?;
-        let penalty = fitted.chosen["penalty"].as_f64()?;
-        let grid = penalties();
-        let asked = self.config.fit.as_ref().is_some_and(|fit| fit.penalty.is_some());
-        let end = grid.first() == Some(&penalty) || grid.last() == Some(&penalty);
-        (end && !asked).then(|| {
-            format!("the penalty {penalty} is at the end of those that were tried; set fit.penalty to look further")
-        })
+        let chosen = &self.fitted.as_ref()?.chosen;
+        let (penalty, end) = (chosen["penalty"].as_f64()?, chosen["penalty-is"].as_str()?);
+        Some(format!("the penalty {penalty} is {end}; set fit.penalty to look further"))
     }
 
     fn files(&self) -> String {
@@ -311,7 +345,10 @@ impl Summary<'_> {
                 self.fitted.is_some(),
                 "predictor.safetensors  infers the other genes from the landmarks (genelift predict)",
             ),
-            (self.compared.is_some(), "comparison/      every list's figures by gene, tests, overlaps"),
+            (
+                self.compared.is_some(),
+                "comparison/      every list's figures by gene, sample and group, tests, overlaps",
+            ),
             (true, "run.json         settings, checksums, device, timings"),
         ];
         for (_, row) in rows.iter().filter(|(there, _)| *there) {

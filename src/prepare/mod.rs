@@ -15,6 +15,7 @@ mod quantile;
 mod rows;
 mod scale;
 pub mod split;
+mod twice;
 
 use std::path::{Path, PathBuf};
 
@@ -190,6 +191,9 @@ pub fn prepare_like(store: &Store, out: &Path, like: &Store, force: bool, report
         if let Fitted::Dedup { .. } = step {
             report(Event::Note("duplicates are not looked for in new data; all samples stay".into()));
         }
+        if let Fitted::Log1p | Fitted::Log2p1 = step {
+            twice::warn_of_second_logarithm(&rows, report);
+        }
         rows.then(step.clone(), None);
     }
     rows.describe(like.genes().clone());
@@ -327,8 +331,14 @@ impl Step {
             Step::Exclude(types) => filters::exclude(rows, types, report),
             Step::MinDetected { share, threshold } => filters::min_detected(rows, *share, *threshold, report),
             Step::LibrarySize(target) => scale::library_size(rows, *target, report),
-            Step::Log1p => Ok(Fit::map(Fitted::Log1p, json!({ "log1p": {} }))),
-            Step::Log2p1 => Ok(Fit::map(Fitted::Log2p1, json!({ "log2p1": {} }))),
+            Step::Log1p => {
+                twice::warn_of_second_logarithm(rows, report);
+                Ok(Fit::map(Fitted::Log1p, json!({ "log1p": {} })))
+            }
+            Step::Log2p1 => {
+                twice::warn_of_second_logarithm(rows, report);
+                Ok(Fit::map(Fitted::Log2p1, json!({ "log2p1": {} })))
+            }
             Step::QuantileNormalize(rule) => {
                 let fitted = Fitted::Quantiles { rule: *rule, profile: rows.profile(report)? };
                 Ok(Fit::map(fitted, json!({ "quantile_normalize": { "ties": rule } })))

@@ -104,6 +104,16 @@ impl<'a> Rows<'a> {
         paths.join(", ")
     }
 
+    /// The stores.
+    pub fn stores(&self) -> impl Iterator<Item = &'a Store> {
+        self.sources.iter().map(|source| source.store)
+    }
+
+    /// The steps taken so far.
+    pub fn maps(&self) -> impl Iterator<Item = &Fitted> {
+        self.maps.iter().map(|(map, _)| map)
+    }
+
     /// The genes as one side of a match.
     pub fn side(&self) -> Side<'_> {
         let side = Side::of("", &self.genes);

@@ -141,7 +141,7 @@ pub fn check(store: &Store, fractions: &[f64], draw: Draw) -> Result<()> {
 fn units(store: &Store, parts: usize, draw: Draw) -> Result<Vec<Vec<usize>>> {
     let (by_column, units, what) = match draw {
         Draw::Samples => (groups(store, None)?, store.n_samples(), "samples".into()),
-        Draw::Strata(column) => (groups(store, Some(column))?, store.n_samples(), "samples".into()),
+        Draw::Strata(column) => (labelled(store, Some(column))?, store.n_samples(), "samples".into()),
         Draw::Groups(column) => {
             let groups = groups(store, Some(column))?;
             let n = groups.len();
@@ -155,8 +155,27 @@ fn units(store: &Store, parts: usize, draw: Draw) -> Result<Vec<Vec<usize>>> {
     Ok(by_column)
 }
 
-/// The samples of each group, groups in order of first appearance; without a column each sample is one.
+/// Whether a label says that nothing is known: blank, `NA`, `nan`, `null`.
+pub(crate) fn is_unlabelled(label: &str) -> bool {
+    let label = label.trim();
+    label.is_empty()
+        || ["na", "n/a", "#n/a", "<na>", "nan", "null"].contains(&label.to_ascii_lowercase().as_str())
+}
+
+/// The samples of each group, groups in order of first appearance; a sample without a label is a group by itself, and without a
+/// column each is.
 pub(crate) fn groups(store: &Store, column: Option<&str>) -> Result<Vec<Vec<usize>>> {
+    let mut groups = labelled(store, column)?;
+    let Some(fields) = column.and_then(|column| store.samples().column(column)) else { return Ok(groups) };
+    if let Some(at) = groups.iter().position(|group| is_unlabelled(&fields[group[0]])) {
+        let unknown = groups.remove(at);
+        groups.extend(unknown.into_iter().map(|sample| vec![sample]));
+    }
+    Ok(groups)
+}
+
+/// As [`groups`], with the samples without a label as one.
+fn labelled(store: &Store, column: Option<&str>) -> Result<Vec<Vec<usize>>> {
     let Some(name) = column else {
         return Ok((0..store.n_samples()).map(|s| vec![s]).collect());
     };
@@ -168,7 +187,8 @@ pub(crate) fn groups(store: &Store, column: Option<&str>) -> Result<Vec<Vec<usiz
     let mut positions = std::collections::HashMap::new();
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (sample, field) in fields.iter().enumerate() {
-        let group = *positions.entry(field.as_str()).or_insert(groups.len());
+        let field = if is_unlabelled(field) { "" } else { field.as_str() };
+        let group = *positions.entry(field).or_insert(groups.len());
         if group == groups.len() {
             groups.push(Vec::new());
         }

@@ -2,7 +2,9 @@
 
 pub mod columns;
 mod concrete;
+pub mod consensus;
 mod constraints;
+pub mod copies;
 mod css;
 pub mod diverse;
 pub mod eigen;

@@ -91,10 +91,24 @@ pub fn ridge_greedy(
     constraints: &Constraints,
     report: Reporter,
 ) -> Picks {
-    let constant: Vec<bool> = (0..x.len()).map(|gene| x.column(gene).iter().all(|v| *v == 0.0)).collect();
-    let whole = gram.trace().max(f64::MIN_POSITIVE);
-    let mut state = State::new(x, gram, ridge);
-    let mut taken = vec![false; x.len()];
+    pooled(&[(x, gram)], ridge, ids, constraints, report)
+}
+
+/// As [`ridge_greedy`], of several data sets of the same genes at once: the gain of a gene is the mean of its shares over all of them.
+pub fn pooled(
+    sets: &[(&Columns, &DMatrix<f64>)],
+    ridge: f64,
+    ids: &[String],
+    constraints: &Constraints,
+    report: Reporter,
+) -> Picks {
+    let genes = ids.len();
+    let flat = |gene: usize| sets.iter().all(|(x, _)| x.column(gene).iter().all(|v| *v == 0.0));
+    let constant: Vec<bool> = (0..genes).map(flat).collect();
+    let whole = |gram: &DMatrix<f64>| gram.trace().max(f64::MIN_POSITIVE) * sets.len() as f64;
+    let mut states: Vec<(State, f64)> =
+        sets.iter().map(|(x, gram)| (State::new(x, gram, ridge), whole(gram))).collect();
+    let mut taken = vec![false; genes];
     let mut picks = Picks::default();
     let mut stretch_end = 0;
     let total = Some(constraints.n() as u64);
@@ -102,19 +116,20 @@ pub fn ridge_greedy(
     while picks.genes.len() < constraints.n() {
         let placed = picks.genes.len();
         if placed >= stretch_end {
-            stretch_end = state.refresh(&picks.genes);
+            stretch_end = states.iter_mut().map(|(state, _)| state.refresh(&picks.genes)).max().unwrap_or(0);
         }
-        let free = (0..x.len()).into_par_iter().with_min_len(GENES);
+        let free = (0..genes).into_par_iter().with_min_len(GENES);
         let free = free.filter(|gene| !taken[*gene] && constraints.allows(*gene, placed));
-        let value = |gene: usize| if constant[gene] { -1.0 } else { state.gain(gene) };
+        let gain = |gene: usize| states.iter().map(|(state, whole)| state.gain(gene) / whole).sum::<f64>();
+        let value = |gene: usize| if constant[gene] { -1.0 } else { gain(gene) };
         let better =
             |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1).then_with(|| ids[b.0].cmp(&ids[a.0]));
         let best = free.map(|gene| (gene, value(gene))).max_by(better);
         let (gene, gain) = best.expect("constraints leave enough genes");
         taken[gene] = true;
-        picks.push(gene, gain.max(0.0) / whole);
+        picks.push(gene, gain.max(0.0));
         if !constant[gene] {
-            state.take(gene);
+            states.iter_mut().for_each(|(state, _)| state.take(gene));
         }
         report(Event::Advanced { done: picks.genes.len() as u64, note: String::new() });
     }

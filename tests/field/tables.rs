@@ -395,7 +395,10 @@ fn columns_called_score_and_rank_do_not_break_repeats() {
     let (text, _) = succeed(dir, &["run", "c.toml"]);
     assert!(text.contains("2 repeats over seeds"), "{text}");
     let stability = Table::read_tsv(&dir.join("out/stability.tsv")).unwrap();
-    assert_eq!(stability.column_names(), ["symbol", "chosen", "share", "mean_rank"]);
+    assert_eq!(
+        stability.column_names(),
+        ["symbol", "rank_in_list", "chosen", "share", "share_with_copies", "mean_rank"]
+    );
     let symbol = |id: &String| id.replace('p', "S");
     assert_eq!(stability.columns[0].1, stability.ids.iter().map(symbol).collect::<Vec<_>>());
     let scores = ScoreTable::read(&dir.join("out/scores.tsv"), &silent).unwrap();

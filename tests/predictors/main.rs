@@ -16,7 +16,7 @@ use failing::Failing;
 use genelift::Error;
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::recording::{Activation, Element};
-use genelift::evaluate::Agreement;
+use genelift::evaluate::{Agreement, Baseline};
 use genelift::genes::{Finder, Matching, Table};
 use genelift::infer::linear::{cross_validate, penalties};
 use genelift::infer::mlp::{self, Slice};
@@ -350,12 +350,13 @@ fn rewrite(store: &Store, genes: &[usize], path: &Path, rename: bool) -> Store {
 /// Mean absolute error over `genes` of all samples.
 fn mae(truth: &Store, genes: &[usize], mut inferred: impl FnMut(usize, &mut [f32])) -> f64 {
     let median = vec![0.0; genes.len()];
-    let mut agreement = Agreement::new(&median);
+    let known = Baseline::of_medians(&median);
+    let mut agreement = Agreement::new(genes.len());
     let (mut x, mut y) = (median.clone(), median.clone());
     for sample in 0..truth.n_samples() {
         truth.read_genes(sample, genes, &mut x);
         inferred(sample, &mut y);
-        agreement.add(&x, &y);
+        agreement.add(&known, &x, &y);
     }
     let (by_gene, _) = agreement.finish();
     by_gene.iter().map(|figures| figures.mae).sum::<f64>() / genes.len() as f64

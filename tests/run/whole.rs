@@ -177,7 +177,7 @@ fn repeated_selections_say_how_much_they_agree() {
     let run = |more: &[&str]| folder.succeed(&[&["run", "c.toml"], &off[..], more].concat()).0;
     assert!(!run(&[]).contains("Stability"));
     let summary = run(&["--repeats", "2"]);
-    assert!(summary.contains("Stability   2 repeats over seeds: Kuncheva's index "), "{summary}");
+    assert!(summary.contains("Stability   2 repeats over bootstrap, 6 genes free to choose"), "{summary}");
     let facts = |name: &str| {
         let record = folder.record();
         let stage = record["stages"].as_array().unwrap().iter().find(|s| s["name"] == name).cloned();
@@ -189,9 +189,20 @@ fn repeated_selections_say_how_much_they_agree() {
     assert_eq!(index("mean"), index("min"), "one pair");
     // as many genes as lists have places
     let table = String::from_utf8(folder.read("out/stability.tsv")).unwrap();
-    let chosen = table.lines().skip(1).map(|l| l.split('\t').nth(1).unwrap().parse::<usize>().unwrap());
+    let chosen = table.lines().skip(1).map(|l| l.split('\t').nth(2).unwrap().parse::<usize>().unwrap());
     assert_eq!(chosen.sum::<usize>(), 12);
-    assert!(table.starts_with("gene_id\tchosen\tshare\tmean_rank\n"), "{table:.60}");
+    let header = "gene_id\trank_in_list\tchosen\tshare\tshare_with_copies\tmean_rank\n";
+    assert!(table.starts_with(header), "{table:.60}");
+    let own = String::from_utf8(folder.read("out/landmarks.tsv")).unwrap();
+    for id in own.lines().skip(1).map(|line| line.split('\t').nth(1).unwrap()) {
+        assert!(
+            table.lines().any(|line| line.starts_with(&format!("{id}\t"))),
+            "every landmark has its frequency: {id}"
+        );
+    }
+    let consensus = String::from_utf8(folder.read("out/lists/consensus.tsv")).unwrap();
+    assert_eq!(consensus.lines().count(), 1 + 6);
+    assert_eq!(facts("consensus")["facts"]["pooled"], false, "scores of the network have no gain to pool");
 
     // more repeats go on from those that are there
     let list = |repeat: usize| folder.read(&format!("out/repeats/{repeat}/landmarks.tsv"));
@@ -200,8 +211,8 @@ fn repeated_selections_say_how_much_they_agree() {
     assert_eq!((list(1), list(2)), before);
     assert_eq!(facts("repeat 1")["seconds"], seconds, "kept");
     assert!(index("min") <= index("mean"));
-    let summary = run(&["--set", "stability.over=bootstrap", "--set", "stability.repeats=2"]);
-    assert!(summary.contains("2 repeats over bootstrap"), "{summary}");
+    let summary = run(&["--set", "stability.over=seeds", "--set", "stability.repeats=2"]);
+    assert!(summary.contains("2 repeats over seeds"), "{summary}");
     assert!(list(1) != before.0 && !folder.path("out/repeats/1/train.gex").exists());
     assert!(!Path::new("out/repeats/1/model.safetensors").exists());
 }

@@ -20,6 +20,7 @@ use crate::pipeline::choice::choice;
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings;
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
+use crate::progress::{Event, Reporter};
 use crate::store::remembered::Remembered;
 use crate::store::{Store, atomic, npy};
 
@@ -161,6 +162,7 @@ impl Stage for Attribute {
         let (per_node, report) = (self.per_node.is_some(), bench.report);
         warn_of_other_data((&model, &self.model), &store, Expect::Training, report)?;
         let result = attribute(bench.executor()?, &model, &store, &settings, per_node, report)?;
+        warn_of_rounding(&result, report);
         if let (Some(path), Some(values)) = (&self.per_node, &result.per_node) {
             write_nodes(path, values, (result.neurons, model.genes.len()), bench.force)?;
         }
@@ -192,6 +194,21 @@ impl Attribute {
     }
 }
 
+/// Contributions that add up no better than to this share of the largest output difference are rounding.
+const ROUNDING: f64 = 0.01;
+
+/// Warns of scores no larger than the error of single precision; where all are 0 the attribution is refused.
+fn warn_of_rounding(result: &Attribution, report: Reporter) {
+    let Completeness { worst_error, scale } = result.completeness;
+    if worst_error > ROUNDING * scale {
+        report(Event::Warning(format!(
+            "the scores are at the limit of single precision: the largest difference of a neuron from the reference is {scale:.1e}, \
+             and contributions add up to it within {worst_error:.1e} only; train longer, with another --learning-rate or --scale, or \
+             attribute --target pre, where saturated neurons still differ"
+        )));
+    }
+}
+
 /// The model's genes by score, with what the store knows of them.
 fn table(model: &Model, store: &Store, result: &Attribution) -> ScoreTable {
     let known = store.genes();
@@ -208,4 +225,33 @@ fn write_nodes(path: &Path, values: &[f32], (neurons, genes): (usize, usize), fo
         let header = npy::header("<f4", neurons, genes);
         file.write_all(&header).and_then(|()| file.write_all(&bytes)).map_err(Error::io(path, "writing"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[test]
+    fn scores_at_rounding_are_noticed() {
+        let said = |worst_error, scale| {
+            let said = Mutex::new(0);
+            let result = Attribution {
+                scores: vec![1e-9],
+                per_node: None,
+                neurons: 1,
+                samples: 1,
+                completeness: Completeness { worst_error, scale },
+                seconds: 0.0,
+            };
+            warn_of_rounding(&result, &|event| {
+                if let Event::Warning(text) = event {
+                    assert!(text.contains("limit of single precision"), "{text}");
+                    *said.lock().unwrap() += 1;
+                }
+            });
+            said.into_inner().unwrap()
+        };
+        assert_eq!([said(1e-7, 0.5), said(1e-8, 1e-7), said(0.0, 1e-3)], [0, 1, 0]);
+    }
 }

@@ -5,25 +5,31 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::comparing;
+pub use super::comparing::{Facts, PairFacts, SizeFacts, TestFacts};
 use super::fit;
 use crate::bench::work;
-use crate::compare::{
-    FILES, Identity, LandmarkSet, Measure, Named, PairTest, Plan, PlanSettings, SetFigures, compare,
-    describe, pair_tests, places, set_figures, write_into,
-};
+use crate::compare::{FILES, ROUND};
 use crate::error::{Error, Result};
-use crate::genes::sidecar;
-use crate::genes::{Finder, MapSettings, Matching, Multi, Side};
+use crate::genes::Multi;
 use crate::infer::{FitSettings, Method};
 use crate::memory::Need;
 use crate::pipeline::choice::choice;
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
-use crate::pipeline::{Input, Output, Stage, Workbench, facts};
-use crate::progress::{Event, Reporter};
+use crate::pipeline::{Input, Output, Stage, Workbench};
 use crate::store::atomic::Kind;
-use crate::store::remembered::{Remembered, warn_of_preparation};
-use crate::store::{InputFile, Store, atomic, sealed};
+use crate::store::{Store, atomic};
+
+/// Which samples are held out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HoldOut {
+    /// Those of the test stores, once
+    Split,
+    /// Every group of the training and the test stores in turn, the predictors fitted on all others
+    Groups,
+}
 
 /// What can be said about a comparison, on the command line or in a configuration file.
 #[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
@@ -33,13 +39,14 @@ pub struct Options {
     #[arg(long, value_name = "common|TSV")]
     pub targets: Option<String>,
     /// Use only the first N genes of each set, for lists whose order is a rank. Several sizes are compared one after the
-    /// other, each over its own common targets and into its own folder of DIR, the summaries also together
+    /// other over the same targets, the genes in none of the sets of any size, each into its own folder of DIR; the error against N
+    /// is in curve.tsv, and how many genes of one set equal another in equals.tsv
     #[arg(long, value_delimiter = ',', value_name = "N")]
     pub size: Vec<usize>,
-    /// Random sets of each size that a set has, as a baseline [5]
+    /// Random sets of each size that a set has, as a baseline: every set is ranked among them [20; mlp: 5]
     #[arg(long, value_name = "N")]
     pub random_draws: Option<usize>,
-    /// Resamples of the bootstrap intervals [2000]
+    /// Resamples of the bootstrap: of samples for the intervals, of genes for the paper's [2000]
     #[arg(long, value_name = "N")]
     pub resamples: Option<usize>,
     /// Which gene a probe measures (probe, gene), to find targets that are a landmark's gene under another probe;
@@ -56,6 +63,14 @@ pub struct Options {
     /// Leave such targets out
     #[arg(long)]
     pub drop_leaks: bool,
+    /// What is held out: the test stores once, or every group of --group-by in the training and test stores in turn, with every
+    /// predictor fitted on the others. In a list's name {round} then stands for the group, where a list was chosen without each
+    /// [groups where --group-by has fewer than 10 groups in a test store, else split]
+    #[arg(long, value_parser = choice::<HoldOut>())]
+    pub hold_out: Option<HoldOut>,
+    /// A sample column that is the same for samples measured more than once: what their differences allow is told
+    #[arg(long, value_name = "COLUMN")]
+    pub replicates: Option<String>,
     /// How names are matched.
     #[command(flatten)]
     #[serde(flatten)]
@@ -70,15 +85,17 @@ impl settings::Options for Options {
     const FILES: &'static [&'static str] = &["targets", "map"];
 }
 
-/// Draws of random sets that stand beside every comparison.
-const DRAWS: usize = 5;
+/// Draws of random sets that stand beside every comparison, so that none better is p < 0.05.
+const DRAWS: usize = 20;
+/// Where a fit takes minutes.
+const DRAWS_OF_MLP: usize = 5;
 /// Resamples of a bootstrap interval.
 const RESAMPLES: usize = 2000;
 
 /// Compares sets of landmarks.
 pub struct Compare {
-    /// Training samples.
-    pub train: PathBuf,
+    /// Training samples; several for as many splits, each with the test store at its place.
+    pub trains: Vec<PathBuf>,
     /// Stores of other samples.
     pub tests: Vec<PathBuf>,
     /// `NAME=LIST`, lists whose order is a rank.
@@ -87,6 +104,8 @@ pub struct Compare {
     pub subsets: Vec<String>,
     /// Whether the bundled panel of L1000 joins where its genes match.
     pub l1000: bool,
+    /// The sample column whose groups the differences are taken over where the options name none.
+    pub groups: Option<String>,
     /// The folder to write.
     pub dir: PathBuf,
     /// How.
@@ -95,54 +114,8 @@ pub struct Compare {
     pub seed: u64,
 }
 
-/// What there is to tell of a comparison: of each size, or of the lists as they are.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Facts {
-    /// Of each size.
-    pub sizes: Vec<SizeFacts>,
-}
-
-/// What came out for lists of one size.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SizeFacts {
-    /// For a reader.
-    pub text: String,
-    /// Of each test store.
-    pub tests: Vec<TestFacts>,
-}
-
-/// What came out on one test store.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct TestFacts {
-    /// The store's name.
-    pub store: String,
-    /// Its samples.
-    pub samples: usize,
-    /// Genes that were inferred.
-    pub targets: usize,
-    /// Of each set.
-    pub sets: Vec<SetFigures>,
-    /// Mean absolute errors of sets beside those of others.
-    pub pairs: Vec<PairFacts>,
-}
-
-/// One set beside another, by mean absolute error: less is better.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PairFacts {
-    /// A named set.
-    pub a: String,
-    /// Another, or what draws are draws of.
-    pub b: String,
-    /// The error of a, and that of b.
-    pub means: Option<(f64, f64)>,
-    /// A 95 % interval of the mean difference a − b.
-    pub interval: Option<(f64, f64)>,
-    /// Share of the targets that a infers better.
-    pub won: Option<f64>,
-}
-
 impl Compare {
-    fn lists(&self) -> Vec<(String, String)> {
+    pub(super) fn lists(&self) -> Vec<(String, String)> {
         let named =
             |text: &String| text.split_once('=').map(|(name, list)| (name.to_string(), list.to_string()));
         let lists = self.landmarks.iter().chain(&self.subsets).filter_map(named);
@@ -152,14 +125,14 @@ impl Compare {
     }
 
     /// A list's file of each size, where `{size}` stands in its name.
-    fn sized(&self, list: &str) -> Vec<String> {
+    pub(super) fn sized(&self, list: &str) -> Vec<String> {
         match self.options.size.is_empty() || !list.contains("{size}") {
             true => vec![list.to_string()],
             false => self.options.size.iter().map(|n| list.replace("{size}", &n.to_string())).collect(),
         }
     }
 
-    fn fitting(&self) -> Result<FitSettings> {
+    pub(super) fn fitting(&self) -> Result<FitSettings> {
         if self.options.fit.held_out.is_some() {
             let message =
                 "--held-out is an option of `fit`: a comparison measures on test samples; leave it out";
@@ -168,146 +141,41 @@ impl Compare {
         self.options.fit.settings(Method::default(), self.seed)
     }
 
-    /// Says which test samples the lists were chosen on, or the predictors are fitted on.
-    fn warn_of_samples(&self, data: &Data, report: Reporter) -> Result<()> {
-        let mut known =
-            vec![("the fit".to_string(), Remembered::all(&data.train).and(&Remembered::default()))];
-        for (name, list) in self.lists().into_iter().filter(|(_, list)| settings::is_file(list)) {
-            let samples = sidecar::samples(Path::new(&list))?.and(&Remembered::default());
-            // what is mostly so is said once
-            if samples != known[0].1 {
-                known.push((format!("the list {name}"), samples));
-            }
-        }
-        for test in &data.tests {
-            let all: Vec<usize> = (0..test.n_samples()).collect();
-            known.iter().for_each(|(what, samples)| samples.warn(what, test, &all, report));
-            warn_of_preparation(test, report);
-        }
-        Ok(())
+    /// The sample column whose groups the differences are taken over.
+    pub(super) fn group_by(&self) -> Option<&str> {
+        self.options.fit.group_by.as_deref().or(self.groups.as_deref())
     }
 
-    /// The panel of L1000, where enough of its genes are found.
-    fn panel(&self, side: &Side, finder: &Finder, bench: &Workbench) -> Option<LandmarkSet> {
-        match LandmarkSet::read("l1000=l1000", side, finder) {
-            Ok(set) => Some(set),
-            Err(error) => {
-                (bench.report)(Event::Note(format!("l1000 is left out of the comparison: {error}")));
-                None
-            }
-        }
+    /// Resamples of a bootstrap.
+    pub(super) fn resamples(&self) -> usize {
+        self.options.resamples.unwrap_or(RESAMPLES)
     }
 
-    /// The sets of one size and what they infer.
-    fn plan(&self, data: &Data, size: Option<usize>, bench: &Workbench) -> Result<(PlanSettings, Plan)> {
-        let Data { train, tests, name, finder, identity, places, targets } = data;
-        let side = Side::of_store(name, train);
-        let read = |text: &String| {
-            let text = size.map_or(text.clone(), |size| text.replace("{size}", &size.to_string()));
-            LandmarkSet::read(&text, &side, finder)
+    /// Random sets of each size.
+    pub(super) fn draws(&self) -> usize {
+        let default = match self.options.fit.method {
+            Some(Method::Mlp) => DRAWS_OF_MLP,
+            _ => DRAWS,
         };
-        let ranked = self.landmarks.iter().map(read).collect::<Result<Vec<_>>>()?;
-        let mut unranked = self.subsets.iter().map(read).collect::<Result<Vec<_>>>()?;
-        if self.l1000 {
-            let measured = |gene: &usize| places.iter().all(|places| places[*gene].is_some());
-            let panel = self.panel(&side, finder, bench);
-            unranked.extend(
-                panel
-                    .map(|mut panel| {
-                        panel.genes.retain(measured);
-                        panel
-                    })
-                    .filter(|panel| !panel.genes.is_empty()),
-            );
-        }
-        let settings = PlanSettings {
-            size,
-            random_draws: self.options.random_draws.unwrap_or(DRAWS),
-            drop_leaks: self.options.drop_leaks,
-            seed: self.seed,
-        };
-        let named = Named { ranked, unranked };
-        let plan = Plan::new(
-            train,
-            tests,
-            places.clone(),
-            named,
-            targets.clone(),
-            identity,
-            &settings,
-            bench.report,
-        )?;
-        Ok((settings, plan))
+        self.options.random_draws.unwrap_or(default)
     }
 
-    /// Compares the sets of a plan and writes the folder.
-    fn one(
-        &self,
-        data: &Data,
-        (settings, plan): &(PlanSettings, Plan),
-        dir: &Path,
-        bench: &mut Workbench,
-    ) -> Result<SizeFacts> {
-        let (fitting, report) = (self.fitting()?, bench.report);
-        let tested = compare(bench.executor()?, &data.train, &data.tests, plan, &fitting, report)?;
-        let resamples = self.options.resamples.unwrap_or(RESAMPLES);
-        let pairs = pair_tests(plan, &tested, resamples, self.seed);
-        let device = bench.device_name().unwrap_or_default().to_string();
-        let notes = self.notes(data, (settings, plan), &fitting, &device)?;
-        write_into(dir, plan, &tested, &pairs, data.train.genes(), &notes)?;
-        let told = |(i, tested): (usize, &crate::compare::Tested)| TestFacts {
-            store: file_name(&tested.store),
-            samples: tested.outcomes[0].by_sample.len(),
-            targets: tested.targets.len(),
-            sets: set_figures(plan, tested),
-            pairs: pairs
-                .iter()
-                .filter(|pair| pair.test == i && pair.measure == Measure::Mae)
-                .map(pair_facts)
-                .collect(),
+    /// The list's files of all rounds.
+    fn of_rounds(&self, list: &str) -> Vec<PathBuf> {
+        let (folder, Some(name)) = (Path::new(list).parent(), Path::new(list).file_name()) else {
+            return Vec::new();
         };
-        let tests = tested.iter().enumerate().map(told).collect();
-        Ok(SizeFacts { text: describe(plan, &tested), tests })
-    }
-}
-
-fn file_name(path: &str) -> String {
-    Path::new(path).file_stem().map_or_else(|| path.to_string(), |name| name.to_string_lossy().into_owned())
-}
-
-fn pair_facts(pair: &PairTest) -> PairFacts {
-    let PairTest { a, b, means, interval, won, .. } = pair.clone();
-    PairFacts { a, b, means, interval, won }
-}
-
-/// What is compared on.
-struct Data<'a> {
-    train: Store,
-    tests: Vec<Store>,
-    name: String,
-    finder: Finder<'a>,
-    identity: Identity,
-    places: Vec<Vec<Option<usize>>>,
-    targets: Option<Vec<usize>>,
-}
-
-impl Compare {
-    fn open<'a>(&self, matching: &'a Matching, bench: &Workbench<'a>) -> Result<Data<'a>> {
-        let Options { map, map_column, multi, targets, .. } = &self.options;
-        let train = Store::open(&self.train)?;
-        let tests = self.tests.iter().map(|path| Store::open(path)).collect::<Result<Vec<_>>>()?;
-        let name = self.train.display().to_string();
-        let finder = Finder::new(matching, bench.force, bench.report)?;
-        let side = Side::of_store(&name, &train);
-        let targets = match targets.as_deref() {
-            None | Some("common") => None,
-            Some(list) => Some(finder.list(list, &side, None)?.rows()),
+        let (before, after) = name.to_str().and_then(|name| name.split_once(ROUND)).unwrap_or_default();
+        let folder = folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+        let of_list = |path: &PathBuf| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.len() >= before.len() + after.len() && name.starts_with(before) && name.ends_with(after)
         };
-        let places = places(&finder, &side, &tests)?;
-        let (column, multi) = (map_column.clone(), multi.unwrap_or_default());
-        let map = map.clone().map(|path| MapSettings { path, column, multi });
-        let identity = Identity::new(train.genes(), map.as_ref(), bench.report)?;
-        Ok(Data { train, tests, name, finder, identity, places, targets })
+        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(of_list).collect();
+        files.retain(|file| file.is_file());
+        files.sort();
+        files
     }
 }
 
@@ -317,10 +185,15 @@ impl Stage for Compare {
     }
 
     fn inputs(&self) -> Vec<Input> {
-        let mut inputs = vec![Input::new("train", &self.train)];
+        let mut inputs: Vec<Input> = self.trains.iter().map(|train| Input::new("train", train)).collect();
         inputs.extend(self.tests.iter().map(|test| Input::new("test", test)));
         let files = self.lists().into_iter().filter(|(_, list)| settings::is_file(list));
         inputs.extend(files.map(|(name, list)| Input::new(&format!("list {name}"), Path::new(&list))));
+        let by_round = self.lists().into_iter().filter(|(_, list)| list.contains(ROUND));
+        for (name, list) in by_round {
+            let files = self.of_rounds(&list);
+            inputs.extend(files.iter().map(|file| Input::new(&format!("list {name}"), file)));
+        }
         inputs.extend(settings::inputs(&self.options).0);
         inputs
     }
@@ -333,7 +206,7 @@ impl Stage for Compare {
         let words = self.lists().into_iter().filter(|(_, list)| !settings::is_file(list));
         json!({
             "compare": settings::inputs(&options).1, "fit": self.fitting().ok(), "seed": self.seed,
-            "l1000": self.l1000, "lists": words.collect::<Vec<_>>(),
+            "l1000": self.l1000, "groups": self.groups, "lists": words.collect::<Vec<_>>(),
         })
     }
 
@@ -355,6 +228,19 @@ impl Stage for Compare {
         if let Some((_, twice)) = sizes.iter().enumerate().find(|(i, size)| sizes[..*i].contains(size)) {
             return Err(Error::Usage(format!("--size {twice} is given twice")));
         }
+        let [trains, tests] = [self.trains.len(), self.tests.len()];
+        if trains > 1 && trains != tests {
+            return Err(Error::Usage(format!(
+                "--train has {trains} stores and --test {tests}: each training store needs the test store of its split"
+            )));
+        }
+        let groups = self.options.hold_out == Some(HoldOut::Groups);
+        if groups && (trains > 1 || self.options.fit.group_by.is_none()) {
+            return Err(Error::Usage(
+                "--hold-out groups holds out every group of one training store and its test stores: give one --train, and --group-by"
+                    .into(),
+            ));
+        }
         self.fits_in_memory()?;
         self.fitting().map(|_| ())
     }
@@ -369,7 +255,7 @@ impl Stage for Compare {
     }
 
     fn cost(&self, size: &Size) -> Cost {
-        let draws = self.options.random_draws.unwrap_or(DRAWS);
+        let draws = self.draws();
         let sets = self.landmarks.len() + draws + if self.l1000 { draws } else { 0 };
         let one = fit::predictor_cost(&self.options.fit, Method::default(), size);
         let held_out = size.held_out * self.tests.len();
@@ -380,53 +266,15 @@ impl Stage for Compare {
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
-        let matching = self.options.matching.matching();
-        let data = self.open(&matching, bench)?;
-        self.warn_of_samples(&data, bench.report)?;
-        // Whatever is to be refused is, before the first of hours of fitting.
-        let plans = match self.options.size.as_slice() {
-            [] => vec![self.plan(&data, None, bench)?],
-            sizes => sizes.iter().map(|n| self.plan(&data, Some(*n), bench)).collect::<Result<Vec<_>>>()?,
-        };
-        let several = plans.len() > 1;
-        let (mut told, mut summary) = (Vec::new(), String::new());
-        atomic::write_folder(&self.dir, bench.force, &FILES, |out| {
-            for plan in &plans {
-                let dir = match plan.0.size {
-                    Some(size) if several => out.join(size.to_string()),
-                    _ => out.to_path_buf(),
-                };
-                if several {
-                    std::fs::create_dir(&dir).map_err(Error::io(&dir, "creating"))?;
-                }
-                told.push(self.one(&data, plan, &dir, bench)?);
-                if several {
-                    append(&dir.join("summary.tsv"), &mut summary)?;
-                    atomic::write_text(&out.join("summary.tsv"), &summary)?;
-                }
-            }
-            match several {
-                true => sealed::seal(out, "compare", &["summary.tsv"], json!({"sizes": self.options.size})),
-                false => Ok(()),
-            }
-        })?;
-        Ok(facts(Facts { sizes: told }))
+        comparing::compute(self, bench)
     }
-}
-
-/// Adds a table to another of the same columns.
-fn append(path: &Path, all: &mut String) -> Result<()> {
-    let text = std::fs::read_to_string(path).map_err(Error::io(path, "reading"))?;
-    let header = if all.is_empty() { 0 } else { text.find('\n').map_or(0, |end| end + 1) };
-    *all += &text[header..];
-    Ok(())
 }
 
 impl Compare {
     /// Refuses more resamples or draws than there is memory for.
     fn fits_in_memory(&self) -> Result<()> {
-        let Options { size, resamples, random_draws, .. } = &self.options;
-        let (resamples, draws) = (resamples.unwrap_or(RESAMPLES), random_draws.unwrap_or(DRAWS));
+        let Options { size, .. } = &self.options;
+        let (resamples, draws) = (self.resamples(), self.draws());
         Need::new()
             .with(
                 format!("means of {resamples} resamples"),
@@ -434,45 +282,5 @@ impl Compare {
             )
             .with(format!("{draws} random draws"), &[draws, size.len().max(1), 1000])
             .check("the comparison", "lower --resamples or --random-draws, or allow more (--memory)")
-    }
-
-    /// What the figures come from: settings, stores, sets.
-    fn notes(
-        &self,
-        data: &Data,
-        (settings, plan): (&PlanSettings, &Plan),
-        fitting: &FitSettings,
-        device: &str,
-    ) -> Result<Value> {
-        let store = |store: &Store| {
-            json!({
-                "path": store.path().display().to_string(), "fingerprint": store.info().fingerprint(),
-                "samples": store.n_samples(), "genes": store.n_genes(),
-            })
-        };
-        let mut described = Vec::new();
-        for (set, leaking) in plan.sets.iter().zip(&plan.leaks.by_set) {
-            let file = Some(PathBuf::from(&set.source)).filter(|path| path.is_file());
-            let sha256 =
-                file.map(|path| InputFile::of(&path, "landmarks")).transpose()?.map(|file| file.sha256);
-            described.push(json!({
-                "name": set.name, "source": set.source, "sha256": sha256, "draw-of": set.draw_of,
-                "genes": set.genes.len(), "leaking-targets": leaking,
-            }));
-        }
-        let asked = self.options.targets.as_deref().unwrap_or("common");
-        Ok(json!({
-            "genelift": env!("CARGO_PKG_VERSION"),
-            "device": device,
-            "train": store(&data.train),
-            "tests": data.tests.iter().map(store).collect::<Vec<_>>(),
-            "plan": settings,
-            "fit": fitting,
-            "resamples": self.options.resamples.unwrap_or(RESAMPLES),
-            "targets": {
-                "asked": asked, "used": plan.targets.len(), "leaking": plan.leaks.found, "map": self.options.map,
-            },
-            "sets": described,
-        }))
     }
 }

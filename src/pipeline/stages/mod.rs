@@ -2,6 +2,8 @@
 
 pub mod attribute;
 pub mod compare;
+mod comparing;
+pub mod consensus;
 pub mod evaluate;
 pub mod fit;
 pub mod import;

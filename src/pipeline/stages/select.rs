@@ -353,7 +353,12 @@ fn unused(strategy: Strategy, what: &str) -> Error {
 }
 
 /// The genes to include and to exclude, as rows of the genes.
-fn lists(options: &Options, side: &Side, force: bool, report: Reporter) -> Result<(Vec<usize>, Vec<usize>)> {
+pub(super) fn lists(
+    options: &Options,
+    side: &Side,
+    force: bool,
+    report: Reporter,
+) -> Result<(Vec<usize>, Vec<usize>)> {
     let matching = options.matching.matching();
     let finder = Finder::new(&matching, force, report)?;
     let rows = |lists: &[String], rule: Option<Ambiguous>| -> Result<Vec<usize>> {

@@ -10,7 +10,9 @@ use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings;
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::prepare::split::{self, Draw};
+use crate::progress::{Event, Reporter};
 use crate::store::{Store, atomic};
+use crate::visible;
 
 /// What can be said about a split, on the command line or in a configuration file.
 #[derive(clap::Args, Debug, Clone, Serialize, Deserialize)]
@@ -86,6 +88,56 @@ fn part(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!("{name}.gex"))
 }
 
+/// Groups of a part that are named.
+const NAMED: usize = 12;
+/// A part's share may be off by this share of what was asked before it is worth a warning.
+const OFF: f64 = 0.25;
+
+/// Says which groups fell where, and how far whole groups are from the shares that were asked for.
+fn tell_groups(parts: &[Store], column: &str, fractions: &[f64], report: Reporter) {
+    let all: usize = parts.iter().map(Store::n_samples).sum();
+    let mut unknown = 0;
+    for (part, asked) in parts.iter().zip(fractions) {
+        let mut sizes: Vec<(&str, usize)> = Vec::new();
+        let labels = part.samples().column(column).unwrap_or_default();
+        let (known, blank): (Vec<&String>, Vec<&String>) =
+            labels.iter().partition(|l| !split::is_unlabelled(l));
+        unknown += blank.len();
+        for label in known {
+            match sizes.iter_mut().find(|(name, _)| name == label) {
+                Some((_, n)) => *n += 1,
+                None => sizes.push((label, 1)),
+            }
+        }
+        sizes.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        let mut names: Vec<String> =
+            sizes.iter().take(NAMED).map(|(name, n)| format!("{} {n}", visible::line(name))).collect();
+        if sizes.len() > NAMED {
+            names.push(format!("{} more", sizes.len() - NAMED));
+        }
+        if !blank.is_empty() {
+            names.push(format!("without a label {}", blank.len()));
+        }
+        let share = part.n_samples() as f64 / all as f64;
+        let name =
+            part.path().file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let text = format!(
+            "{name}: {:.1} % of the samples, {:.1} % asked for; {} groups by {column}: {}",
+            100.0 * share,
+            100.0 * asked,
+            sizes.len(),
+            names.join(", ")
+        );
+        report(if (share - asked).abs() > OFF * asked { Event::Warning(text) } else { Event::Note(text) });
+    }
+    if unknown > 0 {
+        report(Event::Warning(format!(
+            "{unknown} of {all} samples have no label in {column}; each is taken for a group by itself, so samples of one group may be in \
+             several parts"
+        )));
+    }
+}
+
 impl Stage for Split {
     fn name(&self) -> String {
         "split".into()
@@ -129,6 +181,48 @@ impl Stage for Split {
         let store = Store::open(&self.store)?;
         let Options { fractions, .. } = &self.options;
         let parts = split::split(&store, &self.dir, fractions, self.options.draw()?, self.seed, bench.force)?;
+        if let Some(column) = &self.options.group_by {
+            tell_groups(&parts, column, fractions, bench.report);
+        }
         Ok(facts(Facts { samples: parts.iter().map(Store::n_samples).collect() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::genes::Table;
+    use std::sync::Mutex;
+
+    #[test]
+    fn groups_are_told_and_blank_labels_are_unknown() {
+        let mut samples = Table::numbered("sample_id", "s", 40);
+        let label = |s: usize| match s {
+            0..30 => "GSE1".to_string(),
+            30..36 => "GSE2".into(),
+            36 => "NA".into(),
+            _ => " ".into(),
+        };
+        samples.set_column("accession", (0..40).map(label).collect());
+        let store =
+            Store::in_memory("all", vec![1.0; 40], samples, Table::numbered("gene_id", "g", 1)).unwrap();
+        let parts = split::parts(&store, &[0.8, 0.2], Draw::Groups("accession"), 3).unwrap();
+        let said = Mutex::new(Vec::new());
+        tell_groups(&parts, "accession", &[0.8, 0.2], &|event| match event {
+            Event::Warning(text) => said.lock().unwrap().push(format!("warning: {text}")),
+            Event::Note(text) => said.lock().unwrap().push(text),
+            _ => {}
+        });
+        let said = said.into_inner().unwrap().join("\n");
+        assert!(said.contains("GSE1 30") && said.contains("GSE2 6") && said.contains("asked for"), "{said}");
+        assert!(said.contains("warning: 4 of 40 samples have no label in accession"), "{said}");
+        let one = split::groups(&store, Some("accession")).unwrap();
+        assert_eq!(one.len(), 2 + 4, "each unlabelled sample by itself");
+        let strata = split::parts(&store, &[0.5, 0.5], Draw::Strata("accession"), 3).unwrap();
+        let blank = |part: &Store| {
+            let labels = part.samples().column("accession").unwrap();
+            labels.iter().filter(|label| split::is_unlabelled(label)).count()
+        };
+        assert_eq!(strata.iter().map(blank).collect::<Vec<_>>(), [2, 2], "they are spread as one stratum");
     }
 }

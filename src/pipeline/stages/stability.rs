@@ -1,6 +1,5 @@
 //! The selection again and again, with other seeds or on bootstrap samples: would the list come out once more?
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -11,13 +10,15 @@ use super::select::{self, Select};
 use super::train::{self, Train, remove};
 use crate::attribution::ScoreTable;
 use crate::error::{Error, Result};
+use crate::evaluate::optional;
 use crate::genes::writer::write_rows;
-use crate::genes::{Names, Table};
+use crate::genes::{Names, Side, Table};
 use crate::pipeline::choice::{choice, word};
 use crate::pipeline::settings;
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::prepare::bootstrap::bootstrap;
-use crate::select::stability::{Frequency, Overlap, frequencies, overlap};
+use crate::select::copies::Copies;
+use crate::select::stability::{Free, Frequency, Nogueira, Overlap, frequencies};
 use crate::store::Store;
 use crate::store::atomic;
 
@@ -25,11 +26,11 @@ use crate::store::atomic;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Over {
-    /// The seed: repeat r takes the run's plus r.
+    /// The training samples: as many, drawn with replacement, or as many groups.
     #[default]
-    Seeds,
-    /// The training samples: as many, drawn with replacement.
     Bootstrap,
+    /// The seed: repeat r takes the run's plus r. Strategies that draw nothing from it always come out the same.
+    Seeds,
 }
 
 /// What can be said about repeats of the selection.
@@ -39,9 +40,12 @@ pub struct Options {
     /// How often the selection is repeated, each time from training on where the strategy needs a network [0]
     #[arg(long, value_name = "N")]
     pub repeats: Option<usize>,
-    /// What a repeat changes: the seed, or the training samples, drawn anew with replacement [seeds]
+    /// What a repeat changes: the training samples, drawn anew with replacement, or the seed [bootstrap]
     #[arg(long, value_parser = choice::<Over>())]
     pub over: Option<Over>,
+    /// A sample column, such as the study, whose groups are drawn whole [split.group-by]
+    #[arg(long, value_name = "COLUMN")]
+    pub group_by: Option<String>,
 }
 
 impl settings::Options for Options {
@@ -54,6 +58,8 @@ pub struct Repeat {
     pub number: usize,
     /// What it changes.
     pub over: Over,
+    /// The sample column whose groups are drawn whole.
+    pub group_by: Option<String>,
     /// Training samples.
     pub store: PathBuf,
     /// The folder of its files.
@@ -134,6 +140,7 @@ impl Stage for Repeat {
         let network = needs.scores || needs.model;
         json!({
             "over": self.over,
+            "group-by": self.group_by,
             "train": network.then(|| self.train().settings()),
             "attribute": needs.scores.then(|| self.attribute().settings()),
             "select": self.select().settings(),
@@ -156,7 +163,8 @@ impl Stage for Repeat {
         std::fs::create_dir_all(&self.dir).map_err(Error::io(&self.dir, "creating"))?;
         if self.over == Over::Bootstrap {
             let store = Store::open(&self.store)?;
-            bootstrap(&store, &self.samples(), self.seed(), self.number as u64, true)?;
+            let draw = (self.seed(), self.number as u64);
+            bootstrap(&store, &self.samples(), self.group_by.as_deref(), draw, true)?;
         }
         let needs = self.select.needs();
         if needs.scores || needs.model {
@@ -178,12 +186,18 @@ impl Stage for Repeat {
 pub struct Stability {
     /// The lists.
     pub lists: Vec<PathBuf>,
+    /// The run's own list.
+    pub own: PathBuf,
     /// What the repeats changed.
     pub over: Over,
-    /// The training samples, for the genes' names.
+    /// How the lists are chosen: genes that had to be in them, or could not be, say nothing.
+    pub select: select::Options,
+    /// The training samples, for the genes' names and near copies.
     pub store: PathBuf,
     /// The table to write.
     pub table: PathBuf,
+    /// The run's seed.
+    pub seed: u64,
 }
 
 /// What there is to tell of repeats.
@@ -193,8 +207,14 @@ pub struct Facts {
     pub repeats: usize,
     /// What they changed.
     pub over: Over,
-    /// Kuncheva's index.
+    /// Genes of a list that were free to be chosen.
+    pub free: usize,
+    /// Kuncheva's index of these.
     pub kuncheva: Overlap,
+    /// The measure of Nogueira, Sechidis and Brown.
+    pub nogueira: Option<Nogueira>,
+    /// The same question with near copies for one gene.
+    pub with_copies: Option<f64>,
     /// Genes that every list has.
     pub always_chosen: usize,
     /// Genes that a list has.
@@ -208,6 +228,11 @@ impl Facts {
     }
 }
 
+/// Pairs of random lists that what chance gives is taken over: fewer for long lists, whose overlap varies little.
+fn draws(n: usize) -> usize {
+    (4_000_000 / (n * n).max(1)).clamp(30, 1000)
+}
+
 impl Stage for Stability {
     fn name(&self) -> String {
         "stability".into()
@@ -215,11 +240,12 @@ impl Stage for Stability {
 
     fn inputs(&self) -> Vec<Input> {
         let lists = self.lists.iter().map(|list| Input::new("list", list));
-        [Input::new("store", &self.store)].into_iter().chain(lists).collect()
+        let own = [Input::new("store", &self.store), Input::new("own list", &self.own)];
+        own.into_iter().chain(lists).chain(settings::inputs(&self.select).0).collect()
     }
 
     fn settings(&self) -> Value {
-        json!({"over": self.over})
+        json!({"over": self.over, "select": settings::inputs(&self.select).1, "seed": self.seed})
     }
 
     fn outputs(&self) -> Vec<Output> {
@@ -234,30 +260,71 @@ impl Stage for Stability {
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
-        let lists = self.lists.iter().map(|list| Ok(ScoreTable::read(list, bench.report)?.genes.ids));
-        let lists = lists.collect::<Result<Vec<Vec<String>>>>()?;
         let store = Store::open(&self.store)?;
-        let (kuncheva, found) = (overlap(&lists, store.n_genes())?, frequencies(&lists));
-        let repeats = lists.len();
-        write_table(&self.table, store.genes(), &found, repeats, bench.force)?;
-        let always_chosen = found.iter().filter(|f| f.chosen == repeats).count();
-        let (over, ever_chosen) = (self.over, found.len());
-        Ok(facts(Facts { repeats, over, kuncheva, always_chosen, ever_chosen }))
+        let places = store.genes().positions();
+        // lists are chosen from the store's genes
+        let read = |list: &PathBuf| {
+            let ids = ScoreTable::read(list, bench.report)?.genes.ids;
+            Ok(ids.iter().filter_map(|id| places.get(id.as_str()).copied()).collect())
+        };
+        let lists = self.lists.iter().map(read).collect::<Result<Vec<Vec<usize>>>>()?;
+        let own = read(&self.own)?;
+        let name = self.store.display().to_string();
+        let side = Side::of_store(&name, &store);
+        let (forced, forbidden) = select::lists(&self.select, &side, bench.force, bench.report)?;
+        let free = Free::of(&lists, store.n_genes(), &forced, &forbidden)?;
+        let copies = Copies::of_store(&store, self.seed);
+        let (found, repeats) = (frequencies(&lists), lists.len());
+        let rows = Chosen { found: &found, lists: &lists, own: &own, copies: &copies };
+        write_table(&self.table, store.genes(), &rows, bench.force)?;
+        let of_list = free.lists[0].len();
+        Ok(facts(Facts {
+            repeats,
+            over: self.over,
+            free: of_list,
+            kuncheva: free.kuncheva(),
+            nogueira: free.nogueira(),
+            with_copies: free.with_copies(&copies, draws(of_list), self.seed),
+            always_chosen: found.iter().filter(|f| f.chosen == repeats).count(),
+            ever_chosen: found.len(),
+        }))
     }
 }
 
-/// Writes how often each gene was chosen, most often first.
-fn write_table(path: &Path, genes: &Table, found: &[Frequency], repeats: usize, force: bool) -> Result<()> {
+/// What the table is made of.
+struct Chosen<'a> {
+    found: &'a [Frequency],
+    lists: &'a [Vec<usize>],
+    own: &'a [usize],
+    copies: &'a Copies,
+}
+
+impl Chosen<'_> {
+    /// Share of the lists that have the gene, or a near copy of it.
+    fn share_with_copies(&self, gene: usize) -> f64 {
+        let has =
+            |list: &&Vec<usize>| list.iter().any(|other| *other == gene || self.copies.alike(gene, *other));
+        self.lists.iter().filter(has).count() as f64 / self.lists.len() as f64
+    }
+}
+
+/// Writes how often each gene was chosen, most often first, with its rank in the run's own list; then the genes of that list that no
+/// repeat chose.
+fn write_table(path: &Path, genes: &Table, chosen: &Chosen, force: bool) -> Result<()> {
     let names = Names::of(genes);
-    let places: HashMap<&str, usize> = genes.ids.iter().enumerate().map(|(i, id)| (id.as_str(), i)).collect();
-    // lists are chosen from the store's genes
-    let rows = found.iter().filter_map(|f| {
-        let share = f.chosen as f64 / repeats as f64;
-        let own = [f.chosen.to_string(), share.to_string(), f.mean_rank.to_string()];
-        Some(names.fields(*places.get(f.gene.as_str())?).chain(own))
+    let repeats = chosen.lists.len() as f64;
+    let never = chosen.own.iter().filter(|gene| chosen.found.iter().all(|f| f.gene != **gene));
+    let never = never.map(|gene| Frequency { gene: *gene, chosen: 0, mean_rank: f64::NAN });
+    let rows = chosen.found.iter().cloned().chain(never).map(|f| {
+        let rank = chosen.own.iter().position(|gene| *gene == f.gene).map(|i| i + 1);
+        let mean_rank = Some(f.mean_rank).filter(|rank| rank.is_finite());
+        let figures = [(f.chosen as f64 / repeats), chosen.share_with_copies(f.gene)].map(|x| x.to_string());
+        let own =
+            [optional(rank), f.chosen.to_string()].into_iter().chain(figures).chain([optional(mean_rank)]);
+        names.fields(f.gene).chain(own).collect::<Vec<String>>()
     });
-    let header = names.header().chain(["chosen", "share", "mean_rank"].map(String::from));
-    write_rows(path, force, header, rows)
+    let own = ["rank_in_list", "chosen", "share", "share_with_copies", "mean_rank"];
+    write_rows(path, force, names.header().chain(own.map(String::from)), rows)
 }
 
 #[cfg(test)]
@@ -272,6 +339,7 @@ mod tests {
         Repeat {
             number,
             over,
+            group_by: None,
             store: dir.join("x.gex"),
             dir: dir.join(number.to_string()),
             n: 6,

@@ -1,0 +1,107 @@
+"""Whether `compare`'s intervals hold the true difference as often as they say.
+
+    python scripts/coverage.py GENELIFT WORK independent     # 600 test sets of 60 samples
+    python scripts/coverage.py GENELIFT WORK grouped         # 600 test sets of 12 studies of 4 to 15 samples
+    python scripts/coverage.py GENELIFT WORK halves TRAIN.gex TEST.gex NAME=LIST NAME=LIST [COLUMN]
+
+The first two make data from hidden factors, fit two sets of landmarks on 80 samples and test them on 600 small stores and a large one, whose
+difference is the truth: a 95 % interval should hold it in 92 to 97 % of the runs. The third splits real test samples (whole groups with COLUMN) in
+halves, 100 times: the interval of one half should hold the other half's estimate in 83 % (two estimates of one spread differ by sqrt(2)
+times the error of one, and 1.96/sqrt(2) standard deviations hold 83.4 %).
+"""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+GENES, FACTORS, RUNS, TRUTH = 60, 8, 600, 30_000
+
+
+def run(program, *arguments):
+    subprocess.run([program, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def sample(rng, loadings, study):
+    """Values of samples: half of a factor's variance is between studies, where there are any."""
+    n = len(study)
+    own = rng.normal(size=(n, FACTORS))
+    if study.max() > 0:
+        centre = rng.normal(size=(study.max() + 1, FACTORS))
+        own = np.sqrt(0.5) * own + np.sqrt(0.5) * centre[study]
+    return own @ loadings + rng.normal(0, 0.7, size=(n, GENES))
+
+
+def store(program, path, values, study, name):
+    table = path.with_suffix(".tsv")
+    header = "\t".join(["sample_id", *(f"gene{g}" for g in range(GENES))])
+    rows = ("\t".join([f"{name}_{i}", *map(repr, map(float, row))]) for i, row in enumerate(values))
+    table.write_text("\n".join([header, *rows]) + "\n")
+    labels = path.with_suffix(".labels.tsv")
+    labels.write_text("sample_id\tstudy\n" + "".join(f"{name}_{i}\tstudy{s}\n" for i, s in enumerate(study)))
+    run(program, "import", table, "--labels", labels, "-o", path, "--force")
+    table.unlink()
+    return path
+
+
+def simulated(program, work, grouped):
+    rng = np.random.default_rng(41)
+    loadings = rng.normal(size=(FACTORS, GENES)) / np.sqrt(FACTORS)
+    sizes = np.arange(4, 16)
+    few = np.repeat(np.arange(12), sizes) if grouped else np.zeros(60, dtype=int)
+    many = np.repeat(np.arange(4_000), rng.choice(sizes, 4_000)) if grouped else np.zeros(TRUTH, dtype=int)
+    train = store(program, work / "train.gex", sample(rng, loadings, np.zeros(80, dtype=int)), np.zeros(80, dtype=int), "train")
+    tests = [store(program, work / "truth.gex", sample(rng, loadings, many), many, "truth")]
+    tests += [store(program, work / f"t{r}.gex", sample(rng, loadings, few), few, f"t{r}") for r in range(RUNS)]
+    for name, genes in [("a", range(0, 8)), ("b", range(8, 14))]:
+        (work / f"{name}.txt").write_text("".join(f"gene{g}\n" for g in genes))
+    lists = [f"{name}={work / name}.txt" for name in "ab"]
+    groups = ["--group-by", "study", "--hold-out", "split", "--penalty", 10] if grouped else ["--penalty", 10]
+    found = differences(program, work, train, tests, lists, groups)
+    for measure in ("nmse", "mae", "pcc"):
+        truth = found[tests[0].name, measure][0]
+        held = [low <= truth <= high for (name, m), (_, low, high) in found.items() if m == measure and name != tests[0].name]
+        print(f"{'grouped' if grouped else 'independent'}, {measure}: true difference {truth:.4f}, in {np.mean(held):.1%} of {len(held)} intervals")
+
+
+def differences(program, work, train, tests, lists, more):
+    """Of each test and measure the difference of the first pair, with its interval."""
+    tests = ",".join(map(str, tests))
+    run(program, "compare", "--train", train, "--test", tests, "--landmarks", *lists, "-o", work / "out", "--random-draws", 0,
+        "--method", "linear", "--force", *more)
+    with open(work / "out" / "tests.tsv") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    number = lambda text: float("nan") if text == "NA" else float(text)
+    return {(Path(row["test"]).parent.name + "/" + Path(row["test"]).name if "half" in row["test"] else Path(row["test"]).name, row["measure"]):
+            tuple(number(row[key]) for key in ("mean_difference", "interval_low", "interval_high")) for row in rows}
+
+
+def halves(program, work, train, test, lists, column):
+    tests, group = [], ["--group-by", column] if column else []
+    for seed in range(100):
+        out = work / f"half{seed}"
+        run(program, "split", test, "-o", out, "--fractions", "0.5,0.5", "--seed", seed, "--force", *group)
+        tests += [out / "train.gex", out / "test.gex"]
+    found = differences(program, work, train, tests, lists, [*group, *(["--hold-out", "split"] if column else [])])
+    for measure in ("nmse", "mae", "pcc"):
+        held = []
+        for seed in range(100):
+            one, other = (found[f"half{seed}/{name}.gex", measure] for name in ("train", "test"))
+            held += [one[1] <= other[0] <= one[2], other[1] <= one[0] <= other[2]]
+        print(f"halves, {measure}: the other half's estimate is in {np.mean(held):.1%} of {len(held)} intervals")
+
+
+def main():
+    program, work, what = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+    work.mkdir(parents=True, exist_ok=True)
+    if what == "halves":
+        train, test, *rest = sys.argv[4:]
+        halves(program, work, train, test, rest[:2], rest[2] if len(rest) > 2 else None)
+    else:
+        simulated(program, work, what == "grouped")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+//! The repeats' lists → one list that they agree on.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::select;
+use super::stability::Over;
+use crate::attribution::ScoreTable;
+use crate::error::Result;
+use crate::genes::Side;
+use crate::genes::sidecar::{self, Input as Source, Made};
+use crate::pipeline::choice::word;
+use crate::pipeline::settings;
+use crate::pipeline::{Input, Output, Stage, Workbench, facts};
+use crate::prepare::bootstrap::draw;
+use crate::select::consensus::consensus;
+use crate::select::stability::frequencies;
+use crate::select::{Constraints, Picks, Strategy};
+use crate::store::remembered::Remembered;
+use crate::store::{Store, atomic};
+
+/// Chooses the genes whose gain, pooled over the bootstrap samples, is largest; of strategies that have no gain to pool those that most
+/// repeats chose.
+pub struct Consensus {
+    /// The repeats' lists.
+    pub lists: Vec<PathBuf>,
+    /// What the repeats changed.
+    pub over: Over,
+    /// The sample column whose groups are drawn whole.
+    pub group_by: Option<String>,
+    /// Training samples.
+    pub store: PathBuf,
+    /// The list to write.
+    pub landmarks: PathBuf,
+    /// How many landmarks.
+    pub n: usize,
+    /// How the repeats selected.
+    pub select: select::Options,
+    /// The run's seed.
+    pub seed: u64,
+}
+
+/// What there is to tell of a consensus.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Facts {
+    /// Whether gains were pooled; else repeats were counted.
+    pub pooled: bool,
+    /// Genes of the list.
+    pub genes: usize,
+}
+
+impl Consensus {
+    /// Whether the strategy has a gain to pool: `diverse` on the data, with a ridge.
+    fn pools(&self) -> bool {
+        let diverse = self.select.strategy() == Strategy::Diverse && self.select.diverse().ridge > 0.0;
+        diverse && !self.select.needs().model && self.over == Over::Bootstrap
+    }
+
+    fn pooled(&self, store: &Store, bench: &Workbench) -> Result<Picks> {
+        let name = self.store.display().to_string();
+        let side = Side::of_store(&name, store);
+        let (include, exclude) = select::lists(&self.select, &side, bench.force, bench.report)?;
+        let constraints = Constraints::new(store.genes(), self.n, &include, &exclude)?;
+        let most = self.select.samples.unwrap_or(self.select.needs().samples).max(2);
+        let of = |number: usize| {
+            let drawn = draw(store, self.group_by.as_deref(), self.seed, number as u64)?;
+            let step = drawn.len().div_ceil(most);
+            Ok(drawn.into_iter().step_by(step).collect())
+        };
+        let draws = (1..=self.lists.len()).map(of).collect::<Result<Vec<Vec<usize>>>>()?;
+        consensus(store, &draws, &self.select.diverse(), &constraints, bench.report)
+    }
+
+    /// The genes that most lists have, by their mean rank where as many do.
+    fn counted(&self, store: &Store, bench: &Workbench) -> Result<Picks> {
+        let places: HashMap<&str, usize> = store.genes().positions();
+        let read = |list: &PathBuf| {
+            let ids = ScoreTable::read(list, bench.report)?.genes.ids;
+            Ok(ids.iter().filter_map(|id| places.get(id.as_str()).copied()).collect())
+        };
+        let lists = self.lists.iter().map(read).collect::<Result<Vec<Vec<usize>>>>()?;
+        let mut picks = Picks::default();
+        for gene in frequencies(&lists).into_iter().take(self.n) {
+            picks.push(gene.gene, gene.chosen as f64 / lists.len() as f64);
+        }
+        Ok(picks)
+    }
+}
+
+impl Stage for Consensus {
+    fn name(&self) -> String {
+        "consensus".into()
+    }
+
+    fn inputs(&self) -> Vec<Input> {
+        let lists = self.lists.iter().map(|list| Input::new("list", list));
+        let store = [Input::new("store", &self.store)];
+        store.into_iter().chain(lists).chain(settings::inputs(&self.select).0).collect()
+    }
+
+    fn settings(&self) -> Value {
+        json!({
+            "over": self.over, "group-by": self.group_by, "n": self.n, "seed": self.seed, "repeats": self.lists.len(),
+            "strategy": word(self.select.strategy()), "select": settings::inputs(&self.select).1,
+        })
+    }
+
+    fn outputs(&self) -> Vec<Output> {
+        vec![Output::Table(self.landmarks.clone())]
+    }
+
+    fn claims(&self, force: bool) -> Result<Vec<atomic::Output<'static>>> {
+        Ok(sidecar::outputs(&self.landmarks, force).into_iter().collect())
+    }
+
+    fn compute(&self, bench: &mut Workbench) -> Result<Value> {
+        let store = Store::open(&self.store)?;
+        let pooled = self.pools();
+        let picks = if pooled { self.pooled(&store, bench)? } else { self.counted(&store, bench)? };
+        let table = picks.table(store.genes());
+        let mut made_from = vec![Source::store(&store)];
+        for list in &self.lists {
+            made_from.extend(Source::regular(list, "list")?);
+        }
+        let samples = Remembered::all(&store);
+        table.write(&self.landmarks, bench.force, Made { made_from, about: self.settings(), samples })?;
+        Ok(facts(Facts { pooled, genes: table.genes.len() }))
+    }
+}

@@ -1,0 +1,288 @@
+//! What is held out by `compare`: every group once, several splits, lists chosen anew for each; targets that are the same at every
+//! size; what replicates allow.
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use common::example_store;
+use genelift::compare::{
+    Ceiling, Design, Identity, LandmarkSet, Measure, Plan, PlanSettings, Tested, ceiling, compare_by, curve,
+    pair_differences, places, ranks,
+};
+use genelift::device::cpu::CpuExecutor;
+use genelift::device::recording::Element;
+use genelift::evaluate::differences::Basis;
+use genelift::genes::{Finder, Matching, Side, Table};
+use genelift::infer::{FitSettings, LinearSettings, Method};
+use genelift::progress::silent;
+use genelift::store::{Origin, Store, StoreWriter};
+
+const GENES: usize = 60;
+
+fn set(name: &str, genes: &[usize]) -> LandmarkSet {
+    let (name, source, genes) = (name.into(), "test".into(), genes.to_vec());
+    LandmarkSet { name, source, draw_of: None, genes, by_round: Vec::new() }
+}
+
+fn settings() -> PlanSettings {
+    PlanSettings { size: None, random_draws: 6, largest: 0, drop_leaks: false, seed: 3 }
+}
+
+fn plan(train: &Store, tests: &[Store], sets: Vec<LandmarkSet>, settings: &PlanSettings) -> Plan {
+    let matching = Matching::default();
+    let finder = Finder::new(&matching, false, &silent).unwrap();
+    let places = places(&finder, &Side::of_store("train", train), tests).unwrap();
+    let identity = Identity::new(train.genes(), None, &silent).unwrap();
+    Plan::new(train, tests, places, sets.into(), None, &identity, settings, &silent).unwrap()
+}
+
+/// The example's samples by some order, each of a study, as a store.
+fn part(dir: &Path, name: &str, samples: &[usize], study: impl Fn(usize) -> String) -> Store {
+    let whole = tempfile::tempdir().unwrap();
+    let all = example_store(whole.path(), 80, GENES);
+    let mut writer = StoreWriter::create(&dir.join(name), GENES, Element::F32, true).unwrap();
+    let mut row = vec![0.0; GENES];
+    for sample in samples {
+        all.read_row(*sample, &mut row);
+        writer.push_rows(&row).unwrap();
+    }
+    let mut table = all.samples().select(samples);
+    table.set_column("study", samples.iter().map(|s| study(*s)).collect());
+    writer.finish(all.genes().clone(), table, Origin::default()).unwrap()
+}
+
+fn compared(design: &Design, plan: &Plan) -> Vec<Tested> {
+    let linear = LinearSettings { penalty: Some(3.0), ..LinearSettings::default() };
+    let settings = FitSettings { method: Method::Linear, linear, ..FitSettings::default() };
+    compare_by(&mut CpuExecutor::open(Some(2)).unwrap(), design, plan, &settings, &silent).unwrap()
+}
+
+/// Every group once is the same as a split for each group; a list chosen anew for each group is used for it alone.
+#[test]
+fn every_group_is_held_out_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let samples: Vec<usize> = (0..80).collect();
+    let study = |s: usize| format!("study {}", s % 4);
+    let whole = part(dir.path(), "all.gex", &samples, study);
+    let stores = [Store::open(whole.path()).unwrap()];
+    let lists: Vec<Vec<usize>> = (0..4).map(|i| vec![1, 5, 10 + i]).collect();
+    let anew = LandmarkSet { by_round: lists.clone(), ..set("anew", &lists[0]) };
+    let plan = plan(&whole, &stores, vec![anew, set("one", &[2, 7, 21])], &settings());
+    assert!(
+        plan.targets.iter().all(|gene| !(10..14).contains(gene)),
+        "landmarks of any round are no targets"
+    );
+    let design = Design::every_group(&whole, &plan, "study").unwrap();
+    assert_eq!((design.rounds.len(), design.tests[0].samples.len()), (4, 80));
+    let tested = compared(&design, &plan);
+
+    let groups = &tested[0].test.groups;
+    assert_eq!((groups.len(), tested[0].test.basis), (4, Basis::HeldOutGroups));
+    for (i, name) in groups.iter().enumerate() {
+        let (held, rest): (Vec<usize>, Vec<usize>) =
+            samples.iter().copied().partition(|s| study(*s) == *name);
+        let train = part(dir.path(), "rest.gex", &rest, study);
+        let test = [part(dir.path(), "held.gex", &held, study)];
+        let sets = vec![set("anew", &lists[i]), set("one", &[2, 7, 21])];
+        let mut alone = self::plan(&train, &test, sets, &PlanSettings { random_draws: 0, ..settings() });
+        alone.targets = plan.targets.clone();
+        alone.common = vec![true; plan.targets.len()];
+        let found = compared(&Design::split(&train, &test, &alone, None), &alone);
+        for set in 0..2 {
+            let of_samples = &found[0].outcomes[set].by_unit.samples;
+            let nmse = of_samples.iter().filter_map(|s| s.nmse).sum::<f64>() / of_samples.len() as f64;
+            let group = tested[0].outcomes[set].by_unit.groups[i].nmse.unwrap();
+            assert!((nmse - group).abs() < 1e-9, "{name}, set {set}: {nmse} {group}");
+        }
+    }
+    let pairs = pair_differences(&plan, &tested, 100, 1);
+    let first = pairs[0].difference.unwrap();
+    assert_eq!((first.units, first.freedom, first.flips_least), (4, Some(3.0), Some(0.125)));
+    assert!(Design::every_group(&whole, &plan, "no").is_err());
+}
+
+#[test]
+fn few_groups_of_one_split_have_no_interval_and_splits_are_corrected() {
+    let dir = tempfile::tempdir().unwrap();
+    let study = |s: usize| if s == 61 { "NA".into() } else { format!("study {}", s % 5) };
+    let train = part(dir.path(), "train.gex", &(0..60).collect::<Vec<_>>(), study);
+    let tests = [part(dir.path(), "test.gex", &(60..80).collect::<Vec<_>>(), study)];
+    let sets = || vec![set("a", &[1, 5, 9]), set("b", &[2, 7, 21])];
+    let plan = plan(&train, &tests, sets(), &settings());
+    let design = Design::split(&train, &tests, &plan, Some("study"));
+    assert_eq!(design.tests[0].groups.len(), 6, "a sample without a label is a group by itself");
+    let tested = compared(&design, &plan);
+    let pair = pair_differences(&plan, &tested, 100, 1).swap_remove(0);
+    let found = pair.difference.unwrap();
+    assert_eq!((found.units, found.interval, found.p, found.flips_least), (6, None, None, Some(0.03125)));
+    // without the column every sample is by itself
+    let alone = compared(&Design::split(&train, &tests, &plan, None), &plan);
+    let found = pair_differences(&plan, &alone, 300, 1).swap_remove(0).difference.unwrap();
+    assert!(found.units == 20 && found.interval.is_some());
+
+    let parts = |i: usize| (0..80).partition::<Vec<usize>, _>(|s| (s * 7 + i * 13) % 80 >= 20);
+    let (trains, tests): (Vec<Store>, Vec<Store>) = (0..3)
+        .map(|i| {
+            let (rest, held) = parts(i);
+            let name = |what: &str| format!("{what}{i}.gex");
+            (part(dir.path(), &name("r"), &rest, study), part(dir.path(), &name("h"), &held, study))
+        })
+        .unzip();
+    let plan = self::plan(&trains[0], &tests, sets(), &settings());
+    let design = Design::splits(&trains, &tests, &plan, Some("study"));
+    let Basis::Splits { ratio } = design.tests[0].basis else { panic!("{:?}", design.tests[0].basis) };
+    assert!((ratio - 20.0 / 60.0).abs() < 1e-12);
+    let tested = compared(&design, &plan);
+    let found = pair_differences(&plan, &tested, 100, 1).swap_remove(0).difference.unwrap();
+    assert!(found.units == 3 && found.interval.is_some() && found.flips_p.is_none());
+}
+
+#[test]
+fn sizes_share_their_targets_and_sets_are_ranked_among_all_draws() {
+    let dir = tempfile::tempdir().unwrap();
+    let study = |_: usize| String::new();
+    let train = part(dir.path(), "train.gex", &(0..60).collect::<Vec<_>>(), study);
+    let tests = [part(dir.path(), "test.gex", &(60..80).collect::<Vec<_>>(), study)];
+    let of = |size: usize| {
+        let sets = vec![set("a", &(0..8).collect::<Vec<_>>()), set("copy", &(0..8).collect::<Vec<_>>())];
+        plan(&train, &tests, sets, &PlanSettings { size: Some(size), largest: 8, ..settings() })
+    };
+    let (mut small, mut large) = (of(2), of(8));
+    let most = small.targets.len();
+    Plan::settle_common(&mut [&mut small, &mut large], GENES).unwrap();
+    assert!(small.has_more() && most > large.targets.len());
+    let design = |plan| Design::split(&train, &tests, plan, None);
+    let (few, many) = (compared(&design(&small), &small), compared(&design(&large), &large));
+    assert_eq!(few[0].targets, many[0].targets);
+    assert!(few[0].targets.iter().all(|gene| large.targets.contains(gene)));
+    assert_eq!(
+        (few[0].outcomes[0].of_size.len(), few[0].outcomes[0].by_gene.len()),
+        (most, many[0].targets.len())
+    );
+
+    let found = ranks(&large, &many);
+    assert_eq!(found.len(), 2 * 3);
+    for rank in found.iter().filter(|rank| rank.measure == Measure::Nmse) {
+        let nmse = |set: usize| {
+            let samples = &many[0].outcomes[set].by_unit.samples;
+            samples.iter().map(|s| s.nmse.unwrap()).sum::<f64>()
+        };
+        let draws: Vec<usize> = (0..large.sets.len()).filter(|s| large.sets[*s].draw_of.is_some()).collect();
+        let better = draws.iter().filter(|draw| nmse(**draw) < nmse(0)).count();
+        assert_eq!((rank.draws, rank.rank), (6, 1 + better));
+        assert!((rank.p - (1 + better) as f64 / 7.0).abs() < 1e-12);
+    }
+    let curves = curve(&[(&large, &many), (&small, &few)], 200, 1);
+    let names: Vec<&str> = curves.iter().map(|curve| curve.set.as_str()).collect();
+    assert_eq!(names, ["a", "copy", "random"]);
+    let sizes: Vec<usize> = curves[0].points.iter().map(|point| point.landmarks).collect();
+    assert_eq!(sizes, [2, 8]);
+    let equal = curves[0].equals.iter().find(|equal| equal.set == "copy" && equal.landmarks == 8).unwrap();
+    assert!((equal.at.unwrap() - 8.0).abs() < 1e-9, "its copy at the same size: {equal:?}");
+    let gain = curves[0].points[0].gain.unwrap();
+    assert!((gain - (curves[0].points[0].nmse - curves[0].points[1].nmse)).abs() < 1e-12);
+}
+
+/// Two measurements of 40 samples, each gene's noise of variance 1 on a signal of variance 4.
+#[test]
+fn replicates_set_a_ceiling() {
+    let genes = 30;
+    let mut stream = genelift::device::random::Stream::new(5, "replicates", 0);
+    let mut gauss = || {
+        let (u, v) = (stream.uniform().max(1e-12), stream.uniform());
+        (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+    };
+    let signal: Vec<f64> = (0..40 * genes).map(|_| 2.0 * gauss()).collect();
+    let values: Vec<f32> =
+        (0..2).flat_map(|_| signal.iter().map(|x| (x + gauss()) as f32).collect::<Vec<_>>()).collect();
+    let mut samples = Table::numbered("sample_id", "s", 80);
+    samples.set_column("tube", (0..80).map(|s| (s % 40).to_string()).collect());
+    let table = Table::numbered("gene_id", "g", genes);
+    let store = Store::in_memory("twice", values, samples, table).unwrap();
+    let tests = [store.picked("test", &(0..80).collect::<Vec<_>>()).unwrap()];
+    let plan = plan(&store, &tests, vec![set("a", &[0, 1])], &PlanSettings { random_draws: 0, ..settings() });
+    let design = Design::split(&store, &tests, &plan, None);
+    let baseline = design.rounds[0].baseline();
+    let of = |column| ceiling(&design, 0, &plan.targets, &baseline, column);
+    let Ceiling { replicated, samples, nmse, r2, pcc } = of("tube").unwrap().unwrap();
+    assert_eq!((replicated, samples), (40, 80));
+    let near =
+        |got: Option<f64>, want: f64| assert!((got.unwrap() - want).abs() < 0.03, "{got:?}, expected {want}");
+    near(nmse, 0.2);
+    near(r2, 0.8);
+    near(pcc, 0.8f64.sqrt());
+    assert!(of("no").is_err());
+}
+
+fn genelift(dir: &Path, arguments: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_genelift");
+    Command::new(program).current_dir(dir).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// The command holds out every group where there are too few in the test store, and says so.
+#[test]
+fn the_command_holds_out_groups() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let study = |s: usize| format!("study{}", s % 4);
+    let train = part(dir, "train.gex", &(0..60).collect::<Vec<_>>(), study);
+    part(dir, "test.gex", &(60..80).collect::<Vec<_>>(), study);
+    let ids = &train.genes().ids;
+    for i in 0..4 {
+        std::fs::write(
+            dir.join(format!("a-study{i}.tsv")),
+            format!("gene_id\n{}\n{}\n", ids[3], ids[10 + i]),
+        )
+        .unwrap();
+    }
+    let arguments = [
+        "compare",
+        "--train",
+        "train.gex",
+        "--test",
+        "test.gex",
+        "--landmarks",
+        "a=a-{round}.tsv",
+        "-o",
+        "out",
+        "--random-draws",
+        "3",
+        "--penalty",
+        "3",
+        "--device",
+        "cpu",
+        "--group-by",
+        "study",
+    ];
+    let output = genelift(dir, &arguments);
+    let said = |output: &Output| {
+        [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned()).concat()
+    };
+    let text = said(&output);
+    assert!(output.status.success(), "{text}");
+    for part in [
+        "has 4 groups by \"study\", too few for an interval",
+        "each of 4 groups by study held out: 80 samples",
+        "(4 groups cannot come below 0.125)",
+        "within groups: a PCC",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let tests = std::fs::read_to_string(dir.join("out/tests.tsv")).unwrap();
+    assert!(tests.contains("\tgroups\t4\t"), "{tests}");
+    let mut split = arguments.to_vec();
+    (split[6], split[8]) = ("a=a-study0.tsv", "split");
+    split.extend(["--hold-out", "split"]);
+    let text = said(&genelift(dir, &split));
+    assert!(text.contains("no interval from fewer than 10 groups of one split"), "{text}");
+    split[6] = "a=a-{round}.tsv";
+    split[8] = "braces";
+    let output = genelift(dir, &split);
+    assert!(!output.status.success() && said(&output).contains("there is one split"), "{}", said(&output));
+    let mut twice = arguments.to_vec();
+    (twice[4], twice[8]) = ("train.gex", "twice");
+    let output = genelift(dir, &twice);
+    assert!(!output.status.success() && said(&output).contains("is in two of the"), "{}", said(&output));
+}
