@@ -77,8 +77,8 @@ fn gauss(stream: &mut Stream) -> f64 {
 }
 
 /// Factors that genes share, and genes that follow each.
-const FACTORS: usize = 6;
-const GENES: usize = 5;
+const FACTORS: usize = 15;
+const GENES: usize = 2;
 
 /// The difference of two sets' errors of one sample, over genes that share factors, so that 30 genes tell far less than their number:
 /// set a leaves a gene's own noise and 0.8 of its factor, b all of it. The true mean is E(0.64 − 1)·factor² = −0.36 where a factor's

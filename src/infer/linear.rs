@@ -316,7 +316,7 @@ mod tests {
         let mut values = Vec::new();
         for sample in 0..40 {
             noise.read_row(sample, &mut row);
-            values.extend([row[0], row[1], row[2], row[0] - row[1] + 0.8 * row[3]]);
+            values.extend([row[0], row[1], row[2], row[0] - row[1] + 3.0 * row[3]]);
         }
         let signal = store(&dir.path().join("s.gex"), 4, &values);
         let curve = of(&signal, &[0, 1, 2], &[3]);

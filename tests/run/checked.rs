@@ -13,7 +13,7 @@ fn what_cannot_work_is_refused_before_anything_is_computed() {
         ("split.fractions=[0.5, 0.4]", 2, "add to 1"),
         ("train.dropout=2", 2, "--dropout 2"),
         ("lists.diverse.strategy=css", 2, "[lists.diverse]: a list of that name is there already"),
-        ("fit.epochs=3", 2, "--epochs is not an option of --method kernel"),
+        ("fit.epochs=3", 2, "--epochs is not an option of --method linear"),
         ("prepare.range=[1]", 2, "two numbers"),
         ("device=tpu", 2, "--device tpu"),
         ("threads=0", 2, "--threads 0"),
@@ -271,7 +271,7 @@ fn verify_tells_what_is_whole() {
         ("out/ready/test.gex", "store, 27 samples", "prepare.json"),
         ("out/scores.tsv", "table, 60 rows", ""),
         ("out/lists/top.tsv.json", "table, 6 rows", ""),
-        ("out/comparison", "folder of 5 tables", "tests.tsv"),
+        ("out/comparison", "folder of 9 tables", "summary.tsv"),
         ("out/evaluation", "folder of 3 tables", "genes.tsv"),
     ];
     for (path, what, file) in files {
