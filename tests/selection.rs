@@ -13,7 +13,8 @@ use genelift::nn::scaling::{self, Scale};
 use genelift::pipeline::choice::{parse, words};
 use genelift::progress::{Event, silent};
 use genelift::select::columns::Columns;
-use genelift::select::diverse::{Aim, Weights, from_data, reconstruction};
+use genelift::select::diverse::{Aim, Penalty, Weights, from_data, reconstruction};
+use genelift::select::uniqueness::uniqueness;
 use genelift::select::{
     ConcreteSettings, Constraints, DiverseSettings, Inputs, PeelOffSettings, Picks, Strategy, css, diverse,
     from_store, pca, peel_off, random, variance,
@@ -116,6 +117,10 @@ fn naive(x: &Columns, t: &Columns, n: usize, include: &[usize], exclude: &[usize
     chosen
 }
 
+fn ridge(ridge: f64) -> DiverseSettings {
+    DiverseSettings { ridge, penalty: Penalty::Equal, ..DiverseSettings::default() }
+}
+
 #[test]
 fn diverse_without_a_ridge_equals_explicit_deflation_index_for_index() {
     let (x, t) = made(17, 61);
@@ -128,7 +133,7 @@ fn diverse_without_a_ridge_equals_explicit_deflation_index_for_index() {
             }
         };
         let bound = constraints(61, 40, &include, &exclude);
-        let picks = diverse(&x, t.gram(), 0.0, &ids, &bound, &report).unwrap();
+        let picks = diverse(&x, t.gram(), &ridge(0.0), &ids, &bound, &report).unwrap();
         // Every gene explains the last direction as well as any other, and rounding decides.
         let expected = naive(&x, &t, 40, &include, &exclude);
         assert_eq!(picks.genes[..15], expected[..15]);
@@ -144,8 +149,11 @@ fn diverse_without_a_ridge_equals_explicit_deflation_index_for_index() {
     // Aimed at the data and without λ it is css.
     let bound = constraints(61, 30, &[], &[]);
     let gram = from_data(Aim::Data, Weights::Equal, &x).unwrap();
-    assert_eq!(diverse(&x, gram, 0.0, &ids, &bound, &silent).unwrap(), css(&x, &ids, &bound, &silent));
-    assert!(diverse(&x, t.gram(), -1.0, &ids, &bound, &silent).is_err());
+    assert_eq!(
+        diverse(&x, gram, &ridge(0.0), &ids, &bound, &silent).unwrap(),
+        css(&x, &ids, &bound, &silent)
+    );
+    assert!(diverse(&x, t.gram(), &ridge(-1.0), &ids, &bound, &silent).is_err());
 }
 
 /// The ridge's choice without any recursion: for every candidate, what a ridge regression on the genes chosen and that
@@ -154,6 +162,7 @@ fn naive_ridge(
     x: &Columns,
     t: &Columns,
     ridge: f64,
+    shares: &[f64],
     n: usize,
     include: &[usize],
     exclude: &[usize],
@@ -176,9 +185,12 @@ fn naive_ridge(
         let pool = if k < include.len() { include } else { &all[..] };
         let free = pool.iter().filter(|g| !chosen.contains(g) && !exclude.contains(g));
         let left = |gene: usize| {
-            let with = wide(x, &[&chosen[..], &[gene]].concat());
-            let a =
-                (DMatrix::identity(rows, rows) + &with * with.transpose() / lambda).try_inverse().unwrap();
+            let genes = [&chosen[..], &[gene]].concat();
+            let mut with = wide(x, &genes);
+            for (mut column, gene) in with.column_iter_mut().zip(genes) {
+                column /= (lambda * shares[gene]).sqrt();
+            }
+            let a = (DMatrix::identity(rows, rows) + &with * with.transpose()).try_inverse().unwrap();
             (&target.transpose() * a * &target).trace()
         };
         let best = free.map(|g| (*g, left(*g))).min_by(|a, b| a.1.total_cmp(&b.1));
@@ -195,8 +207,18 @@ fn diverse_equals_ridge_regressions_of_every_candidate() {
         [(0.2, vec![], vec![]), (2.0, vec![], vec![3]), (0.2, vec![60, 2], vec![0, 30])]
     {
         let bound = constraints(61, 45, &include, &exclude);
-        let picks = diverse(&x, t.gram(), ridge, &ids, &bound, &silent).unwrap();
-        assert_eq!(picks.genes, naive_ridge(&x, &t, ridge, 45, &include, &exclude), "ridge {ridge}");
+        let equal = DiverseSettings { ridge, penalty: Penalty::Equal, ..DiverseSettings::default() };
+        let picks = diverse(&x, t.gram(), &equal, &ids, &bound, &silent).unwrap();
+        let shares = vec![1.0; 61];
+        assert_eq!(picks.genes, naive_ridge(&x, &t, ridge, &shares, 45, &include, &exclude), "ridge {ridge}");
+        // The same with penalties by uniqueness, clipped about its mean.
+        let psi = uniqueness(&x, 17);
+        let mean = psi.iter().sum::<f64>() / 61.0;
+        let shares: Vec<f64> = psi.iter().map(|psi| (psi / mean).clamp(0.2, 5.0)).collect();
+        let uneven = DiverseSettings { penalty: Penalty::Uniqueness, ..equal };
+        let by_uniqueness = diverse(&x, t.gram(), &uneven, &ids, &bound, &silent).unwrap();
+        assert_ne!(by_uniqueness.genes, picks.genes);
+        assert_eq!(by_uniqueness.genes, naive_ridge(&x, &t, ridge, &shares, 45, &include, &exclude));
         // At one penalty shares add up to less than the whole; a later stretch has a larger one.
         let shares: f64 = picks.scores[..10].iter().sum();
         assert!((0.3..=1.0).contains(&shares), "{shares}");
@@ -206,7 +228,8 @@ fn diverse_equals_ridge_regressions_of_every_candidate() {
     let mut values: Vec<f32> = vec![0.0; 17];
     (0..61).for_each(|g| values.extend(x.column(g)));
     let with = Columns::new(17, values);
-    let picks = diverse(&with, with.gram(), 0.2, &self::ids(62), &constraints(62, 62, &[], &[]), &silent);
+    let picks =
+        diverse(&with, with.gram(), &ridge(0.2), &self::ids(62), &constraints(62, 62, &[], &[]), &silent);
     assert_eq!(picks.unwrap().genes[61], 0);
 }
 
@@ -268,7 +291,17 @@ fn a_blend_goes_from_the_data_to_the_reconstruction() {
         .chain((0..203).flat_map(|g| t.column(g)))
         .map(|v| v * 0.5f32.sqrt())
         .collect();
-    let naive = naive_ridge(&x, &Columns::new(41, both), DiverseSettings::default().ridge, 30, &[], &[]);
+    let shares = match DiverseSettings::default().penalty {
+        Penalty::Equal => vec![1.0; 203],
+        Penalty::Uniqueness => {
+            let psi = uniqueness(&x, 41);
+            let varying = psi.iter().filter(|psi| **psi > 0.0);
+            let mean = varying.clone().sum::<f64>() / varying.count() as f64;
+            psi.iter().map(|psi| (psi / mean).clamp(0.2, 5.0)).collect()
+        }
+    };
+    let ridge = DiverseSettings::default().ridge;
+    let naive = naive_ridge(&x, &Columns::new(41, both), ridge, &shares, 30, &[], &[]);
     assert_eq!(half.genes, naive);
 }
 

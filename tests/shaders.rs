@@ -30,6 +30,7 @@ fn epilogues(element: Element) -> Vec<Epilogue> {
     let table = matrix(3, 2, Element::F32);
     let mut all = vec![Epilogue::Store { out }];
     all.push(Epilogue::Multiply { by: matrix(14, 90, element), out });
+    all.push(Epilogue::Add { out: matrix(70, 90, Element::F32) });
     let items = matrix(1, 70, Element::F32);
     all.push(Epilogue::Count { own: items, counts: items, first: 0 });
     let mixture = Mixture { linear: 0.5, radial: 2.0, slope: 0.1 };

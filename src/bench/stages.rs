@@ -160,9 +160,9 @@ pub fn select(store: &Store, settings: &BenchSettings, report: Reporter) -> Resu
     let samples: Vec<usize> = (0..settings.selected_from).collect();
     let (x, _) = Columns::standardized(store, &samples);
     let constraints = Constraints::new(store.genes(), settings.landmarks, &[], &[])?;
-    let ridge = DiverseSettings::default().ridge;
+    let chosen = DiverseSettings::default();
     let seconds = timed(settings.rounds, || {
-        diverse(&x, x.gram(), ridge, &store.genes().ids, &constraints, report).map(drop)
+        diverse(&x, x.gram(), &chosen, &store.genes().ids, &constraints, report).map(drop)
     })?;
     Ok(vec![Measured {
         name: format!("diverse, {} samples", samples.len()),

@@ -79,6 +79,15 @@ pub fn greedy(samples: usize, genes: usize, k: usize) -> [Work; 2] {
     [pass.times(k as f64), form.times(2.0 * refreshes + 1.0)]
 }
 
+/// The greedy recursion of `diverse` by genes: their products over all samples, of which half are computed, and for each of k
+/// landmarks a pass over those and their image.
+pub fn greedy_by_genes(samples: usize, genes: usize, k: usize) -> [Work; 2] {
+    let (n, g) = (samples as f64, genes as f64);
+    let products = Work { flop: n * g * g, bytes: F32 * n * g, double: false };
+    let pass = Work { flop: 2.0 * g * g, bytes: F32 * g * g / 2.0, double: false };
+    [products, pass.times(k as f64)]
+}
+
 /// The permutation test of `genes` genes over `samples` samples: all correlations of inferred with measured genes, none stored.
 pub fn permutation(genes: usize, samples: usize) -> Work {
     let (g, n) = (genes as f64, samples as f64);

@@ -159,6 +159,11 @@ pub enum Epilogue {
         /// M × N
         out: Matrix,
     },
+    /// out += c
+    Add {
+        /// M × N, f32
+        out: Matrix,
+    },
     /// out = dropout(activation(c + bias))
     Layer {
         /// 1 × N

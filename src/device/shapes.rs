@@ -65,6 +65,10 @@ pub fn check(call: &Call) {
 fn epilogue(name: &str, epilogue: &Epilogue, m: usize, n: usize) {
     match *epilogue {
         Epilogue::Store { out } => same(name, "out", out, m, n),
+        Epilogue::Add { out } => {
+            same(name, "out", out, m, n);
+            assert_eq!(out.element, Element::F32, "{name}: sums are f32");
+        }
         Epilogue::Layer { bias, out, .. } => {
             same(name, "bias", bias, 1, n);
             same(name, "out", out, m, n);

@@ -122,16 +122,14 @@ fn median(values: &mut [f32]) -> f32 {
 
 /// Calls `visit` with each gene's values over `samples` (in that order), reading the store in blocks of genes.
 pub(crate) fn by_gene(store: &Store, samples: &[usize], mut visit: impl FnMut(usize, &mut [f32])) {
-    let genes = store.n_genes();
-    let step = (BLOCK_VALUES / store.n_samples().max(1)).clamp(1, genes);
-    let (mut block, mut values) = (Vec::new(), Vec::with_capacity(samples.len()));
+    let (genes, n) = (store.n_genes(), samples.len().max(1));
+    let step = (BLOCK_VALUES / n).clamp(1, genes);
+    let mut block = Vec::new();
     for first in (0..genes).step_by(step) {
         let last = (first + step).min(genes);
-        store.read_columns(first, last, &mut block);
-        for (gene, column) in (first..last).zip(block.chunks_exact(store.n_samples())) {
-            values.clear();
-            values.extend(samples.iter().map(|s| column[*s]));
-            visit(gene, &mut values);
+        store.read_columns_of(samples, first, last, &mut block);
+        for (gene, column) in (first..last).zip(block.chunks_exact_mut(n)) {
+            visit(gene, column);
         }
     }
 }

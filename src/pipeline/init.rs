@@ -96,7 +96,7 @@ pub fn start(files: &[PathBuf], beside: &Path) -> Result<Start> {
          # hidden = [500, 100, 500]\n\n\
          [select]\n\
          n = {}\n\
-         # strategy = \"diverse\"        # top, random, variance, pca, css, concrete, peel-off\n\
+         # strategy = \"diverse\"        # top, random, variance, pca, css, concrete, peel-off, facility-location, k-medoids\n\
          # include = [\"must.txt\"]      # genes that must be among them\n\n\
          # Further lists beside it, each by its own strategy:\n\
          # [lists.css]\n\

@@ -69,7 +69,8 @@ fn basis(options: &Options) -> (&'static str, bool) {
         Strategy::Pca => ("the data's components", false),
         Strategy::Css => ("what the data explain (css)", false),
         Strategy::Concrete => ("a network of its own (concrete)", false),
-        Strategy::PeelOff => ("the data's clusters", false),
+        Strategy::PeelOff | Strategy::KMedoids => ("the data's clusters", false),
+        Strategy::FacilityLocation => ("the data's correlations", false),
     }
 }
 

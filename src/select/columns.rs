@@ -154,22 +154,37 @@ impl Columns {
             }
             sums
         };
-        self.by_block(product).concat()
+        self.by_block(|_, block| product(block)).concat()
+    }
+
+    /// B·XᵀX [k × genes] of B [k × genes].
+    pub fn times(&self, b: &DMatrix<f64>) -> DMatrix<f64> {
+        let scores = self.by_block(|first, block| b.columns(first, block.ncols()) * block.transpose());
+        let scores = scores.into_iter().reduce(|sum, part| sum + part);
+        let Some(scores) = scores else { return b.clone() };
+        let blocks = self.by_block(|_, block| &scores * block);
+        let mut out = DMatrix::zeros(b.nrows(), b.ncols());
+        for (block, values) in blocks.iter().enumerate() {
+            out.columns_mut(block * GENES, values.ncols()).copy_from(values);
+        }
+        out
     }
 
     /// Bᵀ·X [k × genes], rounded to f32; B is [rows × k].
     pub fn project(&self, basis: &DMatrix<f64>) -> Columns {
         let transposed = basis.transpose();
         let blocks =
-            self.by_block(|block| (&transposed * block).iter().map(|x| *x as f32).collect::<Vec<_>>());
+            self.by_block(|_, block| (&transposed * block).iter().map(|x| *x as f32).collect::<Vec<_>>());
         Columns::new(basis.ncols(), blocks.concat())
     }
 
-    fn by_block<R: Send>(&self, work: impl Fn(&DMatrix<f64>) -> R + Sync) -> Vec<R> {
-        let blocks = self.values.par_chunks(GENES * self.rows);
-        let block = |values: &[f32]| {
+    /// Some genes at a time, and which is the first.
+    fn by_block<R: Send>(&self, work: impl Fn(usize, &DMatrix<f64>) -> R + Sync) -> Vec<R> {
+        let blocks = self.values.par_chunks(GENES * self.rows).enumerate();
+        let block = |(block, values): (usize, &[f32])| {
             let genes = values.len() / self.rows;
-            work(&DMatrix::from_iterator(self.rows, genes, values.iter().map(|x| f64::from(*x))))
+            let values = values.iter().map(|x| f64::from(*x));
+            work(block * GENES, &DMatrix::from_iterator(self.rows, genes, values))
         };
         blocks.map(block).collect()
     }
@@ -232,6 +247,8 @@ mod tests {
                 let dot = |v: &[f64]| column.iter().zip(v).map(|(x, v)| x * v).sum::<f64>();
                 assert!((dots[g][0] - dot(&a)).abs() < 1e-12 && (dots[g][1] - dot(&b)).abs() < 1e-12);
             }
+            let b = DMatrix::from_fn(2, genes, |_, _| stream.uniform());
+            assert!((x.times(&b) - &b * full.transpose() * &full).amax() < 1e-9);
             let basis = DMatrix::from_fn(rows, 3, |_, _| stream.uniform());
             let (projected, expected) = (x.project(&basis), basis.transpose() * &full);
             assert!((0..genes).all(|g| {

@@ -1,10 +1,13 @@
 //! One list from many bootstrap samples: what `diverse` chooses where the gain of a gene is the mean over all of them, so that a gene
 //! which only one draw of the samples speaks for is not taken, and of two near copies one is.
 
+use super::by_samples::BySamples;
 use super::columns::Columns;
 use super::constraints::{Constraints, Picks};
-use super::diverse::{DiverseSettings, from_data};
-use super::ridge_greedy::pooled;
+use super::diverse::{DiverseSettings, Penalty, from_data};
+use super::penalties::Penalties;
+use super::ridge_greedy::{Left, ridge_greedy};
+use super::uniqueness::uniqueness;
 use crate::error::{Error, Result};
 use crate::memory::Need;
 use crate::progress::Reporter;
@@ -43,8 +46,60 @@ pub fn consensus(
     if sets.iter().all(|(_, gram)| gram.trace() == 0.0) {
         return Err(Error::Data(format!("{}: no gene varies over the samples", store.path().display())));
     }
-    let sets: Vec<_> = sets.iter().map(|(x, gram)| (x, gram)).collect();
-    Ok(pooled(&sets, settings.ridge, &store.genes().ids, constraints, report))
+    let penalties = match settings.penalty {
+        Penalty::Equal => Penalties::equal(settings.ridge, store.n_genes())?,
+        Penalty::Uniqueness => {
+            let each: Vec<Vec<f64>> = sets.iter().map(|(x, _)| uniqueness(x, x.rows())).collect();
+            let mean = |gene: usize| each.iter().map(|psi| psi[gene]).sum::<f64>() / each.len() as f64;
+            let means: Vec<f64> = (0..store.n_genes()).map(mean).collect();
+            Penalties::by_uniqueness(settings.ridge, &means)?
+        }
+    };
+    let mut pooled = Pooled { sets: sets.iter().map(|(x, gram)| BySamples::new(x, gram)).collect() };
+    ridge_greedy(&mut pooled, &penalties, &store.genes().ids, constraints, report)
+}
+
+/// What is left of several data sets of the same genes: a gain is the sum of its shares of them.
+struct Pooled<'a> {
+    sets: Vec<BySamples<'a>>,
+}
+
+impl Pooled<'_> {
+    fn share(set: &BySamples, gain: f64) -> f64 {
+        gain / set.whole().max(f64::MIN_POSITIVE)
+    }
+}
+
+impl Left for Pooled<'_> {
+    fn is_constant(&self, gene: usize) -> bool {
+        self.sets.iter().all(|set| set.is_constant(gene))
+    }
+
+    fn whole(&self) -> f64 {
+        self.sets.len() as f64
+    }
+
+    fn set(&mut self, lambdas: Vec<f64>) {
+        self.sets.iter_mut().for_each(|set| set.set(lambdas.clone()));
+    }
+
+    fn gain(&self, gene: usize) -> f64 {
+        self.sets.iter().map(|set| Self::share(set, set.gain(gene))).sum()
+    }
+
+    fn take(&mut self, gene: usize) {
+        self.sets.iter_mut().for_each(|set| set.take(gene));
+    }
+
+    fn without(&mut self, gene: usize) -> Vec<f64> {
+        let mut sum = Vec::new();
+        for set in &mut self.sets {
+            let gains: Vec<f64> = set.without(gene).into_iter().map(|gain| Self::share(set, gain)).collect();
+            sum.resize(gains.len(), 0.0);
+            sum.iter_mut().zip(gains).for_each(|(sum, gain)| *sum += gain);
+        }
+        sum
+    }
 }
 
 #[cfg(test)]
@@ -63,7 +118,7 @@ mod tests {
         let settings = DiverseSettings::default();
         let all: Vec<usize> = (0..24).collect();
         let (x, _) = Columns::standardized(&store, &all);
-        let plain = diverse(&x, x.gram(), settings.ridge, &store.genes().ids, &constraints, &silent).unwrap();
+        let plain = diverse(&x, x.gram(), &settings, &store.genes().ids, &constraints, &silent).unwrap();
         let of = |draws: &[Vec<usize>]| consensus(&store, draws, &settings, &constraints, &silent).unwrap();
         assert_eq!(of(std::slice::from_ref(&all)), plain);
         let draws = [(0..12).collect::<Vec<_>>(), (6..24).collect(), (3..20).collect()];

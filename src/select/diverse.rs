@@ -1,13 +1,14 @@
 //! `diverse`: the gene that says most about all the others, given the genes already chosen.
 //!
-//! A greedy of ridge regressions ([`ridge_greedy`](super::ridge_greedy)) on the measured genes, aimed at a target: the data, or
+//! A greedy of ridge regressions ([`ridge_greedy`]) on the measured genes, aimed at a target: the data, or
 //! what the autoencoder makes of it, which is the data without what it takes for noise, or a blend of both. Which target
 //! and which ridge predict best is measured in `docs/landmarks.md`. Without a ridge it is the least-squares greedy of
 //! `css`, aimed at that target.
 //!
-//! Options: [`DiverseSettings`]. Cost: that of the greedy, n²·G for T·Tᵀ, and one forward pass of the network where the
-//! target has a share of its output. Score: the
-//! share of the target's variance that the gene adds.
+//! Options: [`DiverseSettings`]. Cost: that of the greedy, in the space of the samples or, for the data as target, in the space of
+//! the genes, whichever is less ([`DiverseSettings::goes_by_genes`]); n²·G for T·Tᵀ or n·G² for XᵀX, 30 products with a factor analysis's
+//! loadings where penalties go by uniqueness, and one forward pass of the network where the target has a share of its
+//! output. Score: the share of the target's variance that the gene adds.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,11 +17,18 @@ use nalgebra::DMatrix;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::by_genes::ByGenes;
+use super::by_samples::BySamples;
 use super::columns::Columns;
 use super::constraints::{Constraints, Picks};
+use super::covariance::Covariance;
 use super::eigen::Components;
 use super::greedy::{Target, greedy};
-use super::ridge_greedy::ridge_greedy;
+use super::penalties::Penalties;
+use super::ridge_greedy::{Left, ridge_greedy};
+use super::stand_ins::{StandIn, stand_ins};
+use super::uniqueness::{Products, uniqueness};
+use super::{Inputs, columns, draw_samples};
 use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::nn::apply;
@@ -111,6 +119,27 @@ pub enum Weights {
     Equal,
 }
 
+/// How the ridge penalty is shared out among the genes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Penalty {
+    /// In proportion to its uniqueness: the share of its variance that factors common to all genes do not explain.
+    Uniqueness,
+    /// The same for every gene.
+    #[default]
+    Equal,
+}
+
+impl Penalty {
+    /// The ridge that goes with it (`docs/landmarks.md`).
+    pub fn ridge(self) -> f64 {
+        match self {
+            Penalty::Uniqueness => 1.5,
+            Penalty::Equal => 5.0,
+        }
+    }
+}
+
 /// How `diverse` works.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DiverseSettings {
@@ -121,11 +150,47 @@ pub struct DiverseSettings {
     /// λ for each gene chosen, on z-scored genes; 0 is least squares. A gene's own sum of squares is the number of
     /// samples, so on a large compendium it matters little.
     pub ridge: f64,
+    /// Whose ridge is larger.
+    pub penalty: Penalty,
 }
 
 impl Default for DiverseSettings {
     fn default() -> Self {
-        DiverseSettings { target: Aim::Data, weights: Weights::Variance, ridge: 5.0 }
+        let penalty = Penalty::default();
+        DiverseSettings { target: Aim::Data, weights: Weights::Variance, ridge: penalty.ridge(), penalty }
+    }
+}
+
+/// The most genes whose products with each other are kept: 3.2 GB.
+const MOST_GENES: usize = 40_000;
+/// Below this many operations the exact form of the samples takes a second or two.
+const SMALL: f64 = 1e11;
+
+impl DiverseSettings {
+    /// Whether every sample can be looked at, however many there are: where the selection can go by genes.
+    pub fn takes_all(&self, genes: usize) -> bool {
+        self.target == Aim::Data && self.ridge != 0.0 && genes <= MOST_GENES
+    }
+
+    /// Whether the selection of `landmarks` goes by genes rather than by samples: where that is less work, an f32
+    /// operation counted as a third of one in f64.
+    pub fn goes_by_genes(&self, samples: usize, genes: usize, landmarks: usize) -> bool {
+        let [n, g, k] = [samples, genes, landmarks].map(|count| count as f64);
+        let stretches = Penalties::stretches(landmarks) as f64;
+        let by_samples = (2.0 * stretches + 1.0) * n * n * g + k * 12.0 * n * g;
+        let by_genes = n * g * g / 3.0 + k * 2.0 * g * g;
+        self.takes_all(genes) && by_samples > SMALL && by_genes < by_samples
+    }
+
+    /// The penalties for the genes of z-scored data over `n` samples.
+    fn penalties(&self, x: &impl Products, n: usize, genes: usize) -> Result<Penalties> {
+        match self.penalty {
+            Penalty::Equal => Penalties::equal(self.ridge, genes),
+            Penalty::Uniqueness => {
+                Penalties::equal(self.ridge, 0)?;
+                Penalties::by_uniqueness(self.ridge, &uniqueness(x, n))
+            }
+        }
     }
 }
 
@@ -196,24 +261,123 @@ pub fn from_data(aim: Aim, weights: Weights, x: &Columns) -> Option<DMatrix<f64>
     }
 }
 
-/// Chooses from z-scored `x` to explain the target whose T·Tᵀ is `gram`.
+/// Chooses from z-scored `x` to explain the target whose T·Tᵀ is `gram`, with the ridge of `settings`.
 ///
 /// # Errors
-/// [`Error::Usage`] for a ridge that is neither 0 nor between 1e-6 and 1e12.
+/// [`Error::Usage`] for a ridge that is neither 0 nor between 1e-6 and 1e12; [`Error::Interrupted`].
 pub fn diverse(
     x: &Columns,
     gram: DMatrix<f64>,
-    ridge: f64,
+    settings: &DiverseSettings,
     ids: &[String],
     constraints: &Constraints,
     report: Reporter,
 ) -> Result<Picks> {
-    // A smaller penalty than that is lost in the rounding of the samples' sums.
-    if ridge != 0.0 && !(1e-6..=1e12).contains(&ridge) {
-        return Err(Error::Usage(format!("--ridge {ridge}: expected 0, or a number from 1e-6 to 1e12")));
+    if settings.ridge == 0.0 {
+        return Ok(greedy(x, Some(&Target { gram }), ids, constraints, report));
     }
-    Ok(match ridge {
-        0.0 => greedy(x, Some(&Target { gram }), ids, constraints, report),
-        _ => ridge_greedy(x, &gram, ridge, ids, constraints, report),
-    })
+    let penalties = settings.penalties(x, x.rows(), x.len())?;
+    ridge_greedy(&mut BySamples::new(x, &gram), &penalties, ids, constraints, report)
+}
+
+/// The same for the data as its own target by the products of genes with each other over `n` samples; the ridge is not 0.
+///
+/// # Errors
+/// As [`diverse`].
+pub fn by_genes(
+    c: &Covariance,
+    n: usize,
+    settings: &DiverseSettings,
+    ids: &[String],
+    constraints: &Constraints,
+    report: Reporter,
+) -> Result<Picks> {
+    let penalties = settings.penalties(c, n, c.genes())?;
+    ridge_greedy(&mut ByGenes::new(c, constraints.n()), &penalties, ids, constraints, report)
+}
+
+/// Chooses among a store's genes.
+///
+/// # Errors
+/// Those of the device; [`Error::Usage`] where the model is missing; as [`diverse`].
+pub(super) fn from_store<'e>(
+    inputs: &Inputs,
+    samples: &[usize],
+    constraints: &Constraints,
+    executor: impl FnOnce() -> Result<&'e mut dyn Executor>,
+    report: Reporter,
+) -> Result<Picks> {
+    let ids = &inputs.store.genes().ids;
+    if inputs.diverse.ridge == 0.0 {
+        let (x, gram) = data(inputs, samples, executor, report)?;
+        return Ok(greedy(&x, Some(&Target { gram }), ids, constraints, report));
+    }
+    let choose =
+        |left: &mut dyn Left, penalties: &Penalties| ridge_greedy(left, penalties, ids, constraints, report);
+    with_left(inputs, samples, constraints.n(), executor, report, choose)
+}
+
+/// The genes that would replace each of a store's `landmarks` at least loss by the criterion of `diverse`, `most` of each.
+///
+/// # Errors
+/// [`Error::Usage`] for a ridge of 0; as [`from_store`](super::from_store).
+pub fn replacements<'e>(
+    inputs: &Inputs,
+    landmarks: &[usize],
+    most: usize,
+    executor: impl FnOnce() -> Result<&'e mut dyn Executor>,
+    report: Reporter,
+) -> Result<Vec<Vec<StandIn>>> {
+    if inputs.diverse.ridge == 0.0 {
+        return Err(Error::Usage(
+            "stand-ins are weighed by a ridge; give --ridge another value than 0".into(),
+        ));
+    }
+    let samples = draw_samples(inputs.store, inputs.samples, inputs.seed, report);
+    let ids = &inputs.store.genes().ids;
+    let weigh = |left: &mut dyn Left, penalties: &Penalties| stand_ins(left, penalties, landmarks, ids, most);
+    with_left(inputs, &samples, landmarks.len(), executor, report, weigh)
+}
+
+/// Does `work` with what is left of the target, kept among the genes or the samples as their numbers have it.
+fn with_left<'e, R>(
+    inputs: &Inputs,
+    samples: &[usize],
+    landmarks: usize,
+    executor: impl FnOnce() -> Result<&'e mut dyn Executor>,
+    report: Reporter,
+    work: impl FnOnce(&mut dyn Left, &Penalties) -> Result<R>,
+) -> Result<R> {
+    let Inputs { store, diverse: settings, .. } = *inputs;
+    let (n, genes) = (samples.len(), store.n_genes());
+    if settings.goes_by_genes(n, genes, landmarks) {
+        let factors = ("factors of as many columns as landmarks", [3, 8, genes, landmarks]);
+        let c = super::products(store, samples, factors, executor()?, report)?;
+        let penalties = settings.penalties(&c, n, genes)?;
+        return work(&mut ByGenes::new(&c, landmarks), &penalties);
+    }
+    let (x, gram) = data(inputs, samples, executor, report)?;
+    let penalties = settings.penalties(&x, n, genes)?;
+    work(&mut BySamples::new(&x, &gram), &penalties)
+}
+
+/// The z-scored samples, and T·Tᵀ of the target.
+fn data<'e>(
+    inputs: &Inputs,
+    samples: &[usize],
+    executor: impl FnOnce() -> Result<&'e mut dyn Executor>,
+    report: Reporter,
+) -> Result<(Columns, DMatrix<f64>)> {
+    let Inputs { store, diverse: settings, .. } = *inputs;
+    let n = samples.len();
+    let (x, deviations) = columns(store, samples)?;
+    let mut gram = from_data(settings.target, settings.weights, &x).unwrap_or_else(|| DMatrix::zeros(n, n));
+    let share = settings.target.share();
+    if share > 0.0 {
+        let model = inputs.model.ok_or_else(|| Error::Usage("diverse needs --model".into()))?;
+        let weights = settings.weights;
+        let output = reconstruction(executor()?, model, store, samples, &deviations, weights, report)?;
+        gram += output.gram() * share;
+    }
+    Ok((x, gram))
 }

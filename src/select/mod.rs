@@ -1,19 +1,28 @@
 //! From scores, data or a network to a ranked list of landmarks: one file a strategy, one [`Strategy`] table.
 
+mod by_genes;
+mod by_samples;
 pub mod columns;
 mod concrete;
 pub mod consensus;
 mod constraints;
 pub mod copies;
+pub mod covariance;
 mod css;
 pub mod diverse;
 pub mod eigen;
+mod facility_location;
 mod greedy;
+mod k_medoids;
+pub mod moments;
 mod pca;
 mod peel_off;
+pub mod penalties;
 mod random;
 mod ridge_greedy;
 pub mod stability;
+mod stand_ins;
+pub mod uniqueness;
 mod variance;
 
 use serde::{Deserialize, Serialize};
@@ -29,13 +38,17 @@ use crate::store::Store;
 use columns::Columns;
 pub use concrete::{ConcreteSettings, concrete};
 pub use constraints::{Constraints, Picks};
+use covariance::Covariance;
 pub use css::css;
-pub use diverse::{DiverseSettings, diverse};
+pub use diverse::{DiverseSettings, diverse, replacements};
+pub use facility_location::facility_location;
 pub use greedy::{Target, greedy};
-use nalgebra::DMatrix;
+pub use k_medoids::k_medoids;
+use moments::Moments;
 pub use pca::{pca, right_vectors};
 pub use peel_off::{PeelOffSettings, peel_off};
 pub use random::random;
+pub use stand_ins::StandIn;
 pub use variance::variance;
 
 /// How landmarks are chosen.
@@ -59,6 +72,10 @@ pub enum Strategy {
     Concrete,
     /// Centroids of tight clusters, taken out round by round (how the L1000 landmarks were found)
     PeelOff,
+    /// Genes such that every gene correlates with one of them, by r²
+    FacilityLocation,
+    /// The middles of clusters, at a distance of 1 − |r|
+    KMedoids,
 }
 
 /// What a strategy chooses from.
@@ -70,8 +87,6 @@ pub struct Needs {
     pub store: bool,
     /// A network.
     pub model: bool,
-    /// At most this many samples are used, drawn by the seed.
-    pub samples: usize,
 }
 
 /// Samples that a strategy uses which factorises an n × n matrix.
@@ -82,16 +97,30 @@ const MULTIPLIED: usize = 4_000;
 impl Strategy {
     /// What the strategy takes; `settings` decide for `diverse`.
     pub fn needs(self, settings: &DiverseSettings) -> Needs {
-        let needs = |samples| Needs { scores: false, store: true, model: false, samples };
+        let scores = self == Strategy::Top;
+        let model = self == Strategy::Diverse && settings.target.share() > 0.0;
+        Needs { scores, store: !scores, model }
+    }
+
+    /// Whether it may look at a part of the samples, drawn by the seed.
+    pub fn draws_samples(self) -> bool {
         match self {
-            Strategy::Top => Needs { scores: true, store: false, ..needs(usize::MAX) },
-            Strategy::Random | Strategy::Variance | Strategy::Concrete => needs(usize::MAX),
-            Strategy::Css => needs(MULTIPLIED),
-            Strategy::Pca | Strategy::PeelOff => needs(FACTORISED),
-            Strategy::Diverse => match settings.target {
-                diverse::Aim::Pca(_) => needs(FACTORISED),
-                target => Needs { model: target.share() > 0.0, ..needs(MULTIPLIED) },
-            },
+            Strategy::Diverse | Strategy::Css | Strategy::Pca | Strategy::PeelOff => true,
+            Strategy::FacilityLocation | Strategy::KMedoids => true,
+            Strategy::Top | Strategy::Random | Strategy::Variance | Strategy::Concrete => false,
+        }
+    }
+
+    /// How many samples it looks at unless told otherwise, of a store of so many genes.
+    pub fn most_samples(self, settings: &DiverseSettings, genes: usize) -> usize {
+        match self {
+            Strategy::Top | Strategy::Random | Strategy::Variance | Strategy::Concrete => usize::MAX,
+            Strategy::FacilityLocation | Strategy::KMedoids => usize::MAX,
+            Strategy::Css => MULTIPLIED,
+            Strategy::Pca | Strategy::PeelOff => FACTORISED,
+            Strategy::Diverse if settings.takes_all(genes) => usize::MAX,
+            Strategy::Diverse if matches!(settings.target, diverse::Aim::Pca(_)) => FACTORISED,
+            Strategy::Diverse => MULTIPLIED,
         }
     }
 }
@@ -152,7 +181,7 @@ pub fn from_store<'e>(
     executor: impl FnOnce() -> Result<&'e mut dyn Executor>,
     report: Reporter,
 ) -> Result<Picks> {
-    let Inputs { store, model, samples, seed, diverse: settings, concrete: autoencoder, trials } = *inputs;
+    let Inputs { store, samples, seed, concrete: autoencoder, trials, .. } = *inputs;
     let ids = &store.genes().ids;
     if strategy == Strategy::Random {
         return Ok(random(ids, constraints, seed));
@@ -166,53 +195,73 @@ pub fn from_store<'e>(
         );
         return Err(Error::Data(message));
     }
-    if strategy == Strategy::Concrete {
-        return concrete(executor()?, store, &samples, constraints, autoencoder, report);
+    match strategy {
+        Strategy::Diverse => diverse::from_store(inputs, &samples, constraints, executor, report),
+        Strategy::Concrete => concrete(executor()?, store, &samples, constraints, autoencoder, report),
+        Strategy::Variance => {
+            let deviations = Moments::of(store, &samples).deviations;
+            varies(&deviations, store, samples.len())?;
+            Ok(variance(&deviations, ids, constraints))
+        }
+        Strategy::Pca => Ok(pca(&columns(store, &samples)?.0, ids, constraints, report)),
+        Strategy::Css => Ok(css(&columns(store, &samples)?.0, ids, constraints, report)),
+        Strategy::PeelOff => {
+            let settings = PeelOffSettings { trials, seed, ..PeelOffSettings::default() };
+            peel_off(&columns(store, &samples)?.0, &settings, ids, constraints, report)
+        }
+        Strategy::FacilityLocation | Strategy::KMedoids => {
+            let columns = ("columns of correlations", [8, 8, store.n_genes(), 1]);
+            let c = products(store, &samples, columns, executor()?, report)?;
+            match strategy {
+                Strategy::KMedoids => k_medoids(&c, ids, constraints, report),
+                _ => facility_location(&c, ids, constraints, report),
+            }
+        }
+        Strategy::Top | Strategy::Random => {
+            Err(Error::Usage("top chooses by scores, not from a store".into()))
+        }
     }
+}
+
+/// The z-scored samples by gene, and the genes' deviations, for a selection that makes matrices of n × n.
+fn columns(store: &Store, samples: &[usize]) -> Result<(Columns, Vec<f64>)> {
     let (n, genes) = (samples.len(), store.n_genes());
     Need::new()
         .with(format!("values of {n} samples by {genes} genes"), &[n, genes, 4])
         .with(format!("matrices of {n} × {n} samples"), &[3, n, n, 8])
         .check("the selection", "take fewer samples (--samples), or allow more (--memory)")?;
-    let (x, deviations) = Columns::standardized(store, &samples);
-    if deviations.iter().all(|sd| *sd == 0.0) {
-        let message = format!(
-            "{}: no gene varies over the {n} samples that are looked at, so there is nothing to choose by; give it others",
-            store.path().display()
-        );
-        return Err(Error::Data(message));
+    let (x, deviations) = Columns::standardized(store, samples);
+    varies(&deviations, store, n)?;
+    Ok((x, deviations))
+}
+
+/// The products of genes with each other over the samples, for a selection that also takes `more` memory.
+fn products(
+    store: &Store,
+    samples: &[usize],
+    (what, more): (&str, [usize; 4]),
+    executor: &mut dyn Executor,
+    report: Reporter,
+) -> Result<Covariance> {
+    let genes = store.n_genes();
+    Need::new()
+        .with(format!("products of {genes} genes with each other"), &[2, Covariance::bytes(genes)])
+        .with(what, &more)
+        .check("the selection", "take fewer genes (`prepare` has filters), or allow more (--memory)")?;
+    let moments = Moments::of(store, samples);
+    varies(&moments.deviations, store, samples.len())?;
+    Covariance::of(executor, store, samples, &moments, report)
+}
+
+/// Refuses genes of which none varies.
+fn varies(deviations: &[f64], store: &Store, n: usize) -> Result<()> {
+    if deviations.iter().any(|sd| *sd > 0.0) {
+        return Ok(());
     }
-    match strategy {
-        Strategy::Variance => Ok(variance(&deviations, ids, constraints)),
-        Strategy::Pca => Ok(pca(&x, ids, constraints, report)),
-        Strategy::Css => Ok(css(&x, ids, constraints, report)),
-        Strategy::PeelOff => {
-            let settings = PeelOffSettings { trials, seed, ..PeelOffSettings::default() };
-            peel_off(&x, &settings, ids, constraints, report)
-        }
-        Strategy::Diverse => {
-            let DiverseSettings { target, weights, ridge } = *settings;
-            let mut gram = diverse::from_data(target, weights, &x)
-                .unwrap_or_else(|| DMatrix::zeros(samples.len(), samples.len()));
-            if target.share() > 0.0 {
-                let model = model.ok_or_else(|| Error::Usage("diverse needs --model".into()))?;
-                let output = diverse::reconstruction(
-                    executor()?,
-                    model,
-                    store,
-                    &samples,
-                    &deviations,
-                    weights,
-                    report,
-                )?;
-                gram += output.gram() * target.share();
-            }
-            diverse(&x, gram, ridge, ids, constraints, report)
-        }
-        Strategy::Top | Strategy::Random | Strategy::Concrete => {
-            Err(Error::Usage("top chooses by scores, not from a store".into()))
-        }
-    }
+    Err(Error::Data(format!(
+        "{}: no gene varies over the {n} samples that are looked at, so there is nothing to choose by; give it others",
+        store.path().display()
+    )))
 }
 
 /// The `n` best genes of a store by a strategy with its own settings, bound by nothing: for all but `top`, which takes scores, and
@@ -231,7 +280,7 @@ pub fn choose(
     let inputs = Inputs {
         store,
         model: None,
-        samples: strategy.needs(&diverse).samples,
+        samples: strategy.most_samples(&diverse, store.n_genes()),
         seed: 0,
         diverse: &diverse,
         concrete: &ConcreteSettings::default(),
@@ -246,7 +295,7 @@ pub fn choose(
 mod tests {
     use super::*;
     use crate::genes::Table;
-    use crate::select::diverse::{Aim, Weights};
+    use crate::select::diverse::{Aim, Penalty, Weights};
 
     #[test]
     fn defaults_are_the_documented_ones() {
@@ -271,7 +320,8 @@ mod tests {
             seed: 0,
         };
         assert_eq!(PeelOffSettings::default(), peel_off);
-        let diverse = DiverseSettings { target: Aim::Data, weights: Weights::Variance, ridge: 5.0 };
+        let (target, penalty) = (Aim::Data, Penalty::Equal);
+        let diverse = DiverseSettings { target, weights: Weights::Variance, ridge: 5.0, penalty };
         assert_eq!(DiverseSettings::default(), diverse);
         let shares =
             ["data", "reconstruction", "pca:3", "blend:0.25"].map(|aim| aim.parse::<Aim>().unwrap().share());

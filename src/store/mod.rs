@@ -296,19 +296,30 @@ impl Store {
     /// # Panics
     /// If the range leaves the genes.
     pub fn read_columns(&self, first: usize, last: usize, out: &mut Vec<f32>) {
+        self.read_columns_of(&(0..self.n_samples()).collect::<Vec<_>>(), first, last, out);
+    }
+
+    /// Genes `first..last` of the given samples, in their order, gene by gene: `out[(g − first)·samples + s]`.
+    ///
+    /// # Panics
+    /// If the range leaves the genes, or there is no such sample.
+    pub fn read_columns_of(&self, samples: &[usize], first: usize, last: usize, out: &mut Vec<f32>) {
         assert!(first <= last && last <= self.n_genes(), "genes {first}..{last} of {}", self.n_genes());
         /// Genes a task: 16 values of f32 are one cache line of each row.
         const GENES: usize = 16;
-        let n = self.n_samples();
+        let n = samples.len();
         out.clear();
         out.resize((last - first) * n, 0.0);
+        if n == 0 {
+            return;
+        }
         out.par_chunks_mut(GENES * n).enumerate().for_each(|(task, columns)| {
             let mut part = [0.0; GENES];
             let part = &mut part[..columns.len() / n];
-            for sample in 0..n {
-                self.read_part(sample, first + task * GENES, part);
+            for (row, sample) in samples.iter().enumerate() {
+                self.read_part(*sample, first + task * GENES, part);
                 for (gene, value) in part.iter().enumerate() {
-                    columns[gene * n + sample] = *value;
+                    columns[gene * n + row] = *value;
                 }
             }
         });

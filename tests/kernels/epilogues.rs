@@ -54,6 +54,23 @@ fn layer() {
 }
 
 #[test]
+fn add() {
+    for mut device in executors() {
+        for size in SIZES {
+            for layout in [Layout::Nt, Layout::Tn] {
+                let mut fixture = Fixture::new(&mut *device, 1);
+                let [a, b] = fixture.operands(layout, size, [F32, F32]);
+                let out = fixture.random(size.0, size.1, F32, 1.0, 2.0);
+                let epilogue = Epilogue::Add { out };
+                let call = Call::Product(Product { name: "test", layout, a, b, half: false, epilogue });
+                fixture.run(&[call, call], &step(size.0));
+                fixture.check(&format!("add {size:?} {layout:?}"), out);
+            }
+        }
+    }
+}
+
+#[test]
 fn loss() {
     for mut device in executors() {
         for size in SIZES {

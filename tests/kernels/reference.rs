@@ -188,6 +188,7 @@ impl Reference {
         let c = |row: usize, col: usize| result[row * n + col];
         match *epilogue {
             Epilogue::Store { out } => self.fill(out, |_, row, col| c(row, col)),
+            Epilogue::Add { out } => self.fill(out, |this, row, col| this.at(out, row, col) + c(row, col)),
             Epilogue::Layer { bias, activation, dropout, out } => self.fill(out, |this, row, col| {
                 activate(activation, c(row, col) + this.at(bias, 0, col)) * mask(dropout, step, row, col)
             }),

@@ -270,7 +270,7 @@ fn operands(epilogue: &Epilogue) -> Vec<Operand> {
     let write = |name, matrix| Operand { write: true, ..same(name, matrix) };
     let repeat = |name, matrix| Operand { rows: Rows::Repeat, ..same(name, matrix) };
     match *epilogue {
-        Epilogue::Store { out } => vec![write("out", out)],
+        Epilogue::Store { out } | Epilogue::Add { out } => vec![write("out", out)],
         Epilogue::Layer { bias, out, .. } => vec![repeat("bias", bias), write("out", out)],
         Epilogue::Loss { bias, target, gradient, unit, .. } => vec![
             repeat("bias", bias),
@@ -388,6 +388,9 @@ impl Finish<'_> {
         match *self.epilogue {
             Epilogue::Store { .. } => {
                 kernel.file("epilogue/store.wgsl");
+            }
+            Epilogue::Add { .. } => {
+                kernel.file("epilogue/add.wgsl");
             }
             Epilogue::Layer { activation, dropout, .. } => {
                 kernel.file("epilogue/layer.wgsl").size("ACTIVATION", activation_number(activation));

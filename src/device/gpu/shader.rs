@@ -26,6 +26,7 @@ const FILES: &[(&str, &str)] = files![
     "deeplift_scores.wgsl",
     "difference.wgsl",
     "epilogue/adam.wgsl",
+    "epilogue/add.wgsl",
     "epilogue/count.wgsl",
     "epilogue/deeplift.wgsl",
     "epilogue/derivative.wgsl",

@@ -52,6 +52,9 @@ pub struct Facts {
     pub genes: usize,
 }
 
+/// Samples of a draw that are looked at, unless told otherwise: each draw has matrices of them squared.
+const MOST_SAMPLES: usize = 1000;
+
 impl Consensus {
     /// Whether the strategy has a gain to pool: `diverse` on the data, with a ridge.
     fn pools(&self) -> bool {
@@ -64,7 +67,7 @@ impl Consensus {
         let side = Side::of_store(&name, store);
         let (include, exclude) = select::lists(&self.select, &side, bench.force, bench.report)?;
         let constraints = Constraints::new(store.genes(), self.n, &include, &exclude)?;
-        let most = self.select.samples.unwrap_or(self.select.needs().samples).max(2);
+        let most = self.select.samples.unwrap_or(MOST_SAMPLES).max(2);
         let of = |number: usize| {
             let drawn = draw(store, self.group_by.as_deref(), self.seed, number as u64)?;
             let step = drawn.len().div_ceil(most);

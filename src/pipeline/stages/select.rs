@@ -10,7 +10,7 @@ use crate::bench::work;
 use crate::compare::places;
 use crate::error::{Error, Result};
 use crate::genes::sidecar::{self, Input as Source, Made};
-use crate::genes::{Ambiguous, Finder, Side, shown};
+use crate::genes::{Ambiguous, Finder, Side, Table, shown};
 use crate::nn::known::{Expect, remembered, warn_of_other_data};
 use crate::nn::model::Model;
 use crate::pipeline::choice::{choice, word};
@@ -18,9 +18,11 @@ use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::progress::Reporter;
-use crate::select::diverse::{Aim, Weights};
+use crate::select::covariance::Covariance;
+use crate::select::diverse::{Aim, Penalty, Weights};
 use crate::select::{
-    ConcreteSettings, Constraints, DiverseSettings, Inputs, Needs, PeelOffSettings, Strategy, from_store, top,
+    ConcreteSettings, Constraints, DiverseSettings, Inputs, Needs, PeelOffSettings, StandIn, Strategy,
+    from_store, replacements, top,
 };
 use crate::store::Store;
 use crate::store::atomic;
@@ -35,7 +37,7 @@ const SHOWN: usize = 10;
 pub struct Options {
     /// How the landmarks are chosen: diverse (greedy against what is already explained), top (the highest scores; Kong et al.
     /// 2021), random, variance, pca (Q-DEIM), css (Farahat et al. 2011), concrete (Balın et al. 2019), peel-off (L1000's
-    /// way) [diverse; of scores alone: top]
+    /// way), facility-location (r² of every gene with the nearest landmark), k-medoids (1 − |r|) [diverse; of scores alone: top]
     #[arg(long, value_parser = choice::<Strategy>())]
     pub strategy: Option<Strategy>,
     /// Genes that must be landmarks: a file of names (ids, Entrez ids, symbols, probes), or l1000, the bundled panel. They come first, and count as explained in strategies that look at what is explained
@@ -51,7 +53,8 @@ pub struct Options {
     #[command(flatten)]
     #[serde(flatten)]
     pub matching: Match,
-    /// Use at most this many samples, drawn by the seed [4000; 1000 where the strategy needs principal components]
+    /// Use at most this many samples, drawn by the seed [facility-location, k-medoids, and diverse aimed at the data of up to
+    /// 40,000 genes: all; pca, peel-off and --target pca:K: 1000; otherwise 4000]
     #[arg(long, value_name = "N")]
     pub samples: Option<usize>,
     /// diverse: what is to be explained: the data, the autoencoder's reconstruction of it, SHARE of that and the rest of the
@@ -61,9 +64,18 @@ pub struct Options {
     /// diverse: how much each gene of the target counts [variance]
     #[arg(long, value_parser = choice::<Weights>())]
     pub weights: Option<Weights>,
-    /// diverse: the ridge penalty for each gene chosen; 0 is least squares, which restarts when samples are exhausted [5]
+    /// diverse: the ridge penalty for each gene chosen; 0 is least squares, which restarts when samples are exhausted [equal:
+    /// 5; uniqueness: 1.5]
     #[arg(long, value_name = "PENALTY")]
     pub ridge: Option<f64>,
+    /// diverse: whether each gene's penalty is the same, or in proportion to its uniqueness, the share of its variance that
+    /// common factors do not explain [equal]
+    #[arg(long, value_parser = choice::<Penalty>())]
+    pub penalty: Option<Penalty>,
+    /// diverse: of each landmark tell this many genes that would replace it at least loss, as columns stand_in_1, loss_1, … of the
+    /// landmarks: the share of the landmark's part in what is explained that would be lost [0]
+    #[arg(long, value_name = "N")]
+    pub stand_ins: Option<usize>,
     /// concrete: passes over the samples [300]
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
@@ -105,10 +117,12 @@ impl Options {
     /// The settings of `diverse`: its defaults, with what was said put in.
     pub fn diverse(&self) -> DiverseSettings {
         let default = DiverseSettings::default();
+        let penalty = self.penalty.unwrap_or(default.penalty);
         DiverseSettings {
             target: self.target.unwrap_or(default.target),
             weights: self.weights.unwrap_or(default.weights),
-            ridge: self.ridge.unwrap_or(default.ridge),
+            ridge: self.ridge.unwrap_or(penalty.ridge()),
+            penalty,
         }
     }
 
@@ -122,6 +136,11 @@ impl Options {
         self.strategy().needs(&self.diverse())
     }
 
+    /// How many samples are looked at at most, of a store of so many genes.
+    fn most_samples(&self, genes: usize) -> usize {
+        self.samples.unwrap_or(self.strategy().most_samples(&self.diverse(), genes))
+    }
+
     /// Refuses options that the strategy would not look at.
     ///
     /// # Errors
@@ -130,13 +149,18 @@ impl Options {
         let strategy = self.strategy();
         let not_diverse = strategy != Strategy::Diverse;
         let not_concrete = strategy != Strategy::Concrete;
-        let unsampled = self.needs().samples == usize::MAX;
+        if self.ridge == Some(0.0) && self.penalty.is_some() {
+            let message = "--penalty shares out the ridge, of which --ridge 0 has none; leave one out";
+            return Err(Error::Usage(message.into()));
+        }
         let idle = [
             ("--target", self.target.is_some() && not_diverse),
             ("--weights", self.weights.is_some() && not_diverse),
             ("--ridge", self.ridge.is_some() && not_diverse),
+            ("--penalty", self.penalty.is_some() && not_diverse),
+            ("--stand-ins", self.stand_ins.is_some() && not_diverse),
             ("--trials", self.trials.is_some() && strategy != Strategy::PeelOff),
-            ("--samples", self.samples.is_some() && unsampled),
+            ("--samples", self.samples.is_some() && !strategy.draws_samples()),
             ("--epochs", self.epochs.is_some() && not_concrete),
             ("--learning-rate", self.learning_rate.is_some() && not_concrete),
             ("--batch", self.batch.is_some() && not_concrete),
@@ -236,14 +260,21 @@ impl Select {
         let inputs = Inputs {
             store: &store,
             model: model.as_ref(),
-            samples: options.samples.unwrap_or(options.needs().samples),
+            samples: options.most_samples(store.n_genes()),
             seed: *seed,
             diverse: &options.diverse(),
             concrete: &options.concrete(*seed),
             trials: options.trials.unwrap_or(PeelOffSettings::default().trials),
         };
         let picks = from_store(options.strategy(), &inputs, &constraints, || bench.executor(), report)?;
-        Ok((picks.table(store.genes()), store))
+        let most = options.stand_ins.unwrap_or(0);
+        if most == 0 {
+            return Ok((picks.table(store.genes()), store));
+        }
+        let found = replacements(&inputs, &picks.genes, most, || bench.executor(), report)?;
+        let mut landmarks = picks.table(store.genes());
+        tell(&found, most, store.genes(), &mut landmarks.genes);
+        Ok((landmarks, store))
     }
 }
 
@@ -307,11 +338,24 @@ impl Stage for Select {
         if !needs.store {
             return Cost::default();
         }
-        let samples = self.options.samples.unwrap_or(needs.samples).min(size.train);
-        let greedy = matches!(self.options.strategy(), Strategy::Diverse | Strategy::Css | Strategy::Pca);
+        let samples = self.options.most_samples(size.genes).min(size.train);
+        let strategy = self.options.strategy();
+        let greedy = matches!(strategy, Strategy::Diverse | Strategy::Css | Strategy::Pca);
+        let by_genes = strategy == Strategy::Diverse
+            && self.options.diverse().goes_by_genes(samples, size.genes, self.n);
+        let memory = match strategy {
+            Strategy::FacilityLocation | Strategy::KMedoids => 2.0 * Covariance::bytes(size.genes) as f64,
+            _ if by_genes => 2.0 * Covariance::bytes(size.genes) as f64,
+            Strategy::Random | Strategy::Variance | Strategy::Concrete => 0.0,
+            _ => size.matrix(samples) + 16.0 * (samples as f64).powi(2),
+        };
         Cost {
-            work: if greedy { work::greedy(samples, size.genes, self.n).to_vec() } else { Vec::new() },
-            memory: size.matrix(samples) + 16.0 * (samples as f64).powi(2),
+            work: match greedy {
+                _ if by_genes => work::greedy_by_genes(samples, size.genes, self.n).to_vec(),
+                true => work::greedy(samples, size.genes, self.n).to_vec(),
+                false => Vec::new(),
+            },
+            memory,
             disk: 60.0 * self.n as f64,
             ..Cost::default()
         }
@@ -345,6 +389,19 @@ impl Stage for Select {
         let genes = landmarks.genes.len();
         let first = (0..genes.min(SHOWN)).map(|gene| shown(&landmarks.genes, gene)).collect();
         Ok(facts(Facts { genes, first }))
+    }
+}
+
+/// Adds the stand-ins to the landmarks' table.
+fn tell(found: &[Vec<StandIn>], most: usize, genes: &Table, landmarks: &mut Table) {
+    for place in 0..most {
+        let column = |text: &dyn Fn(&StandIn) -> String| -> Vec<String> {
+            found.iter().map(|stand_ins| stand_ins.get(place).map_or_else(String::new, text)).collect()
+        };
+        let ids = column(&|stand_in| genes.ids[stand_in.gene].clone());
+        let losses = column(&|stand_in| stand_in.loss.to_string());
+        landmarks.set_column(&format!("stand_in_{}", place + 1), ids);
+        landmarks.set_column(&format!("loss_{}", place + 1), losses);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What becomes of a product's tiles, one epilogue a file, each the twin of `shaders/epilogue/*.wgsl`.
 
+mod add;
 mod count;
 mod deeplift;
 mod derivative;
@@ -20,6 +21,7 @@ use crate::device::recording::{Dropout, Epilogue, Product, Step};
 pub fn run(context: &Context, product: &Product) {
     match product.epilogue {
         Epilogue::Store { out } => store::run(context, product, out),
+        Epilogue::Add { out } => add::run(context, product, out),
         Epilogue::Layer { bias, activation, dropout, out } => {
             layer::run(context, product, bias, activation, dropout, out);
         }

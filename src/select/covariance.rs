@@ -1,0 +1,295 @@
+//! C = Zᵀ·Z of a store's z-scored samples Z, by gene and gene: what `diverse` and the factor analysis look at where there are
+//! too many samples for matrices of n × n.
+//!
+//! Z is streamed over the store. Genes are cut into blocks, and a block of C is the sum over panels of samples of one
+//! product on the device (Z_Iᵀ·Z_J with [`Epilogue::Add`]); of two blocks that mirror each other one is computed and kept. Cost:
+//! n·G² operations; memory 2·G² bytes, twice that while the device has it too (it is fetched in parts of at most [`PART`]), and a panel.
+
+use nalgebra::{DMatrix, DMatrixView, Dyn};
+use rayon::prelude::*;
+
+use super::moments::Moments;
+use crate::device::Executor;
+use crate::device::recording::{Element, Epilogue, Layout, Matrix, Recording, Step};
+use crate::error::Result;
+use crate::interrupt;
+use crate::progress::{Event, Reporter};
+use crate::store::Store;
+
+/// Genes of a block: 2,048 × 2,048 × 4 bytes are 16 MiB.
+const WIDTH: usize = 2_048;
+/// Samples of a panel, at most. Each panel reads and writes all sums, so it should be deep.
+const PANEL: usize = 2_048;
+/// Bytes of sums that the device holds at a time.
+const PART: usize = 5 << 28;
+
+/// The upper triangle of C, in f32.
+#[derive(Debug, Clone)]
+pub struct Covariance {
+    genes: usize,
+    width: usize,
+    diagonal: Vec<f64>,
+    /// Blocks (I, J), I ≤ J, I first: `values[row·cols + col]`.
+    blocks: Vec<Block>,
+}
+
+#[derive(Debug, Clone)]
+struct Block {
+    row: usize,
+    col: usize,
+    values: Vec<f32>,
+}
+
+impl Covariance {
+    /// Of the given samples of a store, whose genes have these moments.
+    ///
+    /// # Errors
+    /// Those of the device; [`Error::Interrupted`](crate::Error::Interrupted).
+    pub fn of(
+        executor: &mut dyn Executor,
+        store: &Store,
+        samples: &[usize],
+        moments: &Moments,
+        report: Reporter,
+    ) -> Result<Self> {
+        Self::in_blocks(executor, store, samples, moments, [WIDTH, PANEL, PART], report)
+    }
+
+    /// Bytes that C takes for so many genes.
+    pub fn bytes(genes: usize) -> usize {
+        let n = genes.div_ceil(WIDTH);
+        n * (n + 1) / 2 * WIDTH * WIDTH * 4
+    }
+
+    fn in_blocks(
+        executor: &mut dyn Executor,
+        store: &Store,
+        samples: &[usize],
+        moments: &Moments,
+        [width, panel, part]: [usize; 3],
+        report: Reporter,
+    ) -> Result<Self> {
+        let genes = store.n_genes();
+        let width = genes.div_ceil(genes.div_ceil(width)).next_multiple_of(16);
+        let n = genes.div_ceil(width);
+        let places: Vec<(usize, usize)> =
+            (0..n).flat_map(|row| (row..n).map(move |col| (row, col))).collect();
+        let at_once = (part / (width * width * 4)).max(1);
+        let passes = places.len().div_ceil(at_once);
+        let panel = samples.len().div_ceil(samples.len().div_ceil(panel)).next_multiple_of(16);
+        let mut sums = Sums { executor, store, moments, width, panel };
+        let mut blocks = Vec::with_capacity(places.len());
+        let total = Some((samples.len() * passes) as u64);
+        report(Event::Started { task: "products of genes".into(), total, unit: "samples" });
+        for (pass, places) in places.chunks(places.len().div_ceil(passes)).enumerate() {
+            let done = |samples_done| {
+                let done = (pass * samples.len() + samples_done) as u64;
+                report(Event::Advanced { done, note: String::new() });
+            };
+            blocks.extend(sums.of(samples, places, done)?);
+        }
+        report(Event::Finished);
+        let mut covariance = Covariance { genes, width, diagonal: Vec::new(), blocks };
+        covariance.diagonal = (0..genes).map(|gene| f64::from(covariance.value(gene, gene))).collect();
+        Ok(covariance)
+    }
+
+    /// Number of genes.
+    pub fn genes(&self) -> usize {
+        self.genes
+    }
+
+    /// C_jj of every gene.
+    pub fn diagonal(&self) -> &[f64] {
+        &self.diagonal
+    }
+
+    /// C_ij
+    pub fn value(&self, i: usize, j: usize) -> f32 {
+        let (i, j) = (i.min(j), i.max(j));
+        let (row, col) = (i / self.width, j / self.width);
+        let cols = self.range(col).len();
+        self.block(row, col).values[(i - row * self.width) * cols + j - col * self.width]
+    }
+
+    /// One gene's column.
+    pub fn column(&self, gene: usize) -> Vec<f32> {
+        (0..self.genes).into_par_iter().with_min_len(self.width).map(|i| self.value(i, gene)).collect()
+    }
+
+    /// ‖C_j‖² of every gene.
+    pub fn squares(&self) -> Vec<f64> {
+        let part = |block: &Block| {
+            let cols = self.range(block.col).len();
+            let (mut by_row, mut by_col) = (Vec::new(), vec![0.0; cols]);
+            for row in block.values.chunks_exact(cols) {
+                let squares = row.iter().map(|c| f64::from(*c).powi(2));
+                by_row.push(squares.clone().sum::<f64>());
+                by_col.iter_mut().zip(squares).for_each(|(sum, square)| *sum += square);
+            }
+            (by_row, by_col)
+        };
+        let parts: Vec<(Vec<f64>, Vec<f64>)> = self.blocks.par_iter().with_max_len(1).map(part).collect();
+        let mut out = vec![0.0; self.genes];
+        for (block, (by_row, by_col)) in self.blocks.iter().zip(parts) {
+            let mut add = |at: usize, sums: Vec<f64>| {
+                out[self.range(at)].iter_mut().zip(sums).for_each(|(out, sum)| *out += sum);
+            };
+            add(block.row, by_row);
+            if block.row != block.col {
+                add(block.col, by_col);
+            }
+        }
+        out
+    }
+
+    /// B·C [k × genes] of B [k × genes], rounded to f32 for the products of blocks, which are added in f64.
+    pub fn times(&self, b: &DMatrix<f64>) -> DMatrix<f64> {
+        let k = b.nrows();
+        let b32: DMatrix<f32> = b.map(|x| x as f32);
+        let of = |at: usize| b32.columns(self.range(at).start, self.range(at).len());
+        let part = |block: &Block| {
+            let (rows, cols) = (self.range(block.row).len(), self.range(block.col).len());
+            let across = DMatrixView::from_slice(&block.values, cols, rows);
+            let (high, wide) = (Dyn(cols), Dyn(1));
+            let along =
+                DMatrixView::from_slice_with_strides_generic(&block.values, Dyn(rows), Dyn(cols), high, wide);
+            let mut by_row = DMatrix::<f32>::zeros(k, rows);
+            by_row.gemm(1.0, &of(block.col), &across, 0.0);
+            let mut by_col = DMatrix::<f32>::zeros(k, if block.row == block.col { 0 } else { cols });
+            if block.row != block.col {
+                by_col.gemm(1.0, &of(block.row), &along, 0.0);
+            }
+            (by_row, by_col)
+        };
+        let parts: Vec<_> = self.blocks.par_iter().with_max_len(1).map(part).collect();
+        let mut out = DMatrix::zeros(k, self.genes);
+        for (block, (by_row, by_col)) in self.blocks.iter().zip(parts) {
+            for (at, part) in [(block.row, by_row), (block.col, by_col)] {
+                let mut out = out.columns_mut(self.range(at).start, part.ncols());
+                out.iter_mut().zip(part.iter()).for_each(|(out, x)| *out += f64::from(*x));
+            }
+        }
+        out
+    }
+
+    fn range(&self, at: usize) -> std::ops::Range<usize> {
+        at * self.width..self.genes.min((at + 1) * self.width)
+    }
+
+    fn block(&self, row: usize, col: usize) -> &Block {
+        let n = self.genes.div_ceil(self.width);
+        &self.blocks[row * n - row * (row + 1) / 2 + col]
+    }
+}
+
+/// What blocks are summed from.
+struct Sums<'a> {
+    executor: &'a mut dyn Executor,
+    store: &'a Store,
+    moments: &'a Moments,
+    width: usize,
+    panel: usize,
+}
+
+impl Sums<'_> {
+    /// The blocks at `places` in one pass over the samples.
+    fn of(
+        &mut self,
+        samples: &[usize],
+        places: &[(usize, usize)],
+        done: impl Fn(usize),
+    ) -> Result<Vec<Block>> {
+        self.executor.reset();
+        let genes = self.store.n_genes();
+        let starts: Vec<usize> = (0..genes).step_by(self.width).collect();
+        let wide = |at: usize| self.width.min(genes - starts[at]);
+        let mut z = Vec::with_capacity(starts.len());
+        for at in 0..starts.len() {
+            z.push(self.executor.matrix("samples", self.panel, wide(at), Element::F32)?);
+        }
+        let mut recording = Recording::new();
+        let mut outs = Vec::with_capacity(places.len());
+        for (row, col) in places {
+            let out = self.executor.matrix("products of genes", wide(*row), wide(*col), Element::F32)?;
+            recording.product("covariance", Layout::Tn, z[*row], z[*col], false, Epilogue::Add { out });
+            outs.push(out);
+        }
+        let program = self.executor.compile(&recording)?;
+        let mut rows = vec![0.0; self.panel * genes];
+        for (i, panel) in samples.chunks(self.panel).enumerate() {
+            interrupt::check()?;
+            let (values, rest) = rows.split_at_mut(panel.len() * genes);
+            self.moments.standardized(self.store, panel, values);
+            rest.fill(0.0);
+            self.upload(&rows, &z)?;
+            self.executor.run(program, &Step { rows: self.panel, ..Step::default() })?;
+            done(i * self.panel + panel.len());
+        }
+        drop(rows);
+        let blocks = places.iter().zip(outs).map(|((row, col), out)| {
+            Ok(Block { row: *row, col: *col, values: self.executor.read(out, 0, out.rows)? })
+        });
+        let blocks = blocks.collect::<Result<Vec<_>>>()?;
+        self.executor.reset();
+        Ok(blocks)
+    }
+
+    /// Cuts a panel by genes.
+    fn upload(&mut self, rows: &[f32], z: &[Matrix]) -> Result<()> {
+        let genes = self.store.n_genes();
+        let mut part = Vec::with_capacity(self.panel * self.width);
+        for (at, matrix) in z.iter().enumerate() {
+            part.clear();
+            let first = at * self.width;
+            rows.chunks_exact(genes).for_each(|row| part.extend_from_slice(&row[first..first + matrix.cols]));
+            self.executor.write(*matrix, 0, &part)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::device::cpu::CpuExecutor;
+    use crate::device::random::Stream;
+    use crate::progress::silent;
+    use crate::select::columns::Columns;
+
+    /// C of a store in blocks of `width` genes, panels of 32 samples and two passes or more.
+    pub fn small(store: &Store, width: usize) -> Covariance {
+        let samples: Vec<usize> = (0..store.n_samples()).collect();
+        let moments = Moments::of(store, &samples);
+        let mut executor = CpuExecutor::open(Some(2)).expect("threads");
+        let sizes = [width, 32, 3 * width * width * 4];
+        Covariance::in_blocks(&mut executor, store, &samples, &moments, sizes, &silent).expect("computed")
+    }
+
+    #[test]
+    fn products_equal_the_plain_sums_at_awkward_sizes() {
+        for (n, genes, width) in [(2, 1, 16), (33, 17, 16), (65, 63, 16), (97, 131, 48), (40, 257, 4096)] {
+            let dir = tempfile::tempdir().expect("a temporary directory");
+            let store = crate::testing::random_store(&dir.path().join("x.gex"), n, genes);
+            let c = small(&store, width);
+            let (x, _) = Columns::standardized(&store, &(0..n).collect::<Vec<_>>());
+            let wide = DMatrix::from_fn(n, genes, |r, g| f64::from(x.column(g)[r]));
+            let plain = wide.transpose() * &wide;
+            // f32: entries up to n, sums of n products
+            let close = |found: f64, expected: f64, size: f64| {
+                assert!((found - expected).abs() <= 2e-6 * size, "{n} × {genes}: {found}, {expected}");
+            };
+            for j in 0..genes {
+                let column = c.column(j);
+                (0..genes).for_each(|i| close(f64::from(column[i]), plain[(i, j)], n as f64));
+                close(c.squares()[j], plain.column(j).norm_squared(), plain.column(j).norm_squared());
+                close(c.diagonal()[j], plain[(j, j)], n as f64);
+            }
+            let mut stream = Stream::new(5, "covariance test", 0);
+            let b = DMatrix::from_fn(7, genes, |_, _| stream.uniform() - 0.5);
+            let (found, expected) = (c.times(&b), &b * &plain);
+            let size = expected.amax().max(n as f64);
+            found.iter().zip(expected.iter()).for_each(|(found, expected)| close(*found, *expected, size));
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `facility-location`: genes such that every gene is near one of them. Each gene is the one that raises
+//! F(S) = Σ_i max_{j∈S} r_ij² most, r being correlations over the samples.
+//!
+//! Source: Cornuéjols, Fisher & Nemhauser, Management Science 23, 1977 (greedy); Minoux 1978 (lazy: F is submodular, so a gain
+//! from earlier bounds a later one, and few are computed anew). No options. Cost: n·G² for the products of all genes, a column
+//! of G for each gain that is computed. Score: the gene's share of F's maximum, the number of genes that vary.
+
+use super::constraints::{Constraints, Picks};
+use super::covariance::Covariance;
+use crate::error::Result;
+use crate::interrupt;
+use crate::progress::{Event, Reporter};
+
+/// Chooses by the products of genes with each other.
+///
+/// # Errors
+/// [`Error::Interrupted`](crate::Error::Interrupted) where the process was asked to end.
+pub fn facility_location(
+    c: &Covariance,
+    ids: &[String],
+    constraints: &Constraints,
+    report: Reporter,
+) -> Result<Picks> {
+    cover(&Similarity { c, of: |r| r * r }, ids, constraints, report)
+}
+
+/// How alike genes are, by their correlation.
+pub struct Similarity<'a, F> {
+    /// Products of genes.
+    pub c: &'a Covariance,
+    /// From a correlation to 0 (nothing in common) … 1 (the same).
+    pub of: F,
+}
+
+impl<F: Fn(f64) -> f64> Similarity<'_, F> {
+    /// Of one gene with every gene; 0 where one of them does not vary.
+    pub fn column(&self, gene: usize) -> Vec<f64> {
+        let diagonal = self.c.diagonal();
+        let own = diagonal[gene];
+        let similar = |(c, other): (f32, &f64)| match own * other {
+            0.0 => 0.0,
+            size => (self.of)(f64::from(c) / size.sqrt()),
+        };
+        self.c.column(gene).into_iter().zip(diagonal).map(similar).collect()
+    }
+}
+
+/// The lazy greedy for Σ_i max_{j∈S} s_ij: equal gains by id, genes that do not vary last with score 0.
+///
+/// # Errors
+/// As [`facility_location`].
+pub fn cover<F: Fn(f64) -> f64>(
+    similarity: &Similarity<F>,
+    ids: &[String],
+    constraints: &Constraints,
+    report: Reporter,
+) -> Result<Picks> {
+    let varying = similarity.c.diagonal().iter().filter(|size| **size > 0.0).count().max(1) as f64;
+    let mut covered = vec![0.0; ids.len()];
+    // Bounds from above, and how many genes were chosen when they were exact.
+    let mut gains = vec![(f64::INFINITY, usize::MAX); ids.len()];
+    let mut taken = vec![false; ids.len()];
+    let mut picks = Picks::default();
+    let total = Some(constraints.n() as u64);
+    report(Event::Started { task: "selecting".into(), total, unit: "genes" });
+    while picks.genes.len() < constraints.n() {
+        let placed = picks.genes.len();
+        let free = (0..ids.len()).filter(|gene| !taken[*gene] && constraints.allows(*gene, placed));
+        let better =
+            |a: &usize, b: &usize| gains[*a].0.total_cmp(&gains[*b].0).then_with(|| ids[*b].cmp(&ids[*a]));
+        let gene = free.max_by(better).expect("constraints leave enough genes");
+        let column = similarity.column(gene);
+        if gains[gene].1 != placed {
+            let gain = column.iter().zip(&covered).map(|(s, most)| (s - most).max(0.0)).sum();
+            gains[gene] = (gain, placed);
+            continue;
+        }
+        interrupt::check()?;
+        covered.iter_mut().zip(column).for_each(|(most, s)| *most = most.max(s));
+        taken[gene] = true;
+        picks.push(gene, gains[gene].0 / varying);
+        report(Event::Advanced { done: picks.genes.len() as u64, note: String::new() });
+    }
+    report(Event::Finished);
+    Ok(picks)
+}

@@ -1,0 +1,136 @@
+//! Selections by the products of genes with each other, and uniquenesses, against the form by samples and other people's software.
+
+mod common;
+#[path = "common/executors.rs"]
+mod executors;
+
+use common::{example_store, package};
+use genelift::device::cpu::CpuExecutor;
+use genelift::genes::Table;
+use genelift::progress::silent;
+use genelift::select::columns::Columns;
+use genelift::select::covariance::Covariance;
+use genelift::select::diverse::{Aim, Penalty, by_genes};
+use genelift::select::moments::Moments;
+use genelift::select::uniqueness::factor_analysis;
+use genelift::select::{Constraints, DiverseSettings, Strategy, diverse, facility_location, k_medoids};
+use serde_json::Value;
+
+fn numbers<T>(value: &Value, as_number: impl Fn(&Value) -> Option<T>) -> Vec<T> {
+    value.as_array().unwrap().iter().map(|v| as_number(v).unwrap()).collect()
+}
+
+fn ids(n: usize) -> Vec<String> {
+    (0..n).map(|i| format!("gene{i:04}")).collect()
+}
+
+fn constraints(genes: usize, n: usize, include: &[usize], exclude: &[usize]) -> Constraints {
+    Constraints::new(&Table::new("gene_id", ids(genes)), n, include, exclude).unwrap()
+}
+
+#[test]
+fn uniquenesses_equal_scikit_learn() {
+    let text = std::fs::read(package("tests/data/selection/uniqueness.json")).unwrap();
+    let expected: Value = serde_json::from_slice(&text).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let size = |key: &str| expected[key].as_u64().unwrap() as usize;
+    let store = example_store(dir.path(), size("samples"), size("genes"));
+    let samples: Vec<usize> = (0..store.n_samples()).collect();
+    let (x, _) = Columns::standardized(&store, &samples);
+    let mut executor = CpuExecutor::open(Some(2)).unwrap();
+    let moments = Moments::of(&store, &samples);
+    let c = Covariance::of(&mut executor, &store, &samples, &moments, &silent).unwrap();
+    let numbers = numbers(&expected["noise_variance_"], Value::as_f64);
+    let found = |steps| {
+        let n = samples.len();
+        [factor_analysis(&x, n, size("factors"), steps), factor_analysis(&c, n, size("factors"), steps)]
+    };
+    // f64, then sums and products in f32
+    for (found, tolerance) in found(600).iter().zip([1e-6, 1e-5]) {
+        assert_eq!(found.len(), numbers.len());
+        for (found, expected) in found.iter().zip(&numbers) {
+            assert!((found - expected).abs() < tolerance, "{found}, expected {expected}");
+        }
+    }
+    // What the selection uses is near enough for penalties that count within a factor of five either way.
+    for (found, expected) in found(25)[0].iter().zip(&numbers) {
+        assert!((found - expected).abs() < 0.05, "{found}, expected {expected}");
+    }
+}
+
+#[test]
+fn a_selection_by_genes_is_that_by_samples() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = example_store(dir.path(), 60, 101);
+    let samples: Vec<usize> = (0..60).filter(|s| s % 7 != 3).collect();
+    let (x, _) = Columns::standardized(&store, &samples);
+    let moments = Moments::of(&store, &samples);
+    for mut executor in executors::executors() {
+        let c = Covariance::of(&mut *executor, &store, &samples, &moments, &silent).unwrap();
+        for penalty in [Penalty::Equal, Penalty::Uniqueness] {
+            let settings = DiverseSettings { penalty, ..DiverseSettings::default() };
+            let (ids, bound) = (ids(101), constraints(101, 70, &[99, 3], &[8]));
+            let by_samples = diverse(&x, x.gram(), &settings, &ids, &bound, &silent).unwrap();
+            let by_genes = by_genes(&c, samples.len(), &settings, &ids, &bound, &silent).unwrap();
+            assert_eq!(by_genes.genes, by_samples.genes, "{penalty:?} on {}", executor.name());
+        }
+    }
+}
+
+/// Where the work is less the selection goes by genes: the paper's size does, a few hundred samples do not.
+#[test]
+fn the_form_follows_from_the_shapes() {
+    let settings = DiverseSettings::default();
+    assert!(settings.goes_by_genes(111_009, 22_268, 943) && settings.goes_by_genes(10_000, 22_268, 943));
+    assert!(!settings.goes_by_genes(613, 22_215, 943) && !settings.goes_by_genes(615, 2_000, 200));
+    assert!(!settings.goes_by_genes(100_000, 60_000, 943), "too many genes");
+    let network = DiverseSettings { target: Aim::Blend(0.5), ..settings.clone() };
+    assert!(!network.goes_by_genes(111_009, 22_268, 943));
+    let most = |settings: &DiverseSettings, genes| Strategy::Diverse.most_samples(settings, genes);
+    assert_eq!(
+        [most(&settings, 22_268), most(&settings, 60_000), most(&network, 100)],
+        [usize::MAX, 4000, 4000]
+    );
+    assert_eq!(
+        most(&DiverseSettings { ridge: 0.0, ..settings.clone() }, 100),
+        4000,
+        "least squares goes by samples"
+    );
+}
+
+#[test]
+fn facility_location_and_k_medoids_equal_their_transcription() {
+    let text = std::fs::read(package("tests/data/selection/rivals.json")).unwrap();
+    let expected: Value = serde_json::from_slice(&text).unwrap();
+    let genes_of = |value: &Value| -> Vec<usize> {
+        numbers(value, Value::as_u64).iter().map(|gene| *gene as usize).collect()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let store = example_store(dir.path(), 61, 203);
+    let samples: Vec<usize> = (0..61).collect();
+    let mut executor = CpuExecutor::open(Some(2)).unwrap();
+    let moments = Moments::of(&store, &samples);
+    let c = Covariance::of(&mut executor, &store, &samples, &moments, &silent).unwrap();
+    let ids = ids(203);
+    let bound = |n| constraints(203, n, &[], &[]);
+    // The 38th is one of two genes that are nearest to each other and gain the same: rounding decides.
+    let list = genes_of(&expected["facility-location"]);
+    assert_eq!(facility_location(&c, &ids, &bound(37), &silent).unwrap().genes, list[..37]);
+    for n in [5, 17] {
+        let found = k_medoids(&c, &ids, &bound(n), &silent).unwrap();
+        let expected = &expected["k-medoids"][n.to_string()];
+        assert_eq!(found.genes, genes_of(&expected["genes"]), "{n} medoids");
+        for (found, expected) in found.scores.iter().zip(numbers(&expected["scores"], Value::as_f64)) {
+            assert!((found - expected).abs() < 1e-4, "{found}, expected {expected}");
+        }
+    }
+    // What is included stands at the head and stays; what is excluded is never chosen.
+    let given = constraints(203, 9, &[200, 4], &[3, 169]);
+    for picks in [facility_location(&c, &ids, &given, &silent), k_medoids(&c, &ids, &given, &silent)] {
+        let genes = picks.unwrap().genes;
+        let mut first = genes[..2].to_vec();
+        first.sort_unstable();
+        assert_eq!(first, [4, 200]);
+        assert!(!genes.contains(&3) && !genes.contains(&169));
+    }
+}
