@@ -141,7 +141,7 @@ pub fn by_unit(pairs: &mut Pairs, rows: Rows) -> Result<ByUnit> {
     let samples = rows.fit.len();
     let mut totals = Totals::new(samples, rows.groups);
     let genes = pairs.genes();
-    pairs.columns(&mut |first, x, y| {
+    pairs.columns(|first, x, y| {
         // in parts of one size, added in order, so that the sums do not depend on the number of threads
         let parts: Vec<Totals> = (x.par_chunks(PART * samples).zip(y.par_chunks(PART * samples)).enumerate())
             .map(|(part, (x, y))| {

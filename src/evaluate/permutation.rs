@@ -64,7 +64,7 @@ impl Pairs {
     ///
     /// # Errors
     /// [`crate::Error::Io`].
-    pub fn columns(&mut self, visit: &mut dyn FnMut(usize, &[f32], &[f32])) -> Result<()> {
+    pub fn columns(&mut self, mut visit: impl FnMut(usize, &[f32], &[f32])) -> Result<()> {
         let width = (BLOCK_VALUES / 4 / self.samples.max(1)).max(1);
         let (mut x, mut y) = (Vec::new(), Vec::new());
         for first in (0..self.genes).step_by(width) {

@@ -87,7 +87,7 @@ mod tests {
             listener.warnings()
         };
         assert!(said(&trained_on, Expect::Training).is_empty());
-        let mut values = vec![0.0; 30];
+        let mut values = [0.0; 30];
         (0..6).for_each(|s| trained_on.read_row(s, &mut values[5 * s..5 * s + 5]));
         let doubled: Vec<f32> = values.iter().map(|x| 2.0 * x).collect();
         let doubled = store(&dir.path().join("b.gex"), 5, &doubled);

@@ -412,7 +412,8 @@ mod tests {
 
     #[test]
     fn settings_out_of_range_are_refused_by_name() {
-        let refused: [(&str, fn(&mut ConcreteSettings)); 9] = [
+        type Change = fn(&mut ConcreteSettings);
+        let refused: [(&str, Change); 9] = [
             ("--learning-rate", |s| s.learning_rate = 0.0),
             ("--learning-rate", |s| s.learning_rate = f64::NAN),
             ("--start-temperature", |s| s.start_temperature = f64::INFINITY),

@@ -233,12 +233,12 @@ fn better(
     let here = error(at);
     let last = grid[axis].0.len() - 1;
     let places = [at[axis].saturating_sub(step), (at[axis] + step).min(last)];
-    let next = places.into_iter().filter(|place| *place != at[axis]).map(|place| {
+    let mut next = places.into_iter().filter(|place| *place != at[axis]).map(|place| {
         let mut next = at;
         next[axis] = place;
         next
     });
-    next.filter(|next| error(*next) < here).next()
+    next.find(|next| error(*next) < here)
 }
 
 #[cfg(test)]
