@@ -141,7 +141,7 @@ fn a_killed_run_goes_on_to_the_same_bytes() {
 fn a_fit_that_was_asked_to_end_goes_on_to_the_same_bytes() {
     let folder = Folder::new();
     let config = CONFIG
-        .replace("[fit]\nfolds = 3\n", "[fit]\nmethod = \"mlp\"\nhidden = [40]\nepochs = 3000\nbatch = 8\n");
+        .replace("[fit]\nfolds = 3\n", "[fit]\nmethod = \"mlp\"\nhidden = [40]\nepochs = 12000\nbatch = 8\n");
     folder.write("c.toml", &config.replace("[train]\n", "[train]\nbatch = 63\n").replace("batch = 16\n", ""));
     let few = ["run", "c.toml", "--set", "compare.random-draws=1"];
     folder.succeed(&few);
@@ -171,7 +171,7 @@ fn a_fit_that_was_asked_to_end_goes_on_to_the_same_bytes() {
         folder.succeed(&["verify", "out/predictor.safetensors.checkpoint"]).0.contains("checkpoint of a fit")
     );
     let (_, said) = folder.succeed(&few);
-    assert!(said.contains("going on after") && said.contains("of 3000 epochs"), "{said}");
+    assert!(said.contains("going on after") && said.contains("of 12000 epochs"), "{said}");
     assert!(folder.results() == whole && folder.read("out/predictor.safetensors") == fitted);
     assert!(!checkpoint.exists(), "the finished fit's checkpoint is removed");
 }

@@ -151,9 +151,14 @@ fn unwritable(path: &Path, asked: &Path, error: std::io::Error) -> Error {
 }
 
 fn busy(path: &Path, asked: &Path) -> Error {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let who = text.strip_prefix(MARK).and_then(|text| text.strip_prefix(": ")).map(str::trim);
-    let who = who.unwrap_or("another process");
+    let read = |attempt: u32| {
+        // Who has only just taken it may not have said so yet.
+        std::thread::sleep(std::time::Duration::from_millis(u64::from(attempt)));
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let who = text.strip_prefix(MARK).and_then(|text| text.strip_prefix(": "));
+        who.map(|who| who.trim().to_string())
+    };
+    let who = (0..15).find_map(read).unwrap_or_else(|| "another process".into());
     let message = format!("is being written by {who}; wait until it has ended, or give another name");
     Error::input(asked, message)
 }
