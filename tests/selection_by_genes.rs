@@ -6,6 +6,8 @@ mod executors;
 
 use common::{example_store, package};
 use genelift::device::cpu::CpuExecutor;
+use genelift::device::random::Stream;
+use genelift::element::Element;
 use genelift::genes::Table;
 use genelift::progress::silent;
 use genelift::select::columns::Columns;
@@ -14,6 +16,7 @@ use genelift::select::diverse::{Aim, Penalty, by_genes};
 use genelift::select::moments::Moments;
 use genelift::select::uniqueness::factor_analysis;
 use genelift::select::{Constraints, DiverseSettings, Strategy, diverse, facility_location, k_medoids};
+use genelift::store::{Origin, StoreWriter};
 use serde_json::Value;
 
 fn numbers<T>(value: &Value, as_number: impl Fn(&Value) -> Option<T>) -> Vec<T> {
@@ -75,6 +78,37 @@ fn a_selection_by_genes_is_that_by_samples() {
             assert_eq!(by_genes.genes, by_samples.genes, "{penalty:?} on {}", executor.name());
         }
     }
+}
+
+/// Sixty genes that are three but for 1e-5 of noise, and the least ridge: single precision has no factor of their products. That is
+/// a message about the ridge, in either form, and a usual ridge works.
+#[test]
+fn a_ridge_that_rounding_swallows_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (n, genes) = (2000, 60);
+    let mut stream = Stream::new(5, "near copies", 0);
+    let mut values = Vec::with_capacity(n * genes);
+    for _ in 0..n {
+        let three = [0; 3].map(|_| stream.uniform());
+        values.extend((0..genes).map(|gene| (three[gene % 3] + 1e-5 * stream.uniform()) as f32));
+    }
+    let mut writer = StoreWriter::create(&dir.path().join("x.gex"), genes, Element::F32, false).unwrap();
+    writer.push_rows(&values).unwrap();
+    let store = {
+        let samples = (0..n).map(|i| format!("s{i}")).collect();
+        writer.finish(Table::new("gene_id", ids(genes)), Table::new("sample_id", samples), Origin::default())
+    }
+    .unwrap();
+    let samples: Vec<usize> = (0..n).collect();
+    let mut executor = CpuExecutor::open(Some(2)).unwrap();
+    let c = Covariance::of(&mut executor, &store, &samples, &Moments::of(&store, &samples), &silent).unwrap();
+    let choose = |ridge: f64| {
+        let settings = DiverseSettings { ridge, ..DiverseSettings::default() };
+        by_genes(&c, n, &settings, &store.genes().ids, &constraints(genes, 40, &[], &[]), &silent)
+    };
+    let refused = choose(1e-6).unwrap_err().to_string();
+    assert!(refused.contains("--ridge is lost in the rounding"), "{refused}");
+    assert_eq!(choose(5.0).unwrap().genes.len(), 40);
 }
 
 /// Where the work is less the selection goes by genes: the paper's size does, a few hundred samples do not.

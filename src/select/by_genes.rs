@@ -19,7 +19,8 @@ use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use super::covariance::Covariance;
-use super::ridge_greedy::{GENES, Left};
+use super::ridge_greedy::{GENES, Left, lost_in_rounding};
+use crate::error::Result;
 
 /// Genes whose image is computed at a time.
 const AHEAD: usize = 32;
@@ -144,12 +145,12 @@ impl<'a> ByGenes<'a> {
     }
 
     /// V and W of other penalties, with what follows from them: T = Lᵀ·L'⁻ᵀ.
-    fn turn(&mut self) {
+    fn turn(&mut self) -> Result<()> {
         let k = self.taken.len();
         let mut own = DMatrix::from_fn(k, k, |i, j| f64::from(self.c.value(self.taken[i], self.taken[j])));
         (0..k).for_each(|i| own[(i, i)] += self.lambdas[self.taken[i]]);
-        // Positive definite: a Gram matrix and positive penalties.
-        let lower = own.cholesky().expect("C + Λ is positive definite").unpack();
+        // Positive definite, a Gram matrix and positive penalties, as far as C's single precision lets it.
+        let lower = own.cholesky().ok_or_else(lost_in_rounding)?.unpack();
         let old = self.lower.view((0, 0), (k, k)).into_owned();
         let t = lower.solve_lower_triangular(&old).expect("a factor of a positive definite matrix");
         let gram = &t * self.gram.view((0, 0), (k, k)) * t.transpose();
@@ -169,6 +170,7 @@ impl<'a> ByGenes<'a> {
                 q[i] = squares[i] - 2.0 * v.dot(&w) + v.dot(&image.column(i));
             }
         });
+        Ok(())
     }
 }
 
@@ -196,13 +198,14 @@ impl Left for ByGenes<'_> {
         self.c.diagonal().iter().sum()
     }
 
-    fn set(&mut self, lambdas: Vec<f64>) {
+    fn set(&mut self, lambdas: Vec<f64>) -> Result<()> {
         self.lambdas = lambdas;
         self.images.clear();
         (self.p, self.q) = (self.c.diagonal().to_vec(), self.squares.clone());
         if !self.taken.is_empty() {
-            self.turn();
+            self.turn()?;
         }
+        Ok(())
     }
 
     fn gain(&self, gene: usize) -> f64 {

@@ -12,7 +12,8 @@ use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 
 use super::columns::Columns;
-use super::ridge_greedy::{GENES, Left};
+use super::ridge_greedy::{GENES, Left, lost_in_rounding};
+use crate::error::Result;
 
 /// What is left, in the space of the samples.
 pub struct BySamples<'a> {
@@ -43,7 +44,7 @@ impl Left for BySamples<'_> {
         self.gram.trace()
     }
 
-    fn set(&mut self, lambdas: Vec<f64>) {
+    fn set(&mut self, lambdas: Vec<f64>) -> Result<()> {
         self.lambdas = lambdas;
         let n = self.x.rows();
         let scaled = |row: usize, i: usize| {
@@ -52,10 +53,11 @@ impl Left for BySamples<'_> {
         };
         let genes = DMatrix::from_fn(n, self.taken.len(), scaled);
         let inverse = DMatrix::identity(n, n) + &genes * genes.transpose();
-        // Positive definite: the identity and a sum of squares.
-        self.a = inverse.cholesky().expect("I + X·Λ⁻¹·Xᵀ is positive definite").inverse();
+        // Positive definite, the identity and a sum of squares, as far as rounding lets it.
+        self.a = inverse.cholesky().ok_or_else(lost_in_rounding)?.inverse();
         self.p = self.x.quadratic(&self.a);
         self.f = self.x.quadratic(&(&self.a * self.gram * &self.a));
+        Ok(())
     }
 
     fn gain(&self, gene: usize) -> f64 {

@@ -79,8 +79,8 @@ impl Left for Pooled<'_> {
         self.sets.len() as f64
     }
 
-    fn set(&mut self, lambdas: Vec<f64>) {
-        self.sets.iter_mut().for_each(|set| set.set(lambdas.clone()));
+    fn set(&mut self, lambdas: Vec<f64>) -> Result<()> {
+        self.sets.iter_mut().try_for_each(|set| set.set(lambdas.clone()))
     }
 
     fn gain(&self, gene: usize) -> f64 {

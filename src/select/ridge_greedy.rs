@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::constraints::{Constraints, Picks};
 use super::penalties::Penalties;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::progress::{Event, Reporter};
 
@@ -30,7 +30,10 @@ pub trait Left: Sync {
     fn whole(&self) -> f64;
 
     /// Sets each gene's penalty, for the genes taken so far and those to come.
-    fn set(&mut self, lambdas: Vec<f64>);
+    ///
+    /// # Errors
+    /// [`lost_in_rounding`].
+    fn set(&mut self, lambdas: Vec<f64>) -> Result<()>;
 
     /// How much of what is left a gene takes away.
     fn gain(&self, gene: usize) -> f64;
@@ -42,12 +45,18 @@ pub trait Left: Sync {
     fn without(&mut self, gene: usize) -> Vec<f64>;
 }
 
+/// A penalty so small that products of genes taken, copies of one another, have no Cholesky factor beside it.
+pub fn lost_in_rounding() -> Error {
+    let told = "--ridge is lost in the rounding of the products of genes, some of which are copies of others; give a larger one, such as 5";
+    Error::Usage(told.into())
+}
+
 /// Chooses genes one by one: the included ones first, then the free ones, each time
 /// the best for what is left; equal ones by id, constant ones last with score 0. A score is the share of the target
 /// that the gene takes away at the penalty of its stretch, so scores of different stretches do not add up.
 ///
 /// # Errors
-/// [`Error::Interrupted`](crate::Error::Interrupted) where the process was asked to end.
+/// [`Error::Interrupted`] where the process was asked to end; [`lost_in_rounding`].
 pub fn ridge_greedy(
     left: &mut dyn Left,
     penalties: &Penalties,
@@ -66,7 +75,7 @@ pub fn ridge_greedy(
         let placed = picks.genes.len();
         if placed >= end {
             let stretch = penalties.stretch(placed);
-            left.set(stretch.lambdas);
+            left.set(stretch.lambdas)?;
             end = stretch.end;
         }
         let may = |gene: usize| !taken[gene] && constraints.allows(gene, placed);

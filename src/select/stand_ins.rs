@@ -31,7 +31,7 @@ pub fn stand_ins(
     ids: &[String],
     most: usize,
 ) -> Result<Vec<Vec<StandIn>>> {
-    left.set(penalties.stretch(landmarks.len()).lambdas);
+    left.set(penalties.stretch(landmarks.len()).lambdas)?;
     for gene in landmarks {
         if !left.is_constant(*gene) {
             left.take(*gene);
