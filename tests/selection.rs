@@ -4,7 +4,7 @@ mod common;
 
 use std::sync::Mutex;
 
-use common::{by_formula, example_store, layer, model, package};
+use common::{by_formula, constraints, example_store, ids, layer, model, numbers, package};
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::recording::Activation;
 use genelift::genes::Table;
@@ -25,18 +25,6 @@ use serde_json::Value;
 fn manifest() -> Value {
     let text = std::fs::read(package("tests/data/selection/manifest.json")).unwrap();
     serde_json::from_slice(&text).unwrap()
-}
-
-fn numbers<T>(value: &Value, as_number: impl Fn(&Value) -> Option<T>) -> Vec<T> {
-    value.as_array().unwrap().iter().map(|v| as_number(v).unwrap()).collect()
-}
-
-fn ids(n: usize) -> Vec<String> {
-    (0..n).map(|i| format!("gene{i:04}")).collect()
-}
-
-fn constraints(genes: usize, n: usize, include: &[usize], exclude: &[usize]) -> Constraints {
-    Constraints::new(&Table::new("gene_id", ids(genes)), n, include, exclude).unwrap()
 }
 
 /// The example as the reference has it, z-scored.

@@ -4,7 +4,7 @@ mod common;
 #[path = "common/executors.rs"]
 mod executors;
 
-use common::{example_store, package};
+use common::{constraints, example_store, ids, numbers, package};
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::random::Stream;
 use genelift::element::Element;
@@ -15,21 +15,9 @@ use genelift::select::covariance::Covariance;
 use genelift::select::diverse::{Aim, Penalty, by_genes};
 use genelift::select::moments::Moments;
 use genelift::select::uniqueness::factor_analysis;
-use genelift::select::{Constraints, DiverseSettings, Strategy, diverse, facility_location, k_medoids};
+use genelift::select::{DiverseSettings, Strategy, diverse, facility_location, k_medoids};
 use genelift::store::{Origin, StoreWriter};
 use serde_json::Value;
-
-fn numbers<T>(value: &Value, as_number: impl Fn(&Value) -> Option<T>) -> Vec<T> {
-    value.as_array().unwrap().iter().map(|v| as_number(v).unwrap()).collect()
-}
-
-fn ids(n: usize) -> Vec<String> {
-    (0..n).map(|i| format!("gene{i:04}")).collect()
-}
-
-fn constraints(genes: usize, n: usize, include: &[usize], exclude: &[usize]) -> Constraints {
-    Constraints::new(&Table::new("gene_id", ids(genes)), n, include, exclude).unwrap()
-}
 
 #[test]
 fn uniquenesses_equal_scikit_learn() {

@@ -102,6 +102,12 @@ impl Strategy {
         Needs { scores, store: !scores, model }
     }
 
+    /// Whether it may work on the device (`diverse` only where it goes by genes, which its data decide).
+    pub fn may_compute(self) -> bool {
+        use Strategy::{Concrete, Diverse, FacilityLocation, KMedoids};
+        matches!(self, Concrete | Diverse | FacilityLocation | KMedoids)
+    }
+
     /// Whether it may look at a part of the samples, drawn by the seed.
     pub fn draws_samples(self) -> bool {
         match self {

@@ -8,7 +8,24 @@ use genelift::device::random::pcg4d;
 use genelift::device::recording::{Activation, Element};
 use genelift::genes::Table;
 use genelift::nn::model::{Input, Layer, Model};
+use genelift::select::Constraints;
 use genelift::store::{Origin, Store, StoreWriter};
+use serde_json::Value;
+
+/// A list of numbers in a reference's JSON.
+pub fn numbers<T>(value: &Value, as_number: impl Fn(&Value) -> Option<T>) -> Vec<T> {
+    value.as_array().unwrap().iter().map(|v| as_number(v).unwrap()).collect()
+}
+
+/// Ids of made-up genes.
+pub fn ids(n: usize) -> Vec<String> {
+    (0..n).map(|i| format!("gene{i:04}")).collect()
+}
+
+/// For genes of those ids.
+pub fn constraints(genes: usize, n: usize, include: &[usize], exclude: &[usize]) -> Constraints {
+    Constraints::new(&Table::new("gene_id", ids(genes)), n, include, exclude).unwrap()
+}
 
 /// A path inside the package, which CARGO_MANIFEST_DIR names at run time too (`scripts/gpu_check.sh`).
 pub fn package(path: &str) -> PathBuf {

@@ -308,7 +308,7 @@ impl Stage for Select {
     }
 
     fn computes(&self) -> bool {
-        self.model.is_some() || self.options.strategy() == Strategy::Concrete
+        self.model.is_some() || self.options.strategy().may_compute()
     }
 
     fn check(&self) -> Result<()> {
