@@ -220,6 +220,9 @@ fn mistakes_end_in_one_message() {
     std::fs::write(dir.join("not.safetensors"), "nothing of the kind").unwrap();
     let message = fail(dir, 1, &["info", "not.safetensors"]);
     assert!(message.contains("not a readable safetensors file"), "{message}");
+    std::fs::create_dir(dir.join("s.gex")).unwrap();
+    let message = fail(dir, 1, &["evaluate", "s.gex", "not.safetensors", "-o", "e"]);
+    assert!(message.contains("s.gex: is a folder; expected a model"), "{message}");
     let message = fail(dir, 1, &["run", "none.toml"]);
     assert!(message.contains("none.toml: reading the configuration failed"), "{message}");
 }

@@ -153,6 +153,11 @@ impl TensorFile {
     /// # Errors
     /// [`Error::Io`], or [`Error::Input`] naming what is wrong with the file or which tensor is not f32.
     pub fn load(path: &Path) -> Result<Self> {
+        if path.is_dir() {
+            let what =
+                "is a folder; expected a model or predictor (.safetensors), which is named before the store";
+            return Err(Error::input(path, what));
+        }
         let bytes = std::fs::read(path).map_err(Error::io(path, "reading"))?;
         TensorFile::parse(path, &bytes)
     }
