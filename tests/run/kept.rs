@@ -161,10 +161,10 @@ fn a_fit_that_was_asked_to_end_goes_on_to_the_same_bytes() {
         assert!(started.elapsed() < Duration::from_secs(120), "no checkpoint appeared");
         std::thread::sleep(Duration::from_millis(1));
     }
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert_eq!(output.status.code(), Some(143), "{said}");
     assert!(said.contains("the same command goes on from out/predictor.safetensors.checkpoint"), "{said}");
     assert!(checkpoint.exists() && !folder.path("out/predictor.safetensors").exists());
     assert!(

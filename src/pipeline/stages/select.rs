@@ -149,9 +149,13 @@ impl Options {
         let strategy = self.strategy();
         let not_diverse = strategy != Strategy::Diverse;
         let not_concrete = strategy != Strategy::Concrete;
-        if self.ridge == Some(0.0) && self.penalty.is_some() {
-            let message = "--penalty shares out the ridge, of which --ridge 0 has none; leave one out";
-            return Err(Error::Usage(message.into()));
+        for (given, what) in [
+            (self.penalty.is_some(), "--penalty shares out the ridge"),
+            (self.stand_ins.is_some_and(|most| most > 0), "--stand-ins are weighed by the ridge"),
+        ] {
+            if given && self.ridge == Some(0.0) {
+                return Err(Error::Usage(format!("{what}, of which --ridge 0 has none; leave one out")));
+            }
         }
         let idle = [
             ("--target", self.target.is_some() && not_diverse),
