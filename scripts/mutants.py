@@ -10,10 +10,12 @@ A mutant is caught if a test fails, crashes or exceeds its time; what does not c
 copy lies in a temporary folder and is built in the target folder of this checkout, whose dependencies it shares.
 
 Drawn are: comparisons and arithmetic turned, && and ||, ! left out, numbers + 1 or − 1, statements removed, and functions that
-give a default back at once. Left out are tests, constants outside of functions, const functions and those that return `impl …`.
+give a default back at once. Left out are tests, constants outside of functions, const functions and those that return `impl …`. Adapters are hidden from the tests: what is changed runs on
+the CPU, and Mesa's llvmpipe takes minutes. `--keep DIR` keeps what was built, for further runs of the same changes and tests.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import random
@@ -32,10 +34,10 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS = {
     "src/nn": (["nn::", "infer::mlp"], ["gradients", "training"]),
     "src/attribution": (["attribution::"], ["deeplift"]),
-    "src/select": (["select::", "stability::"], ["selection", "concrete"]),
+    "src/select": (["select::", "stability::"], ["selection", "selection_by_genes", "concrete"]),
     "src/infer": (["infer::"], ["predictors"]),
-    "src/evaluate": (["evaluate::"], ["statistics", "predictors"]),
-    "src/compare": (["compare::"], ["compare"]),
+    "src/evaluate": (["evaluate::"], ["statistics", "predictors", "held_out"]),
+    "src/compare": (["compare::"], ["compare", "held_out"]),
     "src/device/cpu": (["device::", "nn::", "kmeans::"], ["gradients", "kernels", "concrete"]),
     "src/prepare": (["prepare::"], []),
     "src/store": (["store::atomic"], []),
@@ -247,6 +249,35 @@ def build_all(copy, mutants, tests, options):
             print(f"no build  {told(mutant)}", flush=True)
 
 
+def contents(mutants):
+    """A hash of all that is built, and of the changes."""
+    paths = [p for d in ("src", "tests") for p in sorted((ROOT / d).rglob("*")) if p.is_file()]
+    told = [(m["file"], m["change"]) for m in mutants]
+    data = b"".join(str(p).encode() + p.read_bytes() for p in [*paths, ROOT / "Cargo.toml", ROOT / "Cargo.lock"])
+    return hashlib.sha256(data + json.dumps(told).encode()).hexdigest()
+
+
+def built(folder, mutants, tests, options):
+    """As `build_all`, with the binaries in `folder`, which are not built again where they are of the same."""
+    note, key = folder / "built.json", contents(mutants)
+    known = json.loads(note.read_text()) if note.exists() else {}
+    if known.get("key") != key:
+        copy = folder / "copy"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns("target", ".git"), symlinks=True)
+        with open(copy / "src/lib.rs", "a") as lib:
+            lib.write(SWITCH)
+        binaries, _, broken = build_all(copy, mutants, tests, options)
+        # a build in this checkout would write to the same names
+        for name, path in binaries.items():
+            shutil.copy(path, folder / name)
+        known = {"key": key, "binaries": list(binaries), "broken": [m["number"] for m in broken]}
+        note.write_text(json.dumps(known))
+        # what tests read lies in the copy
+    broken = [m for m in mutants if m["number"] in known["broken"]]
+    return {name: folder / name for name in known["binaries"]}, [m for m in mutants if m not in broken]
+
+
 def suite(mutant):
     folder = max((d for d in TESTS if mutant["file"].startswith(d + "/")), key=len)
     filters, files = TESTS[folder]
@@ -257,7 +288,8 @@ def run(binaries, step, number, limit, skip=()):
     """Whether the tests pass, why not, and the seconds."""
     name, filters = step
     without = [word for test in skip for word in ("--skip", test)]
-    environment = {**os.environ, "GENELIFT_MUTANT": str(number), "CARGO_MANIFEST_DIR": str(ROOT)}
+    hidden = {name: "/dev/null" for name in ("VK_ICD_FILENAMES", "VK_DRIVER_FILES")}
+    environment = {**os.environ, **hidden, "GENELIFT_MUTANT": str(number), "CARGO_MANIFEST_DIR": str(ROOT)}
     started = time.monotonic()
     try:
         done = subprocess.run(
@@ -286,6 +318,7 @@ def main():
     parser.add_argument("--until", type=float, default=1e9, help="seconds after which no further mutant is begun")
     parser.add_argument("--longest", type=float, default=1200, help="seconds that the tests of a file may take")
     parser.add_argument("--release", dest="profile", action="store_const", const=["--release"], default=[])
+    parser.add_argument("--keep", type=Path, help="a folder in which what was built stays")
     parser.add_argument("--target", type=Path, default=ROOT / "target")
     options = parser.parse_args()
     began = time.monotonic()
@@ -294,22 +327,16 @@ def main():
         mutants += drawn(int(seed), options.number)
     for number, mutant in enumerate(mutants, 1):
         mutant["number"] = number
-    if options.only:
-        mutants = [m for m in mutants if str(m["number"]) in options.only.split(",")]
     if options.list:
         print("\n".join(map(told, mutants)))
         return
+    if options.keep:
+        options.keep.mkdir(parents=True, exist_ok=True)
     steps = {step for m in mutants for step in suite(m) if not options.unit or step[0] == "lib"}
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "copy"
-        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns("target", ".git"), symlinks=True)
-        with open(copy / "src/lib.rs", "a") as lib:
-            lib.write(SWITCH)
-        binaries, left, broken = build_all(copy, mutants, sorted({name for name, _ in steps}), options)
-        # a build in this checkout would write to the same names
-        binaries = {name: shutil.copy(path, Path(folder) / name) for name, path in binaries.items()}
-        built = time.monotonic() - began
-        print(f"built in {built:.0f} s", flush=True)
+        binaries, left = built(options.keep or Path(folder), mutants, sorted({name for name, _ in steps}), options)
+        took = time.monotonic() - began
+        print(f"built in {took:.0f} s", flush=True)
         limits, skips, seconds = {}, {}, {}
         for step in sorted(steps):
             passed, why, seconds[step] = run(binaries, step, 0, options.longest)
@@ -320,7 +347,10 @@ def main():
                 limits[step] = 60 + 6 * seconds[step]
         skipped = 0
         running = time.monotonic()
+        only = options.only.split(",") if options.only else None
         for mutant in left:
+            if only and str(mutant["number"]) not in only:
+                continue
             if time.monotonic() - began > options.until:
                 skipped += 1
                 continue
@@ -333,7 +363,7 @@ def main():
             verdict = mutant["verdict"]
             print(f"{'caught  ' if verdict else 'SURVIVED'}  {told(mutant)}  [{verdict or '–'}]", flush=True)
         each = (time.monotonic() - running) / max(1, len(left) - skipped)
-    print(f"\n{built:.0f} s to build all, {each:.1f} s a mutant; {skipped} not run")
+    print(f"\n{took:.0f} s to build all, {each:.1f} s a mutant; {skipped} not run")
     for group in dict.fromkeys(m["group"] for m in mutants):
         print(f"{group}: {counted([m for m in mutants if m['group'] == group])}")
     whole = all(m.get("verdict") for m in mutants if m["group"] == "named")

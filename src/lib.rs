@@ -48,6 +48,7 @@ pub mod cli;
 pub mod compare;
 pub mod device;
 pub mod element;
+pub mod enrich;
 pub mod error;
 pub mod evaluate;
 pub mod formats;

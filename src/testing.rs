@@ -8,7 +8,7 @@ use crate::device::profile::Span;
 use crate::device::random::Stream;
 use crate::device::recording::{Element, Matrix, Recording, Step};
 use crate::device::{Executor, Program, Staging};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::genes::Table;
 use crate::progress::Event;
 use crate::store::{Origin, Store, StoreWriter};
@@ -43,6 +43,8 @@ pub(crate) fn random_store(path: &Path, samples: usize, genes: usize) -> Store {
 pub(crate) struct Spy {
     inner: CpuExecutor,
     order: Vec<u32>,
+    /// The process is asked to end when so many runs are done.
+    pub asked_after: usize,
     /// Of every run: the order of rows that it ran in, and its arguments.
     pub runs: Vec<(Vec<u32>, Step)>,
 }
@@ -50,7 +52,7 @@ pub(crate) struct Spy {
 impl Spy {
     pub fn new() -> Spy {
         let inner = CpuExecutor::open(Some(1)).expect("a thread");
-        Spy { inner, order: Vec::new(), runs: Vec::new() }
+        Spy { inner, order: Vec::new(), asked_after: usize::MAX, runs: Vec::new() }
     }
 
     /// The runs that learn, and of each epoch the order of its first `n` rows.
@@ -108,6 +110,9 @@ impl Executor for Spy {
     }
 
     fn run(&mut self, program: Program, step: &Step) -> Result<()> {
+        if self.runs.len() == self.asked_after {
+            return Err(Error::Interrupted { signal: 2, message: "asked to end".into() });
+        }
         self.runs.push((self.order.clone(), *step));
         self.inner.run(program, step)
     }
@@ -159,6 +164,28 @@ impl Listener {
             _ => None,
         };
         self.0.lock().expect("no panic").iter().filter_map(warning).collect()
+    }
+
+    /// What was noted.
+    pub fn notes(&self) -> Vec<String> {
+        let note = |event: &Event| match event {
+            Event::Note(text) => Some(text.clone()),
+            _ => None,
+        };
+        self.0.lock().expect("no panic").iter().filter_map(note).collect()
+    }
+
+    /// What was said beside the bar of a task.
+    pub fn beside(&self, named: &str) -> Vec<String> {
+        let (mut is_open, mut notes) = (false, Vec::new());
+        for event in self.0.lock().expect("no panic").iter() {
+            match event {
+                Event::Started { task, .. } => is_open = task == named,
+                Event::Advanced { note, .. } if is_open => notes.push(note.clone()),
+                _ => {}
+            }
+        }
+        notes
     }
 
     /// The tasks that were told of, each of which began, advanced to its end and was over before the next began.

@@ -179,7 +179,10 @@ fn the_commands_one_by_one() {
         assert!(first().all(|l| l.contains("ESR1") || l.contains("GATA3")), "{strategy}: {landmarks}");
     }
     let refusals: [(&[&str], &str); 8] = [
-        (&["--ridge", "0", "--stand-ins", "2"], "--stand-ins are weighed by the ridge, of which --ridge 0 has none"),
+        (
+            &["--ridge", "0", "--stand-ins", "2"],
+            "--stand-ins are weighed by the ridge, of which --ridge 0 has none",
+        ),
         (&["--target", "blend:0.5"], "--strategy diverse needs --model"),
         (&["--strategy", "diverse", "--model", "m.safetensors"], "--strategy diverse does not use --model"),
         (&["s.tsv", "--strategy", "css"], "--strategy css does not use SCORES"),

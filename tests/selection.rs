@@ -20,6 +20,7 @@ use genelift::select::{
     from_store, pca, peel_off, random, variance,
 };
 use genelift::store::Store;
+use rayon::prelude::*;
 use serde_json::Value;
 
 fn manifest() -> Value {
@@ -361,6 +362,8 @@ fn draws_and_variances() {
     let bound = constraints(203, 50, &[7, 200], &[3]);
     let draw = random(&ids, &bound, 1);
     assert_eq!(draw, random(&ids, &bound, 1));
+    // a list of a seed stays what it was from version to version
+    assert_eq!(&draw.genes[2..8], [185, 11, 145, 168, 126, 201]);
     assert_ne!(draw.genes, random(&ids, &bound, 2).genes);
     let mut first = draw.genes[..2].to_vec();
     first.sort_unstable();
@@ -451,5 +454,15 @@ fn the_reconstruction_is_the_networks_output_standardised() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn a_gene_that_does_not_vary_is_no_part_of_a_target_of_components() {
+    let (mut x, _) = made(17, 61);
+    x.columns_mut().enumerate().filter(|(gene, _)| *gene == 4).for_each(|(_, column)| column.fill(0.0));
+    for weights in [Weights::Equal, Weights::Variance] {
+        let target = from_data(Aim::Pca(3), weights, &x).unwrap();
+        assert!(target.iter().all(|value| value.is_finite()), "{weights:?}");
     }
 }

@@ -7,8 +7,10 @@ mod executors;
 
 use common::package;
 use executors::executors;
+use genelift::evaluate::differences::sign_flips;
 use genelift::evaluate::statistics::{paired_t, wilcoxon};
-use genelift::evaluate::{Agreement, Baseline, Pairs, permutation};
+use genelift::evaluate::{Agreement, Baseline, Evaluation, Figures, Pairs, Permutation, permutation};
+use genelift::genes::Table;
 use genelift::progress::silent;
 use serde_json::Value;
 
@@ -89,4 +91,46 @@ fn the_permutation_test_counts_what_numpy_counts() {
         let found = permutation(&mut *executor, &mut pairs, &silent).unwrap();
         assert_eq!(found.above, want, "{}", executor.name());
     }
+}
+
+/// Of 10,000 drawn patterns and the one that there is: 30 equal values have a mean that no pattern reaches.
+#[test]
+fn flips_of_many_values_count_the_pattern_that_there_is() {
+    assert_eq!(sign_flips(&[1.0; 30], 1), Some(1.0 / 10_001.0));
+    assert_eq!(sign_flips(&[1.0; 4], 1), Some(2.0 / 16.0));
+    assert_eq!(sign_flips(&[1.0, -1.0], 1), Some(1.0));
+    assert_eq!(sign_flips(&[0.0; 30], 1), None);
+}
+
+#[test]
+fn an_evaluation_in_a_few_numbers() {
+    let figures = |mae: f64, pcc: Option<f64>| Figures {
+        mae,
+        baseline_mae: 2.0 * mae,
+        pcc,
+        baseline_pcc: pcc.map(|r| r / 2.0),
+        mse: mae * mae,
+        nmse: None,
+        r2: pcc.map(|r| r * r),
+    };
+    let of = [figures(1.0, Some(0.5)), figures(3.0, None), figures(2.0, Some(0.9)), figures(2.0, Some(0.1))];
+    let evaluation = Evaluation {
+        genes: Table::numbered("gene_id", "g", 4),
+        samples: Table::numbered("sample_id", "s", 4),
+        by_gene: of.to_vec(),
+        by_sample: of.to_vec(),
+        permutation: Permutation { above: vec![Some(0), None, Some(0), Some(3)], competitors: 3 },
+    };
+    let summary = evaluation.summary();
+    assert_eq!(
+        (summary.mae, summary.baseline_mae, summary.mae_ratio, summary.mse),
+        (2.0, 4.0, Some(0.5), 4.5)
+    );
+    assert_eq!(
+        (summary.pcc_gene_mean, summary.pcc_gene_median, summary.pcc_gene_undefined),
+        (Some(0.5), Some(0.5), 1)
+    );
+    assert_eq!((summary.pcc_sample_mean, summary.pcc_sample_constant), (Some(0.5), Some(0.25)));
+    assert_eq!((summary.permutation_passed, summary.permutation_share), (2, 0.5));
+    assert_eq!(summary.r2_gene_median, Some(0.25));
 }

@@ -7,6 +7,7 @@ mod attribute;
 mod bench;
 mod compare;
 mod devices;
+mod enrich;
 mod export;
 mod fit;
 mod import;
@@ -85,6 +86,8 @@ enum Command {
     Predict(predict::Args),
     /// Compare sets of landmarks, and random ones, by what they predict on held-out samples
     Compare(compare::Args),
+    /// Look up which gene sets landmarks are in, more or fewer than chance gives
+    Enrich(enrich::Args),
     /// Look at files and write a commented configuration that runs
     Init(init::Args),
     /// Do all of it, from matrix files to a verdict, as a configuration file says; the same command again goes on
@@ -221,6 +224,7 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Fit(args) => fit::run(args, report),
         Command::Predict(args) => predict::run(args, report),
         Command::Compare(args) => compare::run(args, report),
+        Command::Enrich(args) => enrich::run(args, report),
         Command::Init(args) => init::run(args, report),
         Command::Run(args) => run::run(args, report),
         Command::Verify(args) => verify::run(args),

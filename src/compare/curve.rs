@@ -174,6 +174,8 @@ mod tests {
         // half-way in the logarithm: √(100·400)
         assert!((meets(&points, 0.45).unwrap() - 200.0).abs() < 1e-9);
         assert_eq!((meets(&points, 0.3), meets(&[], 0.3)), (None, None));
+        let exactly = meets(&points, 0.4).expect("the last size has it");
+        assert!((exactly - 400.0).abs() < 1e-9, "{exactly}");
     }
 
     #[test]

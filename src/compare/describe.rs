@@ -225,3 +225,14 @@ fn equals(curves: &[Curve]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::figure;
+
+    #[test]
+    fn shares_are_percentages() {
+        let shown = [(Some(0.5), true), (Some(1.0), true), (Some(0.5), false), (None, true)];
+        assert_eq!(shown.map(|(x, share)| figure(x, share)), ["50.0%", "100.0%", "0.5000", "NA"]);
+    }
+}

@@ -423,3 +423,34 @@ fn subsets(
     let draw = |draw| drawn(&pool.name, &pool.source, &pool.genes, size, draw, settings.seed);
     (0..settings.random_draws.max(1)).map(draw).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_sets_leave_half_of_the_genes_where_they_can() {
+        let genes: Vec<usize> = (100..140).collect();
+        let size = |largest| reserved(&genes, largest, 1).len();
+        // a quarter of all, four times the largest set, half of all; beyond, the set and half of what is left
+        assert_eq!([1, 2, 3, 4, 5, 10].map(size), [10, 10, 12, 16, 20, 20]);
+        assert_eq!([11, 20, 39, 40, 50].map(size), [25, 30, 39, 40, 40]);
+        let pool = reserved(&genes, 3, 1);
+        assert!(pool.is_sorted() && pool.iter().all(|gene| genes.contains(gene)));
+        assert!(pool == reserved(&genes, 3, 1) && pool != reserved(&genes, 3, 2));
+    }
+
+    #[test]
+    fn a_set_is_cut_in_every_round() {
+        let by_round = vec![vec![3, 2, 1], vec![9, 8]];
+        let mut set = LandmarkSet {
+            name: "a".into(),
+            source: "a".into(),
+            draw_of: None,
+            genes: vec![1, 2, 3],
+            by_round,
+        };
+        set.truncate(2, &crate::progress::silent);
+        assert_eq!((set.genes, set.by_round), (vec![1, 2], vec![vec![3, 2], vec![9, 8]]));
+    }
+}

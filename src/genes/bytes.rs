@@ -8,12 +8,12 @@ use crate::error::{Error, Result};
 use crate::formats::compressed;
 
 /// The bytes as they lie in the file.
-pub(super) fn raw(path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn raw(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(Error::io(path, "reading"))
 }
 
 /// The content of gzip, bzip2 or Zstandard bytes; other bytes are handed back.
-pub(super) fn unpacked(path: &Path, raw: Vec<u8>) -> Result<Vec<u8>> {
+pub(crate) fn unpacked(path: &Path, raw: Vec<u8>) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     let (mut input, suffix) =
         compressed::unpack(std::io::Cursor::new(raw.as_slice())).map_err(|e| compressed::failed(path, &e))?;
@@ -26,7 +26,7 @@ pub(super) fn unpacked(path: &Path, raw: Vec<u8>) -> Result<Vec<u8>> {
 }
 
 /// The text: UTF-8, or UTF-16 with its mark, without the mark.
-pub(super) fn decoded<'a>(path: &Path, text: &'a [u8]) -> Result<Cow<'a, str>> {
+pub(crate) fn decoded<'a>(path: &Path, text: &'a [u8]) -> Result<Cow<'a, str>> {
     let utf16 = |rest: &[u8], unit: fn([u8; 2]) -> u16| -> Result<Cow<'a, str>> {
         let units = rest.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
         let whole = rest.len().is_multiple_of(2);

@@ -1,6 +1,6 @@
 //! Gene identity: which gene of one list, store or model is which of another; and the one reader and writer of tables.
 
-mod bytes;
+pub(crate) mod bytes;
 pub mod composite;
 pub mod dates;
 mod escapes;

@@ -328,6 +328,8 @@ mod tests {
         for beside in [penalty / finer, penalty * finer] {
             assert!(curve.error(beside) >= curve.error(penalty), "{beside} is better than {penalty}");
         }
+        let eighths = |k: i32| penalty / (best * 10f64.powf(f64::from(k) / 8.0)) - 1.0;
+        assert!((-3..=3).any(|k| eighths(k).abs() < 1e-9), "{penalty} is on the finer grid around {best}");
         // an exact copy: the less penalty the better
         let copies: Vec<f32> = (0..40).flat_map(|s| [s as f32 % 7.0, 2.0 * (s as f32 % 7.0)]).collect();
         let copies = store(&dir.path().join("c.gex"), 2, &copies);

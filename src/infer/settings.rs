@@ -369,7 +369,13 @@ mod tests {
             ("--early-stop", |s| s.mlp.early_stop = Some(0)),
             ("--early-stop", |s| (s.mlp.early_stop, s.mlp.validation) = (Some(1), 0.0)),
         ];
-        let others: [(Method, &str, Change); 8] = [
+        let others: [(Method, &str, Change); 14] = [
+            (Method::Kernel, "--gamma", |s| s.kernel.gamma = Some(0.0)),
+            (Method::Kernel, "--penalty", |s| s.kernel.penalty = Some(-1.0)),
+            (Method::Kernel, "--mixture", |s| s.kernel.mixture = Some(1.01)),
+            (Method::Kernel, "--mixture", |s| s.kernel.mixture = Some(f64::NAN)),
+            (Method::Kernel, "--centres", |s| s.kernel.centres = Some(0)),
+            (Method::Kernel, "--folds", |s| s.kernel.folds = 1),
             (Method::Linear, "--penalty", |s| s.linear.penalty = Some(0.0)),
             (Method::Linear, "--penalty", |s| s.linear.penalty = Some(f64::NAN)),
             (Method::Linear, "--folds", |s| s.linear.folds = 1),

@@ -154,6 +154,14 @@ mod tests {
     }
 
     #[test]
+    fn factors_that_single_precision_cannot_turn_around_are_refused() {
+        let usable = [0.0, 1.0, 1e-30, 1e30, -2.0];
+        assert!(usable.into_iter().all(super::is_usable));
+        let not = [1e-39, 1e39f64 as f32, f32::NAN, f32::INFINITY, f32::MIN_POSITIVE / 4.0, f32::MAX];
+        assert!(!not.into_iter().any(super::is_usable), "1/f32::MAX is subnormal");
+    }
+
+    #[test]
     fn medians_of_odd_and_even_counts() {
         assert_eq!(super::median(&mut [3.0]), 3.0);
         assert_eq!(super::median(&mut [3.0, 1.0]), 2.0);

@@ -18,7 +18,8 @@ pub trait Options: clap::Args + Serialize + serde::de::DeserializeOwned + Defaul
 }
 
 /// What options of the kind `LIST|WORD` take that is no file, where there is no file of that name.
-const WORDS: [&str; 7] = ["l1000", "zeros", "mean", "median", "common", "train", "auto"];
+const WORDS: [&str; 10] =
+    ["l1000", "zeros", "mean", "median", "common", "train", "auto", "go-mf", "all", "annotated"];
 
 /// Whether what an option says is the name of a file: no number, and no word that it knows.
 pub fn is_file(text: &str) -> bool {

@@ -94,3 +94,10 @@ fn held_out_figures_are_those_of_fits_without_the_samples() {
     let said = held_out.r2.iter().map(|r2| f64::from(*r2)).sum::<f64>() / targets.len() as f64;
     assert!((said - r2 / targets.len() as f64).abs() < 0.05, "{said} for {r2}");
 }
+
+#[test]
+fn profiles_are_completed_carefully_where_nothing_is_said() {
+    let Completing { missing, replace, force, level, reliable } = Completing::default();
+    assert_eq!((missing, replace, force), (MissingLandmarks::Refuse, false, false));
+    assert_eq!((level, reliable), (0.9, 0.5));
+}

@@ -105,3 +105,14 @@ fn a_gene_of_one_value_scales_to_0() {
     let sd = (8.0f64 / 3.0).sqrt();
     assert!((f64::from(panel.scale[1]) - 1.0 / (sd + SD_FLOOR)).abs() < 1e-6);
 }
+
+/// 12 samples in batches of 5 are 3 steps an epoch, counted from 1.
+#[test]
+fn the_step_that_diverged_is_told() {
+    for rate in [1e3, 1e10, 1e30] {
+        let settings = MlpSettings { learning_rate: Some(rate), epochs: 1, ..small() };
+        if let Err(Error::Diverged { step, epoch, .. }) = try_fit_small(&settings) {
+            assert!((1..=3).contains(&step) && epoch == 1, "rate {rate}: step {step} of epoch {epoch}");
+        }
+    }
+}

@@ -100,3 +100,46 @@ fn tasks_begin_advance_and_end() {
         assert!(resident.1.layers == streamed.1.layers, "samples that are streamed give another model");
     }
 }
+
+#[test]
+fn what_is_told_in_training_and_in_use() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = random_store(&dir.path().join("x.gex"), 12, 6);
+    let listener = Listener::default();
+    let training = Training { resident: Resident::Never, ..Training::of(&store, settings()) };
+    let trained = train(&mut Spy::new(), &training, &|event| listener.hear(event)).expect("trained");
+    let notes = listener.notes();
+    assert!(
+        notes.last().is_some_and(|note| note.contains("epoch 4/4") && note.contains("loss")),
+        "{notes:?}"
+    );
+    let of_epoch = listener.beside("training");
+    assert!(!of_epoch[0].contains("loss"), "there is none before the first epoch: {of_epoch:?}");
+    assert!(of_epoch.last().is_some_and(|note| note.contains("loss 0.")), "{of_epoch:?}");
+    let listener = Listener::default();
+    let report = |event| listener.hear(event);
+    let visit = |_: usize, _: &[f32]| Ok(());
+    crate::nn::apply::forward(&mut Spy::new(), &trained.model, &store, 1, &report, visit).expect("applied");
+    assert_eq!(listener.tasks().len(), 1);
+}
+
+#[test]
+fn who_is_asked_to_end_loses_no_epoch() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = random_store(&dir.path().join("x.gex"), 12, 6);
+    let path = dir.path().join("m.checkpoint");
+    let every = std::time::Duration::from_secs(3600);
+    let plan = CheckpointPlan { path: path.clone(), every, found: Found::GoOn };
+    let training = Training { checkpoint: Some(plan), ..Training::of(&store, settings()) };
+    let whole = train(&mut Spy::new(), &training, &silent).expect("trained").model;
+    std::fs::remove_file(&path).ok();
+    let mut asked = Spy::new();
+    // an epoch is three steps and the sum of squared weights
+    asked.asked_after = 3 * 4 + 1;
+    let message = train(&mut asked, &training, &silent).err().expect("asked to end").to_string();
+    assert!(message.contains("after 3 of 4 epochs; the same command goes on from"), "{message}");
+    let mut again = Spy::new();
+    let model = train(&mut again, &training, &silent).expect("trained").model;
+    assert!(again.runs.len() <= 4, "{} runs were done again", again.runs.len());
+    assert!(model.layers == whole.layers);
+}

@@ -4,6 +4,7 @@ pub mod attribute;
 pub mod compare;
 mod comparing;
 pub mod consensus;
+pub mod enrich;
 pub mod evaluate;
 pub mod fit;
 pub mod import;
