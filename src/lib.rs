@@ -45,6 +45,7 @@
 pub mod attribution;
 pub mod bench;
 pub mod cli;
+pub mod cluster;
 pub mod compare;
 pub mod device;
 pub mod element;

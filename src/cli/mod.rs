@@ -5,6 +5,7 @@
 mod apply;
 mod attribute;
 mod bench;
+mod cluster;
 mod compare;
 mod devices;
 mod enrich;
@@ -86,6 +87,8 @@ enum Command {
     Predict(predict::Args),
     /// Compare sets of landmarks, and random ones, by what they predict on held-out samples
     Compare(compare::Args),
+    /// Cluster samples by the bottleneck, components, landmarks and genes, and hold the clusters against labels and studies
+    Cluster(cluster::Args),
     /// Look up which gene sets landmarks are in, more or fewer than chance gives
     Enrich(enrich::Args),
     /// Look at files and write a commented configuration that runs
@@ -224,6 +227,7 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Fit(args) => fit::run(args, report),
         Command::Predict(args) => predict::run(args, report),
         Command::Compare(args) => compare::run(args, report),
+        Command::Cluster(args) => cluster::run(args, report),
         Command::Enrich(args) => enrich::run(args, report),
         Command::Init(args) => init::run(args, report),
         Command::Run(args) => run::run(args, report),

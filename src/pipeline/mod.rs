@@ -271,8 +271,9 @@ mod tests {
     use std::path::Path;
 
     /// Imports run one way down the map: what no file of a folder may name.
-    const NOT: [(&str, &[&str]); 14] = [
+    const NOT: [(&str, &[&str]); 15] = [
         ("genes", &["device", "nn", "prepare", "select", "infer", "pipeline", "cli"]),
+        ("cluster", &["formats", "nn", "infer", "compare", "pipeline", "cli"]),
         ("enrich", &["formats", "nn", "select", "infer", "compare", "pipeline", "cli"]),
         ("evaluate", &["nn", "infer", "compare", "pipeline", "cli"]),
         ("bench", &["pipeline", "cli"]),

@@ -2,6 +2,8 @@
 
 use nalgebra::{DMatrix, SymmetricEigen};
 
+use crate::device::random::Stream;
+
 /// Leading eigenvectors of a Gram matrix X·Xᵀ.
 #[derive(Debug, Clone)]
 pub struct Components {
@@ -15,6 +17,12 @@ pub struct Components {
 
 /// An eigenvalue below this share of the largest is rounding.
 const RANK: f64 = 1e-10;
+/// Up to so many samples all components are computed.
+const EXACT: usize = 1_500;
+/// Directions iterated beyond the components asked for, without which the last of these come slowly.
+const SPARE: usize = 20;
+/// Rounds of the iteration at most.
+const ROUNDS: usize = 300;
 
 impl Components {
     /// At most `k` components, and no more than the rank. O(n³).
@@ -27,11 +35,46 @@ impl Components {
         order.retain(|i| eigen.eigenvalues[*i] > RANK * largest);
         order.truncate(k);
         let mut vectors = eigen.eigenvectors.select_columns(&order);
-        for mut column in vectors.column_iter_mut() {
-            if column[column.icamax()] < 0.0 {
-                column.neg_mut();
-            }
-        }
+        upright(&mut vectors);
         Components { vectors, values: order.iter().map(|i| eigen.eigenvalues[*i]).collect(), total }
+    }
+
+    /// The same for many samples, of which few components are wanted: by subspace iteration, O(n²·k) a round, until no wanted
+    /// eigenvalue changes by more than 1e-9 of itself.
+    pub fn leading(gram: &DMatrix<f64>, k: usize) -> Self {
+        let (n, wide) = (gram.nrows(), k + SPARE);
+        if n <= EXACT || 2 * wide > n {
+            return Self::of(gram, k);
+        }
+        // A fixed start: the same data have the same components.
+        let mut stream = Stream::new(0, "components", 0);
+        let mut basis = DMatrix::from_fn(n, wide, |_, _| stream.uniform() - 0.5).qr().q();
+        let mut before = vec![0.0; k];
+        for _ in 0..ROUNDS {
+            basis = (gram * &basis).qr().q();
+            let inner = Self::of(&(basis.transpose() * (gram * &basis)), k);
+            let still = |(now, before): (&f64, &f64)| (now - before).abs() <= 1e-9 * now;
+            if inner.values.len() < k || inner.values.iter().zip(&before).all(still) {
+                return inner.within(&basis, gram.trace());
+            }
+            before.clone_from(&inner.values);
+        }
+        Self::of(&(basis.transpose() * (gram * &basis)), k).within(&basis, gram.trace())
+    }
+
+    /// Components found in the span of a basis, as components of the whole.
+    fn within(self, basis: &DMatrix<f64>, total: f64) -> Self {
+        let mut vectors = basis * self.vectors;
+        upright(&mut vectors);
+        Components { vectors, total, ..self }
+    }
+}
+
+/// Turns columns so that the largest element of each is positive.
+fn upright(vectors: &mut DMatrix<f64>) {
+    for mut column in vectors.column_iter_mut() {
+        if column[column.icamax()] < 0.0 {
+            column.neg_mut();
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The stages, one a file: what can be said of each (its options), and what it does.
 
 pub mod attribute;
+pub mod cluster;
 pub mod compare;
 mod comparing;
 pub mod consensus;
