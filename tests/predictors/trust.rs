@@ -1,6 +1,6 @@
 //! Predictors refitted on fewer landmarks, and what they say of their own errors.
 
-use genelift::infer::{FitSettings, MissingLandmarks, Predictor, Problem};
+use genelift::infer::{Completing, FitSettings, MissingLandmarks, Predictor, Problem};
 use genelift::progress::silent;
 
 use crate::common::relative_error;
