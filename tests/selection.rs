@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use common::{by_formula, constraints, example_store, ids, layer, model, numbers, package};
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::recording::Activation;
+use genelift::element::Element;
 use genelift::genes::Table;
 use genelift::nn::model::Model;
 use genelift::nn::scaling::{self, Scale};
@@ -19,7 +20,7 @@ use genelift::select::{
     ConcreteSettings, Constraints, DiverseSettings, Inputs, PeelOffSettings, Picks, Strategy, css, diverse,
     from_store, pca, peel_off, random, variance,
 };
-use genelift::store::Store;
+use genelift::store::{Origin, Store, StoreWriter};
 use rayon::prelude::*;
 use serde_json::Value;
 
@@ -415,6 +416,33 @@ fn from_a_store_the_same_on_any_number_of_threads() {
             strategy == Strategy::Random,
             "{strategy:?}: a part of the samples is another view"
         );
+    }
+}
+
+#[test]
+fn where_nothing_varies_no_strategy_that_looks_at_the_data_chooses() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = StoreWriter::create(&dir.path().join("flat.gex"), 9, Element::F32, false).unwrap();
+    (0..12).for_each(|_| writer.push_rows(&[2.5; 9]).unwrap());
+    let samples = Table::numbered("sample_id", "s", 12);
+    let store = writer.finish(Table::numbered("gene_id", "g", 9), samples, Origin::default()).unwrap();
+    let net = autoencoder(&store, &(0..12).collect::<Vec<_>>(), 3);
+    let blind = [Strategy::Top, Strategy::Random, Strategy::Concrete];
+    for strategy in words::<Strategy>().iter().filter_map(|w| parse(w)).filter(|s| !blind.contains(s)) {
+        let inputs = Inputs {
+            store: &store,
+            model: Some(&net),
+            samples: 100,
+            seed: 3,
+            diverse: &DiverseSettings::default(),
+            concrete: &ConcreteSettings::default(),
+            trials: 9,
+        };
+        let bound = Constraints::new(store.genes(), 3, &[], &[]).unwrap();
+        let mut executor = CpuExecutor::open(Some(1)).unwrap();
+        let found = from_store(strategy, &inputs, &bound, || Ok(&mut executor), &silent);
+        let message = found.expect_err("refused").to_string();
+        assert!(message.contains("no gene varies over the 12 samples"), "{strategy:?}: {message}");
     }
 }
 

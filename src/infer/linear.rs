@@ -328,11 +328,32 @@ mod tests {
         for beside in [penalty / finer, penalty * finer] {
             assert!(curve.error(beside) >= curve.error(penalty), "{beside} is better than {penalty}");
         }
-        let eighths = |k: i32| penalty / (best * 10f64.powf(f64::from(k) / 8.0)) - 1.0;
-        assert!((-3..=3).any(|k| eighths(k).abs() < 1e-9), "{penalty} is on the finer grid around {best}");
         // an exact copy: the less penalty the better
         let copies: Vec<f32> = (0..40).flat_map(|s| [s as f32 % 7.0, 2.0 * (s as f32 % 7.0)]).collect();
         let copies = store(&dir.path().join("c.gex"), 2, &copies);
         assert_eq!(choose(&of(&copies, &[0], &[1])).end, Some("least"));
+    }
+
+    #[test]
+    fn the_finer_grid_has_eighths_of_a_decade() {
+        let dir = tempfile::tempdir().unwrap();
+        let noise = random_store(&dir.path().join("n.gex"), 40, 6);
+        let mut row = vec![0.0; 6];
+        let mut steps = std::collections::BTreeSet::new();
+        for loud in 1..9 {
+            let mut values = Vec::new();
+            for sample in 0..40 {
+                noise.read_row(sample, &mut row);
+                values.extend([row[0], row[1], row[2], row[0] - row[1] + loud as f32 * row[3]]);
+            }
+            let curve = of(&store(&dir.path().join(format!("{loud}.gex")), 4, &values), &[0, 1, 2], &[3]);
+            let (chosen, grid) = (choose(&curve).penalty, penalties());
+            let best =
+                grid.iter().copied().min_by(|a, b| curve.error(*a).total_cmp(&curve.error(*b))).unwrap();
+            let step = 8.0 * (chosen / best).log10();
+            assert!((step - step.round()).abs() < 1e-9 && step.abs() < 3.5, "{loud}: {step} eighths");
+            steps.insert(step.round() as i32);
+        }
+        assert!(steps.iter().any(|step| step % 2 != 0), "an odd one was taken: {steps:?}");
     }
 }

@@ -78,3 +78,42 @@ fn upright(vectors: &mut DMatrix<f64>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(gram: &DMatrix<f64>, found: &Components) {
+        for (vector, value) in found.vectors.column_iter().zip(&found.values) {
+            let off = (gram * vector - vector * *value).norm();
+            assert!(off < 1e-4 * value && (vector.norm() - 1.0).abs() < 1e-9, "{off} of {value}");
+            assert!(vector[vector.icamax()] > 0.0, "the largest element is positive");
+        }
+        assert!(found.values.is_sorted_by(|a, b| a >= b));
+        assert!((found.total - gram.trace()).abs() < 1e-9 * found.total);
+    }
+
+    #[test]
+    fn components_of_few_and_of_many_samples() {
+        let mut stream = Stream::new(3, "components test", 0);
+        let x = DMatrix::from_fn(40, 7, |_, j| (stream.uniform() - 0.5) * (8 - j) as f64);
+        let gram = &x * x.transpose();
+        let few = Components::leading(&gram, 3);
+        assert_eq!((few.values.len(), Components::of(&gram, 20).values.len()), (3, 7), "the rank is 7");
+        check(&gram, &few);
+        let n = EXACT + 1;
+        let many = DMatrix::from_fn(n, 30, |_, j| (stream.uniform() - 0.5) * (40 - j) as f64);
+        let gram = &many * many.transpose();
+        let found = Components::leading(&gram, 5);
+        check(&gram, &found);
+        // the same values as of the features' products, which are few
+        let exact = SymmetricEigen::new(many.tr_mul(&many)).eigenvalues;
+        let mut exact: Vec<f64> = exact.iter().copied().collect();
+        exact.sort_by(|a, b| b.total_cmp(a));
+        assert!(
+            found.values.iter().zip(exact).all(|(a, b)| (a / b - 1.0).abs() < 1e-6),
+            "{:?}",
+            found.values
+        );
+    }
+}
