@@ -6,6 +6,7 @@ mod comparing;
 pub mod consensus;
 pub mod evaluate;
 pub mod fit;
+pub mod how_many;
 pub mod import;
 pub mod prepare;
 pub mod select;
