@@ -55,17 +55,19 @@ pub struct Search<'a> {
 
 /// A size that was tried.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Tried {
     /// Landmarks.
     pub landmarks: usize,
     /// The figure.
     pub value: f64,
-    /// Its standard error by fold.
-    pub error: f64,
+    /// By fold.
+    pub standard_error: f64,
 }
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Enough {
     /// What was asked.
     pub goal: Goal,
@@ -105,7 +107,7 @@ impl Enough {
 
 impl std::fmt::Display for Tried {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        write!(f, "{:.4} ± {:.4}", self.value, self.error)
+        write!(f, "{:.4} ± {:.4}", self.value, self.standard_error)
     }
 }
 
@@ -137,16 +139,7 @@ impl Search<'_> {
     /// [`Error::Data`] for too few samples, groups or genes, and where no target varies; those of the selection and of
     /// [`Predictor::fit`]; [`Error::Interrupted`].
     pub fn until(&self, executor: &mut dyn Executor, goal: Goal, report: Reporter) -> Result<Enough> {
-        let store = self.inputs.store;
-        let all: Vec<usize> = (0..store.n_samples()).collect();
-        let parting = Parting::new(store, &all, self.fit.group_by.as_deref(), self.fit.seed)?;
-        let groups = parting.group_of().into_iter().max().map_or(0, |last| last + 1);
-        if groups < GROUPS {
-            return Err(Error::Data(format!(
-                "{}: --until holds samples out in folds, which takes at least {GROUPS} groups or samples, found {groups}; give -n alone",
-                store.path().display()
-            )));
-        }
+        let (parting, groups) = parting(self.inputs.store, self.fit)?;
         let mut trial = self.trial(&parting)?;
         let least = self.include.len().max(1);
         report(Event::Started { task: "choosing how many".into(), total: None, unit: "sizes" });
@@ -177,6 +170,28 @@ impl Search<'_> {
         let folds = parts.into_iter().map(fold).collect::<Result<_>>()?;
         Ok(Trial { search: self, folds, targets, never, most })
     }
+}
+
+/// What is held out, and how many groups or samples that are.
+fn parting(store: &Store, fit: &FitSettings) -> Result<(Parting, usize)> {
+    let all: Vec<usize> = (0..store.n_samples()).collect();
+    let parting = Parting::new(store, &all, fit.group_by.as_deref(), fit.seed)?;
+    let groups = parting.group_of().into_iter().max().map_or(0, |last| last + 1);
+    match groups {
+        0..GROUPS => Err(Error::Data(format!(
+            "{}: --until holds samples out in folds, which takes at least {GROUPS} groups or samples, found {groups}; give -n alone",
+            store.path().display()
+        ))),
+        _ => Ok((parting, groups)),
+    }
+}
+
+/// Refuses a store of too few groups or samples for a search, before any work.
+///
+/// # Errors
+/// [`Error::Data`] with their number; [`Error::Usage`] for a column that the store lacks.
+pub fn can_search(store: &Store, fit: &FitSettings) -> Result<()> {
+    parting(store, fit).map(|_| ())
 }
 
 /// Genes that are inferred, ascending: some of those that are not landmarks already.
@@ -238,7 +253,7 @@ impl Trial<'_> {
         }
         let value = |sums: Agreement| self.figure(goal, &sums.finish().0);
         let values = sums.into_iter().map(value).collect::<Result<Vec<f64>>>()?;
-        Ok(Tried { landmarks: n, value: values[0], error: jackknife(&values[1..]) })
+        Ok(Tried { landmarks: n, value: values[0], standard_error: jackknife(&values[1..]) })
     }
 
     fn figure(&self, goal: Goal, targets: &[Figures]) -> Result<f64> {

@@ -143,7 +143,7 @@ fn every_point_is_what_folds_by_themselves_give() {
                 let each: Vec<f64> = (0..4).map(|fold| naive(&rows, goal.figure, Some(fold))).collect();
                 let middle = each.iter().sum::<f64>() / 4.0;
                 let error = (0.75 * each.iter().map(|x| (x - middle).powi(2)).sum::<f64>()).sqrt();
-                assert!((tried.error - error).abs() < 1e-6, "{text}: {tried:?} {error}");
+                assert!((tried.standard_error - error).abs() < 1e-6, "{text}: {tried:?} {error}");
             }
             let enough = found.landmarks.expect("that much is there");
             assert!(goal.is_reached(found.at(enough).unwrap().value));
@@ -186,6 +186,8 @@ fn too_few_groups_are_refused() {
         search.until(executor, goal("r2 0.5"), &silent).unwrap_err().to_string()
     });
     assert!(message.contains("at least 3 groups or samples, found 2"), "{message}");
+    assert_eq!(can_search(&store, &fit).unwrap_err().to_string(), message);
+    assert!(can_search(&store, &FitSettings::default()).is_ok());
 }
 
 #[test]

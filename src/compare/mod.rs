@@ -18,7 +18,7 @@ mod tables;
 pub use ceiling::{Ceiling, ceiling};
 pub use curve::{Curve, curve};
 pub use describe::{describe, describe_curves, over};
-pub use enough::{Enough, Search, Tried};
+pub use enough::{Enough, Search, Tried, can_search};
 pub use goal::{Figure, Goal};
 pub use leaks::{Identity, Leaks};
 pub use measure::Measure;

@@ -123,7 +123,8 @@ fn beside(pair: &PairFacts, what: &str) -> String {
 /// By what the number of landmarks was found.
 fn enough(found: &Enough) -> String {
     let n = found.landmarks.unwrap_or(0);
-    let figure = |tried: &Tried| format!("{:.3} ± {:.3} at {}", tried.value, tried.error, tried.landmarks);
+    let figure =
+        |tried: &Tried| format!("{:.3} ± {:.3} at {}", tried.value, tried.standard_error, tried.landmarks);
     let at = found.at(n).map_or(String::new(), figure);
     let fewer = found.curve.iter().rev().find(|tried| tried.landmarks < n);
     let fewer = fewer.map_or(String::new(), |tried| format!(", {}", figure(tried)));

@@ -37,7 +37,7 @@ fn as_few_landmarks_as_reach_a_figure_are_as_many_everywhere() {
     let curve = found["curve"].as_array().unwrap();
     let at = |n: usize| curve.iter().find(|tried| tried["landmarks"] == n).map(|tried| &tried["value"]);
     assert!(at(n).unwrap().as_f64() <= Some(0.9) && at(n - 1).unwrap().as_f64() > Some(0.9), "{found}");
-    assert!(curve.iter().all(|tried| tried["error"].as_f64() > Some(0.0)));
+    assert!(curve.iter().all(|tried| tried["standard-error"].as_f64() > Some(0.0)));
     // the same again, and the same by hand
     let kept = folder.stages(&run[2..]);
     assert!(kept.iter().all(|(_, why)| why == "kept"), "{kept:?}");

@@ -9,7 +9,7 @@ use super::fit;
 use super::how_many::{self, Count};
 use crate::attribution::ScoreTable;
 use crate::bench::work;
-use crate::compare::{Enough, Goal, Search, places};
+use crate::compare::{Enough, Goal, Search, can_search, places};
 use crate::error::{Error, Result};
 use crate::genes::sidecar::{self, Input as Source, Made};
 use crate::genes::{Ambiguous, Finder, Side, Table, shown};
@@ -393,7 +393,9 @@ impl Stage for Select {
     }
 
     fn check_data(&self, store: &Store) -> Result<()> {
-        fit::check_groups(store, self.options.group_by.as_deref())?;
+        if self.options.until.is_some() {
+            can_search(store, &self.options.fitting(self.seed)?)?;
+        }
         self.n.said().map_or(Ok(()), |n| Constraints::new(store.genes(), n, &[], &[]).map(|_| ()))
     }
 
