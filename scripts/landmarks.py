@@ -4,7 +4,8 @@
     python scripts/landmarks.py print                      # the tables again, from docs/tables
 
 DATA holds the files named below. Every step is a `genelift` command, printed with its seconds (and kept in WORK/times.tsv), whose result
-stays in WORK: an interrupted call goes on with the command that was cut off (no path may have blanks). Each round (a fold of whole accessions, or a random split) has
+stays in WORK: an interrupted call goes on with the command that was cut off, and other options do again what they change (no path may
+have blanks). Each round (a fold of whole accessions, or a random split) has
 its own scaling, fitted on its training part, and its own lists. What is compared goes to docs/tables/*.tsv, from which the tables are
 printed. Python's own library is enough.
 
@@ -13,6 +14,7 @@ To see that all of it works: --genes 2000 --rounds 2 --sizes 20,40 --tables WORK
 
 import argparse
 import csv
+import re
 import subprocess
 import sys
 import time
@@ -67,14 +69,18 @@ def main():
 # Commands
 
 class Runner:
-    """Runs `genelift` unless the result is there; what it writes is whole or not at all."""
+    """Runs `genelift` unless the result is there, by the same command, and no older than what it is made from. What a command writes is
+    whole or not at all."""
 
     def __init__(self, program, work):
-        self.program, self.log = program, work / "times.tsv"
+        self.program, self.log, self.known = program, work / "times.tsv", {}
+        if self.log.exists():
+            self.known = {out: command for out, _, command in (line.split("\t") for line in self.log.read_text().splitlines())}
 
-    def __call__(self, out, command, files=()):
+    def __call__(self, out, command, files=(), made_from=()):
         """Words are split at blanks; the output is `out`, a folder of these files where there are any."""
-        if not all((Path(out) / file).exists() for file in files or [""]):
+        made = [Path(out) / file for file in files or [""]]
+        if not self.is_kept(str(out), command, made, made_from):
             words = [self.program, *command.split(), "-o", str(out), "-q"] + ["--force"] * Path(out).exists()
             print(time.strftime("%H:%M:%S"), "$", " ".join(words), file=sys.stderr, flush=True)
             Path(out).parent.mkdir(parents=True, exist_ok=True)
@@ -83,8 +89,20 @@ class Runner:
             seconds = time.time() - start
             print(f"         {seconds:.0f} s", file=sys.stderr, flush=True)
             with open(self.log, "a") as log:
-                log.write(f"{out}\t{seconds:.1f}\n")
+                log.write(f"{out}\t{seconds:.1f}\t{command}\n")
         return Path(out)
+
+    def is_kept(self, out, command, made, made_from):
+        if self.known.get(out) != command or not all(file.exists() for file in made):
+            return False
+        named = [Path(word) for word in re.split("[ ,=]", command) if "/" in word or "." in word]
+        inputs = [path for path in [*named, *map(Path, made_from)] if path.exists()]
+        return max(map(changed, inputs), default=0) <= min(map(changed, made))
+
+
+def changed(path):
+    """When a file, or one in a folder, was last written."""
+    return max([path.stat().st_mtime, *(file.stat().st_mtime for file in path.iterdir())]) if path.is_dir() else path.stat().st_mtime
 
 
 def campaign(args):
@@ -94,7 +112,8 @@ def campaign(args):
         folder = args.work / design
         rounds = [round(number) for number, round in enumerate(rounds[:args.rounds], 1)]
         lists = [select(args, run, folder, number, *parts) for number, parts in enumerate(rounds, 1)]
-        compared = compare(args, run, folder, panel, options, rounds, lists[0])
+        files, made = lists[0][0], [path for _, made in lists for path in made]
+        compared = compare(args, run, folder, panel, options, rounds, files, made)
         write(args.tables, f"{args.dataset}-{design}", compared, folder)
 
 
@@ -104,9 +123,12 @@ def table(path):
 
 
 def write_lines(path, lines):
-    """The file is whole when it is there."""
+    """The file is whole when it is there; one that says the same stays."""
+    text = "".join(line + "\n" for line in lines)
+    if path.exists() and path.read_text() == text:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_suffix(".part").write_text("".join(line + "\n" for line in lines))
+    path.with_suffix(".part").write_text(text)
     path.with_suffix(".part").rename(path)
 
 
@@ -217,9 +239,10 @@ DATASETS = {"hgu133a": hgu133a, "brca": brca, "tcga": tcga}
 # Lists and comparisons
 
 def select(args, run, folder, number, raw, train, test):
-    """Every strategy's list of a round, chosen by its training part alone: names of files, with {size} and {round} in them."""
+    """Every strategy's list of a round, chosen by its training part alone: names of files, with {size} and {round} in them, and the
+    files."""
     sizes, more = args.sizes.split(","), args.more.split(",")
-    files = {}
+    files, made = {}, []
     for name, options in STRATEGIES.items():
         if name in ON_REQUEST and name not in more:
             continue
@@ -228,16 +251,18 @@ def select(args, run, folder, number, raw, train, test):
         # across platforms a list is chosen among genes that the test samples have too
         for size in sizes if name in BY_SIZE else sizes[-1:]:
             path = Path(str(files[name]).replace("{size}", size).replace("{round}", str(number)))
+            made.append(path)
             run(path, f"select --store {store} {options} --measured-in {test} --seed {number} -n {size}")
     if "top" in more:
         model = run(folder / f"{number}-model.safetensors", f"train {train} --seed {number}")
         scores = run(folder / f"{number}-scores.tsv", f"attribute {model} {train} --seed {number}")
         files["top"] = folder / "lists/top-{round}.tsv"
-        run(folder / f"lists/top-{number}.tsv", f"select {scores} --strategy top --measured-in {test} -n {sizes[-1]}")
-    return files
+        path = folder / f"lists/top-{number}.tsv"
+        made.append(run(path, f"select {scores} --strategy top --measured-in {test} -n {sizes[-1]}"))
+    return files, made
 
 
-def compare(args, run, folder, panel, options, rounds, files):
+def compare(args, run, folder, panel, options, rounds, files, made):
     """Every predictor at every size: {(method, size): folder}. All sizes of `linear` have one set of targets, which the others take."""
     sizes = args.sizes.split(",")
     trains, tests = (",".join(str(parts[i]) for parts in rounds) for i in (1, 2))
@@ -246,14 +271,12 @@ def compare(args, run, folder, panel, options, rounds, files):
     stores = f"compare --train {trains} --test {tests} --landmarks {lists} --subsets L1000={panel} --seed 1 {options}"
 
     def one(out, method, size, more=""):
-        return run(out, f"{stores} --size {size} {METHOD[method]} --random-draws {DRAWS[method]} {more}")
+        return run(out, f"{stores} --size {size} {METHOD[method]} --random-draws {DRAWS[method]} {more}", made_from=made)
 
     linear = one(folder / "linear", "linear", args.sizes)
     found = {("linear", size): linear / size if len(sizes) > 1 else linear for size in sizes}
     targets = folder / "targets.tsv"
-    if not targets.exists():
-        rows = table(found["linear", sizes[0]] / "genes.tsv")
-        write_lines(targets, ["gene_id", *dict.fromkeys(row["gene_id"] for row in rows)])
+    write_lines(targets, ["gene_id", *dict.fromkeys(row["gene_id"] for row in table(found["linear", sizes[0]] / "genes.tsv"))])
     others = [(method, size) for method in args.methods.split(",") if method != "linear" for size in sizes]
     for method, size in others + [("mlp", size) for size in args.mlp.split(",") if size]:
         found[method, size] = one(folder / f"{method}-{size}", method, size, f"--targets {targets}")

@@ -124,4 +124,13 @@ fn the_error_against_the_number_of_landmarks_is_told() {
     for other in ["2 of random: ", "6 of random: ", "12 of random: ", "12 of l1000: ", "30 of l1000: "] {
         assert!(equals.contains(other), "{other}: {sizes}");
     }
+
+    // other sizes, or one, take the place of these as a whole
+    let again = |sizes: &str| {
+        folder.succeed(&["run", "c.toml", "--set", "train=false", "--set", "select.n=12", "--set", sizes]);
+        ["2", "3", "curve.tsv", "tests.tsv"].map(|name| folder.path("out/comparison").join(name).exists())
+    };
+    assert_eq!(again("compare.size=[3]"), [false, true, true, false]);
+    assert_eq!(again("compare.size=[]"), [false, false, false, true]);
+    assert_eq!(again("compare.size=[2]"), [true, false, true, false]);
 }
