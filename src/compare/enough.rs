@@ -34,6 +34,8 @@ const TARGETS: usize = 2_000;
 const LIST: usize = 100;
 /// Groups without which nothing is left to choose a penalty by once one is held out.
 const GROUPS: usize = 3;
+/// Samples that a penalty can be chosen by, in two folds of two.
+const TO_LEARN: usize = 4;
 
 /// What is tried.
 pub struct Search<'a> {
@@ -139,8 +141,8 @@ impl Search<'_> {
     /// [`Error::Data`] for too few samples, groups or genes, and where no target varies; those of the selection and of
     /// [`Predictor::fit`]; [`Error::Interrupted`].
     pub fn until(&self, executor: &mut dyn Executor, goal: Goal, report: Reporter) -> Result<Enough> {
-        let (parting, groups) = parting(self.inputs.store, self.fit)?;
-        let mut trial = self.trial(&parting)?;
+        let (parts, groups) = parts(self.inputs.store, self.fit, self.folds)?;
+        let mut trial = self.trial(parts)?;
         let least = self.include.len().max(1);
         report(Event::Started { task: "choosing how many".into(), total: None, unit: "sizes" });
         let (landmarks, curve) = trial.search(executor, goal, least, report)?;
@@ -150,14 +152,14 @@ impl Search<'_> {
         Ok(Enough { goal, landmarks, curve, folds, groups, group_by, targets, method })
     }
 
-    fn trial(&self, parting: &Parting) -> Result<Trial<'_>> {
+    fn trial(&self, parts: Parts) -> Result<Trial<'_>> {
         let store = self.inputs.store;
         let genes = store.n_genes();
         let targets = targets(store, self.include, self.inputs.seed);
         let mut never = [self.exclude, &targets].concat();
         never.sort_unstable();
         never.dedup();
-        let most = self.most.unwrap_or(genes / 2).min(genes - never.len());
+        let most = self.most.unwrap_or(genes / 2).min(genes - never.len()).max(1);
         Constraints::new(store.genes(), most, self.include, &never)?;
         let fold = |(train, test): (Vec<usize>, Vec<usize>)| {
             let own = Parting::new(store, &train, self.fit.group_by.as_deref(), self.fit.seed)?;
@@ -166,23 +168,36 @@ impl Search<'_> {
             let fit = self.fit.within(&own);
             Ok(Fold { train: round.samples, test, baseline, fit, list: Vec::new() })
         };
-        let parts = parting.parts(parting.most(self.folds))?;
         let folds = parts.into_iter().map(fold).collect::<Result<_>>()?;
         Ok(Trial { search: self, folds, targets, never, most })
     }
 }
 
-/// What is held out, and how many groups or samples that are.
-fn parting(store: &Store, fit: &FitSettings) -> Result<(Parting, usize)> {
+/// Training and test samples of each fold.
+type Parts = Vec<(Vec<usize>, Vec<usize>)>;
+
+/// The folds, and how many groups or samples they are of.
+fn parts(store: &Store, fit: &FitSettings, folds: usize) -> Result<(Parts, usize)> {
     let all: Vec<usize> = (0..store.n_samples()).collect();
     let parting = Parting::new(store, &all, fit.group_by.as_deref(), fit.seed)?;
     let groups = parting.group_of().into_iter().max().map_or(0, |last| last + 1);
-    match groups {
-        0..GROUPS => Err(Error::Data(format!(
-            "{}: --until holds samples out in folds, which takes at least {GROUPS} groups or samples, found {groups}; give -n alone",
+    let refuse = |why: String| {
+        Err(Error::Data(format!(
+            "{}: --until holds samples out in folds, {why}; say how many landmarks (-n) alone",
             store.path().display()
-        ))),
-        _ => Ok((parting, groups)),
+        )))
+    };
+    if groups < GROUPS || all.len() < 2 * TO_LEARN - 2 {
+        let n = all.len();
+        return refuse(format!(
+            "which takes at least {GROUPS} groups and {} samples, found {groups} and {n}",
+            2 * TO_LEARN - 2
+        ));
+    }
+    let parts = parting.parts(parting.most(folds))?;
+    match parts.iter().map(|(train, _)| train.len()).min() {
+        Some(few) if few < TO_LEARN => refuse(format!("one of which leaves {few} samples to learn from")),
+        _ => Ok((parts, groups)),
     }
 }
 
@@ -190,8 +205,8 @@ fn parting(store: &Store, fit: &FitSettings) -> Result<(Parting, usize)> {
 ///
 /// # Errors
 /// [`Error::Data`] with their number; [`Error::Usage`] for a column that the store lacks.
-pub fn can_search(store: &Store, fit: &FitSettings) -> Result<()> {
-    parting(store, fit).map(|_| ())
+pub fn can_search(store: &Store, fit: &FitSettings, folds: usize) -> Result<()> {
+    parts(store, fit, folds).map(|_| ())
 }
 
 /// Genes that are inferred, ascending: some of those that are not landmarks already.

@@ -178,16 +178,31 @@ fn what_is_not_reached_is_said_and_the_most_is_the_most() {
 }
 
 #[test]
-fn too_few_groups_are_refused() {
+fn too_few_groups_or_samples_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let store = made(dir.path()).picked("few", &[0, 17, 34, 1, 16, 18, 33, 51]).unwrap(); // studies 0 and 1
-    let fit = FitSettings { group_by: Some("study".into()), ..FitSettings::default() };
-    let message = searched(&store, Strategy::Diverse, (None, &[]), &fit, |search, executor| {
-        search.until(executor, goal("r2 0.5"), &silent).unwrap_err().to_string()
+    let all = made(dir.path());
+    let grouped = FitSettings { group_by: Some("study".into()), ..FitSettings::default() };
+    let single = FitSettings::default();
+    // studies 0 and 1; a large one and two single samples; five samples
+    let two = [0, 17, 34, 1, 16, 18, 33, 51].as_slice();
+    let uneven = [0, 17, 34, 51, 68, 1, 2].as_slice();
+    for (samples, fit, why) in [
+        (two, &grouped, "at least 3 groups and 6 samples, found 2 and 8"),
+        (uneven, &grouped, "leaves 2 samples to learn from"),
+        (&two[..5], &single, "at least 3 groups and 6 samples, found 5 and 5"),
+    ] {
+        let store = all.picked("few", samples).unwrap();
+        let message = searched(&store, Strategy::Diverse, (None, &[]), fit, |search, executor| {
+            search.until(executor, goal("r2 0.5"), &silent).unwrap_err().to_string()
+        });
+        assert!(message.contains(why), "{message}");
+        assert_eq!(can_search(&store, fit, 4).unwrap_err().to_string(), message);
+    }
+    let six = all.picked("six", &two[..6]).unwrap();
+    can_search(&six, &single, 4).unwrap();
+    searched(&six, Strategy::Diverse, (Some(3), &[]), &single, |search, executor| {
+        search.until(executor, goal("r2 0.9"), &silent).unwrap();
     });
-    assert!(message.contains("at least 3 groups or samples, found 2"), "{message}");
-    assert_eq!(can_search(&store, &fit).unwrap_err().to_string(), message);
-    assert!(can_search(&store, &FitSettings::default()).is_ok());
 }
 
 #[test]

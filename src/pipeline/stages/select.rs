@@ -394,7 +394,7 @@ impl Stage for Select {
 
     fn check_data(&self, store: &Store) -> Result<()> {
         if self.options.until.is_some() {
-            can_search(store, &self.options.fitting(self.seed)?)?;
+            can_search(store, &self.options.fitting(self.seed)?, self.options.folds())?;
         }
         self.n.said().map_or(Ok(()), |n| Constraints::new(store.genes(), n, &[], &[]).map(|_| ()))
     }
