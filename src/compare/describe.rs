@@ -184,11 +184,15 @@ pub fn describe_curves(curves: &[Curve]) -> String {
     for curve in curves {
         if curve.test != test {
             test = &curve.test;
-            text +=
-                &format!("{}: MSE/var by number of landmarks, on the same targets\n", visible::line(test));
+            text += &format!(
+                "{}: MSE/var (95 %) by number of landmarks, on the same targets\n",
+                visible::line(test)
+            );
         }
         let point = |point: &super::curve::Point| {
-            format!("{} at {}", figure(Some(point.nmse), false), point.landmarks)
+            let interval =
+                point.interval.map_or(String::new(), |(low, high)| format!(" ({low:.4} to {high:.4})"));
+            format!("{}{interval} at {}", figure(Some(point.nmse), false), point.landmarks)
         };
         let points: Vec<String> = curve.points.iter().map(point).collect();
         text += &format!("{}: {}", visible::line(&curve.set), points.join(", "));

@@ -117,6 +117,7 @@ fn the_error_against_the_number_of_landmarks_is_told() {
         |start: &str| sizes.lines().find(|line| line.trim().starts_with(start)).unwrap_or_default().trim();
     let own = line("diverse: ");
     assert!([" at 2, ", " at 6, ", " at 12"].iter().all(|at| own.contains(at)), "{sizes}");
+    assert_eq!(own.matches(" to ").count(), 3, "an interval each: {sizes}");
     assert!(own.contains("the gain is within the interval") || own.contains("still gains"), "{sizes}");
     assert!(line("random: ").contains(" at 12"), "{sizes}");
     assert!(line("l1000: ").contains(" at 30"), "the whole panel: {sizes}");
