@@ -311,13 +311,14 @@ def rows(method, size, out):
     ranks = {row["set"]: row for row in table(out / "ranks.tsv") if row["measure"] == "nmse"}
     beside = {row["b"]: row for row in table(out / "tests.tsv") if row["measure"] == "nmse" and row["a"] == "diverse"}
     for row in summary:
-        if row["kind"] not in ("set", "draws mean"):
+        drawn = row["kind"] == "draws mean" and row["n_landmarks"] == size
+        if row["kind"] != "set" and not drawn:  # a short list has random draws of its own length
             continue
         name = row["set"].removesuffix(f"-{size}")
         if row["kind"] == "set" and int(row["n_landmarks"]) > int(size):
             name += f", all {row['n_landmarks']}"
         rank, test = ranks.get(row["set"], {}), beside.get(row["set"], {})
-        less = lambda column: short(str(-float(test[column]))) if test.get(column, "NA") != "NA" else "NA"
+        less = lambda column: short(str(0.0 - float(test[column]))) if test.get(column, "NA") != "NA" else "NA"
         yield {
             "method": method, "N": size, "set": name, "genes": row["n_landmarks"], "targets": row["n_targets"], "samples": row["n_samples"],
             "nmse": short(row["nmse_mean"]), "nmse_sd_of_draws": short(spread.get(row["set"], "NA")), "pcc": short(row["pcc_mean"]),
