@@ -13,7 +13,7 @@ use genelift::compare::{
 };
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::recording::Element;
-use genelift::evaluate::differences::Basis;
+use genelift::evaluate::differences::{Basis, difference};
 use genelift::genes::{Finder, Matching, Side, Table};
 use genelift::infer::{FitSettings, LinearSettings, Method};
 use genelift::progress::silent;
@@ -183,6 +183,73 @@ fn sizes_share_their_targets_and_sets_are_ranked_among_all_draws() {
     assert!((equal.at.unwrap() - 8.0).abs() < 1e-9, "its copy at the same size: {equal:?}");
     let gain = curves[0].points[0].gain.unwrap();
     assert!((gain - (curves[0].points[0].nmse - curves[0].points[1].nmse)).abs() < 1e-12);
+}
+
+/// Errors by hand: of a list that grows and of the draws of each size, whose means are one curve.
+#[test]
+fn a_curve_meets_random_draws_of_any_size_and_ends_where_nothing_is_gained() {
+    let dir = tempfile::tempdir().unwrap();
+    let study = |_: usize| String::new();
+    let train = part(dir.path(), "train.gex", &(0..60).collect::<Vec<_>>(), study);
+    let tests = [part(dir.path(), "test.gex", &(60..80).collect::<Vec<_>>(), study)];
+    let sizes = [1, 3, 9];
+    let genes: Vec<usize> = (20..29).collect();
+    let of = |size: usize| {
+        plan(
+            &train,
+            &tests,
+            vec![set("a", &genes)],
+            &PlanSettings { size: Some(size), largest: 9, ..settings() },
+        )
+    };
+    let mut plans = sizes.map(of);
+    Plan::settle_common(&mut plans.iter_mut().collect::<Vec<_>>(), GENES).unwrap();
+    let found: Vec<Vec<Tested>> =
+        plans.iter().map(|plan| compared(&Design::split(&train, &tests, plan, None), plan)).collect();
+    // mean over draws of each sample's error, of the list (the first set) and of the six draws
+    let values = |at: usize, sets: std::ops::Range<usize>| -> Vec<f64> {
+        let n = sets.len() as f64;
+        let of = |set: usize, sample: usize| found[at][0].outcomes[set].by_unit.samples[sample].nmse.unwrap();
+        (0..20).map(|sample| sets.clone().map(|set| of(set, sample)).sum::<f64>() / n).collect()
+    };
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let own: Vec<Vec<f64>> = (0..3).map(|at| values(at, 0..1)).collect();
+    let random: Vec<Vec<f64>> = (0..3).map(|at| values(at, 1..7)).collect();
+
+    let pairs: Vec<(&Plan, &[Tested])> = plans.iter().zip(found.iter().map(Vec::as_slice)).collect();
+    let curves = curve(&pairs, 200, 1);
+    assert_eq!(
+        curves.iter().map(|c| (c.set.as_str(), c.drawn)).collect::<Vec<_>>(),
+        [("a", false), ("random", true)]
+    );
+    for (curve, by_hand) in curves.iter().zip([&own, &random]) {
+        for ((point, size), values) in curve.points.iter().zip(sizes).zip(by_hand) {
+            assert_eq!(point.landmarks, size);
+            assert!((point.nmse - mean(values)).abs() < 1e-12);
+        }
+        let gains = |from: usize, to: usize| {
+            let less: Vec<f64> = by_hand[from].iter().zip(&by_hand[to]).map(|(a, b)| a - b).collect();
+            difference(&less, Basis::Samples, 200, 1).unwrap().interval.unwrap().0 > 0.0
+        };
+        let enough = [0, 1].into_iter().find(|from| (from + 1..3).all(|to| !gains(*from, to)));
+        assert_eq!(curve.enough, enough.map(|at| sizes[at]), "{}", curve.set);
+    }
+    let means: Vec<f64> = own.iter().map(|values| mean(values)).collect();
+    for (size, values) in sizes.into_iter().zip(&random) {
+        let error = mean(values);
+        let equal = curves[0].equals.iter().find(|e| e.set == "random" && e.landmarks == size).unwrap();
+        assert!(equal.drawn && (equal.nmse - error).abs() < 1e-12);
+        let at = match means.iter().position(|own| *own <= error) {
+            None => None,
+            Some(0) => Some(1.0),
+            Some(i) => {
+                let (a, b) = ((sizes[i - 1] as f64).log10(), (sizes[i] as f64).log10());
+                Some(10f64.powf(a + (means[i - 1] - error) / (means[i - 1] - means[i]) * (b - a)))
+            }
+        };
+        assert_eq!(equal.at.is_some(), at.is_some(), "{equal:?} {at:?}");
+        assert!(equal.at.zip(at).is_none_or(|(found, at)| (found - at).abs() < 1e-9), "{equal:?} {at:?}");
+    }
 }
 
 /// Two measurements of 40 samples, each gene's noise of variance 1 on a signal of variance 4.

@@ -254,6 +254,7 @@ fn a_blend_goes_from_the_data_to_the_reconstruction() {
         let settings = DiverseSettings { target, ..DiverseSettings::default() };
         let inputs = Inputs {
             store: &store,
+            among: None,
             model: Some(&net),
             samples: 41,
             seed: 3,
@@ -389,6 +390,7 @@ fn from_a_store_the_same_on_any_number_of_threads() {
             let settings = DiverseSettings::default();
             let inputs = Inputs {
                 store: &store,
+                among: None,
                 model: Some(&net),
                 samples,
                 seed: 3,
@@ -416,6 +418,36 @@ fn from_a_store_the_same_on_any_number_of_threads() {
             strategy == Strategy::Random,
             "{strategy:?}: a part of the samples is another view"
         );
+    }
+}
+
+/// What a strategy that is said to go on chooses first hangs on no number; and some samples of a store are a store of their own.
+#[test]
+fn lists_go_on_from_one_another_and_some_samples_are_a_store_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = example_store(dir.path(), 53, 97);
+    let among: Vec<usize> = (0..53).filter(|sample| sample % 4 != 1).collect();
+    let alone = store.picked("alone", &among).unwrap();
+    let autoencoder = ConcreteSettings { epochs: 2, ..ConcreteSettings::default() };
+    let mut executor = CpuExecutor::open(Some(2)).unwrap();
+    let of_data = |word: &&str| parse(word).filter(|strategy| *strategy != Strategy::Top);
+    for strategy in words::<Strategy>().iter().filter_map(of_data) {
+        let mut run = |store: &Store, among: Option<&[usize]>, n: usize| {
+            let settings = DiverseSettings::default();
+            let (diverse, concrete) = (&settings, &autoencoder);
+            let inputs =
+                Inputs { store, among, model: None, samples: 35, seed: 3, diverse, concrete, trials: 9 };
+            let bound = Constraints::new(store.genes(), n, &[9], &[11]).unwrap();
+            from_store(strategy, &inputs, &bound, || Ok(&mut executor), &silent).unwrap()
+        };
+        let long = run(&store, Some(&among), 60);
+        assert_eq!(long, run(&alone, None, 60), "{strategy:?}");
+        assert_eq!(long == run(&store, None, 60), strategy == Strategy::Random, "{strategy:?}");
+        if strategy.goes_on() {
+            for n in [1, 7, 31] {
+                assert_eq!(run(&store, Some(&among), n).genes, long.genes[..n], "{strategy:?}");
+            }
+        }
     }
 }
 

@@ -42,7 +42,8 @@ pub struct Args {
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let Args { trains, tests, landmarks, subsets, output: dir, options, common } = args.clone();
     let seed = common.seed;
-    let stage = Compare { trains, tests, landmarks, subsets, l1000: false, groups: None, dir, options, seed };
+    let (l1000, groups, like) = (false, None, None);
+    let stage = Compare { trains, tests, landmarks, subsets, l1000, groups, like, dir, options, seed };
     let facts: Facts = perform(&stage, &mut common.workbench(report)?)?;
     let sizes = facts.sizes.into_iter().map(|size| size.text).collect::<String>();
     print(&(sizes + &facts.curves_text))

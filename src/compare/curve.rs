@@ -30,6 +30,8 @@ pub struct Curve {
     pub test: String,
     /// The list, or what draws are draws of (without the size).
     pub set: String,
+    /// Whether its sets are draws, from all genes or from a list whose order is none.
+    pub drawn: bool,
     /// By size.
     pub points: Vec<Point>,
     /// The least size from which on no larger one is better beyond its interval; `None` where the largest still gains, or without
@@ -44,6 +46,8 @@ pub struct Curve {
 pub struct Equal {
     /// The other set.
     pub set: String,
+    /// Whether it is draws.
+    pub drawn: bool,
     /// Its genes.
     pub landmarks: usize,
     /// Its error.
@@ -69,29 +73,41 @@ fn family(name: &str, size: usize) -> &str {
     name.strip_suffix(&format!("-{size}")).unwrap_or(name)
 }
 
-/// All curves' values on one test: lists and the means of draws, sizes ascending.
-fn gathered(sizes: &[(&Plan, &[Tested])], test: usize) -> Vec<(String, Vec<Values>)> {
-    let mut all: Vec<(String, Vec<Values>)> = Vec::new();
+/// A set at all sizes, these ascending.
+struct Gathered {
+    name: String,
+    drawn: bool,
+    values: Vec<Values>,
+}
+
+/// All curves' values on one test: lists and the means of draws.
+fn gathered(sizes: &[(&Plan, &[Tested])], test: usize) -> Vec<Gathered> {
+    let mut all: Vec<Gathered> = Vec::new();
     for (plan, tested) in sizes {
         let named = plan.sets.iter().enumerate().filter(|(_, set)| set.draw_of.is_none());
-        let mut members: Vec<(String, Vec<usize>)> =
-            named.map(|(i, set)| (set.name.clone(), vec![i])).collect();
+        let mut members: Vec<(String, bool, Vec<usize>)> =
+            named.map(|(i, set)| (set.name.clone(), false, vec![i])).collect();
         members.extend(
-            plan.draws()
-                .into_iter()
-                .map(|(name, draws)| (family(name, plan.sets[draws[0]].genes.len()).to_string(), draws)),
+            plan.draws().into_iter().map(|(name, draws)| {
+                (family(name, plan.sets[draws[0]].genes.len()).to_string(), true, draws)
+            }),
         );
-        for (name, sets) in members {
+        for (name, drawn, sets) in members {
             let landmarks = plan.sets[sets[0]].genes.len();
             let value = Values { landmarks, units: values(&tested[test], Measure::Nmse, &sets) };
-            match all.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, values)) if values.iter().any(|v| v.landmarks == landmarks) => {}
-                Some((_, values)) => values.push(value),
-                None => all.push((name, vec![value])),
+            match all.iter_mut().find(|known| known.name == name) {
+                // a list that is whole at one size is drawn from at others
+                Some(known) => {
+                    known.drawn |= drawn;
+                    if known.values.iter().all(|v| v.landmarks != landmarks) {
+                        known.values.push(value);
+                    }
+                }
+                None => all.push(Gathered { name, drawn, values: vec![value] }),
             }
         }
     }
-    all.iter_mut().for_each(|(_, values)| values.sort_by_key(|v| v.landmarks));
+    all.iter_mut().for_each(|set| set.values.sort_by_key(|v| v.landmarks));
     all
 }
 
@@ -110,7 +126,7 @@ fn of_test(sizes: &[(&Plan, &[Tested])], test: usize, resamples: usize, seed: u6
         let both = a.units.iter().zip(&b.units).filter_map(|(a, b)| Some((*a)? - (*b)?));
         over(both.collect())
     };
-    let curve = |(name, values): &(String, Vec<Values>)| {
+    let curve = |Gathered { name, drawn, values }: &Gathered| {
         let point = |(i, value): (usize, &Values)| {
             let gain = values.get(i + 1).and_then(|next| less(value, next));
             Some(Point {
@@ -128,15 +144,17 @@ fn of_test(sizes: &[(&Plan, &[Tested])], test: usize, resamples: usize, seed: u6
             gains.is_some_and(|gains| gains.iter().all(|(low, _)| *low <= 0.0))
         };
         let enough = (0..values.len().saturating_sub(1)).find(settled).map(|i| values[i].landmarks);
-        let others = all.iter().filter(|(other, _)| other != name);
-        let equals = others.flat_map(|(other, values)| values.iter().map(move |v| (other, v)));
-        let equal = |(other, value): (&String, &Values)| {
-            let nmse = value.mean()?;
-            Some(Equal { set: other.clone(), landmarks: value.landmarks, nmse, at: meets(&points, nmse) })
+        let others = all.iter().filter(|other| other.name != *name);
+        let equals = others.flat_map(|other| other.values.iter().map(move |v| (other, v)));
+        let equal = |(other, value): (&Gathered, &Values)| {
+            let (nmse, landmarks) = (value.mean()?, value.landmarks);
+            let (set, drawn, at) = (other.name.clone(), other.drawn, meets(&points, nmse));
+            Some(Equal { set, drawn, landmarks, nmse, at })
         };
         Curve {
             test: tested.store.clone(),
             set: name.clone(),
+            drawn: *drawn,
             enough,
             equals: equals.filter_map(equal).collect(),
             points: points.clone(),

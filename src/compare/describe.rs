@@ -184,11 +184,15 @@ pub fn describe_curves(curves: &[Curve]) -> String {
     for curve in curves {
         if curve.test != test {
             test = &curve.test;
-            text +=
-                &format!("{}: MSE/var by number of landmarks, on the same targets\n", visible::line(test));
+            text += &format!(
+                "{}: MSE/var (95 %) by number of landmarks, on the same targets\n",
+                visible::line(test)
+            );
         }
         let point = |point: &super::curve::Point| {
-            format!("{} at {}", figure(Some(point.nmse), false), point.landmarks)
+            let interval =
+                point.interval.map_or(String::new(), |(low, high)| format!(" ({low:.4} to {high:.4})"));
+            format!("{}{interval} at {}", figure(Some(point.nmse), false), point.landmarks)
         };
         let points: Vec<String> = curve.points.iter().map(point).collect();
         text += &format!("{}: {}", visible::line(&curve.set), points.join(", "));
@@ -203,12 +207,11 @@ pub fn describe_curves(curves: &[Curve]) -> String {
     text + &equals(curves)
 }
 
-/// How many genes of a list do as well as another's.
+/// How many genes of a ranked list do as well as random ones, or as those of a list that is drawn from, such as L1000.
 fn equals(curves: &[Curve]) -> String {
     let mut text = String::new();
-    for curve in curves.iter().filter(|curve| !curve.set.starts_with("random") && curve.points.len() > 1) {
-        let all: Vec<_> =
-            curve.equals.iter().filter(|e| e.set == "random" || e.set.starts_with("l1000")).collect();
+    for curve in curves.iter().filter(|curve| !curve.drawn && curve.points.len() > 1) {
+        let all: Vec<_> = curve.equals.iter().filter(|equal| equal.drawn).collect();
         let (least, most) = (curve.points[0].landmarks, curve.points[curve.points.len() - 1].landmarks);
         let told = all.iter().map(|equal| {
             let at = match equal.at {

@@ -5,6 +5,8 @@
 mod ceiling;
 mod curve;
 mod describe;
+mod enough;
+mod goal;
 mod leaks;
 mod measure;
 mod over_units;
@@ -16,6 +18,8 @@ mod tables;
 pub use ceiling::{Ceiling, ceiling};
 pub use curve::{Curve, curve};
 pub use describe::{describe, describe_curves, over};
+pub use enough::{Enough, Search, Tried, can_search};
+pub use goal::{Figure, Goal};
 pub use leaks::{Identity, Leaks};
 pub use measure::Measure;
 pub use over_units::{PairDifference, Rank, pair_differences, ranks};

@@ -452,8 +452,8 @@ impl Tests {
     }
 }
 
-/// The files of a comparison.
-pub const FILES: [&str; 10] = [
+/// The files of a comparison; the last two of several sizes alone, beside a folder of the others for each size.
+pub const FILES: [&str; 12] = [
     "summary.tsv",
     "tests.tsv",
     "ranks.tsv",
@@ -464,9 +464,11 @@ pub const FILES: [&str; 10] = [
     "overlap.tsv",
     "sets.tsv",
     "compare.json",
+    "curve.tsv",
+    "equals.tsv",
 ];
 
-/// Writes [`FILES`] as the folder `dir`, all or none; what is not defined is `NA`. `names` are the training store's genes, `notes`
+/// Writes those of [`FILES`] that one size has as the folder `dir`, all or none; what is not defined is `NA`. `names` are the training store's genes, `notes`
 /// the settings and the data's fingerprints.
 ///
 /// # Errors

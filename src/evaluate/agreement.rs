@@ -182,23 +182,30 @@ impl Baseline {
 pub struct Agreement {
     genes: Vec<Sums>,
     samples: Vec<Figures>,
+    /// What values are less in the sums, so that large means do not cancel: the first sample's medians, for all samples, whatever
+    /// rounds they are held out in.
+    shift: Vec<f32>,
 }
 
 impl Agreement {
     /// Of so many genes.
     pub fn new(genes: usize) -> Self {
-        Agreement { genes: vec![Sums::default(); genes], samples: Vec::new() }
+        Agreement { genes: vec![Sums::default(); genes], samples: Vec::new(), shift: Vec::new() }
     }
 
     /// Adds one sample: measured and inferred values by gene, beside what the training samples tell of them.
     pub fn add(&mut self, baseline: &Baseline, measured: &[f32], inferred: &[f32]) {
+        if self.shift.is_empty() {
+            self.shift.clone_from(&baseline.median);
+        }
         let (mut sample, mut rival) = (Sums::default(), Sums::default());
         let known = baseline.median.iter().zip(&baseline.per_variance);
-        for (((x, y), (median, per_variance)), gene) in
-            measured.iter().zip(inferred).zip(known).zip(&mut self.genes)
+        let genes = self.genes.iter_mut().zip(&self.shift);
+        for (((x, y), (median, per_variance)), (gene, shift)) in
+            measured.iter().zip(inferred).zip(known).zip(genes)
         {
             let (x, y, median) = (f64::from(*x), f64::from(*y), f64::from(*median));
-            gene.add(x, y, median, *per_variance);
+            gene.add(x, y, f64::from(*shift), *per_variance);
             gene.baseline += (median - x).abs();
             sample.add(x, y, 0.0, *per_variance);
             sample.baseline += (median - x).abs();
@@ -242,6 +249,24 @@ mod tests {
         // NumPy: np.corrcoef([1, 101, 5], [1, 100, 5])[0, 1]
         assert!((samples[0].baseline_pcc.unwrap() - 0.999_999_933_769_229_8).abs() < 1e-12);
         assert!((samples[0].mae - 4.0 / 3.0).abs() < 1e-15);
+    }
+
+    /// Two groups far apart, each held out once: what was learned from the other one moves no figure.
+    #[test]
+    fn rounds_of_other_medians_are_pooled_on_one_scale() {
+        let pairs = [(10.0, [1.0, 2.0]), (10.0, [2.0, 2.5]), (1.5, [10.0, 7.0]), (1.5, [11.0, 9.0])];
+        let figures = |medians: [f32; 4]| {
+            let mut agreement = Agreement::new(1);
+            for (median, (_, [x, y])) in medians.into_iter().zip(pairs) {
+                agreement.add(&Baseline { median: vec![median], per_variance: vec![1.0] }, &[x], &[y]);
+            }
+            agreement.finish().0[0]
+        };
+        let (own, none) = (figures(pairs.map(|(median, _)| median)), figures([0.0; 4]));
+        let close = |a: Option<f64>, b: Option<f64>| (a.unwrap() - b.unwrap()).abs() < 1e-12;
+        assert!(close(own.r2, none.r2) && close(own.pcc, none.pcc), "{own:?} {none:?}");
+        // 1 − (1 + 0.25 + 9 + 4)/(25 + 16 + 16 + 25)
+        assert!(close(own.r2, Some(1.0 - 14.25 / 82.0)), "{own:?}");
     }
 
     #[test]

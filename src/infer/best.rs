@@ -121,15 +121,9 @@ impl Trial<'_> {
     fn parts(&self, samples: &[usize], problem: &Problem) -> Result<Vec<(Vec<usize>, Vec<usize>)>> {
         let column = self.settings.group_by.as_deref();
         let parting = Parting::new(problem.store, samples, column, self.settings.seed)?;
-        let folds = parting.most(self.folds);
-        let fold = parting.folds(folds)?;
-        let part = |held: usize| {
-            let (test, train): (Vec<_>, Vec<_>) =
-                samples.iter().zip(&fold).partition(|(_, fold)| **fold == held);
-            let of = |part: Vec<(&usize, &usize)>| part.into_iter().map(|(sample, _)| *sample).collect();
-            (of(train), of(test))
-        };
-        Ok((0..folds).map(part).collect())
+        let of = |part: Vec<usize>| part.into_iter().map(|i| samples[i]).collect::<Vec<usize>>();
+        let parts = parting.parts(parting.most(self.folds))?;
+        Ok(parts.into_iter().map(|(train, test)| (of(train), of(test))).collect())
     }
 
     /// Appends each candidate's error.
@@ -143,9 +137,7 @@ impl Trial<'_> {
         let column = self.settings.group_by.as_deref();
         let most = Parting::new(problem.store, train, column, self.settings.seed)?;
         for (method, errors) in self.candidates.iter().zip(errors) {
-            let mut settings = FitSettings { method: *method, ..self.settings.clone() };
-            settings.linear.folds = most.most(settings.linear.folds);
-            settings.kernel.folds = most.most(settings.kernel.folds);
+            let settings = FitSettings { method: *method, ..self.settings.within(&most) };
             let Problem { store, landmarks, targets, .. } = *problem;
             let predictor =
                 Predictor::fit(self.executor, store, train, landmarks, targets, &settings, &silent)?;

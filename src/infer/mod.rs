@@ -35,7 +35,7 @@ pub use complete::{Completed, Completing, Trust, complete};
 use dense::Standardised;
 pub use held_out::{HeldOut, How, LEVELS};
 use kernel::Kernels;
-use parting::Parting;
+pub(crate) use parting::Parting;
 pub use predict::{MissingLandmarks, Places};
 pub use refit::{Gram, Losses};
 pub use settings::{

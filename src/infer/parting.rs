@@ -9,7 +9,7 @@ use crate::store::Store;
 
 /// Parts of the samples that are fitted on: drawn one by one, or in whole groups, so that what is chosen suits groups
 /// (studies, say) that were never seen.
-pub(super) struct Parting {
+pub(crate) struct Parting {
     seed: u64,
     n: usize,
     /// Positions among the samples.
@@ -64,6 +64,15 @@ impl Parting {
         let mut fold: Vec<usize> = (0..self.n).map(|i| i % folds).collect();
         Stream::new(self.seed, "folds", 0).shuffle(&mut fold);
         Ok(fold)
+    }
+
+    /// Of each of so many folds the positions of the samples outside it, to train on, and within, both ascending.
+    ///
+    /// # Errors
+    /// As [`Parting::folds`].
+    pub fn parts(&self, folds: usize) -> Result<Vec<(Vec<usize>, Vec<usize>)>> {
+        let fold = self.folds(folds)?;
+        Ok((0..folds).map(|held| (0..self.n).partition(|i| fold[*i] != held)).collect())
     }
 
     /// Positions of the samples to train on and of about this share held out, both ascending.

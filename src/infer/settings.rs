@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::parting;
+use super::parting::{self, Parting};
 use crate::error::{Error, Result};
 use crate::nn::train::hold_out;
 
@@ -219,6 +219,14 @@ impl FitSettings {
             Method::Kernel => parting::fill(self.kernel.folds, samples),
             Method::Best => parting::fill(self.best.folds, samples),
         }
+    }
+
+    /// With as many folds for a method's own choices as there are groups or samples for.
+    pub(crate) fn within(&self, parting: &Parting) -> FitSettings {
+        let mut settings = self.clone();
+        let folds = [&mut settings.linear.folds, &mut settings.kernel.folds, &mut settings.best.folds];
+        folds.into_iter().for_each(|folds| *folds = parting.most(*folds));
+        settings
     }
 
     /// With what the data decided once no longer left to them, as it is said in a predictor's configuration.

@@ -68,9 +68,9 @@ pub struct ImportTable {
 /// The table `[select]`: the options of `select`, and
 #[derive(clap::Args, Debug, Clone, Default)]
 pub struct SelectTable {
-    /// How many landmarks
+    /// How many landmarks; with until the most
     #[arg(long, value_name = "N")]
-    pub n: usize,
+    pub n: Option<usize>,
     /// How to choose them.
     #[command(flatten)]
     pub options: select::Options,
@@ -122,7 +122,7 @@ impl Config {
         let mut train: Option<train::Options> = file.part("train")?;
         let mut attribute: attribute::Options = file.options("attribute")?;
         let mut table = file.take("select")?;
-        let n = file.key("select", &mut table, "n", &[])?.unwrap_or(0);
+        let n = file.key("select", &mut table, "n", &[])?;
         let mut select = SelectTable { n, options: file.read("select", table)? };
         let lists = file.lists()?;
         let fit = file.part("fit")?;
@@ -132,10 +132,10 @@ impl Config {
         let general: General = file.rest()?;
 
         let missing = |key: &str| Error::input(path, format!("the key \"{key}\" is missing"));
-        if select.n == 0 {
+        if select.n == Some(0) || select.n.is_none() && select.options.until.is_none() {
             return Err(Error::input(
                 path,
-                "the key \"n\" is missing in the table [select]: how many landmarks",
+                "the key \"n\" is missing in the table [select]: how many landmarks, 1 or more; or until, what they are to reach",
             ));
         }
         let output = general.output.ok_or_else(|| missing("output"))?;
@@ -488,7 +488,7 @@ mod tests {
         assert_eq!(train.hidden, Some(vec![9, 3, 9]));
         assert_eq!(train.validation.as_deref(), Some("0.2"));
         assert_eq!(config.attribute.preset, Some(Preset::Paper));
-        assert_eq!((config.device.as_str(), config.select.n), ("cpu", 5));
+        assert_eq!((config.device.as_str(), config.select.n), ("cpu", Some(5)));
         assert_eq!(config.select.options.strategy, Some(Strategy::Top));
     }
 

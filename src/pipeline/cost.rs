@@ -69,7 +69,8 @@ impl Size {
         let part = |share: Option<&f64>| (samples as f64 * share.copied().unwrap_or(0.0)).round() as usize;
         let hidden = config.train.as_ref().map_or(Vec::new(), |train| train.settings(0).hidden);
         let (train, held_out) = (part(fractions.first()), part(fractions.last()));
-        Size { samples, genes, train, held_out, landmarks: config.select.n, hidden }
+        let landmarks = config.select.n.unwrap_or(genes / 2);
+        Size { samples, genes, train, held_out, landmarks, hidden }
     }
 
     /// Of matrix files that were not imported yet, as far as they tell; long text tells its length and no more.

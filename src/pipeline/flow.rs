@@ -9,6 +9,7 @@ use super::stages::compare::{Compare, HoldOut};
 use super::stages::consensus::Consensus;
 use super::stages::evaluate::Evaluate;
 use super::stages::fit::Fit;
+use super::stages::how_many::Count;
 use super::stages::import::Import;
 use super::stages::prepare::{self, Learn, Prepare, Taken, Work};
 use super::stages::select::{self, Select};
@@ -138,6 +139,14 @@ impl Layout<'_> {
         test.prepare.steps(&self.work()).is_ok_and(|steps| !steps.is_empty())
     }
 
+    /// How many genes the lists have after the first, and the repeats: as many as that.
+    fn as_many(&self) -> Count {
+        match self.config.select.options.until {
+            Some(_) => Count::Like(self.file("landmarks.tsv")),
+            None => Count::Said(self.config.select.n),
+        }
+    }
+
     fn model(&self) -> PathBuf {
         self.file("model.safetensors")
     }
@@ -151,11 +160,11 @@ impl Layout<'_> {
     pub fn lists(&self) -> Vec<List> {
         let Config { select, lists, train, tests, .. } = self.config;
         let strategy = select.options.strategy();
-        let mut all = vec![List {
-            name: word(strategy),
-            options: select.options.clone(),
-            path: self.file("landmarks.tsv"),
-        }];
+        let mut options = select.options.clone();
+        if options.until.is_some() {
+            options.group_by = options.group_by.or(self.config.split.group_by.clone());
+        }
+        let mut all = vec![List { name: word(strategy), options, path: self.file("landmarks.tsv") }];
         let mut add = |name: &str, options: select::Options| {
             all.push(List { name: name.into(), options, path: self.file(&format!("lists/{name}.tsv")) });
         };
@@ -211,6 +220,11 @@ impl Layout<'_> {
             {
                 return refuse(format!(
                     "[lists.{name}]: a list of that name is there already; give it another"
+                ));
+            }
+            if i > 0 && options.until.is_some() {
+                return refuse(format!(
+                    "[lists.{name}]: until belongs to [select]: the lists have as many genes as the run's own"
                 ));
             }
             let needs = options.needs();
@@ -342,7 +356,8 @@ fn selects(run: &Layout) -> Vec<Box<dyn Stage>> {
     let select = |(i, list): (usize, List)| -> Box<dyn Stage> {
         let name = if i == 0 { "select".into() } else { format!("select {}", list.name) };
         let files = [run.scores(), run.train(), run.model(), list.path];
-        Box::new(Select::of(list.options, run.config.select.n, run.config.seed, files, &name))
+        let n = if i == 0 { Count::Said(run.config.select.n) } else { run.as_many() };
+        Box::new(Select::of(list.options, n, run.config.seed, files, &name))
     };
     run.lists().into_iter().enumerate().map(select).collect()
 }
@@ -363,9 +378,9 @@ fn fit(run: &Layout) -> Vec<Box<dyn Stage>> {
 
 fn compare(run: &Layout) -> Vec<Box<dyn Stage>> {
     let Some(mut options) = run.config.compare.clone() else { return Vec::new() };
-    if !options.size.contains(&run.config.select.n) {
-        options.size.push(run.config.select.n);
-    }
+    let n = run.as_many();
+    options.size.extend(n.said().filter(|n| !options.size.contains(n)));
+    let like = n.input().map(|list| list.path);
     // The lists were chosen on the training part, of which no group can be held out any more.
     options.hold_out.get_or_insert(HoldOut::Split);
     let further = run.config.tests.iter().map(|(name, test)| run.further(name, test));
@@ -376,6 +391,7 @@ fn compare(run: &Layout) -> Vec<Box<dyn Stage>> {
         subsets: Vec::new(),
         l1000: true,
         groups: run.config.split.group_by.clone(),
+        like,
         dir: run.file("comparison"),
         options,
         seed: run.config.seed,
@@ -383,8 +399,8 @@ fn compare(run: &Layout) -> Vec<Box<dyn Stage>> {
 }
 
 fn repeats(run: &Layout) -> Vec<Box<dyn Stage>> {
-    let Config { stability, train, attribute, select, seed, .. } = run.config;
-    let options = run.lists().swap_remove(0).options;
+    let Config { stability, train, attribute, seed, .. } = run.config;
+    let options = run.lists().swap_remove(0).options.of_known_size();
     let (repeats, over) = (stability.repeats.unwrap_or(0), stability.over.unwrap_or_default());
     let group_by = stability.group_by.clone().or(run.config.split.group_by.clone());
     let repeat = |number: usize| Repeat {
@@ -393,7 +409,7 @@ fn repeats(run: &Layout) -> Vec<Box<dyn Stage>> {
         group_by: group_by.clone(),
         store: run.train(),
         dir: run.file(&format!("repeats/{number}")),
-        n: select.n,
+        n: run.as_many(),
         train: train.clone().unwrap_or_default(),
         attribute: attribute.clone(),
         select: options.clone(),
@@ -410,7 +426,7 @@ fn repeats(run: &Layout) -> Vec<Box<dyn Stage>> {
             group_by: group_by.clone(),
             store: run.train(),
             landmarks,
-            n: select.n,
+            n: run.as_many(),
             select: options.clone(),
             seed: *seed,
         }));

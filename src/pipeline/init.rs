@@ -96,6 +96,7 @@ pub fn start(files: &[PathBuf], beside: &Path) -> Result<Start> {
          # hidden = [500, 100, 500]\n\n\
          [select]\n\
          n = {}\n\
+         # until = \"r2 0.5\"            # as few as infer samples held out so well; n is then the most\n\
          # strategy = \"diverse\"        # top, random, variance, pca, css, concrete, peel-off, facility-location, k-medoids\n\
          # include = [\"must.txt\"]      # genes that must be among them\n\n\
          # Further lists beside it, each by its own strategy:\n\

@@ -96,7 +96,7 @@ impl<'a> Run<'a> {
     /// Refuses more landmarks than a matrix file has genes, and fewer samples than the stages need, as far as the files tell at a
     /// look: where they are the rows of text, these are counted to where they are enough.
     fn check_size(&self) -> Result<()> {
-        let (import, n) = (&self.config.import, self.config.select.n);
+        let (import, n) = (&self.config.import, self.config.select.n.unwrap_or(1));
         let settings = import.options.settings(false);
         let mut samples = Some(0);
         for file in import.files.iter().filter(|file| !is_stream(file)) {

@@ -9,7 +9,7 @@ use super::runner::Done;
 use super::stages::compare::{PairFacts, SizeFacts, TestFacts};
 use super::stages::select::{self, Options};
 use super::stages::{attribute, compare, evaluate, fit, import, split, stability, train};
-use crate::compare::SetFigures;
+use crate::compare::{Enough, SetFigures, Tried};
 use crate::error::Result;
 use crate::infer::Method;
 use crate::nouns::counted;
@@ -120,6 +120,17 @@ fn beside(pair: &PairFacts, what: &str) -> String {
     }
 }
 
+/// By what the number of landmarks was found.
+fn enough(found: &Enough) -> String {
+    let n = found.landmarks.unwrap_or(0);
+    let figure =
+        |tried: &Tried| format!("{:.3} ± {:.3} at {}", tried.value, tried.standard_error, tried.landmarks);
+    let at = found.at(n).map_or(String::new(), figure);
+    let fewer = found.curve.iter().rev().find(|tried| tried.landmarks < n);
+    let fewer = fewer.map_or(String::new(), |tried| format!(", {}", figure(tried)));
+    format!("            the fewest that reach {}: {at}{fewer} ({})\n", found.goal, found.over())
+}
+
 fn number(x: Option<f64>) -> String {
     x.map_or("undefined".into(), |x| format!("{x:.3}"))
 }
@@ -184,6 +195,7 @@ impl Summary<'_> {
                 let names = visible::line(&selected.shown()).into_owned();
                 let _ =
                     writeln!(text, "            {}, best first: {names}", counted(selected.genes, "gene"));
+                text += &selected.until.as_ref().map_or(String::new(), enough);
             }
         }
         if let Some(size) = self.of_own_size() {
@@ -201,7 +213,8 @@ impl Summary<'_> {
     /// The comparison at the lists' own size.
     fn of_own_size(&self) -> Option<&SizeFacts> {
         let sizes = &self.compared.as_ref()?.sizes;
-        sizes.iter().find(|size| size.size == Some(self.config.select.n)).or(sizes.first())
+        let own = self.selected.as_ref().map(|selected| selected.genes).or(self.config.select.n);
+        sizes.iter().find(|size| size.size.is_some() && size.size == own).or(sizes.first())
     }
 
     /// How the lists predict the genes of one test store.

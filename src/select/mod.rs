@@ -117,6 +117,16 @@ impl Strategy {
         }
     }
 
+    /// Whether a list is the beginning of every longer one from the same samples, but for ties within rounding.
+    pub fn goes_on(self) -> bool {
+        match self {
+            Strategy::Diverse | Strategy::Top | Strategy::Random | Strategy::Variance => true,
+            Strategy::Css | Strategy::PeelOff | Strategy::FacilityLocation => true,
+            // as many components, clusters or selectors as genes
+            Strategy::Pca | Strategy::KMedoids | Strategy::Concrete => false,
+        }
+    }
+
     /// How many samples it looks at unless told otherwise, of a store of so many genes.
     pub fn most_samples(self, settings: &DiverseSettings, genes: usize) -> usize {
         match self {
@@ -133,7 +143,11 @@ impl Strategy {
 
 /// The samples of a store that a strategy uses, ascending: all, or `most` drawn by the seed.
 pub fn draw_samples(store: &Store, most: usize, seed: u64, report: Reporter) -> Vec<usize> {
-    let mut samples: Vec<usize> = (0..store.n_samples()).collect();
+    draw_among((0..store.n_samples()).collect(), most, seed, report)
+}
+
+/// As [`draw_samples`], of some of a store's samples.
+fn draw_among(mut samples: Vec<usize>, most: usize, seed: u64, report: Reporter) -> Vec<usize> {
     if samples.len() > most {
         report(Event::Note(format!("selecting on {most} of {} samples, drawn by the seed", samples.len())));
         Stream::new(seed, "selection samples", 0).shuffle(&mut samples);
@@ -158,9 +172,12 @@ pub fn top(scores: &ScoreTable, n: usize, include: &[usize], exclude: &[usize]) 
 }
 
 /// What a strategy that looks at a store gets.
+#[derive(Clone, Copy)]
 pub struct Inputs<'a> {
     /// Training samples only.
     pub store: &'a Store,
+    /// Those of its samples that are looked at and no others, ascending; `None` for all.
+    pub among: Option<&'a [usize]>,
     /// For strategies that need it.
     pub model: Option<&'a Model>,
     /// At most this many samples.
@@ -175,6 +192,14 @@ pub struct Inputs<'a> {
     pub trials: usize,
 }
 
+impl Inputs<'_> {
+    /// The samples that are looked at, ascending.
+    fn drawn(&self, report: Reporter) -> Vec<usize> {
+        let all = || (0..self.store.n_samples()).collect();
+        draw_among(self.among.map_or_else(all, <[usize]>::to_vec), self.samples, self.seed, report)
+    }
+}
+
 /// Runs a strategy that chooses among a store's genes.
 ///
 /// # Errors
@@ -187,12 +212,12 @@ pub fn from_store<'e>(
     executor: impl FnOnce() -> Result<&'e mut dyn Executor>,
     report: Reporter,
 ) -> Result<Picks> {
-    let Inputs { store, samples, seed, concrete: autoencoder, trials, .. } = *inputs;
+    let Inputs { store, seed, concrete: autoencoder, trials, .. } = *inputs;
     let ids = &store.genes().ids;
     if strategy == Strategy::Random {
         return Ok(random(ids, constraints, seed));
     }
-    let samples = draw_samples(store, samples, seed, report);
+    let samples = inputs.drawn(report);
     if samples.len() < 2 {
         let message = format!(
             "{}: a selection that looks at the data needs at least 2 samples, found {}",
@@ -285,6 +310,7 @@ pub fn choose(
     let diverse = DiverseSettings::default();
     let inputs = Inputs {
         store,
+        among: None,
         model: None,
         samples: strategy.most_samples(&diverse, store.n_genes()),
         seed: 0,

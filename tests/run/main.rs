@@ -2,6 +2,7 @@
 
 mod checked;
 mod kept;
+mod size;
 mod whole;
 
 use std::path::Path;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::comparing;
 pub use super::comparing::{Facts, PairFacts, SizeFacts, TestFacts};
 use super::fit;
+use super::how_many::Count;
 use crate::bench::work;
 use crate::compare::{FILES, ROUND};
 use crate::error::{Error, Result};
@@ -93,6 +94,7 @@ const DRAWS_OF_MLP: usize = 5;
 const RESAMPLES: usize = 2000;
 
 /// Compares sets of landmarks.
+#[derive(Clone)]
 pub struct Compare {
     /// Training samples; several for as many splits, each with the test store at its place.
     pub trains: Vec<PathBuf>,
@@ -106,6 +108,8 @@ pub struct Compare {
     pub l1000: bool,
     /// The sample column whose groups the differences are taken over where the options name none.
     pub groups: Option<String>,
+    /// A list whose length is one of the sizes.
+    pub like: Option<PathBuf>,
     /// The folder to write.
     pub dir: PathBuf,
     /// How.
@@ -151,6 +155,15 @@ impl Compare {
         self.options.resamples.unwrap_or(RESAMPLES)
     }
 
+    /// With the length of the list that gives a size among the sizes.
+    fn sized_like(&self, bench: &Workbench) -> Result<Compare> {
+        let mut sized = self.clone();
+        let like = self.like.clone().map(|list| Count::Like(list).now(bench.report)).transpose()?;
+        let new = like.flatten().filter(|n| !self.options.size.contains(n));
+        sized.options.size.extend(new);
+        Ok(sized)
+    }
+
     /// Random sets of each size.
     pub(super) fn draws(&self) -> usize {
         let default = match self.options.fit.method {
@@ -194,6 +207,7 @@ impl Stage for Compare {
             let files = self.of_rounds(&list);
             inputs.extend(files.iter().map(|file| Input::new(&format!("list {name}"), file)));
         }
+        inputs.extend(self.like.iter().map(|list| Input::new("list that gives a size", list)));
         inputs.extend(settings::inputs(&self.options).0);
         inputs
     }
@@ -206,7 +220,7 @@ impl Stage for Compare {
         let words = self.lists().into_iter().filter(|(_, list)| !settings::is_file(list));
         json!({
             "compare": settings::inputs(&options).1, "fit": self.fitting().ok(), "seed": self.seed,
-            "l1000": self.l1000, "groups": self.groups, "lists": words.collect::<Vec<_>>(),
+            "l1000": self.l1000, "groups": self.groups, "like": self.like.is_some(), "lists": words.collect::<Vec<_>>(),
         })
     }
 
@@ -266,7 +280,7 @@ impl Stage for Compare {
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
-        comparing::compute(self, bench)
+        comparing::compute(&self.sized_like(bench)?, bench)
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::how_many::Count;
 use super::select;
 use super::stability::Over;
 use crate::attribution::ScoreTable;
@@ -36,7 +37,7 @@ pub struct Consensus {
     /// The list to write.
     pub landmarks: PathBuf,
     /// How many landmarks.
-    pub n: usize,
+    pub n: Count,
     /// How the repeats selected.
     pub select: select::Options,
     /// The run's seed.
@@ -62,11 +63,11 @@ impl Consensus {
         diverse && !self.select.needs().model && self.over == Over::Bootstrap
     }
 
-    fn pooled(&self, store: &Store, bench: &Workbench) -> Result<Picks> {
+    fn pooled(&self, n: usize, store: &Store, bench: &Workbench) -> Result<Picks> {
         let name = self.store.display().to_string();
         let side = Side::of_store(&name, store);
         let (include, exclude) = select::lists(&self.select, &side, bench.force, bench.report)?;
-        let constraints = Constraints::new(store.genes(), self.n, &include, &exclude)?;
+        let constraints = Constraints::new(store.genes(), n, &include, &exclude)?;
         let most = self.select.samples.unwrap_or(MOST_SAMPLES).max(2);
         let of = |number: usize| {
             let drawn = draw(store, self.group_by.as_deref(), self.seed, number as u64)?;
@@ -78,7 +79,7 @@ impl Consensus {
     }
 
     /// The genes that most lists have, by their mean rank where as many do.
-    fn counted(&self, store: &Store, bench: &Workbench) -> Result<Picks> {
+    fn counted(&self, n: usize, store: &Store, bench: &Workbench) -> Result<Picks> {
         let places: HashMap<&str, usize> = store.genes().positions();
         let read = |list: &PathBuf| {
             let ids = ScoreTable::read(list, bench.report)?.genes.ids;
@@ -86,7 +87,7 @@ impl Consensus {
         };
         let lists = self.lists.iter().map(read).collect::<Result<Vec<Vec<usize>>>>()?;
         let mut picks = Picks::default();
-        for gene in frequencies(&lists).into_iter().take(self.n) {
+        for gene in frequencies(&lists).into_iter().take(n) {
             picks.push(gene.gene, gene.chosen as f64 / lists.len() as f64);
         }
         Ok(picks)
@@ -101,12 +102,12 @@ impl Stage for Consensus {
     fn inputs(&self) -> Vec<Input> {
         let lists = self.lists.iter().map(|list| Input::new("list", list));
         let store = [Input::new("store", &self.store)];
-        store.into_iter().chain(lists).chain(settings::inputs(&self.select).0).collect()
+        store.into_iter().chain(lists).chain(self.n.input()).chain(settings::inputs(&self.select).0).collect()
     }
 
     fn settings(&self) -> Value {
         json!({
-            "over": self.over, "group-by": self.group_by, "n": self.n, "seed": self.seed, "repeats": self.lists.len(),
+            "over": self.over, "group-by": self.group_by, "n": self.n.setting(), "seed": self.seed, "repeats": self.lists.len(),
             "strategy": word(self.select.strategy()), "select": settings::inputs(&self.select).1,
         })
     }
@@ -122,7 +123,8 @@ impl Stage for Consensus {
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
         let store = Store::open(&self.store)?;
         let pooled = self.pools();
-        let picks = if pooled { self.pooled(&store, bench)? } else { self.counted(&store, bench)? };
+        let n = self.n.now(bench.report)?.unwrap_or(0);
+        let picks = if pooled { self.pooled(n, &store, bench)? } else { self.counted(n, &store, bench)? };
         let table = picks.table(store.genes());
         let mut made_from = vec![Source::store(&store)];
         for list in &self.lists {

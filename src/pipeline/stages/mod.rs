@@ -8,6 +8,7 @@ pub mod consensus;
 pub mod enrich;
 pub mod evaluate;
 pub mod fit;
+pub mod how_many;
 pub mod import;
 pub mod prepare;
 pub mod select;

@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::fit;
+use super::how_many::{self, Count};
 use crate::attribution::ScoreTable;
 use crate::bench::work;
-use crate::compare::places;
+use crate::compare::{Enough, Goal, Search, can_search, places};
 use crate::error::{Error, Result};
 use crate::genes::sidecar::{self, Input as Source, Made};
 use crate::genes::{Ambiguous, Finder, Side, Table, shown};
+use crate::infer::Method;
 use crate::nn::known::{Expect, remembered, warn_of_other_data};
 use crate::nn::model::Model;
 use crate::pipeline::choice::{choice, word};
@@ -49,6 +52,20 @@ pub struct Options {
     /// Choose only genes that these stores measure too, such as test samples of another platform
     #[arg(long, value_name = "STORE")]
     pub measured_in: Vec<String>,
+    /// Choose as few landmarks as reach a figure in samples held out: "r2 0.5" (median R² over the genes that are inferred) or "nmse 0.4"
+    /// (their mean squared error over the training variance). In each fold of the samples the landmarks are chosen anew; a fifth of the
+    /// genes is kept apart there to be inferred. The number of landmarks, where it is given, is the most [half of the genes]
+    #[arg(long, value_name = "FIGURE LEVEL")]
+    pub until: Option<Goal>,
+    /// until: a sample column, such as the study, whose groups are held out whole
+    #[arg(long, value_name = "COLUMN")]
+    pub group_by: Option<String>,
+    /// until: folds that samples are held out in [5]
+    #[arg(long, value_name = "N")]
+    pub folds: Option<usize>,
+    /// until: how the other genes are inferred [linear]
+    #[arg(long, value_parser = choice::<Method>())]
+    pub method: Option<Method>,
     /// How names are matched.
     #[command(flatten)]
     #[serde(flatten)]
@@ -174,7 +191,7 @@ impl Options {
         ];
         match idle.iter().find(|(_, idle)| *idle) {
             Some((option, _)) => Err(unused(strategy, option)),
-            None => self.concrete(0).validate(),
+            None => self.concrete(0).validate().and_then(|()| self.validate_until()),
         }
     }
 }
@@ -195,8 +212,8 @@ pub struct Select {
     pub model: Option<PathBuf>,
     /// The landmarks to write.
     pub landmarks: PathBuf,
-    /// How many.
-    pub n: usize,
+    /// How many; beside `until` the most.
+    pub n: Count,
     /// How.
     pub options: Options,
     /// Of draws.
@@ -210,6 +227,9 @@ pub struct Facts {
     pub genes: usize,
     /// The first of them.
     pub first: Vec<String>,
+    /// What their number was found by.
+    #[serde(default)]
+    pub until: Option<Enough>,
 }
 
 impl Facts {
@@ -224,7 +244,7 @@ impl Select {
     /// Of what the strategy takes those that there are.
     pub fn of(
         options: Options,
-        n: usize,
+        n: Count,
         seed: u64,
         [scores, store, model, landmarks]: [PathBuf; 4],
         name: &str,
@@ -247,11 +267,16 @@ impl Select {
         let (name, scores) = (path.display().to_string(), ScoreTable::read(path, bench.report)?);
         let side = Side::of(&name, &scores.genes);
         let (include, exclude) = lists(&self.options, &side, bench.force, bench.report)?;
-        top(&scores, self.n, &include, &exclude)
+        top(&scores, self.known(bench)?, &include, &exclude)
     }
 
-    fn by_data(&self, path: &Path, bench: &mut Workbench) -> Result<(ScoreTable, Store)> {
-        let Select { options, n, seed, .. } = self;
+    /// How many, where it is not to be found out.
+    fn known(&self, bench: &Workbench) -> Result<usize> {
+        self.n.now(bench.report)?.ok_or_else(how_many_missing)
+    }
+
+    fn by_data(&self, path: &Path, bench: &mut Workbench) -> Result<Chosen> {
+        let Select { options, seed, .. } = self;
         let (force, report) = (bench.force, bench.report);
         let store = Store::open(path)?;
         let model = self.model.as_deref().map(|path| Model::open(path, bench.report)).transpose()?;
@@ -260,9 +285,9 @@ impl Select {
         }
         let name = path.display().to_string();
         let (include, exclude) = lists(options, &Side::of_store(&name, &store), force, report)?;
-        let constraints = Constraints::new(store.genes(), *n, &include, &exclude)?;
         let inputs = Inputs {
             store: &store,
+            among: None,
             model: model.as_ref(),
             samples: options.most_samples(store.n_genes()),
             seed: *seed,
@@ -270,16 +295,52 @@ impl Select {
             concrete: &options.concrete(*seed),
             trials: options.trials.unwrap_or(PeelOffSettings::default().trials),
         };
+        let until = self.until(inputs, (&include, &exclude), bench)?;
+        let n = until.as_ref().and_then(|found| found.landmarks);
+        let n = n.map_or_else(|| self.known(bench), Ok)?;
+        let constraints = Constraints::new(store.genes(), n, &include, &exclude)?;
         let picks = from_store(options.strategy(), &inputs, &constraints, || bench.executor(), report)?;
         let most = options.stand_ins.unwrap_or(0);
-        if most == 0 {
-            return Ok((picks.table(store.genes()), store));
-        }
-        let found = replacements(&inputs, &picks.genes, most, || bench.executor(), report)?;
+        let genes = picks.genes.clone();
         let mut landmarks = picks.table(store.genes());
-        tell(&found, most, store.genes(), &mut landmarks.genes);
-        Ok((landmarks, store))
+        if most > 0 {
+            let found = replacements(&inputs, &genes, most, || bench.executor(), report)?;
+            tell(&found, most, store.genes(), &mut landmarks.genes);
+        }
+        Ok(Chosen { landmarks, store, until })
     }
+
+    /// The fewest landmarks that reach what is asked, if anything is.
+    fn until(
+        &self,
+        inputs: Inputs,
+        (include, exclude): (&[usize], &[usize]),
+        bench: &mut Workbench,
+    ) -> Result<Option<Enough>> {
+        let Some(goal) = self.options.until else { return Ok(None) };
+        let search = Search {
+            strategy: self.options.strategy(),
+            inputs,
+            include,
+            exclude,
+            most: self.n.now(bench.report)?,
+            folds: self.options.folds(),
+            fit: &self.options.fitting(self.seed)?,
+        };
+        let report = bench.report;
+        how_many::until(&search, goal, bench.executor()?, report).map(Some)
+    }
+}
+
+/// What was chosen from a store.
+struct Chosen {
+    landmarks: ScoreTable,
+    store: Store,
+    until: Option<Enough>,
+}
+
+fn how_many_missing() -> Error {
+    Error::Usage("say how many landmarks (-n), or what they are to reach (--until)".into())
 }
 
 impl Stage for Select {
@@ -290,7 +351,7 @@ impl Stage for Select {
     fn inputs(&self) -> Vec<Input> {
         let own = [("scores", &self.scores), ("store", &self.store), ("model", &self.model)];
         let own = own.into_iter().filter_map(|(role, path)| Some(Input::new(role, path.as_deref()?)));
-        own.chain(settings::inputs(&self.options).0).collect()
+        own.chain(self.n.input()).chain(settings::inputs(&self.options).0).collect()
     }
 
     fn settings(&self) -> Value {
@@ -299,7 +360,7 @@ impl Stage for Select {
             ..self.options.clone()
         };
         let strategy = word(self.options.strategy());
-        json!({"n": self.n, "strategy": strategy, "seed": self.seed, "options": settings::inputs(&options).1})
+        json!({"n": self.n.setting(), "strategy": strategy, "seed": self.seed, "options": settings::inputs(&options).1})
     }
 
     fn outputs(&self) -> Vec<Output> {
@@ -312,13 +373,15 @@ impl Stage for Select {
     }
 
     fn computes(&self) -> bool {
-        self.model.is_some() || self.options.strategy().may_compute()
+        self.model.is_some() || self.options.until.is_some() || self.options.strategy().may_compute()
     }
 
     fn check(&self) -> Result<()> {
         self.options.validate()?;
-        if self.n == 0 {
-            return Err(Error::Usage("-n must be at least 1".into()));
+        match self.n {
+            Count::Said(Some(0)) => return Err(Error::Usage("-n must be at least 1".into())),
+            Count::Said(None) if self.options.until.is_none() => return Err(how_many_missing()),
+            _ => {}
         }
         let (strategy, needs) = (self.options.strategy(), self.options.needs());
         let files = [
@@ -334,7 +397,10 @@ impl Stage for Select {
     }
 
     fn check_data(&self, store: &Store) -> Result<()> {
-        Constraints::new(store.genes(), self.n, &[], &[]).map(|_| ())
+        if self.options.until.is_some() {
+            can_search(store, &self.options.fitting(self.seed)?, self.options.folds())?;
+        }
+        self.n.said().map_or(Ok(()), |n| Constraints::new(store.genes(), n, &[], &[]).map(|_| ()))
     }
 
     fn cost(&self, size: &Size) -> Cost {
@@ -343,31 +409,36 @@ impl Stage for Select {
             return Cost::default();
         }
         let samples = self.options.most_samples(size.genes).min(size.train);
+        let n = self.n.said().unwrap_or(size.landmarks);
         let strategy = self.options.strategy();
         let greedy = matches!(strategy, Strategy::Diverse | Strategy::Css | Strategy::Pca);
-        let by_genes = strategy == Strategy::Diverse
-            && self.options.diverse().goes_by_genes(samples, size.genes, self.n);
+        let by_genes =
+            strategy == Strategy::Diverse && self.options.diverse().goes_by_genes(samples, size.genes, n);
         let memory = match strategy {
             Strategy::FacilityLocation | Strategy::KMedoids => 2.0 * Covariance::bytes(size.genes) as f64,
             _ if by_genes => 2.0 * Covariance::bytes(size.genes) as f64,
             Strategy::Random | Strategy::Variance | Strategy::Concrete => 0.0,
             _ => size.matrix(samples) + 16.0 * (samples as f64).powi(2),
         };
-        Cost {
-            work: match greedy {
-                _ if by_genes => work::greedy_by_genes(samples, size.genes, self.n).to_vec(),
-                true => work::greedy(samples, size.genes, self.n).to_vec(),
-                false => Vec::new(),
-            },
-            memory,
-            disk: 60.0 * self.n as f64,
-            ..Cost::default()
+        let one = match greedy {
+            _ if by_genes => work::greedy_by_genes(samples, size.genes, n).to_vec(),
+            true => work::greedy(samples, size.genes, n).to_vec(),
+            false => Vec::new(),
+        };
+        let mut work = one.clone();
+        if self.options.until.is_some() {
+            // about two lists of the length found in each fold, and a dozen fits
+            let (folds, fit) = (self.options.folds() as f64, self.options.fit());
+            work.extend(one.iter().map(|work| work.times(2.0 * folds)));
+            let fits = fit::predictor_cost(&fit, Method::default(), size).work;
+            work.extend(fits.iter().map(|work| work.times(12.0 * folds)));
         }
+        Cost { work, memory, disk: 60.0 * n as f64, ..Cost::default() }
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
         let mut samples;
-        let mut made_from = Vec::new();
+        let (mut made_from, mut until) = (Vec::new(), None);
         let landmarks = match (&self.scores, &self.store) {
             (Some(scores), _) => {
                 made_from.extend(Source::regular(scores, "scores")?);
@@ -375,10 +446,11 @@ impl Stage for Select {
                 self.by_scores(scores, bench)?
             }
             (None, Some(store)) => {
-                let (landmarks, store) = self.by_data(store, bench)?;
-                made_from.push(Source::store(&store));
-                samples = Remembered::all(&store);
-                landmarks
+                let chosen = self.by_data(store, bench)?;
+                made_from.push(Source::store(&chosen.store));
+                samples = Remembered::all(&chosen.store);
+                until = chosen.until;
+                chosen.landmarks
             }
             (None, None) => return Err(Error::Usage("a selection takes scores or a store".into())),
         };
@@ -389,10 +461,14 @@ impl Stage for Select {
         for list in self.options.include.iter().chain(&self.options.exclude) {
             made_from.extend(Source::regular(Path::new(list), "list")?);
         }
-        landmarks.write(&self.landmarks, bench.force, Made { made_from, about: self.settings(), samples })?;
+        let mut about = self.settings();
+        if let Some(found) = &until {
+            about["until"] = json!(found);
+        }
+        landmarks.write(&self.landmarks, bench.force, Made { made_from, about, samples })?;
         let genes = landmarks.genes.len();
         let first = (0..genes.min(SHOWN)).map(|gene| shown(&landmarks.genes, gene)).collect();
-        Ok(facts(Facts { genes, first }))
+        Ok(facts(Facts { genes, first, until }))
     }
 }
 

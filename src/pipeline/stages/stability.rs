@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::attribute::{self, Attribute};
+use super::how_many::Count;
 use super::select::{self, Select};
 use super::train::{self, Train, remove};
 use crate::attribution::ScoreTable;
@@ -65,7 +66,7 @@ pub struct Repeat {
     /// The folder of its files.
     pub dir: PathBuf,
     /// How many landmarks.
-    pub n: usize,
+    pub n: Count,
     /// How to train.
     pub train: train::Options,
     /// How to attribute.
@@ -122,7 +123,7 @@ impl Repeat {
     fn select(&self) -> Select {
         let [scores, model] = ["scores.tsv", "model.safetensors"].map(|name| self.file(name));
         let files = [scores, self.samples(), model, self.landmarks()];
-        Select::of(self.select.clone(), self.n, self.seed(), files, "select")
+        Select::of(self.select.clone(), self.n.clone(), self.seed(), files, "select")
     }
 }
 
@@ -132,7 +133,8 @@ impl Stage for Repeat {
     }
 
     fn inputs(&self) -> Vec<Input> {
-        [Input::new("store", &self.store)].into_iter().chain(settings::inputs(&self.select).0).collect()
+        let store = [Input::new("store", &self.store)];
+        store.into_iter().chain(self.n.input()).chain(settings::inputs(&self.select).0).collect()
     }
 
     fn settings(&self) -> Value {
@@ -342,7 +344,7 @@ mod tests {
             group_by: None,
             store: dir.join("x.gex"),
             dir: dir.join(number.to_string()),
-            n: 6,
+            n: Count::Said(Some(6)),
             train: train::Options::default(),
             attribute: attribute::Options::default(),
             select,
