@@ -19,6 +19,7 @@ mod flat;
 mod fours;
 mod gct;
 mod gctx;
+mod guarded;
 mod h5ad;
 mod hdf5;
 mod header;

@@ -97,9 +97,9 @@ pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
 
 /// Runs a call into the library, which may panic on a damaged file.
 fn guarded<T>(path: &Path, call: impl FnOnce() -> Outcome<T>) -> Result<T> {
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)) {
-        Ok(outcome) => outcome.map_err(|e| damaged(path, &e)),
-        Err(_) => Err(damaged(path, &"the reader gave up")),
+    match super::guarded::guarded(call) {
+        Some(outcome) => outcome.map_err(|e| damaged(path, &e)),
+        None => Err(damaged(path, &"the reader gave up")),
     }
 }
 

@@ -148,13 +148,13 @@ fn guarded<T>(path: &Path, call: impl FnOnce() -> Outcome<T>) -> Result<T> {
     let failed = |e: &dyn std::fmt::Display| {
         Error::input(path, format!("the workbook cannot be read ({e}); open it and save it as .xlsx or .csv"))
     };
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(e)) if e.to_string().contains("password") => {
+    match super::guarded::guarded(call) {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(e)) if e.to_string().contains("password") => {
             Err(Error::input(path, "the workbook has a password; save it without one, or as .csv"))
         }
-        Ok(Err(e)) => Err(failed(&e)),
-        Err(_) => Err(failed(&"the reader gave up")),
+        Some(Err(e)) => Err(failed(&e)),
+        None => Err(failed(&"the reader gave up")),
     }
 }
 

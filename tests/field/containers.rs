@@ -138,6 +138,19 @@ mod workbooks {
 }
 
 #[cfg(feature = "parquet")]
+/// One byte of the footer, on which the library gives up with a panic.
+#[test]
+fn a_damaged_parquet_file_is_refused_in_one_message() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bytes = std::fs::read(package("tests/data/formats/made/columns.parquet")).unwrap();
+    bytes[2682] = 255;
+    std::fs::write(dir.path().join("damaged.parquet"), bytes).unwrap();
+    let message = refuse(dir.path(), &["import", "damaged.parquet", "-o", "refused.gex"]);
+    let last = message.trim_end().lines().last().unwrap_or_default();
+    assert!(last.starts_with("error: damaged.parquet: ") && last.contains("the reader gave up"), "{message}");
+    assert!(!message.contains("panicked"), "{message}");
+}
+
 #[test]
 fn parquet_is_read_however_it_is_packed() {
     let dir = tempfile::tempdir().unwrap();
