@@ -36,6 +36,7 @@ use dense::Standardised;
 pub use held_out::{HeldOut, How, LEVELS};
 use kernel::Kernels;
 use parting::Parting;
+pub(crate) use predict::INFERENCE;
 pub use predict::{MissingLandmarks, Places};
 pub use refit::{Gram, Losses};
 pub use settings::{
