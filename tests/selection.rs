@@ -252,6 +252,7 @@ fn a_blend_goes_from_the_data_to_the_reconstruction() {
         let settings = DiverseSettings { target, ..DiverseSettings::default() };
         let inputs = Inputs {
             store: &store,
+            among: None,
             model: Some(&net),
             samples: 41,
             seed: 3,
@@ -385,6 +386,7 @@ fn from_a_store_the_same_on_any_number_of_threads() {
             let settings = DiverseSettings::default();
             let inputs = Inputs {
                 store: &store,
+                among: None,
                 model: Some(&net),
                 samples,
                 seed: 3,

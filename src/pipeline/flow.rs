@@ -11,6 +11,7 @@ use super::stages::evaluate::Evaluate;
 use super::stages::fit::Fit;
 use super::stages::import::Import;
 use super::stages::prepare::{self, Learn, Prepare, Taken, Work};
+use super::stages::reselect::Selection;
 use super::stages::select::{self, Select};
 use super::stages::split::Split;
 use super::stages::stability::{Repeat, Stability};
@@ -349,6 +350,9 @@ fn selects(run: &Layout) -> Vec<Box<dyn Stage>> {
 
 fn fit(run: &Layout) -> Vec<Box<dyn Stage>> {
     let Some(options) = run.config.fit.clone() else { return Vec::new() };
+    let Config { seed, select, .. } = run.config;
+    let first = run.lists().into_iter().next();
+    let selection = first.map(|list| Selection { n: select.n, seed: *seed, options: list.options });
     one(Fit {
         store: run.train(),
         landmarks: run.file("landmarks.tsv").display().to_string(),
@@ -357,6 +361,7 @@ fn fit(run: &Layout) -> Vec<Box<dyn Stage>> {
         matching: Default::default(),
         options,
         method: Method::default(),
+        selection,
         seed: run.config.seed,
     })
 }

@@ -26,7 +26,7 @@ pub struct Copies {
 impl Copies {
     /// By the genes' correlation over at most 400 of the store's samples, drawn by the seed.
     pub fn of_store(store: &Store, seed: u64) -> Copies {
-        let samples = draw_samples(store, SAMPLES, seed, &silent);
+        let samples = draw_samples((0..store.n_samples()).collect(), SAMPLES, seed, &silent);
         let (data, _) = Columns::standardized(store, &samples);
         Copies { data: Some(data), pairs: HashSet::new(), genes: store.n_genes() }
     }

@@ -28,7 +28,7 @@ use super::penalties::Penalties;
 use super::ridge_greedy::{Left, ridge_greedy};
 use super::stand_ins::{StandIn, stand_ins};
 use super::uniqueness::{Products, uniqueness};
-use super::{Inputs, columns, draw_samples};
+use super::{Inputs, columns};
 use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::nn::apply;
@@ -333,7 +333,7 @@ pub fn replacements<'e>(
             "stand-ins are weighed by a ridge; give --ridge another value than 0".into(),
         ));
     }
-    let samples = draw_samples(inputs.store, inputs.samples, inputs.seed, report);
+    let samples = inputs.drawn(report);
     let ids = &inputs.store.genes().ids;
     let weigh = |left: &mut dyn Left, penalties: &Penalties| stand_ins(left, penalties, landmarks, ids, most);
     with_left(inputs, &samples, landmarks.len(), executor, report, weigh)

@@ -131,9 +131,8 @@ impl Strategy {
     }
 }
 
-/// The samples of a store that a strategy uses, ascending: all, or `most` drawn by the seed.
-pub fn draw_samples(store: &Store, most: usize, seed: u64, report: Reporter) -> Vec<usize> {
-    let mut samples: Vec<usize> = (0..store.n_samples()).collect();
+/// The samples that a strategy uses, ascending: all of these, or `most` drawn by the seed.
+pub fn draw_samples(mut samples: Vec<usize>, most: usize, seed: u64, report: Reporter) -> Vec<usize> {
     if samples.len() > most {
         report(Event::Note(format!("selecting on {most} of {} samples, drawn by the seed", samples.len())));
         Stream::new(seed, "selection samples", 0).shuffle(&mut samples);
@@ -161,6 +160,8 @@ pub fn top(scores: &ScoreTable, n: usize, include: &[usize], exclude: &[usize]) 
 pub struct Inputs<'a> {
     /// Training samples only.
     pub store: &'a Store,
+    /// Those of the samples that it may look at; `None` for all.
+    pub among: Option<&'a [usize]>,
     /// For strategies that need it.
     pub model: Option<&'a Model>,
     /// At most this many samples.
@@ -175,6 +176,16 @@ pub struct Inputs<'a> {
     pub trials: usize,
 }
 
+impl Inputs<'_> {
+    /// The samples that are looked at, ascending.
+    fn drawn(&self, report: Reporter) -> Vec<usize> {
+        let all = || (0..self.store.n_samples()).collect();
+        let mut samples = self.among.map_or_else(all, <[usize]>::to_vec);
+        samples.sort_unstable();
+        draw_samples(samples, self.samples, self.seed, report)
+    }
+}
+
 /// Runs a strategy that chooses among a store's genes.
 ///
 /// # Errors
@@ -187,12 +198,12 @@ pub fn from_store<'e>(
     executor: impl FnOnce() -> Result<&'e mut dyn Executor>,
     report: Reporter,
 ) -> Result<Picks> {
-    let Inputs { store, samples, seed, concrete: autoencoder, trials, .. } = *inputs;
+    let Inputs { store, seed, concrete: autoencoder, trials, .. } = *inputs;
     let ids = &store.genes().ids;
     if strategy == Strategy::Random {
         return Ok(random(ids, constraints, seed));
     }
-    let samples = draw_samples(store, samples, seed, report);
+    let samples = inputs.drawn(report);
     if samples.len() < 2 {
         let message = format!(
             "{}: a selection that looks at the data needs at least 2 samples, found {}",
@@ -285,6 +296,7 @@ pub fn choose(
     let diverse = DiverseSettings::default();
     let inputs = Inputs {
         store,
+        among: None,
         model: None,
         samples: strategy.most_samples(&diverse, store.n_genes()),
         seed: 0,
@@ -336,9 +348,7 @@ mod tests {
 
     #[test]
     fn samples_are_drawn_from_all() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = crate::testing::random_store(&dir.path().join("x.gex"), 20, 2);
-        let draw = |most, seed| draw_samples(&store, most, seed, &crate::progress::silent);
+        let draw = |most, seed| draw_samples((0..20).collect(), most, seed, &crate::progress::silent);
         let mut times = [0; 20];
         for drawn in (0..60).map(|seed| draw(5, seed)) {
             assert!(drawn.len() == 5 && drawn.is_sorted_by(|a, b| a < b), "{drawn:?}");

@@ -8,6 +8,7 @@ pub mod evaluate;
 pub mod fit;
 pub mod import;
 pub mod prepare;
+pub mod reselect;
 pub mod select;
 pub mod split;
 pub mod stability;

@@ -141,6 +141,54 @@ impl Options {
         self.samples.unwrap_or(self.strategy().most_samples(&self.diverse(), genes))
     }
 
+    /// What choosing `n` landmarks takes.
+    pub(super) fn cost(&self, n: usize, size: &Size) -> Cost {
+        let needs = self.needs();
+        if !needs.store {
+            return Cost::default();
+        }
+        let samples = self.most_samples(size.genes).min(size.train);
+        let strategy = self.strategy();
+        let greedy = matches!(strategy, Strategy::Diverse | Strategy::Css | Strategy::Pca);
+        let by_genes = strategy == Strategy::Diverse && self.diverse().goes_by_genes(samples, size.genes, n);
+        let memory = match strategy {
+            Strategy::FacilityLocation | Strategy::KMedoids => 2.0 * Covariance::bytes(size.genes) as f64,
+            _ if by_genes => 2.0 * Covariance::bytes(size.genes) as f64,
+            Strategy::Random | Strategy::Variance | Strategy::Concrete => 0.0,
+            _ => size.matrix(samples) + 16.0 * (samples as f64).powi(2),
+        };
+        Cost {
+            work: match greedy {
+                _ if by_genes => work::greedy_by_genes(samples, size.genes, n).to_vec(),
+                true => work::greedy(samples, size.genes, n).to_vec(),
+                false => Vec::new(),
+            },
+            memory,
+            disk: 60.0 * n as f64,
+            ..Cost::default()
+        }
+    }
+
+    /// Does `work` with what a strategy that looks at a store gets: all samples, or those `among` them.
+    pub(super) fn with_inputs<R>(
+        &self,
+        (store, among): (&Store, Option<&[usize]>),
+        model: Option<&Model>,
+        seed: u64,
+        work: impl FnOnce(&Inputs) -> R,
+    ) -> R {
+        work(&Inputs {
+            store,
+            among,
+            model,
+            samples: self.most_samples(store.n_genes()),
+            seed,
+            diverse: &self.diverse(),
+            concrete: &self.concrete(seed),
+            trials: self.trials.unwrap_or(PeelOffSettings::default().trials),
+        })
+    }
+
     /// Refuses options that the strategy would not look at.
     ///
     /// # Errors
@@ -257,23 +305,16 @@ impl Select {
         let name = path.display().to_string();
         let (include, exclude) = lists(options, &Side::of_store(&name, &store), force, report)?;
         let constraints = Constraints::new(store.genes(), *n, &include, &exclude)?;
-        let inputs = Inputs {
-            store: &store,
-            model: model.as_ref(),
-            samples: options.most_samples(store.n_genes()),
-            seed: *seed,
-            diverse: &options.diverse(),
-            concrete: &options.concrete(*seed),
-            trials: options.trials.unwrap_or(PeelOffSettings::default().trials),
-        };
-        let picks = from_store(options.strategy(), &inputs, &constraints, || bench.executor(), report)?;
-        let most = options.stand_ins.unwrap_or(0);
-        if most == 0 {
-            return Ok((picks.table(store.genes()), store));
-        }
-        let found = replacements(&inputs, &picks.genes, most, || bench.executor(), report)?;
-        let mut landmarks = picks.table(store.genes());
-        tell(&found, most, store.genes(), &mut landmarks.genes);
+        let landmarks = options.with_inputs((&store, None), model.as_ref(), *seed, |inputs| {
+            let picks = from_store(options.strategy(), inputs, &constraints, || bench.executor(), report)?;
+            let (genes, most) = (picks.genes.clone(), options.stand_ins.unwrap_or(0));
+            let mut landmarks = picks.table(store.genes());
+            if most > 0 {
+                let found = replacements(inputs, &genes, most, || bench.executor(), report)?;
+                tell(&found, most, store.genes(), &mut landmarks.genes);
+            }
+            Ok::<_, Error>(landmarks)
+        })?;
         Ok((landmarks, store))
     }
 }
@@ -334,31 +375,7 @@ impl Stage for Select {
     }
 
     fn cost(&self, size: &Size) -> Cost {
-        let needs = self.options.needs();
-        if !needs.store {
-            return Cost::default();
-        }
-        let samples = self.options.most_samples(size.genes).min(size.train);
-        let strategy = self.options.strategy();
-        let greedy = matches!(strategy, Strategy::Diverse | Strategy::Css | Strategy::Pca);
-        let by_genes = strategy == Strategy::Diverse
-            && self.options.diverse().goes_by_genes(samples, size.genes, self.n);
-        let memory = match strategy {
-            Strategy::FacilityLocation | Strategy::KMedoids => 2.0 * Covariance::bytes(size.genes) as f64,
-            _ if by_genes => 2.0 * Covariance::bytes(size.genes) as f64,
-            Strategy::Random | Strategy::Variance | Strategy::Concrete => 0.0,
-            _ => size.matrix(samples) + 16.0 * (samples as f64).powi(2),
-        };
-        Cost {
-            work: match greedy {
-                _ if by_genes => work::greedy_by_genes(samples, size.genes, self.n).to_vec(),
-                true => work::greedy(samples, size.genes, self.n).to_vec(),
-                false => Vec::new(),
-            },
-            memory,
-            disk: 60.0 * self.n as f64,
-            ..Cost::default()
-        }
+        self.options.cost(self.n, size)
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
@@ -384,6 +401,9 @@ impl Stage for Select {
         }
         for list in self.options.include.iter().chain(&self.options.exclude) {
             made_from.extend(Source::regular(Path::new(list), "list")?);
+        }
+        for store in &self.options.measured_in {
+            made_from.push(Source::store(&Store::open_unchecked(Path::new(store))?));
         }
         landmarks.write(&self.landmarks, bench.force, Made { made_from, about: self.settings(), samples })?;
         let genes = landmarks.genes.len();
