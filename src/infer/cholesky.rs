@@ -20,7 +20,7 @@ pub struct Cholesky {
 }
 
 /// How many of `n` rows or columns are a part.
-fn part(n: usize) -> usize {
+pub(super) fn part(n: usize) -> usize {
     let (parts, least, most) = PARTS;
     n.div_ceil(parts).next_multiple_of(8).clamp(least, most)
 }

@@ -13,7 +13,7 @@ mod streamed;
 
 use rayon::prelude::*;
 
-use super::cholesky::Cholesky;
+use super::cholesky::{Cholesky, part};
 use super::dense::{Dense, Standardised, accumulate, product};
 use super::parting::Parting;
 use super::{KernelSettings, Panel, Problem, Trained};
@@ -67,9 +67,6 @@ pub(super) fn draw(of: usize, n: usize, seed: u64) -> Vec<usize> {
     }
     positions
 }
-
-/// Rows of a kernel matrix that are made at a time.
-const STRIP: usize = 64;
 
 /// What is told while the kernel matrix is made, decomposed, and targets are solved for.
 pub(crate) const MATRIX: &str = "kernels between samples";
@@ -161,14 +158,14 @@ impl Shape {
     /// K + λI, of which the upper part is not made.
     fn lower(&self, x: &Dense) -> Dense {
         let (n, squares) = (x.rows, squares(x));
-        let mut k = Dense::zeros(n, n);
-        k.values.par_chunks_mut(STRIP * n.max(1)).enumerate().for_each(|(strip, rows)| {
-            let first = strip * STRIP;
-            let last = n.min(first + STRIP);
-            let mut part = Dense::zeros(last - first, last);
+        let (mut k, height) = (Dense::zeros(n, n), part(n));
+        k.values.par_chunks_mut(height * n.max(1)).enumerate().for_each(|(strip, rows)| {
+            let first = strip * height;
+            let last = n.min(first + height);
+            let mut products = Dense::zeros(last - first, last);
             let (left, right) = (x.block(first..last, 0..x.cols), x.block(0..last, 0..x.cols));
-            accumulate(&mut part.values, last, 1.0, left, right.turned());
-            let part = self.between(part, &squares[first..last], &squares[..last]);
+            accumulate(&mut products.values, last, 1.0, left, right.turned());
+            let part = self.between(products, &squares[first..last], &squares[..last]);
             for (i, row) in rows.chunks_exact_mut(n).enumerate() {
                 row[..last].copy_from_slice(part.row(i));
                 row[first + i] += self.penalty;
@@ -194,12 +191,12 @@ impl Shape {
     /// From products of samples and squared lengths to kernels: `landmarks` of them make a product.
     fn between(&self, mut products: Dense, rows: &[f64], cols: &[f64]) -> Dense {
         let (m, landmarks) = (self.mixture, self.landmarks as f64);
-        for (row, a) in products.values.chunks_exact_mut(cols.len().max(1)).zip(rows) {
+        products.values.par_chunks_exact_mut(cols.len().max(1)).zip(rows).for_each(|(row, a)| {
             for (value, b) in row.iter_mut().zip(cols) {
                 let distance = (a + b - 2.0 * *value).max(0.0);
                 *value = (1.0 - m) * *value / landmarks + m * (-self.gamma * distance).exp();
             }
-        }
+        });
         products
     }
 }

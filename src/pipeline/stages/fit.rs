@@ -61,7 +61,7 @@ pub struct Options {
     /// neighbors or the epoch), whole groups are, as samples of unseen groups will be inferred
     #[arg(long, value_name = "COLUMN")]
     pub group_by: Option<String>,
-    /// best: the methods tried, each (folds + 1) · folds times; what is told of the error is of samples outside the choice. Where the landmarks
+    /// best: the methods tried, each (folds + 1) · folds times; what is told of the error is of samples outside the choice. In `fit`, where the landmarks
     /// were chosen by this store alone, as the description beside them says, every fold chooses its own [linear,kernel,knn]
     #[arg(long, value_parser = choice::<Method>(), value_delimiter = ',', value_name = "METHODS")]
     pub candidates: Option<Vec<Method>>,
