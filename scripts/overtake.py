@@ -3,10 +3,10 @@
     python scripts/overtake.py WORK [--genelift PATH] [--samples 300,1000,3000,10000] [--kinds linear,saturating,products]
 
 Ten hidden programmes, standard normal; 50 landmarks that are linear in them, with noise of a fifth of their variance, and 450 targets with
-noise of a tenth: `linear` in the programmes;
-`saturating`, tanh of twice a linear form; `products`, half of the variance from a linear form and half
-from three products of two programmes. The network is trained as by default, but ends after 20 epochs without a better one. What is printed is the mean squared error in 1,000 other samples over the training variance;
-the noise alone is 0.1 of it. Needs NumPy; every step is a `genelift` command that leaves its result in WORK.
+noise of a tenth: `linear` in the programmes; `saturating`, tanh of twice a linear form; `products`, half of the variance from a linear form and
+half from three products of two programmes. The network is trained as by default, but ends after 20 epochs without a better one. What is
+printed is the mean squared error in 1,000 other samples over the training variance; the noise alone is 0.1 of it. Needs NumPy; every step is a
+`genelift` command that leaves its result in WORK.
 """
 
 import argparse

@@ -399,8 +399,12 @@ impl Stage for Select {
             made_from.extend(Source::regular(path, "model")?);
             samples = samples.and(&remembered(&Model::load(path)?));
         }
-        for list in self.options.include.iter().chain(&self.options.exclude) {
-            made_from.extend(Source::regular(Path::new(list), "list")?);
+        for list in
+            self.options.include.iter().chain(&self.options.exclude).filter(|list| settings::is_file(list))
+        {
+            // what can be read once only has no checksum, but had its part
+            let once = || Source { name: list.clone(), kind: "list".into(), sha256: String::new() };
+            made_from.push(Source::regular(Path::new(list), "list")?.unwrap_or_else(once));
         }
         for store in &self.options.measured_in {
             made_from.push(Source::store(&Store::open_unchecked(Path::new(store))?));
