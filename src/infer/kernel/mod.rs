@@ -118,8 +118,12 @@ fn linear_layer(inputs: usize, outputs: usize, weight: Vec<f32>) -> Layer {
 }
 
 /// Samples × targets → targets × samples.
-fn turned(c: &Dense) -> impl Iterator<Item = f32> + '_ {
-    (0..c.cols).flat_map(move |j| (0..c.rows).map(move |i| c.values[i * c.cols + j] as f32))
+fn turned(c: &Dense) -> Vec<f32> {
+    let mut out = vec![0.0; c.values.len()];
+    out.par_chunks_exact_mut(c.rows.max(1)).enumerate().for_each(|(j, row)| {
+        row.iter_mut().enumerate().for_each(|(i, value)| *value = c.values[i * c.cols + j] as f32);
+    });
+    out
 }
 
 /// The centres, their weights, the matrix of the kernels and what choosing takes.

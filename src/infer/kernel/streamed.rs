@@ -54,7 +54,7 @@ pub(super) fn fit(
     let jitter = JITTER * (0..m).map(|i| normal.values[i * m + i]).sum::<f64>() / m as f64;
     (0..m).for_each(|i| normal.values[i * m + i] += jitter);
     let solver = shape.decomposed(normal, report)?;
-    let weight = task(SOLUTION, report, || turned(&solver.solve(&right)).collect());
+    let weight = task(SOLUTION, report, || turned(&solver.solve(&right)));
     let networks = vec![vec![linear_layer(m, problem.targets.len(), weight)]];
     Ok(Trained { landmarks, targets, networks, kernels: Some(kernels), gram: None, chosen })
 }
