@@ -9,6 +9,7 @@
 mod burn;
 mod calibrate;
 mod ceilings;
+mod kernel;
 mod stages;
 pub mod work;
 
@@ -56,6 +57,8 @@ pub enum Stage {
     Deeplift,
     /// A training step of the D-GEX predictor
     Predictor,
+    /// Kernel ridge regression, exact up to 10,000 samples and on 2,000 centres, part by part
+    Kernel,
     /// The greedy selection `diverse`
     Select,
     /// The permutation test
@@ -142,6 +145,7 @@ pub fn bench(
             Stage::Train => stages::train(executor, store, settings, report)?,
             Stage::Deeplift => stages::deeplift(executor, store, settings, report)?,
             Stage::Predictor => stages::predictor(executor, store, settings, report)?,
+            Stage::Kernel => kernel::kernel(executor, store, settings, report)?,
             Stage::Select => stages::select(store, settings, report)?,
             Stage::Permutation => stages::permutation(executor, store, settings, report)?,
             Stage::KMeans => stages::kmeans(executor, store, settings, report)?,

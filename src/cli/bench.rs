@@ -37,7 +37,7 @@ pub struct Args {
     /// Samples that DeepLIFT is done for [64 on the CPU, 2048 on a GPU]
     #[arg(long, value_name = "N")]
     attributed: Option<usize>,
-    /// Landmarks of the selection and of the predictor
+    /// Landmarks of the selection and of the predictors
     #[arg(long, value_name = "N", default_value_t = 943)]
     landmarks: usize,
     /// Samples of the selection and of the permutation test
@@ -51,7 +51,7 @@ pub struct Args {
         long,
         value_parser = choice::<Stage>(),
         value_delimiter = ',',
-        default_value = "train,deeplift,predictor,select,permutation,k-means"
+        default_value = "train,deeplift,predictor,kernel,select,permutation,k-means"
     )]
     stage: Vec<Stage>,
     /// Side of the square matrices of the ceilings [2048 on the CPU, 8192 on a GPU]

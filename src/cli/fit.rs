@@ -52,7 +52,8 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     }
     let history = args.history.as_deref().map(|path| Output::new(path, Kind::File, common.force));
     let _ours = atomic::claim(history.as_slice(), &[&store])?;
-    let stage = Fit { store, landmarks, targets, predictor, matching, options, method, seed };
+    let selection = None;
+    let stage = Fit { store, landmarks, targets, predictor, matching, options, method, selection, seed };
     let facts: Facts = perform(&stage, &mut common.workbench(report)?)?;
     let mut text = format!(
         "predictor\t{}\nsamples\t{}\nlandmarks\t{}\ntargets\t{}\n",

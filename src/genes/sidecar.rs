@@ -182,7 +182,15 @@ fn read(path: &Path, file: PathBuf) -> Result<Option<Sidecar>> {
 /// # Errors
 /// [`Error::Input`] for a damaged description.
 pub fn samples(path: &Path) -> Result<Remembered> {
-    Ok(read(path, name(path))?.map(|sidecar| sidecar.made.samples).unwrap_or_default())
+    Ok(beside(path)?.map(|sidecar| sidecar.made.samples).unwrap_or_default())
+}
+
+/// The description beside a table, if there is one.
+///
+/// # Errors
+/// [`Error::Input`] for a damaged description.
+pub fn beside(path: &Path) -> Result<Option<Sidecar>> {
+    read(path, name(path))
 }
 
 /// Compares a table's bytes with the description beside it.

@@ -4,7 +4,8 @@
 //! over the training variance. The simplest candidate is kept whose mean error over folds is above the least by no more than one standard
 //! error of the difference (Breiman et al. 1984, with differences by fold in place of errors: folds of other studies differ
 //! by far more than methods do). The error that is reported is of a choice like this one made anew, by folds within, without
-//! each fold, and taken in that fold: of samples outside all of it.
+//! each fold, and taken in that fold: of samples outside all of it. Where the caller can choose the landmarks anew by some of the
+//! samples ([`Anew`]), every fold, and every one within, has its own, chosen without it.
 
 use super::parting::Parting;
 use super::{BestSettings, FitSettings, Method, Predictor, Problem};
@@ -17,6 +18,10 @@ const ORDER: [Method; 4] = [Method::Knn, Method::Linear, Method::Kernel, Method:
 /// Groups without which no fold within a fold has two for a method's own choices.
 const GROUPS: usize = 4;
 
+/// Chooses by some of a store's samples: the landmarks, ascending, and the targets that are left.
+pub type Anew<'a, 'b> =
+    &'a mut (dyn FnMut(&mut dyn Executor, &[usize]) -> Result<(Vec<usize>, Vec<usize>)> + 'b);
+
 /// Candidates × folds.
 type Errors = Vec<Vec<f64>>;
 
@@ -25,6 +30,7 @@ pub(super) fn choose(
     executor: &mut dyn Executor,
     problem: &Problem,
     settings: &FitSettings,
+    anew: Option<Anew>,
     report: Reporter,
 ) -> Result<(Method, serde_json::Value)> {
     let BestSettings { candidates, folds } = &settings.best;
@@ -36,7 +42,8 @@ pub(super) fn choose(
             "--method best: choosing within folds needs at least {GROUPS} groups of samples; name a --method, or leave out --group-by"
         )));
     }
-    let mut trial = Trial { executor, settings, candidates: &candidates, folds: *folds };
+    let landmarks = if anew.is_some() { "chosen anew in each fold" } else { "as given" };
+    let mut trial = Trial { executor, settings, candidates: &candidates, folds: *folds, anew };
     let total = Some(trial.fits(folds + 1) as u64);
     report(Event::Started { task: "choosing a method".into(), total, unit: "fits" });
     let (outer, nested) = trial.nested(problem, report)?;
@@ -49,6 +56,7 @@ pub(super) fn choose(
         "method": candidates[best],
         "errors": by_method.collect::<serde_json::Map<_, _>>(),
         "error-outside": mean(&nested),
+        "landmarks": landmarks,
     });
     Ok((candidates[best], chosen))
 }
@@ -85,14 +93,15 @@ fn pick(errors: &Errors) -> usize {
     (0..errors.len()).find(close).unwrap_or(best)
 }
 
-struct Trial<'a> {
+struct Trial<'a, 'b> {
     executor: &'a mut dyn Executor,
     settings: &'a FitSettings,
     candidates: &'a [Method],
     folds: usize,
+    anew: Option<Anew<'a, 'b>>,
 }
 
-impl Trial<'_> {
+impl Trial<'_, '_> {
     fn fits(&self, rounds: usize) -> usize {
         self.candidates.len() * self.folds * rounds
     }
@@ -106,10 +115,9 @@ impl Trial<'_> {
         };
         let (mut outer, mut nested) = (vec![Vec::new(); self.candidates.len()], Vec::new());
         for (train, test) in self.parts(problem.samples, problem)? {
-            let inside = Problem { samples: &train, ..*problem };
             let mut inner = vec![Vec::new(); self.candidates.len()];
-            for (train, test) in self.parts(&train, &inside)? {
-                self.errors(&inside, (&train, &test), &mut inner, &mut advance)?;
+            for (train, test) in self.parts(&train, problem)? {
+                self.errors(problem, (&train, &test), &mut inner, &mut advance)?;
             }
             self.errors(problem, (&train, &test), &mut outer, &mut advance)?;
             nested.extend(outer[pick(&inner)].last());
@@ -126,6 +134,17 @@ impl Trial<'_> {
         Ok(parts.into_iter().map(|(train, test)| (of(train), of(test))).collect())
     }
 
+    /// The landmarks and targets to fit with on these samples.
+    fn lists(&mut self, problem: &Problem, train: &[usize]) -> Result<(Vec<usize>, Vec<usize>)> {
+        match &mut self.anew {
+            Some(anew) => {
+                self.executor.reset();
+                anew(self.executor, train)
+            }
+            None => Ok((problem.landmarks.to_vec(), problem.targets.to_vec())),
+        }
+    }
+
     /// Appends each candidate's error.
     fn errors(
         &mut self,
@@ -134,6 +153,8 @@ impl Trial<'_> {
         errors: &mut Errors,
         advance: &mut impl FnMut(),
     ) -> Result<()> {
+        let (landmarks, targets) = self.lists(problem, train)?;
+        let problem = &Problem { landmarks: &landmarks, targets: &targets, ..*problem };
         let column = self.settings.group_by.as_deref();
         let most = Parting::new(problem.store, train, column, self.settings.seed)?;
         for (method, errors) in self.candidates.iter().zip(errors) {

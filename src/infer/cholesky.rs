@@ -1,45 +1,50 @@
 //! The Cholesky decomposition A = LLᵀ of a symmetric positive definite matrix in f64, and the solution of AX = B by it,
-//! both in blocks, so that nearly all of the work is matrix products.
+//! both in halves of halves, so that nearly all of the work is matrix products.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::dense::{Dense, accumulate};
 
-/// Columns that are decomposed at a time.
-const BLOCK: usize = 64;
-/// Columns of a right side that are solved for at a time, each such part on one thread.
-const PART: usize = 128;
+/// Columns that are decomposed at a time, and of those again, before they are taken one by one.
+const BLOCKS: [usize; 2] = [256, 32];
+/// Rows of a triangle that are eliminated one by one.
+const SMALL: usize = 16;
+/// Into how many parts, of how many rows or columns at least and at most, work is cut; each is on one thread. The cut follows from the shape alone.
+const PARTS: (usize, usize, usize) = (16, 64, 256);
 
 /// L, whose upper part is not looked at.
 pub struct Cholesky {
     l: Dense,
 }
 
+/// How many of `n` rows or columns are a part.
+pub(super) fn part(n: usize) -> usize {
+    let (parts, least, most) = PARTS;
+    n.div_ceil(parts).next_multiple_of(8).clamp(least, most)
+}
+
 impl Cholesky {
     /// Decomposes a square matrix, of which the lower part counts, in its own memory; `None` where it is not positive definite
     /// (or holds what is not a number).
     pub fn of(mut a: Dense) -> Option<Cholesky> {
-        let n = a.rows;
-        for first in (0..n).step_by(BLOCK) {
-            let last = n.min(first + BLOCK);
-            let mut panel = a.copy(first..n, first..last);
-            panel.subtract_product(a.block(first..n, 0..first), a.block(first..last, 0..first).turned());
-            decompose(&mut panel)?;
-            a.put(first, first, &panel);
-        }
+        decompose(&mut a, &BLOCKS)?;
         Some(Cholesky { l: a })
     }
 
     /// A⁻¹B
     pub fn solve(&self, b: &Dense) -> Dense {
         assert_eq!(b.rows, self.l.rows, "a right side of as many rows");
-        let parts: Vec<usize> = (0..b.cols).step_by(PART).collect();
+        let n = self.l.rows;
+        let width = part(b.cols);
+        let parts: Vec<usize> = (0..b.cols).step_by(width).collect();
         let solved: Vec<Dense> = parts
             .par_iter()
             .map(|first| {
-                let mut part = b.copy(0..b.rows, *first..b.cols.min(first + PART));
-                self.forward(&mut part);
-                self.back(&mut part);
+                let mut part = b.copy(0..n, *first..b.cols.min(first + width));
+                forward(&self.l, 0..n, &mut part.values, part.cols);
+                back(&self.l, 0..n, &mut part.values, part.cols);
                 part
             })
             .collect();
@@ -47,38 +52,45 @@ impl Cholesky {
         parts.iter().zip(&solved).for_each(|(first, part)| out.put(0, *first, part));
         out
     }
+}
 
-    /// B ← L⁻¹B
-    fn forward(&self, b: &mut Dense) {
-        let (n, cols) = (b.rows, b.cols);
-        for first in (0..n).step_by(BLOCK) {
-            let last = n.min(first + BLOCK);
-            let (above, rest) = b.values.split_at_mut(first * cols);
-            let rows = &mut rest[..(last - first) * cols];
-            accumulate(rows, cols, -1.0, self.l.block(first..last, 0..first), Dense::slice(above, cols));
-            for i in first..last {
-                let (done, row) = rows.split_at_mut((i - first) * cols);
-                eliminate(&mut row[..cols], done, |k| self.l.row(i)[first + k], self.l.row(i)[i]);
-            }
-        }
-    }
+/// Where a range is cut in two, if it is.
+fn middle(range: &Range<usize>) -> Option<usize> {
+    (range.len() > SMALL).then(|| range.start + (range.len() / 2).next_multiple_of(SMALL))
+}
 
-    /// B ← L⁻ᵀB
-    fn back(&self, b: &mut Dense) {
-        let (n, cols) = (b.rows, b.cols);
-        for first in (0..n).step_by(BLOCK).rev() {
-            let last = n.min(first + BLOCK);
-            let (rows, below) = b.values.split_at_mut(last * cols);
-            let rows = &mut rows[first * cols..];
-            let turned = self.l.block(last..n, first..last).turned();
-            accumulate(rows, cols, -1.0, turned, Dense::slice(below, cols));
-            for i in (first..last).rev() {
-                let (row, done) = rows.split_at_mut((i - first + 1) * cols);
-                let row = &mut row[(i - first) * cols..];
-                eliminate(row, done, |k| self.l.row(i + 1 + k)[i], self.l.row(i)[i]);
-            }
+/// B ← L⁻¹B of the triangle at `range`; B has as many rows.
+fn forward(l: &Dense, range: Range<usize>, b: &mut [f64], cols: usize) {
+    let first = range.start;
+    let Some(middle) = middle(&range) else {
+        for i in range {
+            let (done, row) = b.split_at_mut((i - first) * cols);
+            eliminate(&mut row[..cols], done, |k| l.row(i)[first + k], l.row(i)[i]);
         }
-    }
+        return;
+    };
+    let (upper, lower) = b.split_at_mut((middle - first) * cols);
+    forward(l, first..middle, upper, cols);
+    accumulate(lower, cols, -1.0, l.block(middle..range.end, first..middle), Dense::slice(upper, cols));
+    forward(l, middle..range.end, lower, cols);
+}
+
+/// B ← L⁻ᵀB of the triangle at `range`.
+fn back(l: &Dense, range: Range<usize>, b: &mut [f64], cols: usize) {
+    let first = range.start;
+    let Some(middle) = middle(&range) else {
+        for i in range.rev() {
+            let (row, done) = b.split_at_mut((i - first + 1) * cols);
+            let row = &mut row[(i - first) * cols..];
+            eliminate(row, done, |k| l.row(i + 1 + k)[i], l.row(i)[i]);
+        }
+        return;
+    };
+    let (upper, lower) = b.split_at_mut((middle - first) * cols);
+    back(l, middle..range.end, lower, cols);
+    let turned = l.block(middle..range.end, first..middle).turned();
+    accumulate(upper, cols, -1.0, turned, Dense::slice(lower, cols));
+    back(l, first..middle, upper, cols);
 }
 
 /// row ← (row − Σₖ factor(k)·done[k, :])/pivot
@@ -90,31 +102,58 @@ fn eliminate(row: &mut [f64], done: &[f64], factor: impl Fn(usize) -> f64, pivot
     row.iter_mut().for_each(|value| *value /= pivot);
 }
 
-/// A panel whose first rows are a square: that is decomposed, and the rows below divided by it.
-fn decompose(panel: &mut Dense) -> Option<()> {
-    let w = panel.cols;
-    let (square, below) = panel.values.split_at_mut(w * w);
-    for i in 0..w {
-        let (done, row) = square.split_at_mut(i * w);
-        divide(&mut row[..w], i, done, w);
+/// A ← L, some columns at a time.
+fn decompose(a: &mut Dense, blocks: &[usize]) -> Option<()> {
+    let Some((block, smaller)) = blocks.split_first() else { return by_rows(a) };
+    let n = a.rows;
+    for first in (0..n).step_by(*block) {
+        let last = n.min(first + block);
+        let mut square = a.copy(first..last, first..last);
+        let left = a.block(first..last, 0..first);
+        square.subtract_product(left, left.turned());
+        decompose(&mut square, smaller)?;
+        a.put(first, first, &square);
+        below(a, &square, first..last);
+    }
+    Some(())
+}
+
+/// The rows below a square of L that was found, at the columns `at`: Xᵀ = L⁻¹(A − what the columns before explain)ᵀ.
+fn below(a: &mut Dense, square: &Dense, at: Range<usize>) {
+    let (n, w) = (a.cols, at.len());
+    let rows = part(n - at.end);
+    let (above, rest) = a.values.split_at_mut(at.end * n);
+    let left = Dense::left_of(&above[at.start * n..], n, at.start);
+    rest.par_chunks_mut(rows * n).for_each(|rows| {
+        let r = rows.len() / n;
+        let mut x: Vec<f64> =
+            at.clone().flat_map(|j| (0..r).map(move |i| (i, j))).map(|(i, j)| rows[i * n + j]).collect();
+        accumulate(&mut x, r, -1.0, left, Dense::left_of(rows, n, at.start).turned());
+        forward(square, 0..w, &mut x, r);
+        for (i, row) in rows.chunks_exact_mut(n).enumerate() {
+            row[at.clone()].iter_mut().enumerate().for_each(|(j, value)| *value = x[j * r + i]);
+        }
+    });
+}
+
+/// A ← L, row by row.
+fn by_rows(a: &mut Dense) -> Option<()> {
+    let n = a.cols;
+    for i in 0..n {
+        let (done, row) = a.values.split_at_mut(i * n);
+        let row = &mut row[..=i];
+        for j in 0..i {
+            let l = &done[j * n..=j * n + j];
+            let sum: f64 = row[..j].iter().zip(l).map(|(a, b)| a * b).sum();
+            row[j] = (row[j] - sum) / l[j];
+        }
         let pivot = row[i] - row[..i].iter().map(|x| x * x).sum::<f64>();
         if !(pivot > 0.0 && pivot.is_finite()) {
             return None;
         }
         row[i] = pivot.sqrt();
     }
-    let square = &*square;
-    below.par_chunks_exact_mut(w).for_each(|row| divide(row, w, square, w));
     Some(())
-}
-
-/// The first `n` values of a row of A become those of L, by the rows of L above (w values each).
-fn divide(row: &mut [f64], n: usize, above: &[f64], w: usize) {
-    for j in 0..n {
-        let l = &above[j * w..j * w + j];
-        let sum: f64 = row[..j].iter().zip(l).map(|(a, b)| a * b).sum();
-        row[j] = (row[j] - sum) / above[j * w + j];
-    }
 }
 
 #[cfg(test)]
@@ -130,7 +169,7 @@ mod tests {
 
     #[test]
     fn what_is_solved_gives_the_right_side_back() {
-        for (n, cols) in [(1, 1), (2, 3), (63, 1), (64, 129), (65, 7), (131, 257)] {
+        for (n, cols) in [(1, 1), (2, 3), (63, 1), (64, 129), (65, 7), (131, 257), (300, 65), (523, 20)] {
             let half = random(n, n + 3, 1);
             let mut a = product(half.view(), half.t());
             (0..n).for_each(|i| a.values[i * n + i] += 0.1);

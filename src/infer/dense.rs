@@ -84,6 +84,11 @@ impl Dense {
         View { values, rows: values.len() / cols.max(1), cols, row_stride: cols, col_stride: 1 }
     }
 
+    /// The first `cols` columns of row-major values of `stride` columns.
+    pub fn left_of(values: &[f64], stride: usize, cols: usize) -> View<'_> {
+        View { values, rows: values.len() / stride, cols, row_stride: stride, col_stride: 1 }
+    }
+
     /// Some rows and columns.
     ///
     /// # Panics

@@ -31,11 +31,13 @@ use crate::nouns::counted;
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
 use crate::store::remembered::Remembered;
+pub use best::Anew;
 pub use complete::{Completed, Completing, Trust, complete};
 use dense::Standardised;
 pub use held_out::{HeldOut, How, LEVELS};
 use kernel::Kernels;
 pub(crate) use parting::Parting;
+pub(crate) use predict::INFERENCE;
 pub use predict::{MissingLandmarks, Places};
 pub use refit::{Gram, Losses};
 pub use settings::{
@@ -137,6 +139,29 @@ impl Predictor {
         Predictor::fit_kept(executor, &problem, settings, None, report)
     }
 
+    /// As [`Predictor::fit`] by [`Method::Best`], whose folds have landmarks of their own where these can be chosen `anew`.
+    ///
+    /// # Errors
+    /// As [`Predictor::fit`]; those of `anew`.
+    pub fn fit_best(
+        executor: &mut dyn Executor,
+        problem: &Problem,
+        settings: &FitSettings,
+        anew: Option<Anew>,
+        report: Reporter,
+    ) -> Result<Predictor> {
+        let best = FitSettings { method: Method::Best, ..settings.clone() };
+        best.validate()?;
+        check(problem)?;
+        executor.reset();
+        varies(problem.store, problem.samples)?;
+        let (method, told) = best::choose(executor, problem, &best, anew, report)?;
+        let settings = FitSettings { method, ..best };
+        let mut predictor = Predictor::fit_kept(executor, problem, &settings, None, report)?;
+        predictor.config["chosen"]["best"] = told;
+        Ok(predictor)
+    }
+
     /// As [`Predictor::fit`]; a network leaves checkpoints as it is `plan`ned, and goes on from one.
     ///
     /// # Errors
@@ -148,19 +173,14 @@ impl Predictor {
         plan: Option<&CheckpointPlan>,
         report: Reporter,
     ) -> Result<Predictor> {
-        let Problem { store, samples, landmarks, targets } = *problem;
+        if settings.method == Method::Best {
+            return Predictor::fit_best(executor, problem, settings, None, report);
+        }
+        let Problem { store, samples, landmarks, .. } = *problem;
         settings.validate()?;
-        check(store, samples, landmarks, targets)?;
+        check(problem)?;
         executor.reset();
         varies(store, samples)?;
-        if settings.method == Method::Best {
-            let (method, told) = best::choose(executor, problem, settings, report)?;
-            let settings = FitSettings { method, ..settings.clone() };
-            let mut predictor =
-                Predictor::fit(executor, store, samples, landmarks, targets, &settings, report)?;
-            predictor.config["chosen"]["best"] = told;
-            return Ok(predictor);
-        }
         let parting = Parting::new(store, samples, settings.group_by.as_deref(), settings.seed)?;
         let trained = match settings.method {
             Method::Linear => linear::fit(problem, &settings.linear, &parting, report)?,
@@ -273,7 +293,8 @@ fn check_panels(store: &Store, trained: &Trained, report: Reporter) -> Result<()
     Ok(())
 }
 
-fn check(store: &Store, samples: &[usize], landmarks: &[usize], targets: &[usize]) -> Result<()> {
+fn check(problem: &Problem) -> Result<()> {
+    let Problem { store, samples, landmarks, targets } = *problem;
     let refuse = |message: String| Err(Error::Data(message));
     for (what, list) in [("samples to fit on", samples), ("landmarks", landmarks), ("targets", targets)] {
         if list.is_empty() {

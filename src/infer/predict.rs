@@ -13,6 +13,8 @@ use crate::nn::network::{InputBuffers, Network};
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
 
+/// What is told while samples go through a predictor.
+pub(crate) const INFERENCE: &str = "inferring";
 /// Samples that go through a predictor at a time.
 const BATCH: usize = 256;
 
@@ -156,7 +158,7 @@ impl Predictor {
         let mut rows = vec![0.0; batch * width];
         let order: Vec<u32> = (0..feed.len() as u32).collect();
         let total = Some(feed.len() as u64);
-        report(Event::Started { task: "inferring".into(), total, unit: "samples" });
+        report(Event::Started { task: INFERENCE.into(), total, unit: "samples" });
         feed.pass(executor, &order, |executor, batch| {
             if let Some(kernels) = &kernels {
                 let these = &samples[batch.start..batch.start + batch.rows];

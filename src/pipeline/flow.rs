@@ -12,6 +12,7 @@ use super::stages::fit::Fit;
 use super::stages::how_many::Count;
 use super::stages::import::Import;
 use super::stages::prepare::{self, Learn, Prepare, Taken, Work};
+use super::stages::reselect::Selection;
 use super::stages::select::{self, Select};
 use super::stages::split::Split;
 use super::stages::stability::{Repeat, Stability};
@@ -364,6 +365,11 @@ fn selects(run: &Layout) -> Vec<Box<dyn Stage>> {
 
 fn fit(run: &Layout) -> Vec<Box<dyn Stage>> {
     let Some(options) = run.config.fit.clone() else { return Vec::new() };
+    let Config { seed, select, .. } = run.config;
+    // how many `until` finds stands beside the list, as everything that chose it
+    let known = select.n.filter(|_| select.options.until.is_none());
+    let first = run.lists().into_iter().next();
+    let selection = first.zip(known).map(|(list, n)| Selection { n, seed: *seed, options: list.options });
     one(Fit {
         store: run.train(),
         landmarks: run.file("landmarks.tsv").display().to_string(),
@@ -372,6 +378,7 @@ fn fit(run: &Layout) -> Vec<Box<dyn Stage>> {
         matching: Default::default(),
         options,
         method: Method::default(),
+        selection,
         seed: run.config.seed,
     })
 }

@@ -1,6 +1,6 @@
 //! Predictors refitted on fewer landmarks, and what they say of their own errors.
 
-use genelift::infer::{Completing, FitSettings, MissingLandmarks, Predictor, Problem};
+use genelift::infer::{BestSettings, Completing, FitSettings, Method, MissingLandmarks, Predictor, Problem};
 use genelift::progress::silent;
 
 use crate::common::relative_error;
@@ -100,4 +100,35 @@ fn profiles_are_completed_carefully_where_nothing_is_said() {
     let Completing { missing, replace, force, level, reliable } = Completing::default();
     assert_eq!((missing, replace, force), (MissingLandmarks::Refuse, false, false));
     assert_eq!((level, reliable), (0.9, 0.5));
+}
+
+/// Every fold, and every fold within, asks once, for its training samples alone; what it is told is what it fits with.
+#[test]
+fn best_chooses_with_landmarks_of_each_fold() {
+    let data = Data::new(60, 23, 3);
+    let Problem { samples, landmarks, targets, .. } = data.problem();
+    let best = BestSettings { candidates: vec![Method::Linear], folds: 3 };
+    let settings = FitSettings { best, ..linear(Some(1e-6)) };
+    let mut asked: Vec<Vec<usize>> = Vec::new();
+    let mut anew = |_: &mut dyn genelift::device::Executor, some: &[usize]| {
+        asked.push(some.to_vec());
+        Ok((vec![landmarks[0]], vec![landmarks[1], targets[0]]))
+    };
+    let mut cpu = cpu();
+    let fitted = Predictor::fit_best(&mut cpu, &data.problem(), &settings, Some(&mut anew), &silent).unwrap();
+    assert_eq!((fitted.landmarks().len(), fitted.targets().len()), (landmarks.len(), targets.len()));
+    assert_eq!(asked.len(), 3 * 4);
+    let sizes: Vec<usize> = asked.iter().map(Vec::len).collect();
+    let n = samples.len();
+    let (mut outer, mut inner) = (0, 0);
+    for (some, size) in asked.iter().zip(&sizes) {
+        assert!(some.iter().all(|sample| samples.contains(sample)) && *size < n);
+        *if *size > n / 2 { &mut outer } else { &mut inner } += 1;
+    }
+    assert_eq!((outer, inner), (3, 9), "{sizes:?}");
+    // one landmark cannot do what all of them do
+    let given = Predictor::fit_best(&mut cpu, &data.problem(), &settings, None, &silent).unwrap();
+    let error = |fitted: &Predictor| fitted.chosen()["best"]["error-outside"].as_f64().unwrap();
+    assert!(error(&fitted) != error(&given));
+    assert_eq!(given.chosen()["best"]["landmarks"], "as given");
 }

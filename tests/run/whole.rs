@@ -216,3 +216,18 @@ fn repeated_selections_say_how_much_they_agree() {
     assert!(list(1) != before.0 && !folder.path("out/repeats/1/train.gex").exists());
     assert!(!Path::new("out/repeats/1/model.safetensors").exists());
 }
+
+/// A run knows how it chose its landmarks; the selection's settings are then the fit's too.
+#[test]
+fn the_best_method_is_chosen_with_landmarks_of_each_fold() {
+    let folder = Folder::new();
+    folder.write(
+        "c.toml",
+        "output = \"out\"\ndevice = \"cpu\"\n[import]\nfiles = [\"m.tsv\"]\n[split]\nfractions = [0.7, 0.3]\n[select]\nn = 6\nstrategy = \"variance\"\n\
+         [fit]\nmethod = \"best\"\ncandidates = [\"linear\"]\nfolds = 3\nheld-out = 0\n",
+    );
+    folder.succeed(&["run", "c.toml", "--set", "train=false", "--set", "compare=false"]);
+    let record = String::from_utf8(folder.read("out/run.json")).unwrap();
+    assert!(record.contains("\"landmarks\": \"chosen anew in each fold\""), "{record}");
+    assert!(record.contains("\"selection\""), "{record}");
+}

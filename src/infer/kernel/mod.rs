@@ -11,8 +11,10 @@ mod choose;
 mod layer;
 mod streamed;
 
-use super::cholesky::Cholesky;
-use super::dense::{Dense, Standardised, product};
+use rayon::prelude::*;
+
+use super::cholesky::{Cholesky, part};
+use super::dense::{Dense, Standardised, accumulate, product};
 use super::parting::Parting;
 use super::{KernelSettings, Panel, Problem, Trained};
 use crate::device::Executor;
@@ -21,11 +23,12 @@ use crate::device::recording::Activation;
 use crate::error::{Error, Result};
 use crate::memory::Need;
 use crate::nn::model::Layer;
-use crate::progress::Reporter;
+use crate::progress::{Event, Reporter};
 pub(super) use choose::SAMPLES;
 pub use choose::{Shape, held_out_errors, median_distance};
 pub use layer::Kernels;
 pub(super) use layer::{Form, Landmarks, OnDevice};
+pub(crate) use streamed::SUMS;
 
 /// Samples up to which all are centres where nothing else is asked.
 pub const EXACT: usize = 10_000;
@@ -65,6 +68,19 @@ pub(super) fn draw(of: usize, n: usize, seed: u64) -> Vec<usize> {
     positions
 }
 
+/// What is told while the kernel matrix is made, decomposed, and targets are solved for.
+pub(crate) const MATRIX: &str = "kernels between samples";
+pub(crate) const DECOMPOSITION: &str = "decomposing";
+pub(crate) const SOLUTION: &str = "fitting";
+
+/// Work that cannot tell how far it is.
+fn task<T>(name: &str, report: Reporter, work: impl FnOnce() -> T) -> T {
+    report(Event::Started { task: name.into(), total: None, unit: "samples" });
+    let done = work();
+    report(Event::Finished);
+    done
+}
+
 /// All samples are centres.
 fn exact(
     problem: &Problem,
@@ -72,11 +88,11 @@ fn exact(
     report: Reporter,
 ) -> Result<Trained> {
     let x = Standardised::read(problem.store, problem.samples, problem.landmarks);
-    let solver = shape.solver(&x.values)?;
+    let solver = shape.solver(&x.values, report)?;
     let (n, t) = (problem.samples.len(), problem.targets.len());
     let mut weight = Vec::with_capacity(n * t);
     let (mut mean, mut sd) = (Vec::new(), Vec::new());
-    problem.blocks("fitting", report, |y| {
+    problem.blocks(SOLUTION, report, |y| {
         weight.extend(turned(&solver.solve(&y.values)));
         mean.extend(y.mean);
         sd.extend(y.sd);
@@ -102,8 +118,12 @@ fn linear_layer(inputs: usize, outputs: usize, weight: Vec<f32>) -> Layer {
 }
 
 /// Samples × targets → targets × samples.
-fn turned(c: &Dense) -> impl Iterator<Item = f32> + '_ {
-    (0..c.cols).flat_map(move |j| (0..c.rows).map(move |i| c.values[i * c.cols + j] as f32))
+fn turned(c: &Dense) -> Vec<f32> {
+    let mut out = vec![0.0; c.values.len()];
+    out.par_chunks_exact_mut(c.rows.max(1)).enumerate().for_each(|(j, row)| {
+        row.iter_mut().enumerate().for_each(|(i, value)| *value = c.values[i * c.cols + j] as f32);
+    });
+    out
 }
 
 /// The centres, their weights, the matrix of the kernels and what choosing takes.
@@ -129,8 +149,33 @@ fn fits_in_memory(problem: &Problem, centres: usize) -> Result<()> {
 
 impl Shape {
     /// What solves (K + λI)C = Y for samples × landmarks, z-scored.
-    pub(super) fn solver(&self, x: &Dense) -> Result<Cholesky> {
-        Cholesky::of(self.matrix(x)).ok_or_else(|| self.singular())
+    pub(super) fn solver(&self, x: &Dense, report: Reporter) -> Result<Cholesky> {
+        let k = task(MATRIX, report, || self.lower(x));
+        self.decomposed(k, report)
+    }
+
+    /// The Cholesky decomposition of `k`, which this shape made.
+    fn decomposed(&self, k: Dense, report: Reporter) -> Result<Cholesky> {
+        task(DECOMPOSITION, report, || Cholesky::of(k)).ok_or_else(|| self.singular())
+    }
+
+    /// K + λI, of which the upper part is not made.
+    fn lower(&self, x: &Dense) -> Dense {
+        let (n, squares) = (x.rows, squares(x));
+        let (mut k, height) = (Dense::zeros(n, n), part(n));
+        k.values.par_chunks_mut(height * n.max(1)).enumerate().for_each(|(strip, rows)| {
+            let first = strip * height;
+            let last = n.min(first + height);
+            let mut products = Dense::zeros(last - first, last);
+            let (left, right) = (x.block(first..last, 0..x.cols), x.block(0..last, 0..x.cols));
+            accumulate(&mut products.values, last, 1.0, left, right.turned());
+            let part = self.between(products, &squares[first..last], &squares[..last]);
+            for (i, row) in rows.chunks_exact_mut(n).enumerate() {
+                row[..last].copy_from_slice(part.row(i));
+                row[first + i] += self.penalty;
+            }
+        });
+        k
     }
 
     /// K + λI
@@ -150,12 +195,12 @@ impl Shape {
     /// From products of samples and squared lengths to kernels: `landmarks` of them make a product.
     fn between(&self, mut products: Dense, rows: &[f64], cols: &[f64]) -> Dense {
         let (m, landmarks) = (self.mixture, self.landmarks as f64);
-        for (row, a) in products.values.chunks_exact_mut(cols.len().max(1)).zip(rows) {
+        products.values.par_chunks_exact_mut(cols.len().max(1)).zip(rows).for_each(|(row, a)| {
             for (value, b) in row.iter_mut().zip(cols) {
                 let distance = (a + b - 2.0 * *value).max(0.0);
                 *value = (1.0 - m) * *value / landmarks + m * (-self.gamma * distance).exp();
             }
-        }
+        });
         products
     }
 }

@@ -5,7 +5,7 @@
 use super::super::dense::Dense;
 use super::super::kernel::layer::Landmarks;
 use super::super::{Panel, Problem, Trained, blocks};
-use super::{Cholesky, Kernels, OnDevice, Shape, linear_layer, squares, turned};
+use super::{Kernels, MATRIX, OnDevice, SOLUTION, Shape, linear_layer, squares, task, turned};
 use crate::device::recording::{Element, Epilogue, Layout, Matrix, Recording, Step, Update};
 use crate::device::{Executor, Program};
 use crate::error::Result;
@@ -14,6 +14,8 @@ use crate::nn::feed::{Feed, Resident};
 use crate::nn::network::InputBuffers;
 use crate::progress::{Event, Reporter, silent};
 
+/// What is told while samples stream by.
+pub(crate) const SUMS: &str = "adding up kernels";
 /// Samples in a batch.
 const BATCH: usize = 512;
 /// Samples after which sums leave the device.
@@ -45,13 +47,14 @@ pub(super) fn fit(
         cols: inputs,
         values: kernels.centres.iter().map(|v| f64::from(*v)).collect(),
     };
-    let k = shape.between(product(x.view(), x.t()), &squares(&x), &squares(&x));
+    let k = task(MATRIX, report, || shape.between(product(x.view(), x.t()), &squares(&x), &squares(&x)));
     normal.add_scaled(shape.penalty, k.view());
+    drop(k);
     let m = normal.rows;
     let jitter = JITTER * (0..m).map(|i| normal.values[i * m + i]).sum::<f64>() / m as f64;
     (0..m).for_each(|i| normal.values[i * m + i] += jitter);
-    let solver = Cholesky::of(normal).ok_or_else(|| shape.singular())?;
-    let weight = turned(&solver.solve(&right)).collect();
+    let solver = shape.decomposed(normal, report)?;
+    let weight = task(SOLUTION, report, || turned(&solver.solve(&right)));
     let networks = vec![vec![linear_layer(m, problem.targets.len(), weight)]];
     Ok(Trained { landmarks, targets, networks, kernels: Some(kernels), gram: None, chosen })
 }
@@ -133,7 +136,7 @@ fn sums(
     let program: Program = executor.compile(&recording)?;
     let order: Vec<u32> = (0..feed.len() as u32).collect();
     let total = Some(feed.len() as u64);
-    report(Event::Started { task: "adding up kernels".into(), total, unit: "samples" });
+    report(Event::Started { task: SUMS.into(), total, unit: "samples" });
     feed.pass(executor, &order, |executor, batch| {
         let end = batch.start + batch.rows;
         layer.prepare(executor, landmarks, problem.samples[batch.start..end].iter().copied())?;

@@ -3,7 +3,7 @@
 use super::super::kernel::{SAMPLES, draw, median_distance};
 use super::*;
 use crate::memory::Need;
-use crate::progress::Event;
+use crate::progress::{Event, silent};
 
 /// The cost of a loss is taken over at most so many targets: each lost landmark is an n × n decomposition of its own.
 const TARGETS: usize = 256;
@@ -98,7 +98,7 @@ impl Fit {
     }
 
     fn solver(&self, kept: &[usize]) -> Result<super::super::cholesky::Cholesky> {
-        self.shape(kept).solver(&self.x.select_cols(kept))
+        self.shape(kept).solver(&self.x.select_cols(kept), &silent)
     }
 }
 

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::reselect::{Known, Selection};
 use super::train::remove;
 use crate::bench::work::{self, Work};
+use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::genes::{Finder, Side};
 use crate::infer::kernel;
@@ -59,8 +61,8 @@ pub struct Options {
     /// neighbors or the epoch), whole groups are, as samples of unseen groups will be inferred
     #[arg(long, value_name = "COLUMN")]
     pub group_by: Option<String>,
-    /// best: the methods tried, each (folds + 1) · folds times; what is told of the error is of samples outside the choice. The landmarks
-    /// are taken as given: where they were chosen by these samples, that error is too small [linear,kernel,knn]
+    /// best: the methods tried, each (folds + 1) · folds times; what is told of the error is of samples outside the choice. In `fit`, where the landmarks
+    /// were chosen by this store alone, as the description beside them says, every fold chooses its own [linear,kernel,knn]
     #[arg(long, value_parser = choice::<Method>(), value_delimiter = ',', value_name = "METHODS")]
     pub candidates: Option<Vec<Method>>,
     /// Folds in which training samples (whole groups with --group-by) are held out once the predictor is fitted, to tell of each gene its R²
@@ -204,6 +206,8 @@ pub struct Fit {
     pub options: Options,
     /// The method where the options name none.
     pub method: Method,
+    /// How the landmarks were chosen by the store; where it is not said, the description beside them may tell.
+    pub selection: Option<Selection>,
     /// Of every random choice.
     pub seed: u64,
 }
@@ -262,7 +266,47 @@ impl Trusted {
 impl Fit {
     /// Whether a network is trained, of which checkpoints are left.
     fn trains(&self) -> bool {
-        self.options.method.unwrap_or(self.method) == Method::Mlp
+        self.method() == Method::Mlp
+    }
+
+    fn method(&self) -> Method {
+        self.options.method.unwrap_or(self.method)
+    }
+
+    /// How the landmarks were chosen, where the fit looks at it.
+    fn chosen_by(&self) -> Option<&Selection> {
+        self.selection.as_ref().filter(|_| self.method() == Method::Best)
+    }
+
+    /// The best method, with landmarks chosen anew in its folds where that can be done.
+    fn best(
+        &self,
+        problem: &Problem,
+        targets: Option<&[usize]>,
+        settings: &FitSettings,
+        bench: &mut Workbench,
+    ) -> Result<Predictor> {
+        let (store, report) = (problem.store, bench.report);
+        let known = match self.selection.clone() {
+            Some(selection) => selection.known(&self.landmarks),
+            None => Selection::beside(&self.landmarks, store)?,
+        };
+        let selection = match known {
+            Known::Here(selection) => selection,
+            Known::Elsewhere(told) => {
+                report(Event::Note(told));
+                return Predictor::fit_best(bench.executor()?, problem, settings, None, report);
+            }
+            Known::Not(told) => {
+                report(Event::Warning(told));
+                return Predictor::fit_best(bench.executor()?, problem, settings, None, report);
+            }
+        };
+        let constraints = selection.constraints((&self.store, store), bench)?;
+        let mut anew = |executor: &mut dyn Executor, samples: &[usize]| {
+            selection.choose(executor, (store, samples), &constraints, targets)
+        };
+        Predictor::fit_best(bench.executor()?, problem, settings, Some(&mut anew), report)
     }
 
     fn lists(&self) -> impl Iterator<Item = (&'static str, &String)> {
@@ -278,16 +322,21 @@ impl Stage for Fit {
     fn inputs(&self) -> Vec<Input> {
         let lists = self.lists().filter(|(_, list)| settings::is_file(list));
         let lists = lists.map(|(role, list)| Input::new(role, Path::new(list)));
-        [Input::new("store", &self.store)].into_iter().chain(lists).collect()
+        let selection = self.chosen_by().map(|selection| selection.inputs().0).unwrap_or_default();
+        [Input::new("store", &self.store)].into_iter().chain(lists).chain(selection).collect()
     }
 
     fn settings(&self) -> Value {
         let words = self.lists().filter(|(_, list)| !settings::is_file(list));
-        json!({
+        let mut settings = json!({
             "fit": self.options.settings(self.method, self.seed).ok(),
             "matching": Match { unmatched: None, ..self.matching.clone() },
             "lists": words.collect::<Vec<_>>(),
-        })
+        });
+        if let Some(selection) = self.chosen_by() {
+            settings["selection"] = selection.inputs().1;
+        }
+        settings
     }
 
     fn outputs(&self) -> Vec<Output> {
@@ -320,8 +369,12 @@ impl Stage for Fit {
 
     fn cost(&self, size: &Size) -> Cost {
         let one = predictor_cost(&self.options, self.method, size);
-        let fits = 1 + self.options.held_out(self.options.method.unwrap_or(self.method));
-        Cost { work: one.work.iter().map(|work| work.times(fits as f64)).collect(), ..one }
+        let fits = 1 + self.options.held_out(self.method());
+        let work = one.work.iter().map(|work| work.times(fits as f64));
+        let folds = self.options.folds.unwrap_or(BestSettings::default().folds);
+        let chosen = self.chosen_by().map(|by| by.options.cost(by.n, size).work).unwrap_or_default();
+        let chosen = chosen.iter().map(|work| work.times((folds * (folds + 1)) as f64));
+        Cost { work: work.chain(chosen).collect(), ..one }
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
@@ -335,15 +388,18 @@ impl Stage for Fit {
         let landmarks = find(&self.landmarks)?;
         let mut is_landmark = vec![false; store.n_genes()];
         landmarks.iter().for_each(|gene| is_landmark[*gene] = true);
-        let targets = self.targets.as_deref().map(find).transpose()?;
-        let targets = targets.unwrap_or_else(|| (0..store.n_genes()).collect());
+        let asked = self.targets.as_deref().map(find).transpose()?;
+        let targets = asked.clone().unwrap_or_else(|| (0..store.n_genes()).collect());
         let targets: Vec<usize> = targets.into_iter().filter(|gene| !is_landmark[*gene]).collect();
         let samples: Vec<usize> = (0..store.n_samples()).collect();
         let report = bench.report;
         let problem = Problem { store: &store, samples: &samples, landmarks: &landmarks, targets: &targets };
         let plan = CheckpointPlan::beside(&self.predictor, CheckpointPlan::EVERY, bench.found);
         let plan = self.trains().then_some(&plan);
-        let mut predictor = Predictor::fit_kept(bench.executor()?, &problem, &settings, plan, report)?;
+        let mut predictor = match settings.method {
+            Method::Best => self.best(&problem, asked.as_deref(), &settings, bench)?,
+            _ => Predictor::fit_kept(bench.executor()?, &problem, &settings, plan, report)?,
+        };
         let folds = self.options.held_out(settings.method);
         if folds > 0 {
             let executor = bench.executor()?;

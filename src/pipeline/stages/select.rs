@@ -158,6 +158,54 @@ impl Options {
         self.samples.unwrap_or(self.strategy().most_samples(&self.diverse(), genes))
     }
 
+    /// What choosing `n` landmarks takes.
+    pub(super) fn cost(&self, n: usize, size: &Size) -> Cost {
+        let needs = self.needs();
+        if !needs.store {
+            return Cost::default();
+        }
+        let samples = self.most_samples(size.genes).min(size.train);
+        let strategy = self.strategy();
+        let greedy = matches!(strategy, Strategy::Diverse | Strategy::Css | Strategy::Pca);
+        let by_genes = strategy == Strategy::Diverse && self.diverse().goes_by_genes(samples, size.genes, n);
+        let memory = match strategy {
+            Strategy::FacilityLocation | Strategy::KMedoids => 2.0 * Covariance::bytes(size.genes) as f64,
+            _ if by_genes => 2.0 * Covariance::bytes(size.genes) as f64,
+            Strategy::Random | Strategy::Variance | Strategy::Concrete => 0.0,
+            _ => size.matrix(samples) + 16.0 * (samples as f64).powi(2),
+        };
+        Cost {
+            work: match greedy {
+                _ if by_genes => work::greedy_by_genes(samples, size.genes, n).to_vec(),
+                true => work::greedy(samples, size.genes, n).to_vec(),
+                false => Vec::new(),
+            },
+            memory,
+            disk: 60.0 * n as f64,
+            ..Cost::default()
+        }
+    }
+
+    /// Does `work` with what a strategy that looks at a store gets: all samples, or those `among` them.
+    pub(super) fn with_inputs<R>(
+        &self,
+        (store, among): (&Store, Option<&[usize]>),
+        model: Option<&Model>,
+        seed: u64,
+        work: impl FnOnce(&Inputs) -> R,
+    ) -> R {
+        work(&Inputs {
+            store,
+            among,
+            model,
+            samples: self.most_samples(store.n_genes()),
+            seed,
+            diverse: &self.diverse(),
+            concrete: &self.concrete(seed),
+            trials: self.trials.unwrap_or(PeelOffSettings::default().trials),
+        })
+    }
+
     /// Refuses options that the strategy would not look at.
     ///
     /// # Errors
@@ -285,42 +333,34 @@ impl Select {
         }
         let name = path.display().to_string();
         let (include, exclude) = lists(options, &Side::of_store(&name, &store), force, report)?;
-        let inputs = Inputs {
-            store: &store,
-            among: None,
-            model: model.as_ref(),
-            samples: options.most_samples(store.n_genes()),
-            seed: *seed,
-            diverse: &options.diverse(),
-            concrete: &options.concrete(*seed),
-            trials: options.trials.unwrap_or(PeelOffSettings::default().trials),
-        };
-        let until = self.until(inputs, (&include, &exclude), bench)?;
-        let n = until.as_ref().and_then(|found| found.landmarks);
-        let n = n.map_or_else(|| self.known(bench), Ok)?;
-        let constraints = Constraints::new(store.genes(), n, &include, &exclude)?;
-        let picks = from_store(options.strategy(), &inputs, &constraints, || bench.executor(), report)?;
-        let most = options.stand_ins.unwrap_or(0);
-        let genes = picks.genes.clone();
-        let mut landmarks = picks.table(store.genes());
-        if most > 0 {
-            let found = replacements(&inputs, &genes, most, || bench.executor(), report)?;
-            tell(&found, most, store.genes(), &mut landmarks.genes);
-        }
+        let (landmarks, until) = options.with_inputs((&store, None), model.as_ref(), *seed, |inputs| {
+            let until = self.until(inputs, (&include, &exclude), bench)?;
+            let n = until.as_ref().and_then(|found| found.landmarks);
+            let n = n.map_or_else(|| self.known(bench), Ok)?;
+            let constraints = Constraints::new(store.genes(), n, &include, &exclude)?;
+            let picks = from_store(options.strategy(), inputs, &constraints, || bench.executor(), report)?;
+            let (genes, most) = (picks.genes.clone(), options.stand_ins.unwrap_or(0));
+            let mut landmarks = picks.table(store.genes());
+            if most > 0 {
+                let found = replacements(inputs, &genes, most, || bench.executor(), report)?;
+                tell(&found, most, store.genes(), &mut landmarks.genes);
+            }
+            Ok::<_, Error>((landmarks, until))
+        })?;
         Ok(Chosen { landmarks, store, until })
     }
 
     /// The fewest landmarks that reach what is asked, if anything is.
     fn until(
         &self,
-        inputs: Inputs,
+        inputs: &Inputs,
         (include, exclude): (&[usize], &[usize]),
         bench: &mut Workbench,
     ) -> Result<Option<Enough>> {
         let Some(goal) = self.options.until else { return Ok(None) };
         let search = Search {
             strategy: self.options.strategy(),
-            inputs,
+            inputs: *inputs,
             include,
             exclude,
             most: self.n.now(bench.report)?,
@@ -404,36 +444,15 @@ impl Stage for Select {
     }
 
     fn cost(&self, size: &Size) -> Cost {
-        let needs = self.options.needs();
-        if !needs.store {
-            return Cost::default();
-        }
-        let samples = self.options.most_samples(size.genes).min(size.train);
-        let n = self.n.said().unwrap_or(size.landmarks);
-        let strategy = self.options.strategy();
-        let greedy = matches!(strategy, Strategy::Diverse | Strategy::Css | Strategy::Pca);
-        let by_genes =
-            strategy == Strategy::Diverse && self.options.diverse().goes_by_genes(samples, size.genes, n);
-        let memory = match strategy {
-            Strategy::FacilityLocation | Strategy::KMedoids => 2.0 * Covariance::bytes(size.genes) as f64,
-            _ if by_genes => 2.0 * Covariance::bytes(size.genes) as f64,
-            Strategy::Random | Strategy::Variance | Strategy::Concrete => 0.0,
-            _ => size.matrix(samples) + 16.0 * (samples as f64).powi(2),
-        };
-        let one = match greedy {
-            _ if by_genes => work::greedy_by_genes(samples, size.genes, n).to_vec(),
-            true => work::greedy(samples, size.genes, n).to_vec(),
-            false => Vec::new(),
-        };
-        let mut work = one.clone();
-        if self.options.until.is_some() {
+        let mut cost = self.options.cost(self.n.said().unwrap_or(size.landmarks), size);
+        if self.options.until.is_some() && self.options.needs().store {
             // about two lists of the length found in each fold, and a dozen fits
             let (folds, fit) = (self.options.folds() as f64, self.options.fit());
-            work.extend(one.iter().map(|work| work.times(2.0 * folds)));
+            let lists: Vec<_> = cost.work.iter().map(|work| work.times(2.0 * folds)).collect();
             let fits = fit::predictor_cost(&fit, Method::default(), size).work;
-            work.extend(fits.iter().map(|work| work.times(12.0 * folds)));
+            cost.work.extend(lists.into_iter().chain(fits.iter().map(|work| work.times(12.0 * folds))));
         }
-        Cost { work, memory, disk: 60.0 * n as f64, ..Cost::default() }
+        cost
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
@@ -458,8 +477,15 @@ impl Stage for Select {
             made_from.extend(Source::regular(path, "model")?);
             samples = samples.and(&remembered(&Model::load(path)?));
         }
-        for list in self.options.include.iter().chain(&self.options.exclude) {
-            made_from.extend(Source::regular(Path::new(list), "list")?);
+        for list in
+            self.options.include.iter().chain(&self.options.exclude).filter(|list| settings::is_file(list))
+        {
+            // what can be read once only has no checksum, but had its part
+            let once = || Source { name: list.clone(), kind: "list".into(), sha256: String::new() };
+            made_from.push(Source::regular(Path::new(list), "list")?.unwrap_or_else(once));
+        }
+        for store in &self.options.measured_in {
+            made_from.push(Source::store(&Store::open_unchecked(Path::new(store))?));
         }
         let mut about = self.settings();
         if let Some(found) = &until {
