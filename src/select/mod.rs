@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn samples_are_drawn_from_all() {
-        let draw = |most, seed| draw_samples((0..20).collect(), most, seed, &crate::progress::silent);
+        let draw = |most, seed| draw_among((0..20).collect(), most, seed, &crate::progress::silent);
         let mut times = [0; 20];
         for drawn in (0..60).map(|seed| draw(5, seed)) {
             assert!(drawn.len() == 5 && drawn.is_sorted_by(|a, b| a < b), "{drawn:?}");

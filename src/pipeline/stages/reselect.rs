@@ -156,6 +156,7 @@ mod tests {
     use super::*;
     use crate::infer::Method;
     use crate::pipeline::stages::fit::{self, Facts, Fit};
+    use crate::pipeline::stages::how_many::Count;
     use crate::pipeline::{perform, stages::select::Select};
     use crate::select::Strategy;
     use crate::store::remembered::Remembered;
@@ -193,7 +194,7 @@ mod tests {
         let [list, plain] = ["list.tsv", "plain.tsv"].map(|name| dir.path().join(name));
         let options = select::Options { strategy: Some(Strategy::Css), ..Default::default() };
         let files = [dir.path().join("none"), path.clone(), dir.path().join("none"), list.clone()];
-        let select = Select::of(options, 8, 0, files, "select");
+        let select = Select::of(options, Count::Said(Some(8)), 0, files, "select");
         let mut bench = Workbench::new("cpu", None, true, &silent).unwrap();
         perform::<Value>(&select, &mut bench).unwrap();
         std::fs::copy(&list, &plain).unwrap();
