@@ -37,11 +37,10 @@ enum Book {
 
 pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let name = kind(path, settings.memory)?;
-    if name == "xls" && ole::has_loop(path).map_err(Error::io(path, "reading"))? {
-        return Err(Error::input(
-            path,
-            "the workbook is damaged: a part of it leads back into itself; save it again, as .xlsx or .csv",
-        ));
+    let damage = if name == "xls" { ole::damage(path).map_err(Error::io(path, "reading"))? } else { None };
+    if let Some(what) = damage {
+        let message = format!("the workbook is damaged: {what}; save it again, as .xlsx or .csv");
+        return Err(Error::input(path, message));
     }
     let mut book = guarded(path, || Book::open(path, name))?;
     let sheets = book.sheets();

@@ -138,6 +138,23 @@ mod workbooks {
 }
 
 #[cfg(feature = "parquet")]
+/// 2³⁰ rows, for which the library would take 200 GB before it reads one.
+#[test]
+fn an_xls_that_claims_more_than_it_can_hold_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = std::fs::read(field("sheet.xls")).unwrap();
+    let at = bytes.windows(4).position(|w| w == [0, 2, 14, 0]).expect("Dimensions") + 4;
+    for (place, value) in [(4, 1u32 << 30), (4, 1 << 16 | 1), (0, 7), (10, 0xFFFF)] {
+        let mut bytes = bytes.clone();
+        bytes[at + place..at + place + 4].copy_from_slice(&value.to_le_bytes());
+        std::fs::write(dir.path().join("claims.xls"), bytes).unwrap();
+        says(
+            &refused(dir.path(), "claims.xls", &[]),
+            &["claims.xls: the workbook is damaged: a sheet claims"],
+        );
+    }
+}
+
 /// One byte of the footer, on which the library gives up with a panic.
 #[test]
 fn a_damaged_parquet_file_is_refused_in_one_message() {
