@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use genelift::attribution::ScoreTable;
+use genelift::enrich::Collection;
 use genelift::formats::{ReadSettings, open};
 use genelift::genes::{GeneList, Labels, MapSettings, ProbeMap, Sheet, Table, Untold};
 use genelift::infer::Predictor;
@@ -20,7 +21,7 @@ use genelift::store::{Origin, Store, StoreWriter, sealed};
 pub mod mend;
 
 /// The readers: a name, the format to read as, the file's ending.
-pub const TARGETS: [(&str, &str, &str); 31] = [
+pub const TARGETS: [(&str, &str, &str); 32] = [
     ("text", "", "txt"),
     ("gct", "gct", "gct"),
     ("series_matrix", "series-matrix", "txt"),
@@ -42,6 +43,7 @@ pub const TARGETS: [(&str, &str, &str); 31] = [
     ("labels", "=labels", "tsv"),
     ("table", "=table", "tsv"),
     ("map", "=map", "tsv"),
+    ("gmt", "=gmt", "gmt"),
     ("scores", "=scores", "tsv"),
     ("description", "=description", "json"),
     ("sealed", "=sealed", "json"),
@@ -114,6 +116,7 @@ fn other(path: &Path, kind: &str, bytes: &[u8]) -> bool {
         "labels" => Labels::read(path, &silent).is_ok(),
         "table" => Table::read_tsv(path).is_ok(),
         "map" => ProbeMap::read(&MapSettings::of(path), &PROBES.map(String::from), &silent).is_ok(),
+        "gmt" => Collection::open(path).is_ok(),
         "scores" => {
             put(&path.with_extension("tsv.json"), mend::description(bytes).as_bytes());
             ScoreTable::read(path, &silent).is_ok()
@@ -153,6 +156,7 @@ fn begins(path: &Path, kind: &str, bytes: &[u8]) -> bool {
     match kind {
         "list" => Sheet::read(path, Untold::Row).is_ok(),
         "labels" | "table" | "map" | "scores" => Sheet::read(path, Untold::Header).is_ok(),
+        "gmt" => std::str::from_utf8(bytes).is_ok_and(|text| text.contains('\t')),
         "model" | "checkpoint" | "predictor" => TensorFile::load(path).is_ok(),
         "toml" => std::str::from_utf8(bytes).is_ok_and(|text| text.parse::<toml::Table>().is_ok()),
         _ => serde_json::from_slice::<serde_json::Value>(bytes).is_ok(),

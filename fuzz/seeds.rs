@@ -85,6 +85,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "xlsx" => read(&["../field/dates.xlsx", "../field/two_sheets.xlsx"]),
         "xls" => read(&["../field/sheet.xls"]),
         "ods" => read(&["../field/sheet.ods"]),
+        "gmt" => gene_sets(),
         "list" | "labels" | "table" | "map" => texts(),
         "scores" => vec![written(|path| scores().write(path, true, Default::default()).expect("written"))],
         "description" => vec![description()],
@@ -117,6 +118,16 @@ fn texts() -> Vec<Vec<u8>> {
         b"#GPL96\nID\tGene Symbol\tENTREZ_GENE_ID\n1053_at\tRFC2\t5982\n",
         b"\xff\xfeg\0e\0n\0e\0\n\0a\0\n\0",
         b"gene_id,tissue,age\ns1,liver,30\ns2,\"brain, left\",NA\n",
+    ];
+    texts.map(<[u8]>::to_vec).to_vec()
+}
+
+/// Gene sets of both kinds of line ends, with what people leave in them.
+fn gene_sets() -> Vec<Vec<u8>> {
+    let texts: [&[u8]; 3] = [
+        b"GO:0003700\tDNA-binding\tTP53\tGATA3\tESR1\nGO:0005515\t\tTP53\tTP53\n",
+        b"A\thttp://example.org\t7157\t2099\t\r\n\r\nB\tnone\r\n",
+        b"\xef\xbb\xbfSET ONE\twords, and more\t TP53 \tMYC\n",
     ];
     texts.map(<[u8]>::to_vec).to_vec()
 }

@@ -87,7 +87,7 @@ def masked(text):
 
 def code_ends(mask):
     """Where the tests of a file begin."""
-    found = re.search(r"#\[cfg\(test\)\]\s*mod \w+ \{", mask)
+    found = re.search(r"#\[cfg\(test\)\]\s*(pub(\(\w+\))? )?mod \w+ \{", mask)
     return found.start() if found else len(mask)
 
 
@@ -191,7 +191,7 @@ class File:
 
 
 def drawn(seed, number):
-    paths = sorted(str(p.relative_to(ROOT)) for d in DRAWN for p in (ROOT / d).rglob("*.rs") if p.stem != "tests")
+    paths = sorted(str(p.relative_to(ROOT)) for d in DRAWN for p in (ROOT / d).rglob("*.rs") if not p.stem.endswith("tests"))
     everything = [c for path in paths for c in File(path).candidates()]
     print(f"{len(everything)} changes of {len(paths)} files; {number} are drawn by seed {seed}", flush=True)
     return [{**mutant, "group": f"seed {seed}"} for mutant in random.Random(seed).sample(everything, number)]

@@ -464,6 +464,7 @@ fn where_nothing_varies_no_strategy_that_looks_at_the_data_chooses() {
         let inputs = Inputs {
             store: &store,
             model: Some(&net),
+            among: None,
             samples: 100,
             seed: 3,
             diverse: &DiverseSettings::default(),
