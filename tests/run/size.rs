@@ -102,7 +102,7 @@ fn the_error_against_the_number_of_landmarks_is_told() {
     let panel =
         include_str!("../../src/genes/panels/l1000.tsv").lines().filter(|line| !line.starts_with('#'));
     let known: Vec<&str> = panel.skip(1).filter_map(|line| line.split('\t').nth(1)).take(30).collect();
-    let name = |i: usize| match known.get(i / 2).filter(|_| i % 2 == 0) {
+    let name = |i: usize| match known.get(i / 2).filter(|_| i.is_multiple_of(2)) {
         Some(probe) => probe.to_string(),
         None => format!("{}_at", 900_000 + i),
     };

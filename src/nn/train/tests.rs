@@ -136,7 +136,7 @@ fn who_is_asked_to_end_loses_no_epoch() {
     let mut asked = Spy::new();
     // an epoch is three steps and the sum of squared weights
     asked.asked_after = 3 * 4 + 1;
-    let message = train(&mut asked, &training, &silent).err().expect("asked to end").to_string();
+    let message = train(&mut asked, &training, &silent).expect_err("asked to end").to_string();
     assert!(message.contains("after 3 of 4 epochs; the same command goes on from"), "{message}");
     let mut again = Spy::new();
     let model = train(&mut again, &training, &silent).expect("trained").model;
