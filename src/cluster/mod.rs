@@ -75,6 +75,11 @@ pub struct Known {
 }
 
 impl Known {
+    /// How many different labels there are.
+    pub fn n_classes(&self) -> usize {
+        self.classes().1.iter().max().map_or(0, |max| max + 1)
+    }
+
     /// The samples that have a label, and their labels as places in the sorted list of all.
     fn classes(&self) -> (Vec<usize>, Vec<usize>) {
         let labelled: Vec<usize> =
@@ -101,10 +106,11 @@ pub struct Figures {
     pub samples: usize,
     /// Different labels.
     pub classes: usize,
-    /// Adjusted Rand index of the tree cut into as many clusters as there are classes, and of k-means.
-    pub rand: [f64; 2],
+    /// Adjusted Rand index of the tree cut into as many clusters as there are classes, and of k-means; `None` for fewer than two classes,
+    /// which every clustering agrees with.
+    pub rand: [Option<f64>; 2],
     /// Normalised mutual information of both.
-    pub information: [f64; 2],
+    pub information: [Option<f64>; 2],
     /// Of the labels.
     pub silhouette: Option<f64>,
     /// The share of samples whose nearest others mostly have their label; and where samples of other studies alone are asked.
@@ -124,8 +130,7 @@ pub struct Clustering {
 
 /// Clusters the samples in every space. `study` is among `known`, where it is known.
 pub fn cluster(spaces: &[Space], known: &[Known], study: Option<&Known>, settings: &Settings) -> Clustering {
-    let classes = |known: &Known| known.classes().1.iter().max().map_or(0, |max| max + 1);
-    let clusters = settings.clusters.or(known.first().map(classes)).unwrap_or(2).max(1);
+    let clusters = settings.clusters.or(known.first().map(Known::n_classes)).unwrap_or(2).max(1);
     let mut all = Clustering { figures: Vec::new(), trees: Vec::new(), maps: Vec::new() };
     for space in spaces {
         let distances = Distances::of(&space.values, settings.metric);
@@ -156,6 +161,7 @@ fn figures(
     let other_study = |i: usize, j: usize| {
         study.is_some_and(|study| study.labels[labelled[i]] != study.labels[labelled[j]])
     };
+    let several = classes > 1;
     let is_study = study.is_some_and(|study| study.name == known.name);
     let asked =
         |may: &dyn Fn(usize, usize) -> bool| indices::neighbours(&own, &labels, settings.neighbours, may);
@@ -165,10 +171,14 @@ fn figures(
         column: known.name.clone(),
         samples: labelled.len(),
         classes,
-        rand: [0, 1].map(|i| indices::adjusted_rand(&labels, &clusters[i])),
-        information: [0, 1].map(|i| indices::normalized_mutual_information(&labels, &clusters[i])),
+        rand: [0, 1].map(|i| several.then(|| indices::adjusted_rand(&labels, &clusters[i]))),
+        information: [0, 1]
+            .map(|i| several.then(|| indices::normalized_mutual_information(&labels, &clusters[i]))),
         silhouette: indices::silhouette(&own, &labels),
-        neighbours: [asked(&|_, _| true), if is_study { None } else { asked(&other_study) }],
+        neighbours: [
+            several.then(|| asked(&|_, _| true)).flatten(),
+            (several && !is_study).then(|| asked(&other_study)).flatten(),
+        ],
     }
 }
 
@@ -185,14 +195,6 @@ fn axes(distances: &Distances) -> Columns {
         out.iter_mut().zip(vector.iter()).for_each(|(out, x)| *out = (x * value.sqrt()) as f32);
     }
     Columns::new(n, out)
-}
-
-/// The share of a column's samples that have its most frequent label, and how much the column says of the study: normalised
-/// mutual information. 1 where every study has a label of its own, which no clustering can tell from the study.
-pub fn beside_study(known: &Known, study: &Known) -> Option<f64> {
-    let (labelled, labels) = known.classes();
-    let studies = tree::numbered(labelled.iter().map(|i| &study.labels[*i]));
-    (!labelled.is_empty()).then(|| indices::normalized_mutual_information(&labels, &studies))
 }
 
 /// Whether each study has one label only.
@@ -234,10 +236,10 @@ impl Figures {
             self.column.clone(),
             self.samples.to_string(),
             self.classes.to_string(),
-            self.rand[0].to_string(),
-            self.rand[1].to_string(),
-            self.information[0].to_string(),
-            self.information[1].to_string(),
+            number(self.rand[0]),
+            number(self.rand[1]),
+            number(self.information[0]),
+            number(self.information[1]),
             number(self.silhouette),
             number(self.neighbours[0]),
             number(self.neighbours[1]),

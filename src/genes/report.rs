@@ -1,7 +1,7 @@
 //! What a match came to: how many names were found, by what, and which were not, with the reason where it is plain.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -187,6 +187,8 @@ pub(super) struct Reasons<'a> {
     of_symbols: bool,
     /// Ids and symbols without case or version.
     near: BTreeMap<String, &'a str>,
+    /// Of kinds of names that were asked for, whether the genes have none: a pass over all of them, once a kind.
+    lacking: RefCell<HashMap<Kind, bool>>,
 }
 
 impl<'a> Reasons<'a> {
@@ -194,7 +196,7 @@ impl<'a> Reasons<'a> {
         let symbols = side.names(Kind::Symbol).unwrap_or_default();
         let names = side.genes.ids.iter().chain(symbols);
         let near = names.map(|name| (kind::without_version(name).to_uppercase(), name.as_str())).collect();
-        Reasons { side, of_symbols, near }
+        Reasons { side, of_symbols, near, lacking: RefCell::default() }
     }
 
     /// Of a gene of another table, `name` being what it is called in the way that the tables were joined by.
@@ -210,6 +212,10 @@ impl<'a> Reasons<'a> {
 
     pub(super) fn missing(&self, name: &str) -> Missing {
         Missing::of(name, self.why(name))
+    }
+
+    fn lacks(&self, kind: Kind, name: &str) -> bool {
+        *self.lacking.borrow_mut().entry(kind).or_insert_with(|| self.side.lacks(name))
     }
 
     fn why(&self, name: &str) -> Option<String> {
@@ -228,7 +234,7 @@ impl<'a> Reasons<'a> {
         }
         match Kind::of(name) {
             Some(Kind::MadeUp) => Some("a made-up name, which is matched to the letter alone".into()),
-            Some(kind) if self.side.lacks(name) => Some(format!("the genes have no {kind}s")),
+            Some(kind) if self.lacks(kind, name) => Some(format!("the genes have no {kind}s")),
             None if kind::is_blank(name) => Some("blank".into()),
             None if name.contains(char::is_whitespace) => Some("it holds a blank".into()),
             _ => None,

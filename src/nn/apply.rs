@@ -28,9 +28,24 @@ pub fn forward(
     store: &Store,
     depth: usize,
     report: Reporter,
+    visit: impl FnMut(usize, &[f32]) -> Result<()>,
+) -> Result<()> {
+    let all = (0..store.n_samples()).collect();
+    forward_of(executor, model, (store, all), depth, report, visit)
+}
+
+/// The same for some of a store's samples, in their order; `visit` is told the place among them.
+///
+/// # Errors
+/// As [`forward`].
+pub fn forward_of(
+    executor: &mut dyn Executor,
+    model: &Model,
+    (store, samples): (&Store, Vec<usize>),
+    depth: usize,
+    report: Reporter,
     mut visit: impl FnMut(usize, &[f32]) -> Result<()>,
 ) -> Result<()> {
-    let samples: Vec<usize> = (0..store.n_samples()).collect();
     let batch = BATCH.min(samples.len());
     let network = Network::new(executor, &model.layers[..depth], false)?;
     let input = InputBuffers::new(executor, model)?;

@@ -92,6 +92,15 @@ impl Columns {
         self.values.par_chunks_mut(self.rows)
     }
 
+    /// Takes in rows, one value a column each, from row `first` on.
+    pub fn place(&mut self, first: usize, rows: &[f32]) {
+        let width = self.len();
+        self.columns_mut().enumerate().for_each(|(gene, column)| {
+            let values = rows.iter().skip(gene).step_by(width);
+            column[first..].iter_mut().zip(values).for_each(|(to, from)| *to = *from);
+        });
+    }
+
     /// X·Xᵀ [rows × rows] of X [rows × genes].
     pub fn gram(&self) -> DMatrix<f64> {
         let n = self.rows;

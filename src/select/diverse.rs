@@ -200,7 +200,7 @@ impl DiverseSettings {
 /// `deviations` are those of the store's genes over the samples; a gene that does not vary there has weight 0.
 ///
 /// # Errors
-/// Those of [`apply::forward`]: genes of the model that the store lacks, the device's.
+/// Those of [`apply::forward_of`]: genes of the model that the store lacks, the device's.
 pub fn reconstruction(
     executor: &mut dyn Executor,
     model: &Model,
@@ -211,15 +211,10 @@ pub fn reconstruction(
     report: Reporter,
 ) -> Result<Columns> {
     let (n, genes) = (samples.len(), model.genes.len());
-    let mut row_of = vec![None; store.n_samples()];
-    samples.iter().enumerate().for_each(|(row, sample)| row_of[*sample] = Some(row));
     let mut target = Columns::new(n, vec![0.0; n * genes]);
-    apply::forward(executor, model, store, model.layers.len(), report, |first, rows| {
-        let wanted: Vec<(usize, usize)> =
-            (0..rows.len() / genes).filter_map(|i| Some((i, row_of[first + i]?))).collect();
-        target.columns_mut().enumerate().for_each(|(gene, column)| {
-            wanted.iter().for_each(|(i, row)| column[*row] = rows[i * genes + gene]);
-        });
+    let those = (store, samples.to_vec());
+    apply::forward_of(executor, model, those, model.layers.len(), report, |first, rows| {
+        target.place(first, rows);
         Ok(())
     })?;
     let own = target.standardize();

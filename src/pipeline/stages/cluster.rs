@@ -110,7 +110,7 @@ impl Facts {
             "of other studies",
         ];
         let rows = self.figures.iter().map(|f| {
-            let [rand, information] = [f.rand, f.information].map(|pair| pair.map(|x| number(Some(x))));
+            let [rand, information] = [f.rand, f.information].map(|pair| pair.map(number));
             let counts = [f.features, f.classes].map(|n| n.to_string());
             [
                 f.space.clone(),
@@ -177,21 +177,13 @@ impl Cluster {
         remembered(&model).warn("the model", store, samples, bench.report);
         let depth = model.encoder_layers();
         let width = model.layers[depth - 1].outputs;
-        let mut row_of = vec![None; store.n_samples()];
-        samples.iter().enumerate().for_each(|(row, sample)| row_of[*sample] = Some(row));
-        let mut values = vec![0.0; samples.len() * width];
-        let report = bench.report;
-        apply::forward(bench.executor()?, &model, store, depth, report, |first, rows| {
-            for (i, activations) in rows.chunks_exact(width).enumerate() {
-                let Some(row) = row_of[first + i] else { continue };
-                activations
-                    .iter()
-                    .enumerate()
-                    .for_each(|(neuron, x)| values[neuron * samples.len() + row] = *x);
-            }
+        let mut values = Columns::new(samples.len(), vec![0.0; samples.len() * width]);
+        let (report, those) = (bench.report, (store, samples.to_vec()));
+        apply::forward_of(bench.executor()?, &model, those, depth, report, |first, rows| {
+            values.place(first, rows);
             Ok(())
         })?;
-        Ok(Columns::new(samples.len(), values))
+        Ok(values)
     }
 
     fn panel(&self, path: &Path, store: &Store, bench: &Workbench) -> Result<Vec<usize>> {
@@ -277,6 +269,13 @@ impl Stage for Cluster {
             )));
         }
         let (known, study) = self.known(&store, &samples)?;
+        for known in known.iter().filter(|known| known.n_classes() < 2) {
+            let told = format!(
+                "{}: fewer than two labels, so there is nothing to hold clusters against",
+                known.name
+            );
+            (bench.report)(Event::Warning(told));
+        }
         if let Some(study) = &study {
             for known in known.iter().filter(|known| known.name != study.name && is_of_studies(known, study))
             {
