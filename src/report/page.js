@@ -124,6 +124,7 @@
     one('[data-do=tsv]', box).addEventListener('click', () =>
       save(new Blob([tsv()], { type: 'text/tab-separated-values' }), data.id + '.tsv'));
     one('.tools', box).hidden = false;
+    one('.find', box).hidden = data.rows.length <= 12; // few rows are found at a look
     draw();
   };
   all('script.data').forEach(script => table(JSON.parse(script.textContent)));

@@ -58,8 +58,17 @@ fn table(run: &Run) -> Result<Option<Table>> {
         symbol.into_iter().chain([Cell::text(id.as_str())]).chain(figures).collect()
     };
     let mut rows: Vec<Vec<Cell>> = (0..genes.len()).map(row).collect();
-    let by = if has_symbols { 2 } else { 1 };
-    rows.sort_by(|a, b| order(&a[by]).total_cmp(&order(&b[by])));
+    // the best inferred first, or what else there is, as ranks go
+    let names = 1 + usize::from(has_symbols);
+    let by = known.iter().position(|(title, ..)| title.starts_with("R²"));
+    match by {
+        Some(by) => rows.sort_by(|a, b| {
+            order(&b[names + by], f64::NEG_INFINITY).total_cmp(&order(&a[names + by], f64::NEG_INFINITY))
+        }),
+        None => {
+            rows.sort_by(|a, b| order(&a[names], f64::INFINITY).total_cmp(&order(&b[names], f64::INFINITY)))
+        }
+    }
     let names = has_symbols.then(|| Column::words("Gene")).into_iter().chain([Column::words("Id")]);
     let figures = known.iter().map(|(title, digits, _)| Column::numbers(title, *digits));
     let caption = match (&run.served, &run.predictor) {
@@ -77,10 +86,10 @@ fn table(run: &Run) -> Result<Option<Table>> {
     }))
 }
 
-/// Numbers in order, what is missing last.
-fn order(cell: &Cell) -> f64 {
+/// A number, or what stands for one that is missing.
+fn order(cell: &Cell, missing: f64) -> f64 {
     match cell {
         Cell::Number(x) => *x,
-        _ => f64::INFINITY,
+        _ => missing,
     }
 }

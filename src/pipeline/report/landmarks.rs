@@ -100,7 +100,7 @@ fn served(run: &Run, ids: &[String]) -> Option<(Filled, Filled)> {
     let target =
         |t: usize| places.get(predictor.targets()[t].as_str()).map_or("", |gene| short(genes, *gene));
     let whom = |i: usize| {
-        let told = served.most[i].iter().map(|(t, lost)| format!("{} {lost:.3}", target(*t)));
+        let told = served.most[i].iter().map(|(t, lost)| format!("{}\u{a0}{lost:.3}", target(*t)));
         Cell::text(told.collect::<Vec<_>>().join(", "))
     };
     let at = |id: &String| place.get(id.as_str()).copied();
@@ -123,7 +123,7 @@ fn stand_ins(run: &Run, sheet: &Sheet, ids: &[String], report: Reporter) -> Opti
         let cell = |row: usize| {
             let pairs = told.iter().filter(|(gene, _)| !gene[row].is_empty());
             let pairs = pairs.map(|(gene, loss)| match loss[row].parse::<f64>() {
-                Ok(loss) => format!("{} {loss:.2}", gene[row]),
+                Ok(loss) => format!("{}\u{a0}{loss:.2}", gene[row]),
                 Err(_) => gene[row].clone(),
             });
             Cell::text(pairs.collect::<Vec<_>>().join(", "))
@@ -138,8 +138,9 @@ fn stand_ins(run: &Run, sheet: &Sheet, ids: &[String], report: Reporter) -> Opti
     rows.iter().for_each(|gene| is_landmark[*gene] = true);
     let near = |gene: &usize| {
         let found = copies.nearest(*gene, MOST, |other| !is_landmark[other]);
-        let told =
-            found.into_iter().map(|(other, r)| format!("{} {r:.2}", short(genes, other)).replace('-', "−"));
+        let told = found
+            .into_iter()
+            .map(|(other, r)| format!("{}\u{a0}{r:.2}", short(genes, other)).replace('-', "−"));
         Cell::text(told.collect::<Vec<_>>().join(", "))
     };
     let cells = rows.par_iter().map(near).collect();

@@ -82,7 +82,7 @@ fn samples(run: &Run, program: &str) -> Option<String> {
     let steps = run.train.as_ref().and_then(data::steps);
     let steps = steps.map_or_else(String::new, |steps| format!(" Values were prepared by {steps}."));
     Some(format!(
-        "Expression of {} in {} was analysed with {program}.{steps} {} were used for training and {} held out ({}, seed {}); \
+        "Expression of {} in {} was analysed with {program}.{steps} Of the samples {} were used for training and {} held out ({}, seed {}); \
          nothing was fitted to the held-out samples.",
         counted(all.genes, "gene"),
         counted(all.samples, "sample"),
@@ -103,6 +103,7 @@ fn network(run: &Run, references: &mut References) -> Option<String> {
     let widths: Vec<String> = settings["hidden"].as_array()?.iter().map(text).collect();
     let [activation, output, loss, optimizer, scale] =
         ["activation", "output-activation", "loss", "optimizer", "scale"].map(|key| text(&settings[key]));
+    let kong = references.cite(KONG);
     let loss = match loss.as_str() {
         "mae" => "the mean absolute error".into(),
         "mse" => "the mean squared error".into(),
@@ -123,7 +124,7 @@ fn network(run: &Run, references: &mut References) -> Option<String> {
     let mut said = format!(
         "An autoencoder {} with hidden layers of {} neurons ({activation}, output {output}) was trained for {} on {scale}, \
          minimising {loss} with {optimizer} (learning rate {rate}, batches of {batch}, dropout {dropout}, L2 penalty {l2}).",
-        references.cite(KONG),
+        kong,
         widths.join(", "),
         counted(trained.epochs, "epoch"),
     );
