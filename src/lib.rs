@@ -52,6 +52,8 @@ pub mod element;
 pub mod enrich;
 pub mod error;
 pub mod evaluate;
+#[cfg(feature = "figures")]
+pub mod figures;
 pub mod formats;
 pub mod genes;
 pub mod infer;

@@ -10,6 +10,8 @@ mod compare;
 mod devices;
 mod enrich;
 mod export;
+#[cfg(feature = "figures")]
+mod figures;
 mod fit;
 mod import;
 mod info;
@@ -96,6 +98,9 @@ enum Command {
     Cluster(cluster::Args),
     /// Look up which gene sets landmarks are in, more or fewer than chance gives
     Enrich(enrich::Args),
+    /// Draw what other commands leave: learning curves, densities, comparisons by gene, maps, trees, overlaps, as SVG and PNG
+    #[cfg(feature = "figures")]
+    Figures(figures::Args),
     /// Look at files and write a commented configuration that runs
     Init(init::Args),
     /// Do all of it, from matrix files to a verdict, as a configuration file says; the same command again goes on
@@ -250,6 +255,8 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Compare(args) => compare::run(args, report),
         Command::Cluster(args) => cluster::run(args, report),
         Command::Enrich(args) => enrich::run(args, report),
+        #[cfg(feature = "figures")]
+        Command::Figures(args) => figures::run(args),
         Command::Init(args) => init::run(args, report),
         Command::Run(args) => run::run(args, report),
         Command::Report(args) => report::run(args, report),
