@@ -27,7 +27,7 @@ use crate::genes::{Sheet, Table};
 use crate::infer::{Predictor, Served};
 use crate::nouns::counted;
 use crate::progress::Reporter;
-use crate::report::{Fact, Page};
+use crate::report::{Fact, Page, Section};
 use crate::store::{Store, is_store};
 use pictures::Pictures;
 
@@ -153,13 +153,14 @@ impl<'a> Run<'a> {
     }
 
     fn page(&self, report: Reporter) -> Result<Page> {
-        let mut pictures = Pictures::of(self.folder)?;
+        let mut pictures = Pictures::of(self, report)?;
         let sections = vec![
             data::section(self),
             quality::section(self, &mut pictures),
             comparison::section(self, &mut pictures),
             landmarks::section(self, &mut pictures, report)?,
             genes::section(self)?,
+            Section::new("samples", "Samples", pictures.take("samples").into_iter().collect()),
             pictures.rest(),
             repeat::section(self),
             methods::section(self),
