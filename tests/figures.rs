@@ -151,13 +151,13 @@ fn texts(svg: &str) -> Vec<String> {
                 text.clear();
                 for attribute in start.attributes() {
                     let attribute = attribute.expect("well formed");
-                    let key = String::from_utf8_lossy(attribute.key.as_ref()).into_owned();
+                    let key = attribute.key.as_ref().to_string();
                     assert!(!key.starts_with("on"), "{key}");
-                    texts.push(String::from_utf8_lossy(&attribute.value).into_owned());
+                    texts.push(attribute.value.to_string());
                 }
             }
-            Event::Text(part) => text += &part.decode().unwrap(),
-            Event::GeneralRef(name) => text += &format!("&{};", String::from_utf8_lossy(&name)),
+            Event::Text(part) => text += &part,
+            Event::GeneralRef(name) => text += &format!("&{};", &*name),
             Event::End(_) => {
                 open -= 1;
                 texts.push(std::mem::take(&mut text));

@@ -18,7 +18,7 @@ const POOLED: usize = 5;
 /// Sets that have a curve of their own.
 const SETS: usize = 5;
 /// Sets that the first is drawn against.
-const RIVALS: usize = 3;
+const RIVALS: usize = 2;
 
 /// A row of `summary.tsv`.
 struct Row {

@@ -41,9 +41,12 @@ struct Heat {
 /// The figure; `of` says which of how many landmarks and samples these are.
 pub(super) fn figure(cells: Cells, of: &str) -> Figure {
     let caption = format!(
-        "Expression of landmarks (rows) in samples (columns): {of}, each gene in standard deviations from its mean over these samples, cut at \
-         ±{END}. Rows and columns are in the order of their clustering (Ward, Euclidean). {} above.",
-        cells.labels.words().trim_end_matches('.')
+        "Expression of n = {} landmarks (rows) in {} samples (columns): {of}, each gene in standard deviations from its mean over these \
+         samples, cut at ±{END}. Rows and columns are in the order of their clustering (Ward, Euclidean). {}{}",
+        count(cells.genes.len()),
+        count(cells.samples.len()),
+        cells.labels.words(),
+        if cells.labels.is_empty() { "" } else { " They are the strip above." },
     );
     let note = format!("n = {} landmarks × {} samples", count(cells.genes.len()), count(cells.samples.len()));
     Figure::new("heatmap", "Landmarks by samples", caption, Heat { cells, note })
@@ -118,7 +121,7 @@ impl Draw for Heat {
             let title = format!("{sample}\u{2002}{}", labels.said(i));
             let place = (left + step * i as f64, above);
             let colour = labels.colour(labels.place(i), look);
-            canvas.named(&title, |canvas| canvas.rect(place, step + 0.05, 9.0, colour));
+            canvas.named(&title, |canvas| canvas.rect(place, step + 0.3, 9.0, colour));
         }
         self.fill(&mut canvas, look, (left, top), step);
         for (i, shown) in names.iter().enumerate() {

@@ -17,8 +17,8 @@ pub(super) const COLOURS: usize = 7;
 
 /// The colours of Okabe and Ito (2008) in an order whose neighbours differ most; black for their yellow, which is lost on white.
 const LIGHT: [&str; COLOURS] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"];
-/// The same on near black: lighter, yellow for the second blue and white for black.
-const DARK: [&str; COLOURS] = ["#56b4e9", "#e8853b", "#2dc6a0", "#e39cc5", "#f0e442", "#b7a0ff", "#f2f2f2"];
+/// The same on near black: lighter, with yellow, and white for black.
+const DARK: [&str; COLOURS] = ["#56b4e9", "#e8853b", "#2dc6a0", "#e39cc5", "#f0e442", "#4d7fd6", "#f2f2f2"];
 
 /// The colours of a theme.
 #[derive(Debug, Clone)]

@@ -132,8 +132,8 @@ fn heat(store: &Store, landmarks: &Table, column: Option<&str>) -> Result<Option
         labels: labels_of(store, column, &sorted),
     };
     let first = match ids.len() > genes.len() {
-        true => format!("the first {} of {} landmarks", genes.len(), count(ids.len())),
-        false => format!("{} landmarks", genes.len()),
+        true => format!("the first of {} landmarks", count(ids.len())),
+        false => "all landmarks".into(),
     };
     let of = format!("{first}, {}", part(samples.len(), store.n_samples()));
     Ok(Some(heatmap::figure(cells, &of)))

@@ -153,7 +153,7 @@ impl Draw for Upright {
         for cell in self.0.cells() {
             let (from, to) = (left(cell.leaves.0), left(cell.leaves.1));
             let colour = self.0.colour(cell.place, look);
-            canvas.named(&cell.title, |canvas| canvas.rect((from, ground), to - from + 0.05, 12.0, colour));
+            canvas.named(&cell.title, |canvas| canvas.rect((from, ground), to - from + 0.3, 12.0, colour));
         }
         canvas.scene()
     }
