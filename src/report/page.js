@@ -71,8 +71,9 @@
         const line = document.createElement('tr');
         row.forEach((value, c) => {
           const cell = line.insertCell();
-          if (data.digits[c] !== null) cell.className = 'n';
           cell.textContent = text(value, c);
+          if (data.digits[c] !== null) cell.className = 'n';
+          else if (cell.textContent.length > 24) cell.className = 'w';
         });
         return line;
       }));

@@ -6,6 +6,7 @@
 mod comparison;
 mod data;
 mod genes;
+mod groups;
 mod landmarks;
 mod methods;
 mod pictures;
@@ -27,7 +28,7 @@ use crate::genes::{Sheet, Table};
 use crate::infer::{Predictor, Served};
 use crate::nouns::counted;
 use crate::progress::Reporter;
-use crate::report::{Fact, Page, Section};
+use crate::report::{Fact, Page};
 use crate::store::{Store, is_store};
 use pictures::Pictures;
 
@@ -160,7 +161,8 @@ impl<'a> Run<'a> {
             comparison::section(self, &mut pictures),
             landmarks::section(self, &mut pictures, report)?,
             genes::section(self)?,
-            Section::new("samples", "Samples", pictures.take("samples").into_iter().collect()),
+            groups::samples(self, &mut pictures)?,
+            groups::sets(self, &mut pictures)?,
             pictures.rest(),
             repeat::section(self),
             methods::section(self),
