@@ -22,6 +22,7 @@ pub mod keys;
 mod nearest;
 pub mod plan;
 pub mod record;
+mod recorded;
 pub mod report;
 pub mod runner;
 pub mod settings;
