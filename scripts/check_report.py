@@ -350,6 +350,9 @@ def main():
             browser.open(url, 1280, "dark")
             browser.call("Emulation.setEmulatedMedia", media="print", features=[{"name": "prefers-color-scheme", "value": "dark"}])
             printed = browser.run("return [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.querySelector('nav')).display]")
+            head = browser.run("const th = document.querySelector('[data-table=stages] th'); return th.getBoundingClientRect().height > 5 &&"
+                               "th.textContent && [...th.children].every(e => getComputedStyle(e).display !== 'none')")
+            check("tables keep their headings on paper", bool(head), head)
             check("paper is white, without navigation", printed == ["rgb(255, 255, 255)", "none"], printed)
             pdf = base64.b64decode(browser.call("Page.printToPDF", printBackground=True)["data"])
             check("it prints", pdf.startswith(b"%PDF") and len(pdf) > 20_000, len(pdf))

@@ -9,6 +9,9 @@ use crate::nouns::counted;
 use crate::pipeline::stages::{cluster, enrich};
 use crate::report::{Block, Cell, Column, Section, Table};
 
+/// Genes of a set that are named; enrichment.tsv names all.
+const GENES: usize = 10;
+
 const BH: &str = "Benjamini Y, Hochberg Y. Controlling the false discovery rate: a practical and powerful approach to multiple testing. \
                   Journal of the Royal Statistical Society B 1995;57:289–300.";
 const GO: &str = "Ashburner M, Ball CA, Blake JA, et al. Gene Ontology: tool for the unification of biology. Nature Genetics \
@@ -80,7 +83,7 @@ fn enrichment(run: &Run) -> Result<Option<Table>> {
     let (fields, columns): (Vec<_>, Vec<_>) = found.unzip();
     let cell = |text: &str, column: &Column| match column.digits {
         Some(_) => Cell::number(text.parse().ok()),
-        None => Cell::text(text.replace('/', " / ")),
+        None => Cell::text(listed(text)),
     };
     let row = |i: usize| {
         fields.iter().zip(&columns).map(|(field, column)| cell(&field.fields[i], column)).collect()
@@ -96,6 +99,16 @@ fn enrichment(run: &Run) -> Result<Option<Table>> {
         rows,
         shown: 10,
     }))
+}
+
+/// A ratio, or the first of many genes.
+fn listed(text: &str) -> String {
+    let parts: Vec<&str> = text.split('/').collect();
+    match parts.len() {
+        0..=2 => text.replace('/', " / "),
+        n if n > GENES => format!("{}, …", parts[..GENES].join(", ")),
+        _ => parts.join(", "),
+    }
 }
 
 /// What a paper says of both.

@@ -207,9 +207,9 @@ impl<'a> Run<'a> {
         let (first, of) = (left.first()?, self.stages().len());
         let begun = self.done.record.stage(first).is_some_and(|entry| !entry.finished);
         let epochs = (*first == "train").then(|| epochs(self.folder)).flatten();
-        let epochs = epochs.map_or_else(String::new, |n| format!(" after {}", counted(n, "epoch")));
+        let epochs = epochs.map_or_else(String::new, |n| format!(", {} so far", counted(n, "epoch")));
         let now = if begun { format!("{first} has begun{epochs}") } else { format!("next is {first}") };
-        let then = if left.len() > 1 { format!(", then {}", left[1..].join(", ")) } else { String::new() };
+        let then = if left.len() > 1 { format!("; then {}", left[1..].join(", ")) } else { String::new() };
         Some(format!(
             "{} of {of} stages are done; {now}{then}. This page shows what there is so far, of a run that goes on or was \
              interrupted; the same command goes on with it.",
