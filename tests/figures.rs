@@ -102,7 +102,11 @@ fn clusters(dir: &Path, samples: usize, label: impl Fn(usize) -> String, name: i
         (0..samples).map(|i| strings([&name(i), &chance(i), &chance(i + 3)])),
     );
     let quoted = |i: usize| format!("'{}':1", name(i).replace('\'', "''"));
-    let tree = (1..samples).fold(quoted(0), |tree, i| format!("({tree},{}):0.1", quoted(i)));
+    let mut level: Vec<String> = (0..samples).map(quoted).collect();
+    while level.len() > 1 {
+        level = level.chunks(2).map(|pair| format!("({}):0.1", pair.join(","))).collect();
+    }
+    let tree = level.remove(0);
     put(&dir.join("trees.tsv"), "space newick", [strings([&"bottleneck", &format!("{tree};")])]);
 }
 
@@ -308,6 +312,28 @@ fn nothing_and_no_numbers_are_refused_by_name() {
     put(&dir.path().join("scores.tsv"), "rank gene_id score", [strings([&1, &"a", &"inf"])]);
     assert!(refused(&dir.path().join("scores.tsv")).contains("no score that is a number"));
     assert!(refused(&dir.path().join("nothing.tsv")).contains("nothing.tsv"));
+}
+
+#[test]
+fn a_run_under_way_has_what_is_there_and_damage_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    touch(dir.path().join("run.json"));
+    history(dir.path());
+    put(&dir.path().join("scores.tsv"), "rank gene_id score", []);
+    touch(dir.path().join("evaluation/evaluation.json"));
+    put(&dir.path().join("evaluation/genes.tsv"), "gene_id mae baseline_mae pcc", []);
+    let names: Vec<String> = of(dir.path()).unwrap().into_iter().map(|figure| figure.name).collect();
+    assert_eq!(names, ["learning-curves"]);
+    put(&dir.path().join("evaluation/genes.tsv"), "gene_id mae pcc", [strings([&"a", &1, &1])]);
+    let message = of(dir.path()).unwrap_err().to_string();
+    assert!(
+        message.contains("genes.tsv: has no column \"baseline_mae\"; found gene_id, mae, pcc"),
+        "{message}"
+    );
+    clusters(dir.path(), 9, |i| i.to_string(), |i| i.to_string());
+    put(&dir.path().join("clusters/trees.tsv"), "space newick", [strings([&"bottleneck", &"((a,b)"])]);
+    let message = of(&dir.path().join("clusters")).unwrap_err().to_string();
+    assert!(message.contains("trees.tsv: bottleneck: letter 7 of a tree"), "{message}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::look::{COLUMN, Look, SMALL};
 use super::table::Table;
 use super::text::{name, width};
 use super::{Draw, Figure};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Sets that are drawn.
 const SHOWN: usize = 14;
@@ -47,10 +47,7 @@ pub(super) fn figures(table: &Table) -> Result<Vec<Figure>> {
     let mut terms: Vec<Term> =
         (0..table.len()).map(of).filter(|t| t.p.is_finite() && t.fold.is_finite()).collect();
     if terms.is_empty() {
-        return Err(Error::input(
-            table.path(),
-            "has no set with a p-value, so there is nothing to draw; make it anew",
-        ));
+        return Err(table.nothing("no set with a p-value"));
     }
     let tested = terms.len();
     let below = terms.iter().filter(|t| t.adjusted < 0.05).count();

@@ -6,7 +6,7 @@ use super::axis::count;
 use super::density::{self, Measure, Set};
 use super::table::Table;
 use super::{Figure, against};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// From a folder that `evaluate` wrote.
 pub(super) fn figures(dir: &Path) -> Result<Vec<Figure>> {
@@ -42,7 +42,7 @@ pub(super) fn figures(dir: &Path) -> Result<Vec<Figure>> {
         "",
     ));
     match found.is_empty() {
-        true => Err(Error::input(table.path(), "has no figure that is a number; evaluate anew")),
+        true => Err(table.nothing("no figure that is a number")),
         false => Ok(found),
     }
 }

@@ -104,6 +104,12 @@ impl Tree {
         Tree { nodes, leaves, depth }
     }
 
+    /// The first and the last child of a node that has some.
+    pub fn ends(&self, node: &Node) -> (&Node, &Node) {
+        let place = |child: Option<&usize>| child.map_or(&self.nodes[0], |child| &self.nodes[*child]);
+        (place(node.children.first()), place(node.children.last()))
+    }
+
     /// The nodes that have children.
     pub fn inner(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter().filter(|node| !node.children.is_empty())

@@ -9,7 +9,7 @@ use super::look::{Look, SMALL};
 use super::table::Table;
 use super::text::{name, width};
 use super::{Draw, Figure};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Ranks that have a point of their own, from the first.
 const POINTS: usize = 200;
@@ -33,10 +33,7 @@ pub(super) fn figure(table: &Table, stem: &str, what: &str, chosen: Option<usize
     genes.retain(|(_, score)| score.is_finite());
     genes.sort_by(|a, b| b.1.total_cmp(&a.1));
     if genes.is_empty() {
-        return Err(Error::input(
-            table.path(),
-            "has no score that is a number, so there is nothing to draw; make it anew",
-        ));
+        return Err(table.nothing("no score that is a number"));
     }
     let missing = match all - genes.len() {
         0 => String::new(),
@@ -62,9 +59,11 @@ impl Draw for Ranking {
     fn scene(&self, look: &Look) -> Scene {
         let n = self.genes.len();
         let ranks: Vec<f64> = (1..=n.max(8)).map(|rank| rank as f64).collect();
+        // room for the first name
+        let head = self.genes[0].1 * if self.genes[0].1 > 0.0 { 1.08 } else { 1.0 };
         let chart = Chart {
             x: Axis::log("rank", &ranks),
-            y: Axis::around(&self.what, self.genes.iter().map(|gene| gene.1).chain([0.0]), 5),
+            y: Axis::around(&self.what, self.genes.iter().map(|gene| gene.1).chain([0.0, head]), 5),
             note: self.note.clone(),
             keys: Vec::new(),
             room: 0.0,

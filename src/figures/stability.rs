@@ -8,7 +8,7 @@ use super::look::Look;
 use super::table::Table;
 use super::text::whole;
 use super::{Draw, Figure};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Genes with a point of their own.
 const POINTS: usize = 1_000;
@@ -28,7 +28,7 @@ pub(super) fn figures(table: &Table) -> Result<Vec<Figure>> {
     let mut genes: Vec<(String, f64)> =
         table.genes()?.into_iter().zip(share).filter(|(_, s)| s.is_finite()).collect();
     let Some(repeats) = repeats.filter(|_| !genes.is_empty()) else {
-        return Err(Error::input(table.path(), "has no gene that was ever chosen; make it anew"));
+        return Err(table.nothing("no gene that was ever chosen"));
     };
     genes.sort_by(|a, b| b.1.total_cmp(&a.1));
     let mut copies =
