@@ -52,10 +52,10 @@ fn evaluation(dir: &Path, genes: usize, name: impl Fn(usize) -> String) {
     put(&dir.join("evaluation/genes.tsv"), "gene_id mae baseline_mae pcc", (0..genes).map(row));
 }
 
-fn comparison(dir: &Path, sizes: &[usize], name: impl Fn(usize) -> String) {
+fn comparison(dir: &Path, sizes: &[usize], first: &str, name: impl Fn(usize) -> String) {
     let dir = dir.join("comparison");
     touch(dir.join("compare.json"));
-    let sets = [("diverse".to_string(), "set"), (hostile(0), "set")];
+    let sets = [(first.to_string(), "set"), (hostile(2), "set")];
     let draws = |n: usize| (1..=4).map(move |d| (format!("random-{n}-{d}"), "draw"));
     let mut summary = Vec::new();
     for n in sizes {
@@ -79,7 +79,7 @@ fn comparison(dir: &Path, sizes: &[usize], name: impl Fn(usize) -> String) {
     }
     put(&dir.join("summary.tsv"), "set kind test n_landmarks n_targets n_samples nmse_mean", summary);
     if sizes.len() > 1 {
-        let row = |n: &usize| strings([&"test.gex", &"diverse", n, &0.7, &0.6, &0.8]);
+        let row = |n: &usize| strings([&"test.gex", &first, n, &0.7, &0.6, &0.8]);
         put(
             &dir.join("curve.tsv"),
             "test set n_landmarks nmse interval_low interval_high",
@@ -137,7 +137,7 @@ fn run(dir: &Path, name: impl Fn(usize) -> String + Copy) {
     touch(dir.join("run.json"));
     history(dir);
     evaluation(dir, 60, name);
-    comparison(dir, &[40], name);
+    comparison(dir, &[40], "diverse", name);
     clusters(dir, 40, |i| hostile(i % 9), name);
     lists(dir, 40, name);
     store(dir);
@@ -286,13 +286,18 @@ fn few_and_many_samples_and_one_class_have_figures() {
 #[test]
 fn several_sizes_are_a_curve_and_lists_overlap() {
     let dir = tempfile::tempdir().unwrap();
-    comparison(dir.path(), &[10, 20, 40], |i| format!("g{i}"));
+    comparison(dir.path(), &[10, 20, 40], "diverse", |i| format!("g{i}"));
     lists(dir.path(), 40, |i| format!("g{i}"));
     let figures = of(&dir.path().join("comparison")).unwrap();
     let figure = named(&figures, "error-by-size");
     let all = texts(&figure.svg(Theme::Light).unwrap()).join("\n");
     assert!(all.contains("number of landmarks, N") && all.contains("10") && all.contains("40"), "{all}");
     assert!(figure.caption.contains("best to the worst of random draws"), "{}", figure.caption);
+    assert!(figure.caption.contains("95 % intervals of diverse"), "{}", figure.caption);
+    comparison(dir.path(), &[10, 20, 40], HOSTILE, |i| format!("g{i}"));
+    let figures = of(&dir.path().join("comparison")).unwrap();
+    let caption = &named(&figures, "error-by-size").caption;
+    assert!(caption.contains("intervals of <img") && !caption.contains('\u{1b}'), "{caption}");
     let two = of_all(&["landmarks.tsv", "lists/top.tsv"].map(|name| dir.path().join(name))).unwrap();
     assert_eq!(two.iter().map(|figure| figure.name.as_str()).collect::<Vec<_>>(), ["overlap"]);
 }
