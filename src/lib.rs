@@ -52,6 +52,7 @@ pub mod element;
 pub mod enrich;
 pub mod error;
 pub mod evaluate;
+pub mod explain;
 pub mod formats;
 pub mod genes;
 pub mod infer;

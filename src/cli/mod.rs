@@ -9,6 +9,7 @@ mod cluster;
 mod compare;
 mod devices;
 mod enrich;
+mod explain;
 mod export;
 mod fit;
 mod import;
@@ -91,6 +92,8 @@ enum Command {
     Cluster(cluster::Args),
     /// Look up which gene sets landmarks are in, more or fewer than chance gives
     Enrich(enrich::Args),
+    /// Explain genes, landmarks or neurons: what moves what, what serves what, what could stand in
+    Explain(explain::Args),
     /// Look at files and write a commented configuration that runs
     Init(init::Args),
     /// Do all of it, from matrix files to a verdict, as a configuration file says; the same command again goes on
@@ -229,6 +232,7 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Compare(args) => compare::run(args, report),
         Command::Cluster(args) => cluster::run(args, report),
         Command::Enrich(args) => enrich::run(args, report),
+        Command::Explain(args) => explain::run(args, report),
         Command::Init(args) => init::run(args, report),
         Command::Run(args) => run::run(args, report),
         Command::Verify(args) => verify::run(args),

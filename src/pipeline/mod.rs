@@ -12,6 +12,7 @@
 //! Every file in [`stages`] is one stage: its options (the struct that the command line and the TOML read), its settings, its
 //! work. [`flow`] is the table that makes the stages of a configuration; a new stage is one file and one row there.
 
+pub mod about;
 pub mod choice;
 pub mod config;
 pub mod content;

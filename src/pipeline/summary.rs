@@ -11,7 +11,6 @@ use super::stages::select::{self, Options};
 use super::stages::{attribute, compare, evaluate, fit, import, split, stability, train};
 use crate::compare::{Enough, SetFigures, Tried};
 use crate::error::Result;
-use crate::infer::Method;
 use crate::nouns::counted;
 use crate::select::Strategy;
 use crate::visible;
@@ -220,7 +219,7 @@ impl Summary<'_> {
     /// How the lists predict the genes of one test store.
     fn test(&self, test: &TestFacts) -> String {
         let asked = self.config.compare.as_ref().and_then(|compare| compare.fit.method);
-        let method = super::choice::word(asked.unwrap_or(Method::Linear));
+        let method = super::choice::word(asked.unwrap_or_default());
         let mut text = format!(
             "\nPrediction  of {} in the {} of {}, by {method}, from\n",
             counted(test.targets, "gene"),

@@ -17,7 +17,7 @@ impl Predictor {
         lost: &[usize],
         report: Reporter,
     ) -> Result<(Kernels, Layer, Vec<f64>, f64)> {
-        if kernels.len() as f64 != self.samples() {
+        if !self.can_refit() {
             return Err(self.cannot_refit());
         }
         let (n, t) = (kernels.len(), self.networks[0][0].outputs);
