@@ -72,7 +72,7 @@ enum Command {
     /// Train an autoencoder on a store
     Train(train::Args),
     /// Write the bottleneck's activations of every sample as a table
-    Embed(apply::Args),
+    Embed(apply::EmbedArgs),
     /// Write the autoencoder's output as a store
     Reconstruct(apply::Args),
     /// Measure the autoencoder on a store: errors and correlations by gene and by sample, beside the training median's, and

@@ -13,6 +13,7 @@
 //! work. [`flow`] is the table that makes the stages of a configuration; a new stage is one file and one row there.
 
 pub mod about;
+pub mod beside;
 pub mod choice;
 pub mod config;
 pub mod content;
