@@ -63,6 +63,7 @@ pub mod nouns;
 pub mod pipeline;
 pub mod prepare;
 pub mod progress;
+pub mod report;
 pub mod select;
 pub mod simulate;
 pub mod store;

@@ -169,7 +169,7 @@ impl Listener {
     /// What was noted.
     pub fn notes(&self) -> Vec<String> {
         let note = |event: &Event| match event {
-            Event::Note(text) => Some(text.clone()),
+            Event::Note(text) | Event::Figures { text: Some(text), .. } => Some(text.clone()),
             _ => None,
         };
         self.0.lock().expect("no panic").iter().filter_map(note).collect()

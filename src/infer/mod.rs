@@ -41,7 +41,7 @@ use kernel::Kernels;
 pub(crate) use parting::Parting;
 pub(crate) use predict::INFERENCE;
 pub use predict::{MissingLandmarks, Places};
-pub use refit::{Gram, Losses};
+pub use refit::{Gram, Losses, Served};
 pub use settings::{
     BestSettings, FitSettings, KernelSettings, KnnSettings, LinearSettings, Method, MlpSettings,
 };

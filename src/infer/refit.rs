@@ -17,6 +17,9 @@ use crate::nn::model::Layer;
 use crate::progress::Reporter;
 
 mod kernel;
+mod served;
+
+pub use served::Served;
 
 /// What it costs that landmarks are missing, as the rise of the penalised squared error by sample and target, in units of a
 /// target's variance.

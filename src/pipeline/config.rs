@@ -50,8 +50,12 @@ pub struct Config {
     pub tests: Vec<(String, TestTable)>,
     /// How often to select again.
     pub stability: stability::Options,
+    /// Whether a page is made of it all.
+    pub report: bool,
     /// What the file says, for the record.
     pub said: serde_json::Value,
+    /// The command that asks for it, for the record.
+    pub command: Vec<String>,
 }
 
 /// The table `[import]`: the options of `import`, and
@@ -112,6 +116,37 @@ impl Config {
         Config::of(path, table)
     }
 
+    /// The configuration that a run's folder recorded; names of files in it are as they were.
+    ///
+    /// # Errors
+    /// As [`Config::read`], where it was another version's.
+    pub fn of_record(folder: &Path, said: &serde_json::Value) -> Result<Config> {
+        let mut plain = said.clone();
+        // TOML's integers are signed, a seed is not
+        let seed = plain.as_object_mut().and_then(|said| said.remove("seed"));
+        let place = folder.join(super::record::NAME);
+        let table = Table::try_from(plain)
+            .map_err(|e| Error::input(&place, format!("its configuration is none of a run: {e}")))?;
+        let mut config = Config::of(&place, table)?;
+        config.output = folder.to_path_buf();
+        config.seed = seed.and_then(|seed| seed.as_u64()).unwrap_or(config.seed);
+        config.said = said.clone();
+        Ok(config)
+    }
+
+    /// Takes what the command line says beside the file.
+    pub fn overrule(&mut self, key: &str, value: serde_json::Value) {
+        match key.split_once('.') {
+            None => self.said[key] = value,
+            Some((table, key)) => {
+                if !self.said[table].is_object() {
+                    self.said[table] = serde_json::json!({});
+                }
+                self.said[table][key] = value;
+            }
+        }
+    }
+
     fn of(path: &Path, table: Table) -> Result<Config> {
         let said = serde_json::to_value(&table).unwrap_or_default();
         let mut file = File { path, place: Place(path.parent().unwrap_or(Path::new(""))), table };
@@ -163,7 +198,9 @@ impl Config {
             compare,
             tests,
             stability,
+            report: general.report.unwrap_or(true),
             said,
+            command: Vec::new(),
         };
         Ok(config)
     }
@@ -430,7 +467,7 @@ fn unknown<O: Options>(name: &str, key: &str, message: &str) -> String {
 
 /// The keys outside of tables.
 fn words_of_general() -> Vec<&'static str> {
-    vec!["output", "seed", "device", "threads", "memory", "preset"]
+    vec!["output", "seed", "device", "threads", "memory", "preset", "report"]
 }
 
 fn is_plain(name: &str) -> bool {

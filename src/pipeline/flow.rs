@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Stage;
+use serde_json::{Value, json};
+
 use super::config::{Config, TestTable};
 use super::stages::attribute::Attribute;
 use super::stages::compare::{Compare, HoldOut};
@@ -12,11 +13,13 @@ use super::stages::fit::Fit;
 use super::stages::how_many::Count;
 use super::stages::import::Import;
 use super::stages::prepare::{self, Learn, Prepare, Taken, Work};
+use super::stages::report::Report;
 use super::stages::reselect::Selection;
 use super::stages::select::{self, Select};
 use super::stages::split::Split;
 use super::stages::stability::{Repeat, Stability};
 use super::stages::train::Train;
+use super::{Stage, stages};
 use crate::error::{Error, Result};
 use crate::infer::Method;
 use crate::pipeline::choice::word;
@@ -27,7 +30,7 @@ use crate::select::Strategy;
 type Row = fn(&Layout) -> Vec<Box<dyn Stage>>;
 
 /// The stages of a run, in order. A new one is a file in `stages/` and a row here.
-const STAGES: [(&str, Row); 12] = [
+const STAGES: [(&str, Row); 13] = [
     ("import", import),
     ("prepare", prepared),
     ("split", splitted),
@@ -40,6 +43,7 @@ const STAGES: [(&str, Row); 12] = [
     ("fit", fit),
     ("repeat", repeats),
     ("compare", compare),
+    ("report", report),
 ];
 
 /// The kinds of stages, as `--from` names them.
@@ -450,4 +454,21 @@ fn repeats(run: &Layout) -> Vec<Box<dyn Stage>> {
         }));
     }
     stages
+}
+
+/// The page tells of all other stages.
+fn report(run: &Layout) -> Vec<Box<dyn Stage>> {
+    if !run.config.report {
+        return Vec::new();
+    }
+    let others = STAGES.iter().filter(|(kind, _)| *kind != stages::report::NAME);
+    let others: Vec<Box<dyn Stage>> = others.flat_map(|(_, row)| row(run)).collect();
+    let settings: serde_json::Map<String, Value> =
+        others.iter().map(|stage| (stage.name(), stage.settings())).collect();
+    one(Report {
+        folder: run.config.output.clone(),
+        page: run.file("report.html"),
+        made: super::report::made_from(&others),
+        told: json!({"config": run.config.said, "stages": settings}),
+    })
 }

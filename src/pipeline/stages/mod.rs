@@ -12,6 +12,7 @@ pub mod fit;
 pub mod how_many;
 pub mod import;
 pub mod prepare;
+pub mod report;
 pub mod reselect;
 pub mod select;
 pub mod split;
