@@ -36,6 +36,8 @@ mod npz;
 mod npz_names;
 mod numbers;
 #[cfg(feature = "excel")]
+mod ods;
+#[cfg(feature = "excel")]
 mod ole;
 mod opening;
 mod orientation;
