@@ -462,41 +462,30 @@ impl Work<'_> {
         let landmarks = self.landmarks.clone();
         let mut told = Told::of(format!("{} landmarks", landmarks.len()));
         let stand_ins = self.stand_ins(&landmarks, bench)?;
-        let samples = self.samples(bench);
         (bench.report)(Event::Started {
             task: "what each landmark serves".into(),
-            total: Some(landmarks.len() as u64),
+            total: None,
             unit: "genes",
         });
+        let served = match &self.predictor {
+            Some((predictor, _)) => predictor.served(&self.test, 1)?,
+            None => None,
+        };
+        (bench.report)(Event::Finished);
         for (place, gene) in landmarks.iter().enumerate() {
-            crate::interrupt::check()?;
             let landmark = self.as_landmark(self.test_row(*gene));
-            let without = match (&self.predictor, landmark) {
-                (Some((predictor, places)), Some(landmark)) => {
-                    let here = (&self.test, &samples[..]);
-                    Some(predictor.without_one(bench.executor()?, here, places, landmark)?)
-                }
-                _ => None,
-            };
-            let targets: Vec<usize> = self
-                .predictor
-                .iter()
-                .flat_map(|(_, places)| places.targets.iter().flatten().copied())
-                .collect();
+            let lost = served.as_ref().zip(landmark).zip(self.predictor.as_ref());
+            let lost = lost.map(|((served, landmark), (predictor, _))| {
+                let best = served.most[landmark].first();
+                (served.lost[landmark], best.map(|(target, r2)| (predictor.targets()[*target].clone(), *r2)))
+            });
             let neuron = self
                 .neurons
                 .as_ref()
                 .and_then(|(neurons, of_store, _)| neurons.of_gene(of_store[*gene]?).first().copied());
             let replaced = stand_ins.get(place).map_or(&[][..], Vec::as_slice);
-            self.tables.landmark(
-                (&self.store, *gene, place),
-                neuron,
-                without.as_ref().map(|without| (&self.test, &targets[..], without)),
-                replaced,
-            );
-            (bench.report)(Event::Advanced { done: place as u64 + 1, note: String::new() });
+            self.tables.landmark((&self.store, *gene, place), neuron, lost, replaced);
         }
-        (bench.report)(Event::Finished);
         self.tables.say_landmarks(self.stage.options.most(), &mut told);
         Ok(told)
     }

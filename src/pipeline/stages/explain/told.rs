@@ -52,7 +52,7 @@ pub(super) struct Tables {
 #[derive(Debug)]
 struct Landmark {
     called: String,
-    /// Mean over targets of R² with it, less R² without.
+    /// R² over all targets together, less R² without it.
     lost: Option<f64>,
     fields: [String; 10],
 }
@@ -227,19 +227,17 @@ impl Tables {
         }));
     }
 
-    /// A landmark's row; `serves` are the test samples, where the targets are, and what they lose.
+    /// A landmark's row; `served` is what R² loses without it, and the target that loses most.
     pub(super) fn landmark(
         &mut self,
         (store, gene, place): (&Store, usize, usize),
         neuron: Option<Moves>,
-        serves: Option<(&Store, &[usize], &Without)>,
+        served: Option<(f64, Option<(String, f64)>)>,
         stand_ins: &[StandIn],
     ) {
         let optional = |text: Option<String>| text.unwrap_or_else(|| "NA".into());
-        let best = serves.and_then(|(test, targets, found)| {
-            by_loss(found).first().map(|(t, lost)| (id(test, targets[*t]), *lost))
-        });
-        let lost = serves.map(|(_, _, found)| mean_loss(found));
+        let lost = served.as_ref().map(|(lost, _)| *lost);
+        let best = served.and_then(|(_, best)| best);
         let first = stand_ins.first();
         let fields = [
             (place + 1).to_string(),
@@ -262,7 +260,7 @@ impl Tables {
         let mut known: Vec<(&str, f64)> =
             self.landmarks.iter().filter_map(|row| Some((row.called.as_str(), row.lost?))).collect();
         if known.is_empty() {
-            let why = "no predictor is known, so nothing is told of what they serve".into();
+            let why = "nothing is told: no predictor is known that can be refitted without them".into();
             return told.say("serve", why);
         }
         known.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
@@ -271,7 +269,7 @@ impl Tables {
             each.collect::<Vec<_>>().join(", ")
         };
         let n = most.min(known.len());
-        told.say("missed most", format!("R² lost on average without it: {}", said(&known[..n])));
+        told.say("missed most", format!("R² lost over all genes without it: {}", said(&known[..n])));
         told.say("missed least", said(&known[known.len() - n..]));
     }
 
@@ -284,9 +282,9 @@ impl Tables {
             "symbol",
             "neuron",
             "share_of_neuron",
-            "mean_r2_lost",
-            "serves_most",
             "r2_lost",
+            "serves_most",
+            "most_lost",
             "stand_in",
             "loss",
         ]);
