@@ -294,7 +294,7 @@ def figures(browser, check, folder):
           mark.scrollIntoView({block: 'center', behavior: 'instant'});
           const box = mark.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2;
           const top = document.elementFromPoint(x, y)?.closest('[data-name]');
-          if (top) return [x, y, top.dataset.name];
+          if (top) return [x, y, top.dataset.tip || top.dataset.name];
         }""")
     check("some figure names what is in it", bool(mark))
     if mark:

@@ -53,6 +53,8 @@ pub mod enrich;
 pub mod error;
 pub mod evaluate;
 pub mod explain;
+#[cfg(feature = "figures")]
+pub mod figures;
 pub mod formats;
 pub mod genes;
 pub mod infer;

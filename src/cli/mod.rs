@@ -11,6 +11,8 @@ mod devices;
 mod enrich;
 mod explain;
 mod export;
+#[cfg(feature = "figures")]
+mod figures;
 mod fit;
 mod import;
 mod info;
@@ -99,6 +101,9 @@ enum Command {
     Enrich(enrich::Args),
     /// Explain genes, landmarks or neurons: what moves what, what serves what, what could stand in
     Explain(explain::Args),
+    /// Draw what other commands leave: learning curves, densities, comparisons by gene, maps, trees, overlaps, as SVG and PNG
+    #[cfg(feature = "figures")]
+    Figures(figures::Args),
     /// Look at files and write a commented configuration that runs
     Init(init::Args),
     /// Do all of it, from matrix files to a verdict, as a configuration file says; the same command again goes on
@@ -254,6 +259,8 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Cluster(args) => cluster::run(args, report),
         Command::Enrich(args) => enrich::run(args, report),
         Command::Explain(args) => explain::run(args, report),
+        #[cfg(feature = "figures")]
+        Command::Figures(args) => figures::run(args),
         Command::Init(args) => init::run(args, report),
         Command::Run(args) => run::run(args, report),
         Command::Report(args) => report::run(args, report),

@@ -23,7 +23,7 @@ pub struct Args {
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Do this stage and the later ones again: import, prepare, split, learn, test, train, evaluate, attribute, select, fit,
-    /// repeat, compare or report
+    /// repeat, compare, cluster, enrich or report
     #[arg(long, value_name = "STAGE")]
     from: Option<String>,
     /// Select N times more, with other seeds or on bootstrap samples (stability.over in the configuration), and report

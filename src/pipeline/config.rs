@@ -10,7 +10,9 @@ use toml::{Table, Value};
 
 use super::nearest::nearest;
 use super::settings::{General, Options, is_file};
-use super::stages::{attribute, compare, fit, import, prepare, select, split, stability, train};
+use super::stages::{
+    attribute, cluster, compare, enrich, fit, import, prepare, select, split, stability, train,
+};
 use crate::error::{Error, Result};
 use crate::select::Strategy;
 use train::Preset;
@@ -46,6 +48,10 @@ pub struct Config {
     pub fit: Option<fit::Options>,
     /// How to compare; `None` for `compare = false`.
     pub compare: Option<compare::Options>,
+    /// How to cluster the held-out samples; `None` without the table.
+    pub cluster: Option<cluster::Options>,
+    /// How to look the landmarks up in gene sets; `None` without the table.
+    pub enrich: Option<enrich::Options>,
     /// Further test matrices, by name.
     pub tests: Vec<(String, TestTable)>,
     /// How often to select again.
@@ -90,7 +96,7 @@ pub struct TestTable {
 }
 
 /// The tables of a configuration and, of the keys in each, those that name files.
-pub const TABLES: [&str; 11] = [
+pub const TABLES: [&str; 13] = [
     "import",
     "prepare",
     "split",
@@ -100,6 +106,8 @@ pub const TABLES: [&str; 11] = [
     "lists",
     "fit",
     "compare",
+    "cluster",
+    "enrich",
     "tests",
     "stability",
 ];
@@ -162,6 +170,8 @@ impl Config {
         let lists = file.lists()?;
         let fit = file.part("fit")?;
         let compare = file.part("compare")?;
+        let cluster = file.wanted("cluster")?;
+        let enrich = file.wanted("enrich")?;
         let tests = file.tests()?;
         let stability: stability::Options = file.options("stability")?;
         let general: General = file.rest()?;
@@ -196,6 +206,8 @@ impl Config {
             lists,
             fit,
             compare,
+            cluster,
+            enrich,
             tests,
             stability,
             report: general.report.unwrap_or(true),
@@ -316,6 +328,11 @@ impl File<'_> {
             }
             _ => self.options(name).map(Some),
         }
+    }
+
+    /// Options of a stage that is left out unless it is asked for, by its table or `NAME = true`.
+    fn wanted<O: Options>(&mut self, name: &str) -> Result<Option<O>> {
+        if self.table.contains_key(name) { self.part(name) } else { Ok(None) }
     }
 
     /// The tables in a table, by name.

@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use super::config::{Config, TestTable};
 use super::stages::attribute::Attribute;
+use super::stages::cluster::Cluster;
 use super::stages::compare::{Compare, HoldOut};
 use super::stages::consensus::Consensus;
+use super::stages::enrich::Enrich;
 use super::stages::evaluate::Evaluate;
 use super::stages::fit::Fit;
 use super::stages::how_many::Count;
@@ -30,7 +32,7 @@ use crate::select::Strategy;
 type Row = fn(&Layout) -> Vec<Box<dyn Stage>>;
 
 /// The stages of a run, in order. A new one is a file in `stages/` and a row here.
-const STAGES: [(&str, Row); 13] = [
+const STAGES: [(&str, Row); 15] = [
     ("import", import),
     ("prepare", prepared),
     ("split", splitted),
@@ -43,6 +45,8 @@ const STAGES: [(&str, Row); 13] = [
     ("fit", fit),
     ("repeat", repeats),
     ("compare", compare),
+    ("cluster", cluster),
+    ("enrich", enrich),
     ("report", report),
 ];
 
@@ -404,6 +408,32 @@ fn compare(run: &Layout) -> Vec<Box<dyn Stage>> {
         groups: run.config.split.group_by.clone(),
         like,
         dir: run.file("comparison"),
+        options,
+        seed: run.config.seed,
+    })
+}
+
+fn cluster(run: &Layout) -> Vec<Box<dyn Stage>> {
+    let Some(mut options) = run.config.cluster.clone() else { return Vec::new() };
+    // where groups are held out it is a study that clusters may have found
+    options.study = options.study.or(run.config.split.group_by.clone());
+    one(Cluster {
+        store: run.test(),
+        model: run.config.train.as_ref().map(|_| run.model()),
+        landmarks: Some(run.file("landmarks.tsv")),
+        dir: run.file("clusters"),
+        options,
+        seed: run.config.seed,
+    })
+}
+
+fn enrich(run: &Layout) -> Vec<Box<dyn Stage>> {
+    let Some(mut options) = run.config.enrich.clone() else { return Vec::new() };
+    options.exclude.extend(run.config.select.options.exclude.iter().cloned());
+    one(Enrich {
+        landmarks: run.file("landmarks.tsv"),
+        store: run.train(),
+        table: run.file("enrichment.tsv"),
         options,
         seed: run.config.seed,
     })

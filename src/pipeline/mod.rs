@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! import → prepare (by sample, near copies) → split → learn (fitted on the training part, applied to the others)
-//!   → train → evaluate → attribute → select … → fit → compare → report
+//!   → train → evaluate → attribute → select … → fit → compare → cluster → enrich → report
 //! ```
 //!
 //! Every file in [`stages`] is one stage: its options (the struct that the command line and the TOML read), its settings, its

@@ -424,6 +424,14 @@ impl<'a> Summary<'a> {
                 self.compared.is_some(),
                 "comparison/      every list's figures by gene, sample and group, tests, overlaps",
             ),
+            (
+                self.config.cluster.is_some(),
+                "clusters/        held-out samples against their labels, in several spaces",
+            ),
+            (
+                self.config.enrich.is_some(),
+                "enrichment.tsv   gene sets that the landmarks have more or fewer genes of",
+            ),
             (self.config.report, "report.html      all of it as a page, for any browser"),
             (true, "run.json         settings, checksums, device, timings"),
         ];

@@ -75,9 +75,15 @@ fn rows(table: &Value) -> String {
 fn cells(row: &Value, digits: &[Option<usize>]) -> String {
     let cell = |(value, digits): (Value, &Option<usize>)| match digits {
         Some(digits) => format!("<td class=n>{}</td>", numeral(&value, *digits)),
-        None => format!("<td>{}</td>", escaped(value.as_str().unwrap_or_default())),
+        None => words(value.as_str().unwrap_or("–")),
     };
     row.try_iter().into_iter().flatten().zip(digits).map(cell).collect()
+}
+
+/// A cell of words, which may be long.
+fn words(text: &str) -> String {
+    let class = if visible::line(text).chars().count() > 24 { " class=w" } else { "" };
+    format!("<td{class}>{}</td>", escaped(text))
 }
 
 /// A number with so many digits after the point, or a dash.

@@ -71,8 +71,9 @@
         const line = document.createElement('tr');
         row.forEach((value, c) => {
           const cell = line.insertCell();
-          if (data.digits[c] !== null) cell.className = 'n';
           cell.textContent = text(value, c);
+          if (data.digits[c] !== null) cell.className = 'n';
+          else if (cell.textContent.length > 24) cell.className = 'w';
         });
         return line;
       }));
@@ -139,7 +140,7 @@
   const tip = one('#tip');
   const hide = () => { tip.hidden = true; };
   const show = (mark, x, y) => {
-    tip.textContent = mark.dataset.name;
+    tip.textContent = mark.dataset.tip || mark.dataset.name;
     tip.hidden = false;
     const { width, height } = tip.getBoundingClientRect();
     tip.style.left = Math.max(4, Math.min(x + 12, innerWidth - width - 4)) + 'px';
@@ -191,6 +192,7 @@
       const mark = title.parentElement;
       if (mark.tagName.toLowerCase() === 'svg') { title.remove(); return; }
       if (!mark.dataset.name) mark.dataset.name = title.textContent;
+      mark.dataset.tip = title.textContent;
       title.remove();
     });
     const named = all('[data-name]', figure);

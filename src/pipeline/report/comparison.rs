@@ -39,16 +39,7 @@ pub fn section(run: &Run, pictures: &mut Pictures) -> Option<Section> {
         let title = "Error against the number of landmarks".into();
         blocks.push(Block::Copied(Copied { title, text: text.into(), prose: false }));
     }
-    blocks.extend(pictures.take(&[
-        "comparison",
-        "compare",
-        "scatter",
-        "sets",
-        "curve",
-        "error",
-        "overlap",
-        "upset",
-    ]));
+    blocks.extend(pictures.take("against"));
     Section::new("against", "Against what", blocks)
 }
 

@@ -27,7 +27,7 @@ pub fn section(run: &Run, pictures: &mut Pictures, report: Reporter) -> Result<O
     if run.summary.repeated.is_some() {
         blocks.push(Block::Facts(stability(run)));
     }
-    blocks.extend(pictures.take(&["landmarks", "ranking", "scores", "heat", "stability", "map", "samples"]));
+    blocks.extend(pictures.take("landmarks"));
     Ok(Section::new("landmarks", "Landmarks", blocks))
 }
 

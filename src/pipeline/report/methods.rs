@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Run, data, told_version};
+use super::{Run, data, groups, told_version};
 use crate::infer::Method;
 use crate::nouns::counted;
 use crate::pipeline::choice::word;
@@ -33,13 +33,13 @@ const NOGUEIRA: &str = "Nogueira S, Sechidis K, Brown G. On the stability of fea
                         Learning Research 2018;18(174):1–54.";
 
 /// References in the order in which they are first cited.
-struct References {
+pub struct References {
     cited: Vec<String>,
 }
 
 impl References {
     /// The number of a reference, as it stands in the text.
-    fn cite(&mut self, text: &str) -> String {
+    pub fn cite(&mut self, text: &str) -> String {
         let place = self.cited.iter().position(|known| known == text).unwrap_or_else(|| {
             self.cited.push(text.into());
             self.cited.len() - 1
@@ -60,6 +60,7 @@ pub fn section(run: &Run) -> Option<Section> {
         prediction(run, &mut references),
         comparison(run, &mut references),
         stability(run, &mut references),
+        groups::methods(run, &mut references),
     ];
     let text = sentences.into_iter().flatten().collect::<Vec<_>>().join(" ");
     if text.is_empty() {

@@ -6,6 +6,7 @@
 mod comparison;
 mod data;
 mod genes;
+mod groups;
 mod landmarks;
 mod methods;
 mod pictures;
@@ -153,13 +154,15 @@ impl<'a> Run<'a> {
     }
 
     fn page(&self, report: Reporter) -> Result<Page> {
-        let mut pictures = Pictures::of(self.folder)?;
+        let mut pictures = Pictures::of(self, report)?;
         let sections = vec![
             data::section(self),
             quality::section(self, &mut pictures),
             comparison::section(self, &mut pictures),
             landmarks::section(self, &mut pictures, report)?,
             genes::section(self)?,
+            groups::samples(self, &mut pictures)?,
+            groups::sets(self, &mut pictures)?,
             pictures.rest(),
             repeat::section(self),
             methods::section(self),

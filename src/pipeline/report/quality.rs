@@ -22,7 +22,7 @@ pub fn section(run: &Run, pictures: &mut Pictures) -> Option<Section> {
         blocks.push(Block::Text("The predictor infers the other genes from the landmarks.".into()));
         blocks.push(Block::Facts(predictor(fitted)));
     }
-    blocks.extend(pictures.take(&["history", "learning", "evaluation", "density", "mae", "pcc", "r2"]));
+    blocks.extend(pictures.take("good"));
     Section::new("good", "How good", blocks)
 }
 

@@ -15,7 +15,7 @@ pub fn section(run: &Run) -> Option<Section> {
         blocks.push(Block::Copied(Copied { title: "Command".into(), text, prose: false }));
     }
     let text = toml(&record.config);
-    let title = "Configuration, with every change of the command in it".to_string();
+    let title = "Configuration, changes of the command line included".to_string();
     blocks.push(Block::Copied(Copied { title, text, prose: false }));
     blocks.push(Block::Facts(versions(run)));
     blocks.push(Block::Table(checksums(run)));

@@ -235,6 +235,10 @@ impl Stage for Cluster {
         self.model.is_some()
     }
 
+    fn check_data(&self, store: &Store) -> Result<()> {
+        self.known(store, &[]).map(|_| ())
+    }
+
     fn check(&self) -> Result<()> {
         let Options { clusters, neighbours, components, samples, .. } = self.options;
         let least = [

@@ -1,0 +1,120 @@
+//! What can be drawn from a path.
+
+use std::path::{Path, PathBuf};
+
+use super::table::Table;
+use super::{
+    Figure, clusters, comparison, curves, enrichment, evaluation, overlap, ranking, samples, stability,
+};
+use crate::error::{Error, Result};
+
+/// As [`super::of`].
+pub(super) fn of(path: &Path) -> Result<Vec<Figure>> {
+    let found = if path.is_dir() { folder(path)? } else { single(path)? };
+    match found.is_empty() {
+        false => Ok(found),
+        true => Err(Error::input(
+            path,
+            "holds nothing that can be drawn; expected a run's folder, an evaluation, a comparison, a clustering, a history, scores, \
+             landmarks or an enrichment, as genelift writes them",
+        )),
+    }
+}
+
+/// What makes figures of a folder.
+type Maker = fn(&Path) -> Result<Vec<Figure>>;
+
+/// Folders by the files that they have.
+const FOLDERS: [(&str, Maker); 4] = [
+    ("run.json", run),
+    ("compare.json", comparison::figures),
+    ("evaluation.json", evaluation::figures),
+    ("clustering.json", clusters::figures),
+];
+
+fn folder(path: &Path) -> Result<Vec<Figure>> {
+    let made = FOLDERS.iter().find(|(file, _)| path.join(file).is_file());
+    made.map_or_else(|| Ok(Vec::new()), |(_, make)| make(path))
+}
+
+/// Of a run's folder all that is there: a run under way has a part.
+fn run(dir: &Path) -> Result<Vec<Figure>> {
+    let mut found = Vec::new();
+    let [history, scores, landmarks] =
+        ["history.tsv", "scores.tsv", "landmarks.tsv"].map(|name| dir.join(name));
+    if history.is_file() {
+        found.extend(single(&history)?);
+    }
+    for (name, make) in [
+        ("evaluation", evaluation::figures as Maker),
+        ("comparison", comparison::figures),
+        ("clusters", clusters::figures),
+    ] {
+        if FOLDERS.iter().any(|(file, _)| dir.join(name).join(file).is_file()) {
+            found.extend(make(&dir.join(name))?);
+        }
+    }
+    let n = landmarks.is_file().then(|| Table::read(&landmarks)).transpose()?.map(|table| table.len());
+    if scores.is_file() {
+        found.push(ranking::figure(&Table::read(&scores)?, "scores", "DeepLIFT score", n)?);
+    }
+    for name in ["stability.tsv", "enrichment.tsv"].map(|name| dir.join(name)) {
+        if name.is_file() {
+            found.extend(single(&name)?);
+        }
+    }
+    if found.iter().all(|figure| figure.name != "overlap") {
+        found.extend(overlap::figure(&lists(dir)?));
+    }
+    if let Some(store) = samples::store_of(dir) {
+        found.extend(samples::figures(&store, landmarks.is_file().then_some(landmarks.as_path()))?);
+    }
+    Ok(found)
+}
+
+/// The lists of a run: its own, and those beside it by name.
+fn lists(dir: &Path) -> Result<Vec<(String, Vec<String>)>> {
+    let beside = dir.join("lists").read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut paths: Vec<PathBuf> =
+        beside.filter(|path| path.extension().is_some_and(|end| end == "tsv")).collect();
+    paths.sort();
+    let own = dir.join("landmarks.tsv");
+    named(own.is_file().then_some(own).into_iter().chain(paths))
+}
+
+/// Lists by the names of their files.
+fn named(paths: impl IntoIterator<Item = PathBuf>) -> Result<Vec<(String, Vec<String>)>> {
+    let list = |path: PathBuf| {
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok((name, Table::read(&path)?.texts("gene_id")?.to_vec()))
+    };
+    paths.into_iter().map(list).collect()
+}
+
+/// How several lists overlap.
+///
+/// # Errors
+/// Lists that cannot be read.
+pub(super) fn of_lists(paths: &[PathBuf]) -> Result<Option<Figure>> {
+    Ok(overlap::figure(&named(paths.iter().cloned())?))
+}
+
+/// Whether a path is a list of landmarks.
+pub(super) fn is_list(path: &Path) -> bool {
+    path.is_file() && Table::read(path).is_ok_and(|table| table.has(&["gene_id", "rank"]))
+}
+
+fn single(path: &Path) -> Result<Vec<Figure>> {
+    let table = Table::read(path)?;
+    if table.has(&["epoch", "train_loss"]) {
+        curves::figures(&table)
+    } else if table.has(&["Description", "FoldEnrichment"]) {
+        enrichment::figures(&table)
+    } else if table.has(&["gene_id", "chosen", "share"]) {
+        stability::figures(&table)
+    } else if table.has(&["gene_id", "score"]) {
+        Ok(vec![ranking::figure(&table, "scores", "Score", None)?])
+    } else {
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,96 @@
+//! How often genes are chosen when the landmarks are chosen anew from other draws of the samples.
+
+use kuva::render::render::Scene;
+
+use super::axis::{Axis, count, number};
+use super::chart::{Chart, DASHES, Key, Sign};
+use super::look::Look;
+use super::table::Table;
+use super::text::whole;
+use super::{Draw, Figure};
+use crate::error::{Error, Result};
+
+/// Genes with a point of their own.
+const POINTS: usize = 1_000;
+
+#[derive(Debug)]
+struct Stability {
+    genes: Vec<(String, f64)>,
+    copies: Vec<f64>,
+    note: String,
+}
+
+/// From `stability.tsv`.
+pub(super) fn figures(table: &Table) -> Result<Vec<Figure>> {
+    let (chosen, share) = (table.numbers("chosen")?, table.numbers("share")?);
+    let repeats =
+        chosen.iter().zip(&share).map(|(n, share)| n / share).find(|n| n.is_finite()).map(f64::round);
+    let mut genes: Vec<(String, f64)> =
+        table.genes()?.into_iter().zip(share).filter(|(_, s)| s.is_finite()).collect();
+    let Some(repeats) = repeats.filter(|_| !genes.is_empty()) else {
+        return Err(Error::input(table.path(), "has no gene that was ever chosen; make it anew"));
+    };
+    genes.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let mut copies =
+        if table.has(&["share_with_copies"]) { table.numbers("share_with_copies")? } else { Vec::new() };
+    copies.sort_by(|a, b| b.total_cmp(a));
+    let always = genes.iter().filter(|gene| gene.1 >= 1.0).count();
+    let with = match copies.is_empty() {
+        true => "",
+        false => " The second curve counts a gene as chosen where a near copy of it was.",
+    };
+    let drawn = genes.len().min(POINTS);
+    let points = if drawn < genes.len() {
+        format!(" The first {} have a point each.", count(drawn))
+    } else {
+        String::new()
+    };
+    let caption = format!(
+        "Share of {repeats} repeats, each from another draw of the samples, in which a gene is chosen, genes by that share: n = {} that were \
+         chosen at least once or are in the run's own list; {} always were.{with}{points}",
+        count(genes.len()),
+        count(always)
+    );
+    let note = format!("n = {repeats} repeats, {} genes", count(genes.len()));
+    Ok(vec![Figure::new(
+        "stability",
+        "Stability of the landmarks",
+        caption,
+        Stability { genes, copies, note },
+    )])
+}
+
+impl Draw for Stability {
+    fn scene(&self, look: &Look) -> Scene {
+        let mut keys = vec![Key::new("the gene itself", look.colour(0), Sign::Line(None))];
+        if !self.copies.is_empty() {
+            keys.push(Key::new("or a near copy", look.colour(1), Sign::Line(Some(DASHES[0]))));
+        }
+        let chart = Chart {
+            x: Axis::around("genes, most often chosen first", [0.0, self.genes.len() as f64], 5),
+            y: Axis::between("share of repeats", 0.0, 1.0, 0.2),
+            note: self.note.clone(),
+            keys,
+            room: 0.0,
+            height: Some(180.0),
+        };
+        let (mut canvas, field) = chart.open(look);
+        let curve = |shares: &mut dyn Iterator<Item = f64>| -> Vec<(f64, f64)> {
+            let all: Vec<f64> = shares.collect();
+            let corner =
+                |i: usize| i == 0 || i + 1 == all.len() || all[i] != all[i - 1] || all[i] != all[i + 1];
+            (0..all.len())
+                .filter(|i| corner(*i))
+                .filter_map(|i| field.point((i + 1) as f64, all[i]))
+                .collect()
+        };
+        canvas.curve(curve(&mut self.copies.iter().copied()), look.colour(1), 1.5, Some(DASHES[0]));
+        canvas.curve(curve(&mut self.genes.iter().map(|gene| gene.1)), look.colour(0), 1.5, None);
+        for (i, (gene, share)) in self.genes.iter().enumerate().take(POINTS) {
+            let Some(place) = field.point((i + 1) as f64, *share) else { continue };
+            let title = format!("{}\u{2002}{}", whole(gene), number(*share, 3));
+            canvas.named(&title, |canvas| canvas.dot(place, 1.5, look.colour(0), 1.0));
+        }
+        canvas.scene()
+    }
+}
