@@ -52,6 +52,7 @@ pub mod element;
 pub mod enrich;
 pub mod error;
 pub mod evaluate;
+pub mod explain;
 #[cfg(feature = "figures")]
 pub mod figures;
 pub mod formats;
@@ -64,6 +65,7 @@ pub mod nouns;
 pub mod pipeline;
 pub mod prepare;
 pub mod progress;
+pub mod report;
 pub mod select;
 pub mod simulate;
 pub mod store;

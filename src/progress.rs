@@ -22,6 +22,15 @@ pub enum Event {
     },
     /// A line that stays, e.g. one epoch's figures.
     Note(String),
+    /// Figures of a piece of work that is over, such as an epoch or a stage.
+    Figures {
+        /// What they are of: `"epoch"` or `"stage"`.
+        of: &'static str,
+        /// A line that stays, where there is one for readers.
+        text: Option<String>,
+        /// For programs: an object.
+        figures: serde_json::Value,
+    },
     /// Something the user should know, although the call goes on.
     Warning(String),
     /// The task that began last is over.

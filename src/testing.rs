@@ -169,7 +169,7 @@ impl Listener {
     /// What was noted.
     pub fn notes(&self) -> Vec<String> {
         let note = |event: &Event| match event {
-            Event::Note(text) => Some(text.clone()),
+            Event::Note(text) | Event::Figures { text: Some(text), .. } => Some(text.clone()),
             _ => None,
         };
         self.0.lock().expect("no panic").iter().filter_map(note).collect()
@@ -207,7 +207,7 @@ impl Listener {
                     let (total, done) = open.take().expect("a task that is over has begun");
                     assert!(total.is_none_or(|total| total == done), "{tasks:?} ends at {done} of {total:?}");
                 }
-                Event::Note(_) | Event::Warning(_) => {}
+                Event::Note(_) | Event::Warning(_) | Event::Figures { .. } => {}
             }
         }
         assert!(open.is_none(), "the last of {tasks:?} is not over");

@@ -9,6 +9,7 @@ mod cluster;
 mod compare;
 mod devices;
 mod enrich;
+mod explain;
 mod export;
 #[cfg(feature = "figures")]
 mod figures;
@@ -16,10 +17,12 @@ mod fit;
 mod import;
 mod info;
 mod init;
+mod log;
 mod predict;
 mod prepare;
 mod progress;
 mod raw;
+mod report;
 mod run;
 mod select;
 mod simulate;
@@ -54,6 +57,9 @@ struct Cli {
     /// Print no progress and no notes; warnings and errors are still shown
     #[arg(long, short, global = true)]
     quiet: bool,
+    /// Add what happens to this file as lines of JSON, for a program that follows a long command
+    #[arg(long, global = true, value_name = "FILE")]
+    log: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -73,7 +79,7 @@ enum Command {
     /// Train an autoencoder on a store
     Train(train::Args),
     /// Write the bottleneck's activations of every sample as a table
-    Embed(apply::Args),
+    Embed(apply::EmbedArgs),
     /// Write the autoencoder's output as a store
     Reconstruct(apply::Args),
     /// Measure the autoencoder on a store: errors and correlations by gene and by sample, beside the training median's, and
@@ -93,6 +99,8 @@ enum Command {
     Cluster(cluster::Args),
     /// Look up which gene sets landmarks are in, more or fewer than chance gives
     Enrich(enrich::Args),
+    /// Explain genes, landmarks or neurons: what moves what, what serves what, what could stand in
+    Explain(explain::Args),
     /// Draw what other commands leave: learning curves, densities, comparisons by gene, maps, trees, overlaps, as SVG and PNG
     #[cfg(feature = "figures")]
     Figures(figures::Args),
@@ -100,6 +108,8 @@ enum Command {
     Init(init::Args),
     /// Do all of it, from matrix files to a verdict, as a configuration file says; the same command again goes on
     Run(run::Args),
+    /// Write the page of a run, finished or not: verdict, tables, figures, and what it takes to do it again
+    Report(report::Args),
     /// Check that files and folders are what genelift wrote
     Verify(verify::Args),
     /// Measure what this machine can do, and how close each stage comes to it
@@ -201,18 +211,32 @@ impl Profile {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let screen = progress::Screen::new(cli.quiet);
-    let report = |event| screen.show(event);
+    let log = match cli.log.as_deref().map(log::Log::open).transpose() {
+        Ok(log) => log,
+        Err(error) => return failed(&error),
+    };
+    let report = |event| {
+        if let Some(log) = &log {
+            log.tell(&event);
+        }
+        screen.show(event);
+    };
     watch::start();
     let result =
         interrupt::listen().and_then(|()| dispatch(&cli.command, &report)).and_then(|()| watch::check());
     screen.clear();
+    if let Some(log) = &log {
+        log.end(&result);
+    }
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            progress::say(&format!("error: {error}"));
-            ExitCode::from(error.exit_code())
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(error: &Error) -> ExitCode {
+    progress::say(&format!("error: {error}"));
+    ExitCode::from(error.exit_code())
 }
 
 fn dispatch(command: &Command, report: Reporter) -> Result<()> {
@@ -234,10 +258,12 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Compare(args) => compare::run(args, report),
         Command::Cluster(args) => cluster::run(args, report),
         Command::Enrich(args) => enrich::run(args, report),
+        Command::Explain(args) => explain::run(args, report),
         #[cfg(feature = "figures")]
         Command::Figures(args) => figures::run(args),
         Command::Init(args) => init::run(args, report),
         Command::Run(args) => run::run(args, report),
+        Command::Report(args) => report::run(args, report),
         Command::Verify(args) => verify::run(args),
         Command::Bench(args) => bench::run(args, report),
         Command::Devices(args) => devices::run(args),

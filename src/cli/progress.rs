@@ -61,7 +61,8 @@ impl Screen {
         match event {
             Event::Warning(text) => state.line(&format!("warning: {text}")),
             _ if self.quiet => {}
-            Event::Note(text) => state.line(&text),
+            Event::Note(text) | Event::Figures { text: Some(text), .. } => state.line(&text),
+            Event::Figures { text: None, .. } => {}
             Event::Started { task, total, unit } => {
                 state.clear();
                 (state.task, state.unit, state.total) = (visible::line(&task).into_owned(), unit, total);

@@ -1,6 +1,8 @@
 //! `genelift run`: the whole flow from a configuration file, in one folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use super::print;
 use crate::error::{Error, Result};
@@ -21,7 +23,7 @@ pub struct Args {
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Do this stage and the later ones again: import, prepare, split, learn, test, train, evaluate, attribute, select, fit,
-    /// compare or repeat
+    /// repeat, compare, cluster, enrich or report
     #[arg(long, value_name = "STAGE")]
     from: Option<String>,
     /// Select N times more, with other seeds or on bootstrap samples (stability.over in the configuration), and report
@@ -58,10 +60,7 @@ pub struct Args {
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let Some(path) = args.config.as_ref().filter(|_| !args.keys) else { return print(&page()) };
     let mut config = Config::read(path, &args.set)?;
-    config.seed = args.seed.unwrap_or(config.seed);
-    config.threads = args.threads.or(config.threads);
-    config.device = args.device.clone().unwrap_or(config.device);
-    config.stability.repeats = args.repeats.or(config.stability.repeats);
+    overrule(args, path, &mut config);
     if config.threads == Some(0) {
         return Err(Error::Usage("--threads 0: at least one thread is needed".into()));
     }
@@ -75,4 +74,28 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     }
     let done = run.go()?;
     print(&summary(&config, &done)?)
+}
+
+/// Takes what the command line says beside the file, and keeps it for the record.
+fn overrule(args: &Args, path: &Path, config: &mut Config) {
+    config.seed = args.seed.unwrap_or(config.seed);
+    config.threads = args.threads.or(config.threads);
+    config.device = args.device.clone().unwrap_or(config.device.clone());
+    config.stability.repeats = args.repeats.or(config.stability.repeats);
+    let mut command: Vec<String> = vec!["genelift".into(), "run".into(), path.display().to_string()];
+    command.extend(args.set.iter().flat_map(|change| ["--set".to_string(), change.clone()]));
+    let said = [
+        ("seed", "seed", args.seed.map(Value::from)),
+        ("threads", "threads", args.threads.map(Value::from)),
+        ("device", "device", args.device.clone().map(Value::from)),
+        ("memory", "memory", args.memory.clone().map(Value::from)),
+        ("repeats", "stability.repeats", args.repeats.map(Value::from)),
+    ];
+    for (option, key, value) in said {
+        let Some(value) = value else { continue };
+        let word = value.as_str().map_or_else(|| value.to_string(), str::to_string);
+        command.extend([format!("--{option}"), word]);
+        config.overrule(key, value);
+    }
+    config.command = command;
 }

@@ -17,6 +17,9 @@ use crate::nn::model::Layer;
 use crate::progress::Reporter;
 
 mod kernel;
+mod served;
+
+pub use served::Served;
 
 /// What it costs that landmarks are missing, as the rise of the penalised squared error by sample and target, in units of a
 /// target's variance.
@@ -95,6 +98,15 @@ impl Predictor {
         // what was held out of the fit with all landmarks says nothing of this one
         let (gram, held_out) = (None, None);
         Ok((Predictor { landmarks, targets, networks, kernels, gram, held_out, method, config }, losses))
+    }
+
+    /// Whether it keeps what [`Predictor::without`] needs.
+    pub fn can_refit(&self) -> bool {
+        match (self.method, &self.gram, &self.kernels) {
+            (Method::Linear, gram, _) => gram.is_some(),
+            (Method::Kernel, _, Some(kernels)) => kernels.len() as f64 == self.samples(),
+            _ => false,
+        }
     }
 
     fn cannot_refit(&self) -> Error {

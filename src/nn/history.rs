@@ -51,6 +51,16 @@ impl Epoch {
             self.epoch, self.train_loss, self.train_mae, self.samples_per_second
         )
     }
+
+    /// For a program: the columns of history.tsv, and of how many epochs it is.
+    pub fn figures(&self, epochs: usize) -> serde_json::Value {
+        let mut figures = serde_json::to_value(self).unwrap_or_default();
+        figures["epochs"] = epochs.into();
+        if let Some(seconds) = figures.as_object_mut().and_then(|object| object.remove("seconds")) {
+            figures["took"] = seconds;
+        }
+        figures
+    }
 }
 
 /// Writes history.tsv; a figure that does not exist is `NA`.

@@ -310,10 +310,12 @@ impl<'a> Run<'a> {
             if row.epoch == of as u64 {
                 self.course.end(row.train_loss, report);
             }
-            if row.epoch == of as u64 || last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
-                report(Event::Note(row.line(of)));
+            let is_due = row.epoch == of as u64 || last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY);
+            if is_due {
                 last_line = Some(Instant::now());
             }
+            let (text, figures) = (is_due.then(|| row.line(of)), row.figures(of));
+            report(Event::Figures { of: "epoch", text, figures });
             keeper.end_epoch(executor, self, row, (of, self.history))?;
         }
         self.network.download(executor)

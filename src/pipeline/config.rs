@@ -10,7 +10,9 @@ use toml::{Table, Value};
 
 use super::nearest::nearest;
 use super::settings::{General, Options, is_file};
-use super::stages::{attribute, compare, fit, import, prepare, select, split, stability, train};
+use super::stages::{
+    attribute, cluster, compare, enrich, fit, import, prepare, select, split, stability, train,
+};
 use crate::error::{Error, Result};
 use crate::select::Strategy;
 use train::Preset;
@@ -46,12 +48,20 @@ pub struct Config {
     pub fit: Option<fit::Options>,
     /// How to compare; `None` for `compare = false`.
     pub compare: Option<compare::Options>,
+    /// How to cluster the held-out samples; `None` without the table.
+    pub cluster: Option<cluster::Options>,
+    /// How to look the landmarks up in gene sets; `None` without the table.
+    pub enrich: Option<enrich::Options>,
     /// Further test matrices, by name.
     pub tests: Vec<(String, TestTable)>,
     /// How often to select again.
     pub stability: stability::Options,
+    /// Whether a page is made of it all.
+    pub report: bool,
     /// What the file says, for the record.
     pub said: serde_json::Value,
+    /// The command that asks for it, for the record.
+    pub command: Vec<String>,
 }
 
 /// The table `[import]`: the options of `import`, and
@@ -86,7 +96,7 @@ pub struct TestTable {
 }
 
 /// The tables of a configuration and, of the keys in each, those that name files.
-pub const TABLES: [&str; 11] = [
+pub const TABLES: [&str; 13] = [
     "import",
     "prepare",
     "split",
@@ -96,6 +106,8 @@ pub const TABLES: [&str; 11] = [
     "lists",
     "fit",
     "compare",
+    "cluster",
+    "enrich",
     "tests",
     "stability",
 ];
@@ -110,6 +122,37 @@ impl Config {
         let mut table: Table = text.parse().map_err(|error| no_toml(path, &text, &error))?;
         changes.iter().try_for_each(|change| set(&mut table, change))?;
         Config::of(path, table)
+    }
+
+    /// The configuration that a run's folder recorded; names of files in it are as they were.
+    ///
+    /// # Errors
+    /// As [`Config::read`], where it was another version's.
+    pub fn of_record(folder: &Path, said: &serde_json::Value) -> Result<Config> {
+        let mut plain = said.clone();
+        // TOML's integers are signed, a seed is not
+        let seed = plain.as_object_mut().and_then(|said| said.remove("seed"));
+        let place = folder.join(super::record::NAME);
+        let table = Table::try_from(plain)
+            .map_err(|e| Error::input(&place, format!("its configuration is none of a run: {e}")))?;
+        let mut config = Config::of(&place, table)?;
+        config.output = folder.to_path_buf();
+        config.seed = seed.and_then(|seed| seed.as_u64()).unwrap_or(config.seed);
+        config.said = said.clone();
+        Ok(config)
+    }
+
+    /// Takes what the command line says beside the file.
+    pub fn overrule(&mut self, key: &str, value: serde_json::Value) {
+        match key.split_once('.') {
+            None => self.said[key] = value,
+            Some((table, key)) => {
+                if !self.said[table].is_object() {
+                    self.said[table] = serde_json::json!({});
+                }
+                self.said[table][key] = value;
+            }
+        }
     }
 
     fn of(path: &Path, table: Table) -> Result<Config> {
@@ -127,6 +170,8 @@ impl Config {
         let lists = file.lists()?;
         let fit = file.part("fit")?;
         let compare = file.part("compare")?;
+        let cluster = file.wanted("cluster")?;
+        let enrich = file.wanted("enrich")?;
         let tests = file.tests()?;
         let stability: stability::Options = file.options("stability")?;
         let general: General = file.rest()?;
@@ -161,9 +206,13 @@ impl Config {
             lists,
             fit,
             compare,
+            cluster,
+            enrich,
             tests,
             stability,
+            report: general.report.unwrap_or(true),
             said,
+            command: Vec::new(),
         };
         Ok(config)
     }
@@ -279,6 +328,11 @@ impl File<'_> {
             }
             _ => self.options(name).map(Some),
         }
+    }
+
+    /// Options of a stage that is left out unless it is asked for, by its table or `NAME = true`.
+    fn wanted<O: Options>(&mut self, name: &str) -> Result<Option<O>> {
+        if self.table.contains_key(name) { self.part(name) } else { Ok(None) }
     }
 
     /// The tables in a table, by name.
@@ -430,7 +484,7 @@ fn unknown<O: Options>(name: &str, key: &str, message: &str) -> String {
 
 /// The keys outside of tables.
 fn words_of_general() -> Vec<&'static str> {
-    vec!["output", "seed", "device", "threads", "memory", "preset"]
+    vec!["output", "seed", "device", "threads", "memory", "preset", "report"]
 }
 
 fn is_plain(name: &str) -> bool {

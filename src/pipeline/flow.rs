@@ -2,21 +2,26 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Stage;
+use serde_json::{Value, json};
+
 use super::config::{Config, TestTable};
 use super::stages::attribute::Attribute;
+use super::stages::cluster::Cluster;
 use super::stages::compare::{Compare, HoldOut};
 use super::stages::consensus::Consensus;
+use super::stages::enrich::Enrich;
 use super::stages::evaluate::Evaluate;
 use super::stages::fit::Fit;
 use super::stages::how_many::Count;
 use super::stages::import::Import;
 use super::stages::prepare::{self, Learn, Prepare, Taken, Work};
+use super::stages::report::Report;
 use super::stages::reselect::Selection;
 use super::stages::select::{self, Select};
 use super::stages::split::Split;
 use super::stages::stability::{Repeat, Stability};
 use super::stages::train::Train;
+use super::{Stage, stages};
 use crate::error::{Error, Result};
 use crate::infer::Method;
 use crate::pipeline::choice::word;
@@ -27,7 +32,7 @@ use crate::select::Strategy;
 type Row = fn(&Layout) -> Vec<Box<dyn Stage>>;
 
 /// The stages of a run, in order. A new one is a file in `stages/` and a row here.
-const STAGES: [(&str, Row); 12] = [
+const STAGES: [(&str, Row); 15] = [
     ("import", import),
     ("prepare", prepared),
     ("split", splitted),
@@ -40,6 +45,9 @@ const STAGES: [(&str, Row); 12] = [
     ("fit", fit),
     ("repeat", repeats),
     ("compare", compare),
+    ("cluster", cluster),
+    ("enrich", enrich),
+    ("report", report),
 ];
 
 /// The kinds of stages, as `--from` names them.
@@ -405,6 +413,32 @@ fn compare(run: &Layout) -> Vec<Box<dyn Stage>> {
     })
 }
 
+fn cluster(run: &Layout) -> Vec<Box<dyn Stage>> {
+    let Some(mut options) = run.config.cluster.clone() else { return Vec::new() };
+    // where groups are held out it is a study that clusters may have found
+    options.study = options.study.or(run.config.split.group_by.clone());
+    one(Cluster {
+        store: run.test(),
+        model: run.config.train.as_ref().map(|_| run.model()),
+        landmarks: Some(run.file("landmarks.tsv")),
+        dir: run.file("clusters"),
+        options,
+        seed: run.config.seed,
+    })
+}
+
+fn enrich(run: &Layout) -> Vec<Box<dyn Stage>> {
+    let Some(mut options) = run.config.enrich.clone() else { return Vec::new() };
+    options.exclude.extend(run.config.select.options.exclude.iter().cloned());
+    one(Enrich {
+        landmarks: run.file("landmarks.tsv"),
+        store: run.train(),
+        table: run.file("enrichment.tsv"),
+        options,
+        seed: run.config.seed,
+    })
+}
+
 fn repeats(run: &Layout) -> Vec<Box<dyn Stage>> {
     let Config { stability, train, attribute, seed, .. } = run.config;
     let options = run.lists().swap_remove(0).options.of_known_size();
@@ -450,4 +484,21 @@ fn repeats(run: &Layout) -> Vec<Box<dyn Stage>> {
         }));
     }
     stages
+}
+
+/// The page tells of all other stages.
+fn report(run: &Layout) -> Vec<Box<dyn Stage>> {
+    if !run.config.report {
+        return Vec::new();
+    }
+    let others = STAGES.iter().filter(|(kind, _)| *kind != stages::report::NAME);
+    let others: Vec<Box<dyn Stage>> = others.flat_map(|(_, row)| row(run)).collect();
+    let settings: serde_json::Map<String, Value> =
+        others.iter().map(|stage| (stage.name(), stage.settings())).collect();
+    one(Report {
+        folder: run.config.output.clone(),
+        page: run.file("report.html"),
+        made: super::report::made_from(&others),
+        told: json!({"config": run.config.said, "stages": settings}),
+    })
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::config::{ImportTable, SelectTable};
 use super::settings::General;
-use super::stages::{attribute, compare, fit, prepare, select, split, stability, train};
+use super::stages::{attribute, cluster, compare, enrich, fit, prepare, select, split, stability, train};
 
 const HEAD: &str = "\
 # The configuration of `genelift run`
@@ -16,7 +16,7 @@ table has the options of the command of that name, without the dashes: `--group-
 paths are relative to the file. `--set TABLE.KEY=VALUE` changes a key for once.
 
 The stages: import → steps by sample and near copies (`prepare`) → split → steps that learn (fitted on the training part, applied to the
-others) → train → evaluate → attribute → select → fit → compare. A step of `[prepare]` is taken before the split up to the first that learns
+others) → train → evaluate → attribute → select → fit → compare → cluster → enrich (both where they are asked for) → report (the page, `report = false` leaves it out). A step of `[prepare]` is taken before the split up to the first that learns
 from samples; that one and those after it are fitted on the training part. Near copies (`dedup`) are dropped before the split, by the values
 that they have after the steps before it. A stage is done again when its settings, the content of a file that it reads, one of its outputs or the program's version is not what
 `run.json` recorded; `--from STAGE` does it and the later ones again, `--force` all of them.
@@ -53,6 +53,16 @@ fn sections() -> Vec<Section> {
         section::<compare::Options>(
             "compare",
             "The lists beside random draws and, where its genes match, L1000; `compare = false` leaves it out. The lists' own size is always among `size`; with smaller ones beside it there is a curve.",
+        ),
+        section::<cluster::Options>(
+            "cluster",
+            "Whether the held-out samples lie together as their labels say, by the bottleneck, components, landmarks and all genes; with this table, or \
+             `cluster = true`.",
+        ),
+        section::<enrich::Options>(
+            "enrich",
+            "Which gene sets the landmarks have more or fewer genes of than chance gives; with this table, or `enrich = true`. The list's own `exclude` \
+             counts here too.",
         ),
         section::<ImportTable>(
             "tests.NAME",

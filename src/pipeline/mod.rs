@@ -6,12 +6,14 @@
 //!
 //! ```text
 //! import → prepare (by sample, near copies) → split → learn (fitted on the training part, applied to the others)
-//!   → train → evaluate → attribute → select … → fit → compare
+//!   → train → evaluate → attribute → select … → fit → compare → cluster → enrich → report
 //! ```
 //!
 //! Every file in [`stages`] is one stage: its options (the struct that the command line and the TOML read), its settings, its
 //! work. [`flow`] is the table that makes the stages of a configuration; a new stage is one file and one row there.
 
+pub mod about;
+pub mod beside;
 pub mod choice;
 pub mod config;
 pub mod content;
@@ -22,6 +24,7 @@ pub mod keys;
 mod nearest;
 pub mod plan;
 pub mod record;
+pub mod report;
 pub mod runner;
 pub mod settings;
 pub mod stages;
@@ -271,7 +274,7 @@ mod tests {
     use std::path::Path;
 
     /// Imports run one way down the map: what no file of a folder may name.
-    const NOT: [(&str, &[&str]); 15] = [
+    const NOT: [(&str, &[&str]); 16] = [
         ("genes", &["device", "nn", "prepare", "select", "infer", "pipeline", "cli"]),
         ("cluster", &["formats", "nn", "infer", "compare", "pipeline", "cli"]),
         ("enrich", &["formats", "nn", "select", "infer", "compare", "pipeline", "cli"]),
@@ -286,6 +289,7 @@ mod tests {
         ("select", &["infer", "compare", "pipeline", "cli"]),
         ("infer", &["compare", "pipeline", "cli"]),
         ("compare", &["pipeline", "cli"]),
+        ("report", &["formats", "nn", "select", "infer", "compare", "pipeline", "cli"]),
         ("pipeline", &["cli"]),
     ];
 

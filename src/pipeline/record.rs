@@ -23,6 +23,9 @@ pub struct Record {
     pub versions: Value,
     /// The configuration as it was read.
     pub config: Value,
+    /// The command that asked for it, word by word.
+    #[serde(default)]
+    pub command: Vec<String>,
     /// The device that computed last: as asked for, and its name.
     pub device: Value,
     /// One entry a stage that was begun, in order.
@@ -36,6 +39,7 @@ impl Default for Record {
             format: FORMAT.into(),
             versions: json!({"genelift": version(), "system": system, "architecture": architecture}),
             config: Value::Null,
+            command: Vec::new(),
             device: Value::Null,
             stages: Vec::new(),
         }

@@ -241,10 +241,11 @@ impl<'a> Run<'a> {
             let (now, decision) = self.decide(i);
             let of = self.stages.len();
             let name = self.stages[i].name();
+            let stage = json!({"stage": name, "number": i + 1, "of": of});
             match decision {
-                Decision::Keep => (self.report)(Event::Note(format!("[{}/{of}] {name}: kept", i + 1))),
+                Decision::Keep => self.tell(format!("[{}/{of}] {name}: kept", i + 1), stage, "kept"),
                 Decision::Do(why) => {
-                    (self.report)(Event::Note(format!("[{}/{of}] {name}: {why}", i + 1)));
+                    self.tell(format!("[{}/{of}] {name}: {why}", i + 1), stage, "begun");
                     self.work(i, now, &why, &mut bench)?;
                 }
             }
@@ -253,6 +254,12 @@ impl<'a> Run<'a> {
         let names: Vec<String> = self.stages.iter().map(|stage| stage.name()).collect();
         self.tidy(&names)?;
         Ok(Done { record: self.record, stages: names })
+    }
+
+    /// Tells what becomes of a stage.
+    fn tell(&self, text: String, mut figures: Value, state: &str) {
+        figures["state"] = state.into();
+        (self.report)(Event::Figures { of: "stage", text: Some(text), figures });
     }
 
     /// Puts the record in the stages' order. What stages of an earlier configuration made stays, with their entries behind, so that
@@ -274,6 +281,7 @@ impl<'a> Run<'a> {
         let stages = std::mem::take(&mut self.record.stages);
         self.record = Record { stages, device: self.record.device.take(), ..Record::default() };
         self.record.config = self.config.said.clone();
+        self.record.command = self.config.command.clone();
         self.record.write(output)
     }
 
@@ -313,7 +321,10 @@ impl<'a> Run<'a> {
             entry.outputs.push(Known { role: String::new(), path, sha256 });
         }
         entry.finished = true;
-        (self.report)(Event::Note(format!("{}: {:.1} s", entry.name, entry.seconds)));
+        let stage = json!({
+            "stage": entry.name, "number": i + 1, "of": self.stages.len(), "took": entry.seconds, "facts": entry.facts,
+        });
+        self.tell(format!("{}: {:.1} s", entry.name, entry.seconds), stage, "done");
         if let Some(name) = bench.device_name() {
             self.record.device = json!({"asked": bench.device(), "name": name});
         }
@@ -378,12 +389,13 @@ pub struct Done {
 }
 
 impl Done {
-    /// What a stage told; `None` where the run has no such stage.
+    /// What a stage told; `None` where the run has no such stage, or did not finish it.
     ///
     /// # Errors
     /// [`Error::Data`] for a record of another form.
     pub fn facts<T: DeserializeOwned>(&self, stage: &str) -> Result<Option<T>> {
-        let entry = self.record.stage(stage).filter(|entry| self.stages.contains(&entry.name));
+        let entry = self.record.stage(stage);
+        let entry = entry.filter(|entry| entry.finished && self.stages.contains(&entry.name));
         entry.map(|entry| told(entry.facts.clone())).transpose()
     }
 }

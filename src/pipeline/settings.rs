@@ -124,6 +124,9 @@ pub struct General {
     /// Where settings of training, attribution and selection that are not given come from [default]
     #[arg(long, value_parser = choice::<Preset>())]
     pub preset: Option<Preset>,
+    /// Whether all of it becomes a page for a browser, report.html in the folder [true]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub report: Option<bool>,
 }
 
 impl Options for General {

@@ -11,7 +11,6 @@ use super::stages::select::{self, Options};
 use super::stages::{attribute, compare, evaluate, fit, import, split, stability, train};
 use crate::compare::{Enough, SetFigures, Tried};
 use crate::error::Result;
-use crate::infer::Method;
 use crate::nouns::counted;
 use crate::select::Strategy;
 use crate::visible;
@@ -26,39 +25,26 @@ const FEW_HELD_OUT: usize = 30;
 /// # Errors
 /// [`crate::Error::Data`] for a record of another form.
 pub fn summary(config: &Config, done: &Done) -> Result<String> {
-    let summary = Summary {
-        config,
-        record: &done.record,
-        imported: done.facts("import")?,
-        sizes: done.facts("split")?,
-        trained: done.facts("train")?,
-        evaluated: done.facts("evaluate")?,
-        attributed: done.facts("attribute")?,
-        selected: done.facts("select")?,
-        fitted: done.facts("fit")?,
-        compared: done.facts("compare")?,
-        repeated: done.facts("stability")?,
-    };
-    Ok(summary.text())
+    Ok(Summary::of(config, done)?.text())
 }
 
 /// What the stages told.
-struct Summary<'a> {
-    config: &'a Config,
-    record: &'a Record,
-    imported: Option<import::Facts>,
-    sizes: Option<split::Facts>,
-    trained: Option<train::Facts>,
-    evaluated: Option<evaluate::Facts>,
-    attributed: Option<attribute::Facts>,
-    selected: Option<select::Facts>,
-    fitted: Option<fit::Facts>,
-    compared: Option<compare::Facts>,
-    repeated: Option<stability::Facts>,
+pub(super) struct Summary<'a> {
+    pub config: &'a Config,
+    pub record: &'a Record,
+    pub imported: Option<import::Facts>,
+    pub sizes: Option<split::Facts>,
+    pub trained: Option<train::Facts>,
+    pub evaluated: Option<evaluate::Facts>,
+    pub attributed: Option<attribute::Facts>,
+    pub selected: Option<select::Facts>,
+    pub fitted: Option<fit::Facts>,
+    pub compared: Option<compare::Facts>,
+    pub repeated: Option<stability::Facts>,
 }
 
 /// By what a strategy chooses, and whether the network had a part in it.
-fn basis(options: &Options) -> (&'static str, bool) {
+pub(super) fn basis(options: &Options) -> (&'static str, bool) {
     let network = options.needs().model;
     match options.strategy() {
         Strategy::Top => ("DeepLIFT scores of the network", true),
@@ -72,6 +58,19 @@ fn basis(options: &Options) -> (&'static str, bool) {
         Strategy::PeelOff | Strategy::KMedoids => ("the data's clusters", false),
         Strategy::FacilityLocation => ("the data's correlations", false),
     }
+}
+
+/// How a list was chosen, in words.
+fn chosen_by(options: &Options) -> String {
+    let (by, network) = basis(options);
+    let part = if network { "the network had a part" } else { "without the network" };
+    format!("by {by}, {part}")
+}
+
+/// How well a set predicts, in a line.
+fn figures(set: &SetFigures) -> String {
+    let share = set.passing.map_or("NA".into(), |share| format!("{:.0} %", 100.0 * share));
+    format!("error/var {}, median R² {}, {share} pass", number(set.nmse), number(set.r2))
 }
 
 /// How one set did beside another.
@@ -135,7 +134,83 @@ fn number(x: Option<f64>) -> String {
     x.map_or("undefined".into(), |x| format!("{x:.3}"))
 }
 
-impl Summary<'_> {
+impl<'a> Summary<'a> {
+    /// What there is to tell of what was done.
+    ///
+    /// # Errors
+    /// [`crate::Error::Data`] for a record of another form.
+    pub fn of(config: &'a Config, done: &'a Done) -> Result<Summary<'a>> {
+        Ok(Summary {
+            config,
+            record: &done.record,
+            imported: done.facts("import")?,
+            sizes: done.facts("split")?,
+            trained: done.facts("train")?,
+            evaluated: done.facts("evaluate")?,
+            attributed: done.facts("attribute")?,
+            selected: done.facts("select")?,
+            fitted: done.facts("fit")?,
+            compared: done.facts("compare")?,
+            repeated: done.facts("stability")?,
+        })
+    }
+
+    /// The whole of it in five lines: a word and what it says, as far as it is known.
+    pub fn in_short(&self) -> Vec<(&'static str, String)> {
+        let main = (Layout { config: self.config }).lists().swap_remove(0);
+        let size = self.of_own_size().and_then(|size| size.tests.first());
+        let landmarks = self.selected.as_ref().map(|selected| {
+            let by = chosen_by(&main.options);
+            format!("{}, {}: {by}: {}", counted(selected.genes, "gene"), main.name, selected.shown())
+        });
+        let prediction = size.and_then(|test| {
+            let set = test.sets.iter().find(|set| set.name == main.name)?;
+            Some(format!("{}: {}", self.predicted(test), figures(set)))
+        });
+        let verdict =
+            size.map(|test| self.beside_others(test, &main.name)).filter(|beside| !beside.is_empty());
+        let lines = [
+            ("Data", self.samples()),
+            ("Network", self.held_out()),
+            ("Landmarks", landmarks),
+            ("Prediction", prediction),
+            ("Verdict", verdict.map(|beside| format!("{}: {}", main.name, beside.join(", ")))),
+        ];
+        lines.into_iter().filter_map(|(word, text)| Some((word, text?))).collect()
+    }
+
+    /// How many samples and genes there are.
+    pub fn samples(&self) -> Option<String> {
+        let (all, sizes) = (self.imported.as_ref()?, self.sizes.as_ref()?);
+        let (train, test) = (sizes.samples.first().unwrap_or(&0), sizes.samples.last().unwrap_or(&0));
+        Some(format!(
+            "{} × {}; {train} to learn from, {test} held out",
+            counted(all.samples, "sample"),
+            counted(all.genes, "gene")
+        ))
+    }
+
+    fn held_out(&self) -> Option<String> {
+        let evaluated = self.evaluated.as_ref()?;
+        Some(format!(
+            "mean error {:.3} against {:.3} for predicting each gene's median: ratio {}",
+            evaluated.mae,
+            evaluated.baseline_mae,
+            number(evaluated.mae_ratio)
+        ))
+    }
+
+    fn predicted(&self, test: &TestFacts) -> String {
+        let asked = self.config.compare.as_ref().and_then(|compare| compare.fit.method);
+        let method = super::choice::word(asked.unwrap_or_default());
+        format!(
+            "of {} in the {} of {}, by {method}",
+            counted(test.targets, "gene"),
+            counted(test.samples, "sample"),
+            test.store
+        )
+    }
+
     fn text(&self) -> String {
         let parts =
             [self.data(), self.network(), self.lists(), self.stability(), self.warnings(), self.files()];
@@ -143,13 +218,7 @@ impl Summary<'_> {
     }
 
     fn data(&self) -> String {
-        let (Some(all), Some(sizes)) = (&self.imported, &self.sizes) else { return String::new() };
-        let (train, test) = (sizes.samples.first().unwrap_or(&0), sizes.samples.last().unwrap_or(&0));
-        format!(
-            "Data        {} × {}; {train} to learn from, {test} held out\n",
-            counted(all.samples, "sample"),
-            counted(all.genes, "gene")
-        )
+        self.samples().map_or_else(String::new, |text| format!("Data        {text}\n"))
     }
 
     fn network(&self) -> String {
@@ -159,14 +228,12 @@ impl Summary<'_> {
         let device = self.record.device["name"].as_str().unwrap_or("cpu");
         let mut text = format!(
             "Model       autoencoder, {}, last training loss {} ({})\n\
-             Held out    mean error {:.3} against {:.3} for predicting each gene's median: ratio {}\n\
+             Held out    {}\n\
              \x20           correlation with the measured values, by gene: mean {}; median R² {}\n",
             counted(train.epochs, "epoch"),
             number(train.last.as_ref().map(|last| last.train_loss)),
             visible::line(device),
-            evaluated.mae,
-            evaluated.baseline_mae,
-            number(evaluated.mae_ratio),
+            self.held_out().unwrap_or_default(),
             number(evaluated.pcc_gene_mean),
             number(evaluated.r2_gene_median),
         );
@@ -186,11 +253,9 @@ impl Summary<'_> {
         let layout = Layout { config: self.config };
         let mut text = String::new();
         for (i, list) in layout.lists().iter().enumerate() {
-            let (by, network) = basis(&list.options);
-            let part = if network { "the network had a part" } else { "without the network" };
             let word = if i == 0 { "Landmarks" } else { "Also" };
-            let path = list.path.display();
-            let _ = writeln!(text, "{word:<11} {}: by {by}, {part}; {path}", list.name);
+            let (by, path) = (chosen_by(&list.options), list.path.display());
+            let _ = writeln!(text, "{word:<11} {}: {by}; {path}", list.name);
             if let (0, Some(selected)) = (i, &self.selected) {
                 let names = visible::line(&selected.shown()).into_owned();
                 let _ =
@@ -211,7 +276,7 @@ impl Summary<'_> {
     }
 
     /// The comparison at the lists' own size.
-    fn of_own_size(&self) -> Option<&SizeFacts> {
+    pub fn of_own_size(&self) -> Option<&SizeFacts> {
         let sizes = &self.compared.as_ref()?.sizes;
         let own = self.selected.as_ref().map(|selected| selected.genes).or(self.config.select.n);
         sizes.iter().find(|size| size.size.is_some() && size.size == own).or(sizes.first())
@@ -219,22 +284,12 @@ impl Summary<'_> {
 
     /// How the lists predict the genes of one test store.
     fn test(&self, test: &TestFacts) -> String {
-        let asked = self.config.compare.as_ref().and_then(|compare| compare.fit.method);
-        let method = super::choice::word(asked.unwrap_or(Method::Linear));
-        let mut text = format!(
-            "\nPrediction  of {} in the {} of {}, by {method}, from\n",
-            counted(test.targets, "gene"),
-            counted(test.samples, "sample"),
-            test.store
-        );
+        let mut text = format!("\nPrediction  {}, from\n", self.predicted(test));
         let mut sets: Vec<_> = test.sets.iter().collect();
         sets.sort_by(|a, b| a.nmse.unwrap_or(f64::INFINITY).total_cmp(&b.nmse.unwrap_or(f64::INFINITY)));
         for set in sets {
-            let share = set.passing.map_or("NA".into(), |share| format!("{:.0} %", 100.0 * share));
             let mean = if set.draws { " (mean of draws)" } else { "" };
-            let figures =
-                format!("error/var {}, median R² {}, {share} pass", number(set.nmse), number(set.r2));
-            let _ = writeln!(text, "            {:<12} {figures}{mean}", visible::line(&set.name));
+            let _ = writeln!(text, "            {:<12} {}{mean}", visible::line(&set.name), figures(set));
         }
         text + &self.verdict(test)
     }
@@ -243,26 +298,28 @@ impl Summary<'_> {
     fn verdict(&self, test: &TestFacts) -> String {
         let mut text = String::new();
         for (i, list) in (Layout { config: self.config }).lists().iter().enumerate() {
-            let against = |what: &str| {
-                let other =
-                    |name: &str| name == what || name.strip_prefix(what).is_some_and(|n| n.starts_with('-'));
-                test.pairs.iter().find(|pair| pair.a == list.name && other(&pair.b))
-            };
-            let mut beside: Vec<String> = [("random", "random draws"), ("l1000", "L1000")]
-                .into_iter()
-                .filter_map(|(what, called)| Some(beside(against(what)?, called)))
-                .collect();
-            let own = test.sets.iter().find(|set| set.name == list.name);
-            beside
-                .extend(own.and_then(|set| set.rank).map(|(rank, draws)| {
-                    format!("better than {} of {draws} random draws", draws + 1 - rank)
-                }));
+            let beside = self.beside_others(test, &list.name);
             let word = if i == 0 { "Verdict" } else { "" };
             if !beside.is_empty() {
                 let _ = writeln!(text, "{word:<11} {}: {}", list.name, beside.join(",\n              "));
             }
         }
         text
+    }
+
+    /// By how much a list is better than random draws and L1000, in words.
+    fn beside_others(&self, test: &TestFacts, list: &str) -> Vec<String> {
+        let against = |what: &str| {
+            let other =
+                |name: &str| name == what || name.strip_prefix(what).is_some_and(|n| n.starts_with('-'));
+            test.pairs.iter().find(|pair| pair.a == list && other(&pair.b))
+        };
+        let others = [("random", "random draws"), ("l1000", "L1000")];
+        let means = others.into_iter().filter_map(|(what, called)| Some(beside(against(what)?, called)));
+        let rank = test.sets.iter().find(|set| set.name == list).and_then(|set| set.rank);
+        let draws =
+            rank.map(|(rank, draws)| format!("better than {} of {draws} random draws", draws + 1 - rank));
+        means.chain(draws).collect()
     }
 
     fn stability(&self) -> String {
@@ -287,8 +344,16 @@ impl Summary<'_> {
         )
     }
 
-    /// What makes the result weak.
     fn warnings(&self) -> String {
+        let mut text = String::new();
+        for line in self.weak() {
+            let _ = writeln!(text, "Warning     {line}");
+        }
+        text
+    }
+
+    /// What makes the result weak.
+    pub fn weak(&self) -> Vec<String> {
         let mut weak = Vec::new();
         if let Some(ratio) = self.evaluated.as_ref().and_then(|e| e.mae_ratio).filter(|ratio| *ratio >= 1.0) {
             weak.push(format!(
@@ -311,11 +376,7 @@ impl Summary<'_> {
         }
         weak.extend(self.not_better());
         weak.extend(self.penalty_at_the_end());
-        let mut text = String::new();
-        for line in weak {
-            let _ = writeln!(text, "Warning     {line}");
-        }
-        text
+        weak
     }
 
     fn not_better(&self) -> Vec<String> {
@@ -363,6 +424,15 @@ impl Summary<'_> {
                 self.compared.is_some(),
                 "comparison/      every list's figures by gene, sample and group, tests, overlaps",
             ),
+            (
+                self.config.cluster.is_some(),
+                "clusters/        held-out samples against their labels, in several spaces",
+            ),
+            (
+                self.config.enrich.is_some(),
+                "enrichment.tsv   gene sets that the landmarks have more or fewer genes of",
+            ),
+            (self.config.report, "report.html      all of it as a page, for any browser"),
             (true, "run.json         settings, checksums, device, timings"),
         ];
         for (_, row) in rows.iter().filter(|(there, _)| *there) {

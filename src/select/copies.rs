@@ -54,6 +54,27 @@ impl Copies {
         dot.abs() >= ALIKE * x.len() as f32
     }
 
+    /// The genes that correlate most with one, of either sign, among those that `may` be: each with its correlation, best first.
+    /// None where only pairs are known.
+    pub fn nearest(&self, gene: usize, most: usize, may: impl Fn(usize) -> bool) -> Vec<(usize, f32)> {
+        let Some(data) = &self.data else { return Vec::new() };
+        let own = data.column(gene);
+        let with = |other: usize| {
+            let dot: f32 = own.iter().zip(data.column(other)).map(|(x, y)| x * y).sum();
+            (other, dot / own.len() as f32)
+        };
+        let mut all: Vec<(usize, f32)> =
+            (0..self.genes).filter(|other| *other != gene && may(*other)).map(with).collect();
+        let better = |a: &(usize, f32), b: &(usize, f32)| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0));
+        if most < all.len() {
+            all.select_nth_unstable_by(most, better);
+            all.truncate(most);
+        }
+        all.sort_by(better);
+        all.retain(|(_, r)| *r != 0.0);
+        all
+    }
+
     /// Genes that two lists share, and the largest matching of near copies among those that they do not: a near copy counts as the same
     /// gene, but once.
     pub fn shared(&self, a: &[usize], b: &[usize]) -> usize {
@@ -145,5 +166,7 @@ mod tests {
         let copies = Copies::of_store(&store, 1);
         assert!(copies.alike(0, 1) && !copies.alike(0, 2) && copies.len() == 4);
         assert_eq!((copies.shared(&[0, 2], &[1, 2]), copies.shared(&[0, 2], &[3, 2])), (2, 1));
+        let near = copies.nearest(0, 2, |gene| gene != 3);
+        assert!(matches!(near[..], [(1, r), (2, s)] if r < -0.9 && s.abs() < 0.9), "{near:?}");
     }
 }

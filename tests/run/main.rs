@@ -14,7 +14,7 @@ use serde_json::Value;
 /// A folder with a small matrix (`m.tsv`, `m.samples.tsv`) and a configuration of it.
 struct Folder(tempfile::TempDir);
 
-const CONFIG: &str = "output = \"out\"\nseed = 4\ndevice = \"cpu\"\n[import]\nfiles = [\"m.tsv\"]\nlabels = \"m.samples.tsv\"\n\
+const CONFIG: &str = "output = \"out\"\nseed = 4\ndevice = \"cpu\"\nreport = false\n[import]\nfiles = [\"m.tsv\"]\nlabels = \"m.samples.tsv\"\n\
                       [prepare]\nzscore = true\n[split]\nfractions = [0.7, 0.3]\n[train]\nhidden = [9, 3, 9]\nepochs = 3\nbatch = 16\n\
                       checkpoint-every = 3600\n[select]\nn = 6\n[fit]\nfolds = 3\n[compare]\nrandom-draws = 2\nfolds = 3\n\
                       resamples = 100\n";

@@ -91,7 +91,7 @@ const DRAWS: usize = 20;
 /// Where a fit takes minutes.
 const DRAWS_OF_MLP: usize = 5;
 /// Resamples of a bootstrap interval.
-const RESAMPLES: usize = 2000;
+pub const RESAMPLES: usize = 2000;
 
 /// Compares sets of landmarks.
 #[derive(Clone)]
