@@ -52,6 +52,7 @@ pub mod element;
 pub mod enrich;
 pub mod error;
 pub mod evaluate;
+pub mod explain;
 #[cfg(feature = "figures")]
 pub mod figures;
 pub mod formats;

@@ -408,3 +408,47 @@ fn a_calibration_is_kept_used_and_refused_when_it_is_damaged() {
 
     assert!(fail(dir, 2, &["bench", "--calibrate", "--device", "cpu"]).contains("--calibrate"));
 }
+
+/// Everything that is written can be described, and says what it was made from.
+#[test]
+fn info_describes_everything_that_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    succeed(dir, &["simulate", "--samples", "40", "--genes", "30", "--studies", "2", "-o", "x.gex"]);
+    succeed(dir, &["train", "x.gex", "-o", "m.safetensors", "--hidden", "4,2,4", "--epochs", "1"]);
+    succeed(dir, &["attribute", "m.safetensors", "x.gex", "-o", "s.tsv"]);
+    succeed(dir, &["select", "s.tsv", "-n", "5", "-o", "l.tsv"]);
+    succeed(dir, &["fit", "x.gex", "--landmarks", "l.tsv", "-o", "p.safetensors"]);
+    succeed(dir, &["evaluate", "m.safetensors", "x.gex", "-o", "e"]);
+    let expected = [
+        ("x.gex", ["samples", "40"]),
+        ("m.safetensors", ["layers", "30-4-2-4-30"]),
+        ("p.safetensors", ["method", "kernel"]),
+        ("s.tsv", ["made from", "m.safetensors"]),
+        ("l.tsv", ["rows", "5"]),
+        ("l.tsv.json", ["rows", "5"]),
+        ("e", ["tables", "genes.tsv"]),
+    ];
+    for (path, [fact, value]) in expected {
+        let said = succeed(dir, &["info", path]);
+        let is = |line: &str| line.starts_with(fact) && line.contains(value);
+        assert!(said.lines().any(is), "{path}, {fact}: {said}");
+        let json: serde_json::Value = serde_json::from_str(&succeed(dir, &["info", path, "--json"])).unwrap();
+        assert!(json.is_object(), "{path}");
+        assert!(!said.contains("remembered"), "hashes of samples tell a reader nothing: {said}");
+    }
+    let damage = |path: &str| {
+        let mut bytes = std::fs::read(dir.join(path)).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(dir.join(path), bytes).unwrap();
+        fail(dir, 1, &["info", path.split('/').next().unwrap()])
+    };
+    for path in ["p.safetensors", "s.tsv", "e/genes.tsv"] {
+        let said = damage(path);
+        assert!(said.contains(path.split('/').next().unwrap()), "{said}");
+    }
+    std::fs::create_dir(dir.join("other")).unwrap();
+    std::fs::write(dir.join("other/x.json"), "{\"a\": 1}").unwrap();
+    assert!(fail(dir, 1, &["info", "other"]).contains("is not a store"));
+}

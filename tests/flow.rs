@@ -268,7 +268,7 @@ fn a_model_is_applied_by_gene_id_in_any_order() {
 
         executor.reset();
         let table = dir.path().join("embedding.tsv");
-        apply::embed(&mut *executor, &model, &reversed, &table, true, &silent).unwrap();
+        apply::embed(&mut *executor, &model, (&reversed, &[]), &table, true, &silent).unwrap();
         let text = std::fs::read_to_string(&table).unwrap();
         assert_eq!(text.lines().count(), SAMPLES + 1);
         assert!(text.lines().all(|line| line.split('\t').count() == 10));

@@ -1,6 +1,8 @@
 //! HDF5 files into stores: values, ids and labels against the formats' own libraries (`scripts/reference_hdf5.py`), and every
 //! kind of damage.
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -165,4 +167,58 @@ fn what_is_exported_reads_back_the_same() {
             }
         }
     }
+}
+
+/// Embeddings, scores and clusters beside the matrix of an h5ad, under the names that AnnData has for such.
+#[test]
+fn an_h5ad_takes_what_is_known_beside_the_matrix() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let done = |arguments: &[&str]| {
+        let (code, out, error) = common::genelift(arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {error}");
+        out
+    };
+    let data = at("x.gex");
+    done(&["simulate", "--samples", "24", "--genes", "20", "--studies", "2", "-o", &data]);
+    done(&["train", &data, "-o", &at("m.safetensors"), "--hidden", "4,3,4", "--epochs", "1"]);
+    done(&["select", "--store", &data, "-n", "5", "-o", &at("panel.tsv")]);
+    done(&["fit", &data, "--landmarks", &at("panel.tsv"), "-o", &at("p.safetensors"), "--method", "linear"]);
+    done(&["embed", &at("m.safetensors"), &data, "-o", &at("e.tsv"), "--label", "study"]);
+    done(&["cluster", &data, "--label", "study", "-o", &at("c")]);
+    let with = ["m.safetensors", "p.safetensors", "panel.tsv", "e.tsv", "c"].map(at).join(",");
+    done(&["export", &data, "-o", &at("x.h5ad"), "--with", &with]);
+
+    let embedding = std::fs::read_to_string(at("e.tsv")).unwrap();
+    let rows: Vec<Vec<&str>> = embedding.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(rows[0], ["sample_id", "study", "neuron_1", "neuron_2", "neuron_3"]);
+    let values: Vec<f32> =
+        rows[1..].iter().flat_map(|row| row[2..].iter().map(|x| x.parse().unwrap())).collect();
+    let file = hdf5_pure::File::open(at("x.h5ad")).unwrap();
+    for name in ["obsm/X_bottleneck", "obsm/X_e"] {
+        let found = file.dataset(name).unwrap();
+        assert_eq!(found.shape().unwrap(), [24, 3], "{name}");
+        assert_eq!(found.read_f32().unwrap(), values, "{name}");
+    }
+    assert_eq!(file.dataset("obsm/X_genes_map").unwrap().shape().unwrap(), [24, 2]);
+    let text = |name: &str| file.dataset(name).unwrap().read_string().unwrap();
+    let roles = text("var/p_role");
+    assert_eq!(roles.iter().filter(|role| *role == "landmark").count(), 5);
+    assert_eq!(roles.iter().filter(|role| *role == "inferred").count(), 15);
+    assert_eq!(file.dataset("var/panel_score").unwrap().shape().unwrap(), [20]);
+    let ranked: Vec<f64> = file.dataset("var/panel_rank").unwrap().read_f64().unwrap();
+    assert_eq!(ranked.iter().filter(|rank| !rank.is_nan()).count(), 5);
+    assert_eq!(file.dataset("obs/genes_tree").unwrap().shape().unwrap(), [24]);
+
+    let refused = |arguments: &[&str], what: &str| {
+        let (code, _, error) = common::genelift(arguments);
+        assert!(code != Some(0) && error.contains(what), "{code:?} {error}");
+    };
+    refused(&["export", &data, "-o", &at("x.tsv"), "--with", &at("e.tsv")], ".h5ad");
+    done(&["simulate", "--samples", "4", "--genes", "3", "-o", &at("y.tsv")]);
+    std::fs::write(at("other.tsv"), "sample_id\tx\nnobody\t1\n").unwrap();
+    refused(&["export", &data, "-o", &at("z.h5ad"), "--with", &at("other.tsv")], "none of its samples");
+    std::fs::write(at("none.tsv"), "a\tb\n1\t2\n").unwrap();
+    refused(&["export", &data, "-o", &at("z.h5ad"), "--with", &at("none.tsv")], "gene_id or sample_id");
+    refused(&["embed", &at("m.safetensors"), &data, "-o", &at("f.tsv"), "--label", "tissue"], "study");
 }

@@ -1,12 +1,14 @@
 //! Matrix files into stores: every format against figures of the formats' own libraries
 //! (`scripts/reference_formats.py`), every way of writing the same matrix, and every bad input.
 
+mod common;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Mutex;
 
+use common::genelift;
 use genelift::device::recording::Element;
 use genelift::formats::{ImportSettings, Missing, Orientation, ReadSettings, import, open};
 use genelift::genes::Table;
@@ -501,12 +503,6 @@ fn damaged_hdf5_never_panics() {
             read_through(&path).expect_err("truncated");
         }
     }
-}
-
-fn genelift(args: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_genelift")).args(args).output().expect("it runs");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 #[test]

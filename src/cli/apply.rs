@@ -28,6 +28,16 @@ pub struct Args {
     common: Common,
 }
 
+/// Arguments of `embed`.
+#[derive(clap::Args, Debug, Clone)]
+pub struct EmbedArgs {
+    #[command(flatten)]
+    args: Args,
+    /// Sample columns to put beside each sample's activations
+    #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
+    label: Vec<String>,
+}
+
 impl Args {
     fn open(&self, kind: Kind, report: Reporter) -> Result<(Claim, Box<dyn device::Executor>, Model, Store)> {
         let output = Output::new(&self.output, kind, self.common.force);
@@ -41,9 +51,10 @@ impl Args {
 ///
 /// # Errors
 /// Those of [`apply::embed`].
-pub fn embed(args: &Args, report: Reporter) -> Result<()> {
+pub fn embed(args: &EmbedArgs, report: Reporter) -> Result<()> {
+    let EmbedArgs { args, label } = args;
     let (_ours, mut executor, model, store) = args.open(Kind::File, report)?;
-    apply::embed(&mut *executor, &model, &store, &args.output, args.common.force, report)?;
+    apply::embed(&mut *executor, &model, (&store, label), &args.output, args.common.force, report)?;
     let neurons = model.layers[model.encoder_layers() - 1].outputs;
     print(&format!(
         "embedding\t{}\nsamples\t{}\nneurons\t{neurons}\n",

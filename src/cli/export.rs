@@ -1,10 +1,11 @@
 //! `genelift export`: a store → a matrix file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::print;
+use super::{Common, print};
 use crate::error::Result;
-use crate::formats::export;
+use crate::formats::export_with;
+use crate::pipeline::beside::beside;
 use crate::progress::Reporter;
 use crate::store::Store;
 use crate::store::atomic::{self, Kind, Output};
@@ -17,19 +18,25 @@ pub struct Args {
     /// The file to write: .tsv, .csv, .parquet, .h5ad, .gctx, or .npy (values alone)
     #[arg(short, value_name = "FILE")]
     output: PathBuf,
-    /// Replace the file if it exists
-    #[arg(long)]
-    force: bool,
+    /// h5ad: put beside the matrix what else is known: a model (its bottleneck goes to obsm), a predictor (landmarks and held-out R² to var),
+    /// tables by gene such as scores and landmarks (var), tables by sample (obs; embeddings to obsm), a folder of `genelift cluster`
+    #[arg(long, value_name = "FILES", value_delimiter = ',')]
+    with: Vec<PathBuf>,
+    #[command(flatten)]
+    common: Common,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// Those of [`export()`].
+/// Those of [`export_with`] and of reading what goes beside.
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
-    let _ours = atomic::claim(&[Output::new(&args.output, Kind::File, args.force)], &[&args.store])?;
+    let force = args.common.force;
+    let read: Vec<&Path> = args.with.iter().chain([&args.store]).map(PathBuf::as_path).collect();
+    let _ours = atomic::claim(&[Output::new(&args.output, Kind::File, force)], &read)?;
     let store = Store::open(&args.store)?;
-    export(&store, &args.output, args.force, report)?;
+    let beside = beside(&store, &args.with, &mut args.common.workbench(report)?)?;
+    export_with(&store, &beside, &args.output, force, report)?;
     let (samples, genes) = (store.n_samples(), store.n_genes());
     print(&format!("file\t{}\nsamples\t{samples}\ngenes\t{genes}\n", args.output.display()))
 }

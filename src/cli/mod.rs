@@ -9,6 +9,7 @@ mod cluster;
 mod compare;
 mod devices;
 mod enrich;
+mod explain;
 mod export;
 #[cfg(feature = "figures")]
 mod figures;
@@ -78,7 +79,7 @@ enum Command {
     /// Train an autoencoder on a store
     Train(train::Args),
     /// Write the bottleneck's activations of every sample as a table
-    Embed(apply::Args),
+    Embed(apply::EmbedArgs),
     /// Write the autoencoder's output as a store
     Reconstruct(apply::Args),
     /// Measure the autoencoder on a store: errors and correlations by gene and by sample, beside the training median's, and
@@ -98,6 +99,8 @@ enum Command {
     Cluster(cluster::Args),
     /// Look up which gene sets landmarks are in, more or fewer than chance gives
     Enrich(enrich::Args),
+    /// Explain genes, landmarks or neurons: what moves what, what serves what, what could stand in
+    Explain(explain::Args),
     /// Draw what other commands leave: learning curves, densities, comparisons by gene, maps, trees, overlaps, as SVG and PNG
     #[cfg(feature = "figures")]
     Figures(figures::Args),
@@ -255,6 +258,7 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Compare(args) => compare::run(args, report),
         Command::Cluster(args) => cluster::run(args, report),
         Command::Enrich(args) => enrich::run(args, report),
+        Command::Explain(args) => explain::run(args, report),
         #[cfg(feature = "figures")]
         Command::Figures(args) => figures::run(args),
         Command::Init(args) => init::run(args, report),

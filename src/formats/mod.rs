@@ -36,6 +36,8 @@ mod npz;
 mod npz_names;
 mod numbers;
 #[cfg(feature = "excel")]
+mod ods;
+#[cfg(feature = "excel")]
 mod ole;
 mod opening;
 mod orientation;
@@ -69,7 +71,7 @@ use crate::genes::Table;
 use crate::memory::Need;
 use crate::visible;
 pub use annotations::Told;
-pub use export::export;
+pub use export::{Beside, Embedded, export, export_with};
 pub use import::{ImportSettings, import};
 pub use missing::Missing;
 pub use opening::{is_directory, open};

@@ -7,11 +7,11 @@ use std::path::Path;
 
 use calamine::{Reader, SheetType, SheetVisible};
 
-use super::ole;
 use super::sheet_rows::Rows;
 use super::spooled::Spooled;
 use super::zip::{self, Zip};
 use super::{MatrixFile, ReadSettings, text};
+use super::{ods, ole};
 use crate::error::{Error, Result};
 
 /// First bytes of the container of .xls.
@@ -37,7 +37,11 @@ enum Book {
 
 pub(super) fn open(path: &Path, settings: &ReadSettings) -> Result<MatrixFile> {
     let name = kind(path, settings.memory)?;
-    let damage = if name == "xls" { ole::damage(path).map_err(Error::io(path, "reading"))? } else { None };
+    let damage = match name {
+        "xls" => ole::damage(path).map_err(Error::io(path, "reading"))?,
+        "ods" => ods::damage(&Zip::open(path)?, settings.memory)?,
+        _ => None,
+    };
     if let Some(what) = damage {
         let message = format!("the workbook is damaged: {what}; save it again, as .xlsx or .csv");
         return Err(Error::input(path, message));

@@ -8,6 +8,7 @@ use super::join::join;
 use super::kind::{self, Kind};
 use super::reader::{Column, Sheet, Untold};
 use super::report::{Ambiguous, Missing, Reasons, Report, refuse_several};
+use super::sidecar::Checked;
 use super::ways::{Index, NAME_THE_GENES, Side, WAYS, Way};
 use crate::error::{Error, Result};
 use crate::genes::Table;
@@ -77,6 +78,19 @@ impl GeneList {
             true => Self::of_sheet(path, Sheet::parse(path, L1000.as_bytes(), Untold::Row)?),
             false => Self::of_sheet(path, Sheet::read(path, Untold::Row)?),
         }
+    }
+
+    /// Names that somebody typed.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is none.
+    pub fn of_names(names: &[String]) -> Result<Self> {
+        let fields = names.iter().map(|name| name.trim().to_string()).collect();
+        let column = Column { name: String::new(), fields };
+        let (path, lines) = ("the names".into(), (1..=names.len() as u64).collect());
+        let (notes, checked) = (Vec::new(), Checked::Unknown);
+        let sheet = Sheet { path, columns: vec![column], header: false, lines, notes, checked };
+        Self::of_sheet(Path::new("the names"), sheet)
     }
 
     fn of_sheet(path: &Path, sheet: Sheet) -> Result<Self> {

@@ -265,8 +265,19 @@ impl<'a> Finder<'a> {
     /// # Errors
     /// Those of [`GeneList::open`] and [`GeneList::find`].
     pub fn list(&self, name: &str, side: &Side, rule: Option<Ambiguous>) -> Result<Found> {
+        self.find(&GeneList::open(name)?, side, rule)
+    }
+
+    /// Finds genes by names that somebody typed, by `rule` or the user's.
+    ///
+    /// # Errors
+    /// As [`Finder::list`].
+    pub fn names(&self, names: &[String], side: &Side, rule: Option<Ambiguous>) -> Result<Found> {
+        self.find(&GeneList::of_names(names)?, side, rule)
+    }
+
+    fn find(&self, list: &GeneList, side: &Side, rule: Option<Ambiguous>) -> Result<Found> {
         let rule = self.matching.ambiguous.or(rule).unwrap_or_default();
-        let list = GeneList::open(name)?;
         list.notes.iter().for_each(|note| (self.report)(Event::Note(note.clone())));
         let (found, report) = list.find(side, self.matching.way().as_ref(), rule);
         // an error says itself what was not found

@@ -160,18 +160,18 @@ impl Predictor {
 }
 
 /// Of each target: n, Σy, Σy², Σ(y − ŷ)², less the first sample's value, which loses no digits.
-struct Sums {
+pub(super) struct Sums {
     n: f64,
     first: Vec<f64>,
     sums: Vec<[f64; 3]>,
 }
 
 impl Sums {
-    fn new(targets: usize) -> Sums {
+    pub(super) fn new(targets: usize) -> Sums {
         Sums { n: 0.0, first: Vec::new(), sums: vec![[0.0; 3]; targets] }
     }
 
-    fn add(&mut self, truth: &[f32], inferred: &[f32]) {
+    pub(super) fn add(&mut self, truth: &[f32], inferred: &[f32]) {
         if self.first.is_empty() {
             self.first = truth.iter().map(|y| f64::from(*y)).collect();
         }
@@ -183,7 +183,7 @@ impl Sums {
     }
 
     /// 0 for a gene of one value.
-    fn r2(&self) -> Vec<f32> {
+    pub(super) fn r2(&self) -> Vec<f32> {
         let of = |[s, ss, error]: &[f64; 3]| {
             let spread = ss - s * s / self.n;
             if spread > 1e-12 * ss { (1.0 - error / spread) as f32 } else { 0.0 }

@@ -8,6 +8,7 @@ mod best;
 mod cholesky;
 mod complete;
 mod dense;
+mod explained;
 mod file;
 mod held_out;
 pub mod kernel;
@@ -34,6 +35,7 @@ use crate::store::remembered::Remembered;
 pub use best::Anew;
 pub use complete::{Completed, Completing, Trust, complete};
 use dense::Standardised;
+pub use explained::Without;
 pub use held_out::{HeldOut, How, LEVELS};
 use kernel::Kernels;
 pub(crate) use parting::Parting;
@@ -224,6 +226,16 @@ impl Predictor {
         &self.targets.genes.ids
     }
 
+    /// The genes that are measured, with what is known of them.
+    pub fn landmark_genes(&self) -> &Table {
+        &self.landmarks.genes
+    }
+
+    /// The genes that are inferred, with what is known of them.
+    pub fn target_genes(&self) -> &Table {
+        &self.targets.genes
+    }
+
     /// What was decided by the data, e.g. `{"penalty": 100.0}`.
     pub fn chosen(&self) -> &serde_json::Value {
         &self.config["chosen"]
@@ -240,7 +252,7 @@ impl Predictor {
     }
 
     /// The configuration without what only a program reads.
-    fn told(&self) -> serde_json::Value {
+    pub fn told(&self) -> serde_json::Value {
         let mut config = self.config.clone();
         if let Some(config) = config.as_object_mut() {
             config.remove(REMEMBERED);

@@ -100,6 +100,15 @@ impl Predictor {
         Ok((Predictor { landmarks, targets, networks, kernels, gram, held_out, method, config }, losses))
     }
 
+    /// Whether it keeps what [`Predictor::without`] needs.
+    pub fn can_refit(&self) -> bool {
+        match (self.method, &self.gram, &self.kernels) {
+            (Method::Linear, gram, _) => gram.is_some(),
+            (Method::Kernel, _, Some(kernels)) => kernels.len() as f64 == self.samples(),
+            _ => false,
+        }
+    }
+
     fn cannot_refit(&self) -> Error {
         let why = match self.method {
             Method::Linear => "was fitted by a version that kept nothing to refit by; fit it anew",

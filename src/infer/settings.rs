@@ -13,9 +13,9 @@ pub enum Method {
     /// D-GEX: a network of one to three tanh layers (Chen et al. 2016)
     Mlp,
     /// Ridge regression, the penalty chosen by cross-validation
-    #[default]
     Linear,
     /// Kernel ridge regression, linear and Gaussian; width, mixture and penalty by cross-validation
+    #[default]
     Kernel,
     /// The mean of the nearest landmark genes (D-GEX's KNN)
     Knn,

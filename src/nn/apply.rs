@@ -69,29 +69,33 @@ pub fn forward_of(
     Ok(())
 }
 
-/// Writes the bottleneck's activations as a table: samples × neurons, columns `neuron_1`….
+/// Writes the bottleneck's activations as a table: samples × neurons, the sample columns named in `labels`, then columns `neuron_1`….
 ///
 /// # Errors
-/// As [`forward`]; [`Error::Exists`] without `force`; [`Error::Io`].
+/// As [`forward`]; [`Error::Usage`] for a column that the store lacks; [`Error::Exists`] without `force`; [`Error::Io`].
 pub fn embed(
     executor: &mut dyn Executor,
     model: &Model,
-    store: &Store,
+    (store, labels): (&Store, &[String]),
     out: &Path,
     force: bool,
     report: Reporter,
 ) -> Result<()> {
     let depth = model.encoder_layers();
     let width = model.layers[depth - 1].outputs;
+    let labels =
+        labels.iter().map(|name| Ok((name, store.sample_column(name)?))).collect::<Result<Vec<_>>>()?;
     atomic::write_file(out, force, |file| {
         let io = |error| Error::io(out, "writing")(error);
         let mut line = Line::new(b'\t');
         line.field(&store.samples().key);
+        labels.iter().for_each(|(name, _)| line.field(name));
         (1..=width).for_each(|neuron| line.field(&format!("neuron_{neuron}")));
         file.write_all(&line.end()).map_err(io)?;
         forward(executor, model, store, depth, report, |first, rows| {
             rows.chunks_exact(width).enumerate().try_for_each(|(i, row)| {
                 line.field(&store.samples().ids[first + i]);
+                labels.iter().for_each(|(_, labels)| line.field(&labels[first + i]));
                 row.iter().for_each(|value| line.number(value));
                 file.write_all(&line.end()).map_err(io)
             })

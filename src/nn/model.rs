@@ -54,6 +54,21 @@ impl Layer {
         let bias = file.take(path, &format!("{name}.bias"), &[Some(outputs)])?.values;
         Ok(Layer { inputs, outputs, weight: weight.values, bias, activation })
     }
+
+    /// Some of its outputs.
+    ///
+    /// # Panics
+    /// If there is no such output.
+    pub fn select(&self, outputs: &[usize]) -> Layer {
+        let row = |output: &usize| &self.weight[output * self.inputs..(output + 1) * self.inputs];
+        Layer {
+            inputs: self.inputs,
+            outputs: outputs.len(),
+            weight: outputs.iter().flat_map(row).copied().collect(),
+            bias: outputs.iter().map(|output| self.bias[*output]).collect(),
+            activation: self.activation,
+        }
+    }
 }
 
 /// How the network's input is derived from the store's values, by gene.

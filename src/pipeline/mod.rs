@@ -12,6 +12,8 @@
 //! Every file in [`stages`] is one stage: its options (the struct that the command line and the TOML read), its settings, its
 //! work. [`flow`] is the table that makes the stages of a configuration; a new stage is one file and one row there.
 
+pub mod about;
+pub mod beside;
 pub mod choice;
 pub mod config;
 pub mod content;
@@ -273,7 +275,7 @@ mod tests {
     use std::path::Path;
 
     /// Imports run one way down the map: what no file of a folder may name.
-    const NOT: [(&str, &[&str]); 16] = [
+    const NOT: [(&str, &[&str]); 17] = [
         ("genes", &["device", "nn", "prepare", "select", "infer", "pipeline", "cli"]),
         ("cluster", &["formats", "nn", "infer", "compare", "pipeline", "cli"]),
         ("enrich", &["formats", "nn", "select", "infer", "compare", "pipeline", "cli"]),
@@ -288,6 +290,7 @@ mod tests {
         ("select", &["infer", "compare", "pipeline", "cli"]),
         ("infer", &["compare", "pipeline", "cli"]),
         ("compare", &["pipeline", "cli"]),
+        ("figures", &["formats", "nn", "infer", "compare", "report", "pipeline", "cli"]),
         ("report", &["formats", "nn", "select", "infer", "compare", "pipeline", "cli"]),
         ("pipeline", &["cli"]),
     ];

@@ -11,7 +11,6 @@ use super::stages::select::{self, Options};
 use super::stages::{attribute, compare, evaluate, fit, import, split, stability, train};
 use crate::compare::{Enough, SetFigures, Tried};
 use crate::error::Result;
-use crate::infer::Method;
 use crate::nouns::counted;
 use crate::select::Strategy;
 use crate::visible;
@@ -203,7 +202,7 @@ impl<'a> Summary<'a> {
 
     fn predicted(&self, test: &TestFacts) -> String {
         let asked = self.config.compare.as_ref().and_then(|compare| compare.fit.method);
-        let method = super::choice::word(asked.unwrap_or(Method::Linear));
+        let method = super::choice::word(asked.unwrap_or_default());
         format!(
             "of {} in the {} of {}, by {method}",
             counted(test.targets, "gene"),

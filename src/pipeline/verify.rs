@@ -3,16 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::about::about;
 use super::content::Contents;
 use super::record::{NAME, Record};
 use crate::error::{Error, Result};
-use crate::genes::{Checked, Sheet, Untold};
-use crate::infer::Predictor;
-use crate::nn::checkpoint::Checkpoint;
-use crate::nn::model::Model;
-use crate::nn::tensors::TensorFile;
-use crate::nouns::counted;
-use crate::store::{Store, is_store, sealed};
+use crate::store::{Store, is_store};
 
 /// What was found of one path.
 #[derive(Debug)]
@@ -42,69 +37,16 @@ fn one(path: &Path) -> Result<String> {
         return Err(Error::input(path, "does not exist"));
     }
     if is_store(path) {
-        let store = Store::open(path)?;
-        store.parameters()?;
-        return Ok(format!(
-            "store, {} × {}",
-            counted(store.n_samples(), "sample"),
-            counted(store.n_genes(), "gene")
-        ));
+        Store::open(path)?.parameters()?;
     }
-    if path.is_dir() {
-        let files = sealed::check(path)?;
-        return Ok(format!("folder of {}", counted(files, "table")));
-    }
-    match path.extension().and_then(|ending| ending.to_str()) {
-        Some("json") if table_of(path).is_some_and(|table| table.is_file()) => {
-            table(&table_of(path).unwrap_or_default())
-        }
-        Some("tsv") => table(path),
-        _ => tensors(path),
-    }
-}
-
-/// The table that a description belongs to.
-fn table_of(path: &Path) -> Option<PathBuf> {
-    path.to_str()?.strip_suffix(".json").map(PathBuf::from)
-}
-
-fn table(path: &Path) -> Result<String> {
-    let sheet = Sheet::read(path, Untold::Header)?;
-    match sheet.checked {
-        Checked::Whole(_) => Ok(format!("table, {}", counted(sheet.lines.len(), "row"))),
-        _ => Err(Error::input(
+    match about(path)? {
+        Some(about) => Ok(about.short),
+        None if path.extension().is_some_and(|ending| ending == "tsv") => Err(Error::input(
             path,
             "cannot be checked: there is no description beside it that genelift wrote",
         )),
-    }
-}
-
-/// A model, a checkpoint or a predictor.
-fn tensors(path: &Path) -> Result<String> {
-    let file = TensorFile::load(path)?;
-    let format = file.metadata.get("format").cloned().unwrap_or_default();
-    match format.as_str() {
-        "genelift.autoencoder" if file.metadata.contains_key("step") => {
-            let checkpoint = Checkpoint::load(path)?;
-            Ok(format!("checkpoint, {} done", counted(checkpoint.history.len(), "epoch")))
-        }
-        "genelift.autoencoder" => {
-            let model = Model::load(path)?;
-            Ok(format!("model, {}", counted(model.genes.len(), "gene")))
-        }
-        "genelift.predictor" if file.metadata.contains_key("step") => {
-            Predictor::load(path)?;
-            Ok("checkpoint of a fit".into())
-        }
-        "genelift.predictor" => {
-            let predictor = Predictor::load(path)?;
-            Ok(format!(
-                "predictor, {}, {}",
-                counted(predictor.landmarks().len(), "landmark"),
-                counted(predictor.targets().len(), "target")
-            ))
-        }
-        _ => Err(Error::input(path, "is nothing that genelift writes and can check")),
+        None if path.is_dir() => Err(Error::input(path, "holds nothing that genelift wrote and can check")),
+        None => Err(Error::input(path, "is nothing that genelift writes and can check")),
     }
 }
 

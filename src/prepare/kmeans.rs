@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::rows::Rows;
-use crate::device::cpu::vectorized;
+use crate::device::cpu::{total, vectorized};
 use crate::device::random::Stream;
 use crate::device::recording::{Activation, Call, Element, Epilogue, Layout, Matrix, Recording, Step};
 use crate::device::{Executor, Program};
@@ -270,7 +270,7 @@ fn sum_over(x: &[f32], y: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
             for ((x, y), sum) in x_rest.iter().zip(y_rest).zip(&mut sums) {
                 *sum += term(f64::from(*x), f64::from(*y));
             }
-            sums.iter().sum()
+            total(sums)
         },
     )
 }

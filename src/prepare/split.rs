@@ -179,11 +179,7 @@ fn labelled(store: &Store, column: Option<&str>) -> Result<Vec<Vec<usize>>> {
     let Some(name) = column else {
         return Ok((0..store.n_samples()).map(|s| vec![s]).collect());
     };
-    let fields = store.samples().column(name).ok_or_else(|| {
-        let columns = store.samples().column_names().join(", ");
-        let columns = if columns.is_empty() { "none; import with --labels".into() } else { columns };
-        Error::Usage(format!("{} has no sample column {name:?}; it has {columns}", store.path().display()))
-    })?;
+    let fields = store.sample_column(name)?;
     let mut positions = std::collections::HashMap::new();
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (sample, field) in fields.iter().enumerate() {

@@ -20,6 +20,7 @@ use rayon::prelude::*;
 
 use super::covariance::Covariance;
 use super::ridge_greedy::{GENES, Left, lost_in_rounding};
+use crate::device::cpu::total;
 use crate::error::Result;
 
 /// Genes whose image is computed at a time.
@@ -261,9 +262,11 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let mut sums = [0.0; 8];
     for (a, b) in a.iter().zip(b) {
-        (0..8).for_each(|lane| sums[lane] += a[lane] * b[lane]);
+        for lane in 0..8 {
+            sums[lane] += a[lane] * b[lane];
+        }
     }
-    sums.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>()
+    total(sums) + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>()
 }
 
 #[cfg(test)]

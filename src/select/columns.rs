@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use nalgebra::{DMatrix, DMatrixView, Dyn};
 use rayon::prelude::*;
 
-use crate::device::cpu::vectorized;
+use crate::device::cpu::{total, vectorized};
 use crate::nn::scaling;
 use crate::store::Store;
 
@@ -229,7 +229,7 @@ fn dot(x: &[f32], a: &[f64]) -> f64 {
     for ((sum, x), a) in sums.iter_mut().zip(x_rest).zip(a_rest) {
         *sum += f64::from(*x) * a;
     }
-    sums.iter().sum()
+    total(sums)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use super::columns::Columns;
 use super::constraints::{Constraints, Picks};
 use super::eigen::Components;
-use crate::device::cpu::vectorized;
+use crate::device::cpu::{total, vectorized};
 use crate::device::random::Stream;
 use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
@@ -262,9 +262,11 @@ fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0f32; LANES];
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     for (a, b) in a.iter().zip(b) {
-        (0..LANES).for_each(|lane| sums[lane] += (a[lane] - b[lane]) * (a[lane] - b[lane]));
+        for lane in 0..LANES {
+            sums[lane] += (a[lane] - b[lane]) * (a[lane] - b[lane]);
+        }
     }
-    sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| (a - b) * (a - b)).sum::<f32>()
+    total(sums) + a_rest.iter().zip(b_rest).map(|(a, b)| (a - b) * (a - b)).sum::<f32>()
 }
 
 /// The nearest of the centres [k × d] to each of `values`, d each; the first of equals.

@@ -190,6 +190,19 @@ impl Store {
         &self.samples
     }
 
+    /// A column of the samples.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with the columns that there are.
+    pub fn sample_column(&self, name: &str) -> Result<&[String]> {
+        self.samples().column(name).ok_or_else(|| {
+            let columns = self.samples().column_names().join(", ");
+            let columns = if columns.is_empty() { "none; import with --labels".into() } else { columns };
+            let path = self.path().display();
+            Error::Usage(format!("{path} has no sample column {name:?}; it has {columns}"))
+        })
+    }
+
     /// One row a gene.
     pub fn genes(&self) -> &Table {
         &self.genes

@@ -50,8 +50,11 @@ pub fn check(dir: &Path) -> Result<usize> {
     }
 }
 
-/// The descriptions in a folder and in those in it.
-fn described(dir: &Path) -> Result<Vec<(PathBuf, Value)>> {
+/// The descriptions in a folder and in those in it, by file.
+///
+/// # Errors
+/// [`Error::Input`] for one that is damaged.
+pub fn described(dir: &Path) -> Result<Vec<(PathBuf, Value)>> {
     let json = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "json");
     let read = |path: PathBuf| {
         let bytes = std::fs::read(&path).map_err(Error::io(&path, "reading"))?;

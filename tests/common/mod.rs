@@ -3,6 +3,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use genelift::device::random::pcg4d;
 use genelift::device::recording::{Activation, Element};
@@ -93,4 +94,11 @@ pub fn relative_error(a: &[f32], b: &[f32]) -> f64 {
 /// Every `stride`-th element.
 pub fn subset(values: &[f32], stride: usize) -> Vec<f32> {
     values.iter().step_by(stride).copied().collect()
+}
+
+/// What the program exits with, says and complains of.
+pub fn genelift(args: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_genelift")).args(args).output().expect("it runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (output.status.code(), text(output.stdout), text(output.stderr))
 }

@@ -379,6 +379,28 @@ fn folders_that_are_not_read_are_named() {
     }
 }
 
+/// The reader of .ods waits for the end of elements for ever, and writes out as many blanks as a number says.
+#[test]
+fn an_ods_that_does_not_end_or_would_fill_the_memory_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let row = "<table:table-row><table:table-cell office:value-type=\"string\"><text:p>g</text:p>";
+    let blanks = format!(
+        "{row}<text:p><text:s text:c=\"99999999999\"/></text:p></table:table-cell></table:table-row></table:table>"
+    );
+    for (body, what) in [(row, "content.xml"), (&blanks, "blanks")] {
+        let text = format!(
+            "<office:document-content><office:body><office:spreadsheet><table:table table:name=\"a\">{body}\
+             </office:spreadsheet></office:body></office:document-content>"
+        );
+        let members = [
+            ("mimetype", &b"application/vnd.oasis.opendocument.spreadsheet"[..]),
+            ("content.xml", text.as_bytes()),
+        ];
+        std::fs::write(dir.path().join("x.ods"), zip(&members)).unwrap();
+        says(&refused(dir.path(), "x.ods", &[]), &["x.ods", what]);
+    }
+}
+
 /// A zip archive of stored members.
 fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     let (mut out, mut list) = (Vec::new(), Vec::new());

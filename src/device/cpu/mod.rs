@@ -313,6 +313,17 @@ pub(crate) fn vectorized<R>(body: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(body)
 }
 
+/// Adds up the lanes of such a loop, in their order. By value and by a loop: `iter().sum()` is a function of its own to the
+/// compiler, for whose sake the lanes would lie in memory all along.
+#[inline(always)]
+pub(crate) fn total<T: Copy + Default + std::ops::AddAssign, const N: usize>(lanes: [T; N]) -> T {
+    let mut sum = T::default();
+    for lane in lanes {
+        sum += lane;
+    }
+    sum
+}
+
 /// Evaluates `$body` with `$name` a constant, so that a loop in it is compiled for each activation.
 macro_rules! for_activation {
     ($activation:expr, $name:ident => $body:expr) => {

@@ -6,23 +6,30 @@ use std::io::{Result, Write};
 use hdf5_pure::{AttrValue, DatasetBuilder, FileBuilder, GroupBuilder};
 
 use super::hdf5::{self, Typed, linkable, text, typed};
+use super::{Beside, Embedded};
 use crate::genes::Table;
 use crate::store::Store;
 
-pub(super) fn write(store: &Store, out: &mut dyn Write, done: &dyn Fn(usize)) -> Result<()> {
+pub(super) fn write(store: &Store, beside: &Beside, out: &mut dyn Write, done: &dyn Fn(usize)) -> Result<()> {
     let mut file = FileBuilder::new();
     file.set_attr("encoding-type", text("anndata"));
     file.set_attr("encoding-version", text("0.1.0"));
     encoded(hdf5::placeholder(file.create_dataset("X")), "array");
-    for (name, table) in [("obs", store.samples()), ("var", store.genes())] {
+    for (name, table, more) in [("obs", store.samples(), &beside.obs), ("var", store.genes(), &beside.var)] {
         let mut group = file.create_group(name);
-        frame(&mut group, &linkable(table, &table.key));
+        let mut table = table.clone();
+        table.columns.extend(more.iter().cloned());
+        frame(&mut group, &linkable(&table, &table.key));
         file.add_group(group.finish());
     }
     for name in ["layers", "obsm", "obsp", "uns", "varm", "varp"] {
         let mut group = file.create_group(name);
         group.set_attr("encoding-type", text("dict"));
         group.set_attr("encoding-version", text("0.1.0"));
+        for Embedded { name, width, values } in beside.obsm.iter().filter(|_| name == "obsm") {
+            let shape = [store.n_samples() as u64, *width as u64];
+            encoded(group.create_dataset(name).with_f32_data(values).with_shape(&shape), "array");
+        }
         file.add_group(group.finish());
     }
     hdf5::write(file, "X", store, out, done)

@@ -14,16 +14,38 @@ use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
 use crate::store::{Store, atomic, npy};
 
+/// What is written beside a store's matrix and its own columns, where a format has a place for it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Beside {
+    /// Further columns of samples: name and one field a sample.
+    pub obs: Vec<(String, Vec<String>)>,
+    /// Further columns of genes: name and one field a gene.
+    pub var: Vec<(String, Vec<String>)>,
+    /// Samples × width, row by row, such as an embedding.
+    pub obsm: Vec<Embedded>,
+}
+
+/// Coordinates of samples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedded {
+    /// Such as `X_bottleneck`.
+    pub name: String,
+    /// Coordinates a sample.
+    pub width: usize,
+    /// Samples × width.
+    pub values: Vec<f32>,
+}
+
 /// Writes a store; the last argument is told how many samples are written.
-type Writer = fn(&Store, &mut dyn Write, &dyn Fn(usize)) -> std::io::Result<()>;
+type Writer = fn(&Store, &Beside, &mut dyn Write, &dyn Fn(usize)) -> std::io::Result<()>;
 
 /// Endings of file names and what writes such a file.
 const WRITERS: &[(&str, Writer)] = &[
-    ("tsv", |store, out, done| text::write(store, b'\t', out, done)),
-    ("csv", |store, out, done| text::write(store, b',', out, done)),
-    ("npy", write_npy),
+    ("tsv", |store, _, out, done| text::write(store, b'\t', out, done)),
+    ("csv", |store, _, out, done| text::write(store, b',', out, done)),
+    ("npy", |store, _, out, done| write_npy(store, out, done)),
     ("h5ad", h5ad::write),
-    ("gctx", gctx::write),
+    ("gctx", |store, _, out, done| gctx::write(store, out, done)),
 ];
 
 /// Writes the store to `path`: `.tsv` and `.csv` with a header of gene ids and the sample id before each row, every value
@@ -33,7 +55,19 @@ const WRITERS: &[(&str, Writer)] = &[
 /// # Errors
 /// [`Error::Usage`] for another ending; a file that exists, without `force`; what the system refuses.
 pub fn export(store: &Store, path: &Path, force: bool, report: Reporter) -> Result<()> {
+    export_with(store, &Beside::default(), path, force, report)
+}
+
+/// As [`export`], with what goes beside; of an `.h5ad` alone.
+///
+/// # Errors
+/// As [`export`]; [`Error::Usage`] for another ending where there is something to go beside.
+pub fn export_with(store: &Store, beside: &Beside, path: &Path, force: bool, report: Reporter) -> Result<()> {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    if *beside != Beside::default() && ending != "h5ad" {
+        let message = format!("{}: only an .h5ad has a place for --with; give such a name", path.display());
+        return Err(Error::Usage(message));
+    }
     #[cfg(feature = "parquet")]
     if ending == "parquet" {
         return super::parquet::write(store, path, force, report);
@@ -55,7 +89,9 @@ pub fn export(store: &Store, path: &Path, force: bool, report: Reporter) -> Resu
         unit: "samples",
     });
     let done = |samples: usize| report(Event::Advanced { done: samples as u64, note: String::new() });
-    atomic::write_file(path, force, |out| write(store, out, &done).map_err(Error::io(path, "writing")))?;
+    atomic::write_file(path, force, |out| {
+        write(store, beside, out, &done).map_err(Error::io(path, "writing"))
+    })?;
     report(Event::Finished);
     if ending == "npy" {
         let names = store.path().display();

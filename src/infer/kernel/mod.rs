@@ -180,9 +180,14 @@ impl Shape {
 
     /// K + λI
     pub(super) fn matrix(&self, x: &Dense) -> Dense {
-        let mut k = self.between(product(x.view(), x.t()), &squares(x), &squares(x));
+        let mut k = self.cross(x, x);
         (0..k.rows).for_each(|i| k.values[i * k.cols + i] += self.penalty);
         k
+    }
+
+    /// Kernels between rows of two matrices: rows of `x` × rows of `other`.
+    pub(super) fn cross(&self, x: &Dense, other: &Dense) -> Dense {
+        self.between(product(x.view(), other.t()), &squares(x), &squares(other))
     }
 
     fn singular(&self) -> Error {

@@ -9,24 +9,9 @@ use crate::progress::{Event, silent};
 const TARGETS: usize = 256;
 
 impl Predictor {
-    /// Kernels and layer on the landmarks `kept`; what each of `lost` costs alone, and together.
-    pub(super) fn kernel_without(
-        &self,
-        kernels: &Kernels,
-        kept: &[usize],
-        lost: &[usize],
-        report: Reporter,
-    ) -> Result<(Kernels, Layer, Vec<f64>, f64)> {
-        if kernels.len() as f64 != self.samples() {
-            return Err(self.cannot_refit());
-        }
-        let (n, t) = (kernels.len(), self.networks[0][0].outputs);
-        Need::new()
-            .with(format!("three matrices of {n} × {n}"), &[24, n, n])
-            .with(format!("weights of {n} kernels for {t} targets"), &[8, n, t])
-            .with("blocks of targets", &[3, super::super::BLOCK_VALUES, 8])
-            .check("the refit", "take --missing mean, or allow more (--memory)")?;
-        let fit = Fit {
+    /// What it was fitted by, where the centres are the training samples.
+    pub(super) fn fit_by(&self, kernels: &Kernels) -> Result<Fit> {
+        Ok(Fit {
             x: Dense {
                 rows: kernels.len(),
                 cols: kernels.inputs,
@@ -37,7 +22,27 @@ impl Predictor {
             gamma: self.chosen_number("gamma")?,
             mixture: kernels.mixture,
             penalty: self.chosen_number("penalty")?,
-        };
+        })
+    }
+
+    /// Kernels and layer on the landmarks `kept`; what each of `lost` costs alone, and together.
+    pub(super) fn kernel_without(
+        &self,
+        kernels: &Kernels,
+        kept: &[usize],
+        lost: &[usize],
+        report: Reporter,
+    ) -> Result<(Kernels, Layer, Vec<f64>, f64)> {
+        if !self.can_refit() {
+            return Err(self.cannot_refit());
+        }
+        let (n, t) = (kernels.len(), self.networks[0][0].outputs);
+        Need::new()
+            .with(format!("three matrices of {n} × {n}"), &[24, n, n])
+            .with(format!("weights of {n} kernels for {t} targets"), &[8, n, t])
+            .with("blocks of targets", &[3, super::super::BLOCK_VALUES, 8])
+            .check("the refit", "take --missing mean, or allow more (--memory)")?;
+        let fit = self.fit_by(kernels)?;
         let layer = &self.networks[0][0];
         let some: Vec<usize> = (0..layer.outputs).step_by(layer.outputs.div_ceil(TARGETS)).collect();
         let all: Vec<usize> = (0..kernels.inputs).collect();
@@ -78,9 +83,9 @@ impl Predictor {
 }
 
 /// What the predictor was fitted by.
-struct Fit {
+pub(super) struct Fit {
     /// Samples × landmarks, z-scored.
-    x: Dense,
+    pub(super) x: Dense,
     /// Samples that the median distance is of.
     some: Vec<usize>,
     /// In units of 1/median.
@@ -91,7 +96,7 @@ struct Fit {
 
 impl Fit {
     /// That of some landmarks.
-    fn shape(&self, kept: &[usize]) -> Shape {
+    pub(super) fn shape(&self, kept: &[usize]) -> Shape {
         let distance = median_distance(&self.x.select_rows(&self.some).select_cols(kept));
         let Fit { gamma, mixture, penalty, .. } = *self;
         Shape { gamma: gamma / distance, mixture, penalty, landmarks: kept.len() }
@@ -103,7 +108,7 @@ impl Fit {
 }
 
 /// C of some targets, samples × targets.
-fn coefficients(layer: &Layer, targets: &[usize]) -> Dense {
+pub(super) fn coefficients(layer: &Layer, targets: &[usize]) -> Dense {
     let (n, t) = (layer.inputs, targets.len());
     let at = |i: usize| targets.iter().map(move |j| f64::from(layer.weight[j * n + i]));
     Dense { rows: n, cols: t, values: (0..n).flat_map(at).collect() }

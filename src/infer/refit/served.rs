@@ -1,18 +1,26 @@
-//! What each landmark serves: the held-out R² that is lost without it, exactly, for `linear`.
+//! What each landmark serves: the held-out R² that is lost without it, exactly.
 //!
-//! With A = (G + αI)⁻¹ the refitted coefficients of a target without landmark j are w_k − w_j·A_kj/A_jj (inverse of a matrix
+//! `linear`: with A = (G + αI)⁻¹ the refitted coefficients of a target without landmark j are w_k − w_j·A_kj/A_jj (inverse of a matrix
 //! without a row and a column). The inferred z-score of sample s falls by w_j·u_sj with u_sj = (x_s·A_·j)/A_jj, so the
 //! squared error of target t rises by 2·w_tj·Σ_s e_st·u_sj + w_tj²·Σ_s u_sj²: a product of errors by samples and landmarks in
 //! place of as many fits as there are landmarks.
+//! `kernel`: each landmark lost is a kernel matrix and its decomposition, but only the test samples are solved for, Ŷ = (K⁻¹k)ᵀY, and
+//! where there are many targets only some are looked at.
 
 use super::super::dense::{Dense, product};
+use super::super::kernel::Kernels;
 use super::super::{Method, Panel, Predictor};
+use super::kernel::coefficients;
 use super::{Gram, solver};
 use crate::error::Result;
+use crate::progress::silent;
 use crate::store::Store;
 
 /// Targets at a time.
 const BLOCK: usize = 512;
+
+/// Operations that decompositions of `kernel` may take, and products with targets: half a minute each.
+const WORK: [f64; 2] = [1e12, 5e11];
 
 /// How well targets are inferred in a store's samples, and what the landmarks have to do with it.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,26 +65,101 @@ fn scaled(panel: &Panel, genes: &[usize], places: &[usize], store: &Store) -> De
 
 impl Predictor {
     /// What each landmark serves in the samples of a store that has all landmarks by their ids: samples that were not fitted
-    /// on. `None` for another method than `linear`, for one that kept nothing to refit by, and where a landmark is missing.
+    /// on. `None` for a method that is not solved, for a predictor that kept nothing to refit by, where a landmark is missing, and for `kernel` from some
+    /// thousands of training samples on, where it would take hours.
     ///
     /// # Errors
     /// [`crate::Error::Data`] where nothing can be solved for.
     pub fn served(&self, store: &Store, most: usize) -> Result<Option<Served>> {
-        let (Method::Linear, Some(gram)) = (self.method, &self.gram) else { return Ok(None) };
         let landmarks: Option<Vec<usize>> = places(&self.landmarks, store).into_iter().collect();
-        let Some(landmarks) = landmarks else { return Ok(None) };
-        let moved = self.moved(gram, &landmarks, store)?;
+        let Some(landmarks) = landmarks.filter(|_| self.can_refit()) else { return Ok(None) };
         let measured = places(&self.targets, store).into_iter().enumerate();
-        let (targets, places): (Vec<usize>, Vec<usize>) =
-            measured.filter_map(|(t, place)| Some((t, place?))).unzip();
+        let targets: (Vec<usize>, Vec<usize>) = measured.filter_map(|(t, place)| Some((t, place?))).unzip();
+        match (self.method, &self.gram, &self.kernels) {
+            (Method::Linear, Some(gram), _) => {
+                let moved = self.moved(gram, &landmarks, store)?;
+                Ok(Some(self.served_by_weights(&moved, targets, store, most)))
+            }
+            (Method::Kernel, _, Some(kernels)) => {
+                self.served_by_kernels(kernels, &landmarks, targets, store, most)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn nothing_served(&self) -> Served {
         let n = self.landmarks().len();
-        let mut all =
-            Served { lost: vec![0.0; n], most: vec![Vec::new(); n], r2: vec![None; self.targets().len()] };
-        let mut variation = 0.0;
+        Served { lost: vec![0.0; n], most: vec![Vec::new(); n], r2: vec![None; self.targets().len()] }
+    }
+
+    fn served_by_weights(
+        &self,
+        moved: &Moved,
+        (targets, places): (Vec<usize>, Vec<usize>),
+        store: &Store,
+        most: usize,
+    ) -> Served {
+        let (mut all, mut variation) = (self.nothing_served(), 0.0);
         for (targets, places) in targets.chunks(BLOCK).zip(places.chunks(BLOCK)) {
-            variation += self.serve(&moved, (targets, places), store, most, &mut all);
+            variation += self.serve(moved, (targets, places), store, most, &mut all);
         }
         all.lost.iter_mut().for_each(|lost| *lost /= variation.max(f64::MIN_POSITIVE));
+        all
+    }
+
+    fn served_by_kernels(
+        &self,
+        kernels: &Kernels,
+        landmarks: &[usize],
+        (targets, places): (Vec<usize>, Vec<usize>),
+        store: &Store,
+        most: usize,
+    ) -> Result<Option<Served>> {
+        let counts = [kernels.len(), landmarks.len(), targets.len(), store.n_samples()];
+        let [n, l, t, s] = counts.map(|count| count as f64);
+        if l * n * n * (n / 3.0 + 2.0 * s) > WORK[0] {
+            return Ok(None);
+        }
+        let step = ((2.0 * l * n * s * t / WORK[1]).ceil() as usize).max(1);
+        let some = |all: Vec<usize>| -> Vec<usize> { all.into_iter().step_by(step).collect() };
+        let (targets, places) = (some(targets), some(places));
+
+        let fit = self.fit_by(kernels)?;
+        let layer = &self.networks[0][0];
+        let whole: Vec<usize> = (0..landmarks.len()).collect();
+        let test = scaled(&self.landmarks, &whole, landmarks, store);
+        let y = product(fit.shape(&whole).matrix(&fit.x).view(), coefficients(layer, &targets).view());
+        let mut truth = scaled(&self.targets, &targets, &places, store);
+        let deviations: Vec<f64> = (0..targets.len()).map(|i| deviation(&truth, i)).collect();
+        for row in truth.values.chunks_exact_mut(targets.len().max(1)) {
+            row.iter_mut().zip(&targets).for_each(|(e, t)| *e -= f64::from(layer.bias[*t]));
+        }
+        // squared errors by target with some of the landmarks
+        let squared = |kept: &[usize]| -> Result<Vec<f64>> {
+            crate::interrupt::check()?;
+            let (x, seen) = (fit.x.select_cols(kept), test.select_cols(kept));
+            let shape = fit.shape(kept);
+            let weights = shape.solver(&x, &silent)?.solve(&shape.cross(&x, &seen));
+            let mut errors = truth.clone();
+            errors.subtract_product(weights.t(), y.view());
+            let mut sums = vec![0.0; targets.len()];
+            let rows = errors.values.chunks_exact(targets.len().max(1));
+            rows.for_each(|row| sums.iter_mut().zip(row).for_each(|(sum, e)| *sum += e * e));
+            Ok(sums)
+        };
+        let (mut all, before) = (self.nothing_served(), squared(&whole)?);
+        let variation = deviations.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+        let varying: Vec<usize> = (0..targets.len()).filter(|i| deviations[*i] > 0.0).collect();
+        varying.iter().for_each(|i| all.r2[targets[*i]] = Some(1.0 - before[*i] / deviations[*i]));
+        for j in whole.iter().filter(|_| landmarks.len() > 1) {
+            let kept: Vec<usize> = whole.iter().copied().filter(|other| other != j).collect();
+            let after = squared(&kept)?;
+            for i in &varying {
+                let lost = after[*i] - before[*i];
+                all.lost[*j] += lost / variation;
+                keep(&mut all.most[*j], (targets[*i], lost / deviations[*i]), most);
+            }
+        }
         Ok(Some(all))
     }
 
@@ -153,7 +236,6 @@ mod tests {
     use super::*;
     use crate::device::cpu::CpuExecutor;
     use crate::infer::FitSettings;
-    use crate::progress::silent;
     use crate::testing::random_store;
 
     /// Σ squared errors and Σ squared deviations in units of training variance, and R² by target, as one would take them.
@@ -195,27 +277,29 @@ mod tests {
         let samples: Vec<usize> = (0..43).collect();
         let mut executor = CpuExecutor::open(Some(1)).unwrap();
         let (landmarks, targets) = ([2, 0, 7, 11], [1, 3, 4, 5, 6, 8, 9, 10, 12]);
-        let settings = FitSettings::default();
-        let predictor =
-            Predictor::fit(&mut executor, &train, &samples, &landmarks, &targets, &settings, &silent)
-                .unwrap();
-        let served = predictor.served(&test, 3).unwrap().unwrap();
-        let (error, variation, r2) = measured(&predictor, &test);
-        for (t, r2) in r2.iter().enumerate() {
-            assert!((served.r2[t].unwrap() - r2).abs() < 1e-4, "{t}");
-        }
-        for j in 0..4 {
-            let (without, _) = predictor.without(&[j], &silent).unwrap();
-            let (worse, _, less) = measured(&without, &test);
-            // f32 in the prediction that it is held against
-            assert!((served.lost[j] - (worse - error) / variation).abs() < 1e-5, "landmark {j}");
-            let mut lost: Vec<(usize, f64)> =
-                (0..9).map(|t| (t, r2[t] - less[t])).filter(|x| x.1 > 0.0).collect();
-            lost.sort_by(|a, b| b.1.total_cmp(&a.1));
-            for (found, expected) in served.most[j].iter().zip(&lost) {
-                assert!(found.0 == expected.0 && (found.1 - expected.1).abs() < 1e-4, "landmark {j}");
+        for method in [Method::Linear, Method::Kernel] {
+            let settings = FitSettings { method, ..FitSettings::default() };
+            let predictor =
+                Predictor::fit(&mut executor, &train, &samples, &landmarks, &targets, &settings, &silent)
+                    .unwrap();
+            let served = predictor.served(&test, 3).unwrap().unwrap();
+            let (error, variation, r2) = measured(&predictor, &test);
+            for (t, r2) in r2.iter().enumerate() {
+                assert!((served.r2[t].unwrap() - r2).abs() < 1e-4, "{t}");
             }
-            assert_eq!(served.most[j].len(), lost.len().min(3));
+            for j in 0..4 {
+                let (without, _) = predictor.without(&[j], &silent).unwrap();
+                let (worse, _, less) = measured(&without, &test);
+                // f32 in the prediction that it is held against
+                assert!((served.lost[j] - (worse - error) / variation).abs() < 1e-5, "landmark {j}");
+                let mut lost: Vec<(usize, f64)> =
+                    (0..9).map(|t| (t, r2[t] - less[t])).filter(|x| x.1 > 0.0).collect();
+                lost.sort_by(|a, b| b.1.total_cmp(&a.1));
+                for (found, expected) in served.most[j].iter().zip(&lost) {
+                    assert!(found.0 == expected.0 && (found.1 - expected.1).abs() < 1e-4, "landmark {j}");
+                }
+                assert_eq!(served.most[j].len(), lost.len().min(3));
+            }
         }
     }
 

@@ -197,13 +197,7 @@ impl Cluster {
     /// The columns that clusters are held against, the study last.
     fn known(&self, store: &Store, samples: &[usize]) -> Result<(Vec<Known>, Option<Known>)> {
         let column = |name: &String| {
-            let labels = store.samples().column(name).ok_or_else(|| {
-                Error::Usage(format!(
-                    "{}: no sample column {name:?}; there are: {}",
-                    store.path().display(),
-                    store.samples().column_names().join(", ")
-                ))
-            })?;
+            let labels = store.sample_column(name)?;
             Ok(Known { name: name.clone(), labels: samples.iter().map(|i| labels[*i].clone()).collect() })
         };
         let study = self.options.study.as_ref().map(column).transpose()?;

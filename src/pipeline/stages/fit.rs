@@ -33,7 +33,7 @@ use crate::store::atomic::{self, Kind};
 #[group(id = "FitOptions")]
 pub struct Options {
     /// How the targets are inferred: kernel (kernel ridge, linear and Gaussian), linear (ridge), mlp (D-GEX's network), knn
-    /// (the nearest landmarks), best (of those, in samples held out) [linear]
+    /// (the nearest landmarks), best (of those, in samples held out) [kernel]
     #[arg(long, value_parser = choice::<Method>())]
     pub method: Option<Method>,
     /// linear, kernel: weight of the squared coefficients on z-scored genes, as scikit-learn's alpha; of kernel, what is added

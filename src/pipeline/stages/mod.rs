@@ -7,6 +7,7 @@ mod comparing;
 pub mod consensus;
 pub mod enrich;
 pub mod evaluate;
+pub mod explain;
 pub mod fit;
 pub mod how_many;
 pub mod import;

@@ -63,7 +63,7 @@ pub struct Options {
     /// until: folds that samples are held out in [5]
     #[arg(long, value_name = "N")]
     pub folds: Option<usize>,
-    /// until: how the other genes are inferred [linear]
+    /// until: how the other genes are inferred [kernel]
     #[arg(long, value_parser = choice::<Method>())]
     pub method: Option<Method>,
     /// How names are matched.

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::device::cpu::matmul::{Operands, TILE_COLS, TILE_ROWS};
 use crate::device::cpu::storage::WIDTH;
-use crate::device::cpu::{Context, vectorized};
+use crate::device::cpu::{Context, total, vectorized};
 use crate::device::recording::{Fold, Matrix, Product};
 
 pub fn run(
@@ -118,7 +118,7 @@ fn row(
                 totals[at] += fold(contribution);
                 lanes[lane] += contribution;
             }
-            lanes.iter().sum()
+            total(lanes)
         },
     )
 }

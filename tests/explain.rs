@@ -1,0 +1,252 @@
+//! What `explain` tells of genes, landmarks and neurons, against the same said the long way round.
+
+mod common;
+
+use std::path::Path;
+
+use common::{example_store, genelift};
+use genelift::attribution::{AttributeSettings, attribute};
+use genelift::device::Executor;
+use genelift::device::cpu::CpuExecutor;
+use genelift::explain::Neurons;
+use genelift::genes::{Finder, Matching};
+use genelift::infer::{
+    FitSettings, KernelSettings, LinearSettings, Method, MissingLandmarks, Places, Predictor,
+};
+use genelift::nn::settings::TrainSettings;
+use genelift::nn::train::{Training, train};
+use genelift::progress::silent;
+use genelift::store::Store;
+
+const SAMPLES: usize = 60;
+const GENES: usize = 40;
+const LANDMARKS: [usize; 6] = [3, 9, 14, 20, 27, 33];
+
+fn executor() -> CpuExecutor {
+    CpuExecutor::open(Some(2)).unwrap()
+}
+
+fn targets() -> Vec<usize> {
+    (0..GENES).filter(|gene| !LANDMARKS.contains(gene)).collect()
+}
+
+fn fitted(store: &Store, method: Method, landmarks: &[usize]) -> Predictor {
+    let samples: Vec<usize> = (0..SAMPLES).collect();
+    let linear = LinearSettings { penalty: Some(2.0), ..LinearSettings::default() };
+    let kernel = KernelSettings {
+        gamma: Some(0.5),
+        mixture: Some(0.5),
+        penalty: Some(0.1),
+        ..KernelSettings::default()
+    };
+    let settings = FitSettings { method, linear, kernel, ..FitSettings::default() };
+    Predictor::fit(&mut executor(), store, &samples, landmarks, &targets(), &settings, &silent).unwrap()
+}
+
+fn places(predictor: &Predictor, store: &Store) -> Places {
+    let matching = Matching::default();
+    let finder = Finder::new(&matching, false, &silent).unwrap();
+    predictor.places(store, MissingLandmarks::Refuse, &finder, &silent).unwrap()
+}
+
+/// R² of every target from whole predictions, as one would write it down.
+fn r2(predictor: &Predictor, store: &Store, landmarks: &[Option<usize>]) -> Vec<f64> {
+    let (mut inferred, targets) = (Vec::new(), targets());
+    predictor
+        .predict(&mut executor(), store, landmarks, &silent, &mut |_, rows| {
+            inferred.extend_from_slice(rows);
+            Ok(())
+        })
+        .unwrap();
+    let mut row = vec![0.0; GENES];
+    let of = |t: usize, row: &mut Vec<f32>| {
+        let pairs: Vec<[f64; 2]> = (0..SAMPLES)
+            .map(|sample| {
+                store.read_row(sample, row);
+                [row[targets[t]], inferred[sample * targets.len() + t]].map(f64::from)
+            })
+            .collect();
+        let mean = pairs.iter().map(|[y, _]| y).sum::<f64>() / SAMPLES as f64;
+        let left: f64 = pairs.iter().map(|[y, p]| (y - p).powi(2)).sum();
+        1.0 - left / pairs.iter().map(|[y, _]| (y - mean).powi(2)).sum::<f64>()
+    };
+    (0..targets.len()).map(|t| of(t, &mut row)).collect()
+}
+
+fn close(found: &[f32], expected: &[f64]) {
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((f64::from(*found) - expected).abs() < 1e-4, "{found} {expected}");
+    }
+}
+
+#[test]
+fn what_is_lost_with_a_landmark_is_what_a_fit_without_it_lacks() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = example_store(dir.path(), SAMPLES, GENES);
+    let samples: Vec<usize> = (0..SAMPLES).collect();
+    for method in [Method::Linear, Method::Kernel] {
+        let predictor = fitted(&store, method, &LANDMARKS);
+        let places = places(&predictor, &store);
+        let found = predictor.without_one(&mut executor(), (&store, &samples), &places, 2).unwrap();
+        assert!(found.refitted);
+        close(&found.all, &r2(&predictor, &store, &places.landmarks));
+        let fewer: Vec<usize> = LANDMARKS.iter().copied().filter(|gene| *gene != LANDMARKS[2]).collect();
+        if method == Method::Linear {
+            let fresh = fitted(&store, method, &fewer);
+            let there: Vec<Option<usize>> = fewer.iter().map(|gene| Some(*gene)).collect();
+            close(&found.without, &r2(&fresh, &store, &there));
+        }
+        assert!(found.all.iter().zip(&found.without).any(|(all, without)| all - without > 0.01));
+    }
+}
+
+#[test]
+fn carriers_are_the_landmarks_without_whose_values_a_target_is_missed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = example_store(dir.path(), SAMPLES, GENES);
+    let samples: Vec<usize> = (0..SAMPLES).collect();
+    let predictor = fitted(&store, Method::Linear, &LANDMARKS);
+    let places = places(&predictor, &store);
+    let target = 11;
+    let lost = predictor.carriers(&mut executor(), (&store, &samples), &places, target).unwrap();
+    let all = r2(&predictor, &store, &places.landmarks)[target];
+    let expected: Vec<f64> = (0..LANDMARKS.len())
+        .map(|landmark| {
+            let mut fewer = places.landmarks.clone();
+            fewer[landmark] = None;
+            all - r2(&predictor, &store, &fewer)[target]
+        })
+        .collect();
+    close(&lost, &expected);
+}
+
+/// A network a part of whose targets is asked for: each of its slices, in any of them.
+#[test]
+fn a_predictor_of_some_targets_infers_them_alike() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = example_store(dir.path(), SAMPLES, GENES);
+    let samples: Vec<usize> = (0..SAMPLES).collect();
+    let mut settings = FitSettings { method: Method::Mlp, ..FitSettings::default() };
+    (settings.mlp.hidden, settings.mlp.epochs, settings.mlp.target_slices) = (vec![5], 2, 3);
+    let all = targets();
+    let predictor =
+        Predictor::fit(&mut executor(), &store, &samples, &LANDMARKS, &all, &settings, &silent).unwrap();
+    let some = [0, 12, 13, 33];
+    let few = predictor.of_targets(&some);
+    let rows = |predictor: &Predictor| {
+        let mut rows = Vec::new();
+        let places: Vec<Option<usize>> = LANDMARKS.iter().map(|gene| Some(*gene)).collect();
+        let keep = &mut |_: usize, found: &[f32]| {
+            rows.extend_from_slice(found);
+            Ok(())
+        };
+        predictor.predict(&mut executor(), &store, &places, &silent, keep).unwrap();
+        rows
+    };
+    let (whole, part) = (rows(&predictor), rows(&few));
+    for sample in 0..SAMPLES {
+        for (i, target) in some.iter().enumerate() {
+            let (a, b) = (whole[sample * all.len() + target], part[sample * some.len() + i]);
+            assert!((a - b).abs() < 1e-5, "{a} {b}");
+        }
+    }
+    assert!(!predictor.can_refit());
+    let places = places(&predictor, &store);
+    let found = predictor.without_one(&mut executor(), (&store, &samples), &places, 0).unwrap();
+    assert!(!found.refitted, "a network is not refitted: the mean takes the landmark's place");
+}
+
+#[test]
+fn contributions_by_neuron_are_those_of_the_attribution() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = example_store(dir.path(), SAMPLES, GENES);
+    let settings = TrainSettings { hidden: vec![8, 3, 8], epochs: 2, ..TrainSettings::standard() };
+    let mut device = executor();
+    let model = train(&mut device, &Training::of(&store, settings), &silent).unwrap().model;
+    device.reset();
+    let settings = AttributeSettings::standard();
+    let whole = attribute(&mut device, &model, &store, &settings, true, &silent).unwrap();
+    let neurons = Neurons::of(&mut device, &model, &store, &settings, &silent).unwrap();
+    let per_node = whole.per_node.unwrap();
+    for neuron in 0..3 {
+        assert_eq!(neurons.row(neuron), &per_node[neuron * GENES..(neuron + 1) * GENES]);
+        let shares: f32 = neurons.of_neuron(neuron, GENES).iter().map(|m| m.share).sum();
+        assert!((shares - 1.0).abs() < 1e-4);
+    }
+    let of_gene: f32 = neurons.of_gene(7).iter().map(|m| m.contribution).sum();
+    assert!((f64::from(of_gene) / 3.0 - whole.scores[7]).abs() < 1e-6);
+}
+
+fn table(path: &Path) -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| line.split('\t').map(String::from).collect()).collect()
+}
+
+#[test]
+fn the_command_tells_of_genes_neurons_and_lists() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = example_store(dir.path(), SAMPLES, GENES);
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let (data, id) = (store.path().display().to_string(), |gene: usize| store.genes().ids[gene].clone());
+    let said = |arguments: &[&str]| genelift(&[&["explain", "-q"], arguments].concat());
+    let done = |arguments: &[&str]| {
+        let (code, _, error) = genelift(arguments);
+        assert_eq!(code, Some(0), "{error}");
+    };
+    done(&["train", &data, "-o", &at("m.safetensors"), "--hidden", "6,3,6", "--epochs", "2"]);
+    done(&["select", "--store", &data, "-n", "5", "-o", &at("l.tsv")]);
+    done(&["fit", &data, "--landmarks", &at("l.tsv"), "-o", &at("p.safetensors"), "--method", "linear"]);
+    let known = [
+        "--store",
+        &data,
+        "--landmarks",
+        &at("l.tsv"),
+        "--predictor",
+        &at("p.safetensors"),
+        "--model",
+        &at("m.safetensors"),
+    ]
+    .map(String::from);
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let list = table(&dir.path().join("l.tsv"));
+    let (first, all) = (list[1][1].clone(), store.genes().ids.clone());
+    let target = all.iter().find(|id| list.iter().all(|row| row[1] != **id)).unwrap().clone();
+
+    let (code, out, error) =
+        said(&[&[&first[..], &target, "neuron:2", "-o", &at("e"), "--most", "3"], &known[..]].concat());
+    assert_eq!(code, Some(0), "{error}");
+    let names: Vec<&str> = out.lines().filter(|line| !line.starts_with(' ') && !line.is_empty()).collect();
+    assert_eq!(names.len(), 3, "in the order that was asked: {out}");
+    assert_eq!(names[2], "neuron 2");
+    for by in ["landmark 1 of 5", "none of the 5 landmarks", "stand-ins", "is carried by", "is moved by"] {
+        assert!(out.contains(by), "{by}: {out}");
+    }
+    let rows = |file: &str| table(&dir.path().join("e").join(file)).len() - 1;
+    assert_eq!([rows("served.tsv"), rows("stand_ins.tsv"), rows("carriers.tsv")], [GENES - 5, 3, 5]);
+    let (code, out, error) = genelift(&["verify", &at("e")]);
+    assert_eq!(code, Some(0), "{out}{error}");
+
+    let (code, out, error) = said(&[&[&at("l.tsv")[..], "-o", &at("f")], &known[..]].concat());
+    assert_eq!(code, Some(0), "{error}");
+    assert!(out.starts_with("5 landmarks\n"), "{out}");
+    let landmarks = table(&dir.path().join("f/landmarks.tsv"));
+    assert_eq!(landmarks.len(), 6);
+    assert!(landmarks[1..].iter().all(|row| row.iter().skip(3).all(|field| field != "NA")), "{landmarks:?}");
+
+    let (code, out, _) = said(&[&[&id(0)[..], "--json"], &known[..]].concat());
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, told["told"].as_array().unwrap().len()), (Some(0), 1));
+    let refused = |arguments: &[&str], what: &str| {
+        let (code, out, error) = said(arguments);
+        assert!(code != Some(0) && out.is_empty() && error.contains(what), "{code:?} {out} {error}");
+    };
+    refused(&[&["NOSUCHGENE"], &known[..]].concat(), "NOSUCHGENE");
+    refused(&[&[&first[..], "NOSUCHGENE"], &known[..]].concat(), "neither a gene");
+    refused(&[&["neuron:4"], &known[..]].concat(), "3 neurons");
+    refused(&[&["neuron:0"], &known[..]].concat(), "neuron:1 to neuron:3");
+    refused(&[&["neuron:1"], &known[..6]].concat(), "--model");
+    refused(&[&first, "--store", &data], "--run");
+    refused(&[&first, "--model", &at("m.safetensors")], "--store");
+    refused(&[&first, "--run", &dir.path().display().to_string()], "run.json");
+}
