@@ -254,6 +254,21 @@ fn without_a_network_none_is_told_of_and_other_predictors_say_what_they_cannot()
     assert!(!page.contains("DeepLIFT") && !page.contains("autoencoder") && !page.contains("L1000 landmarks"));
     assert!(page.contains("this one is of another method") && page.contains("18446744073709551615"));
     assert!(page.contains("genelift run c.toml --set train=false"), "the command");
+    // clusters and gene sets come where they are asked for
+    assert!(tables(&page).iter().all(|table| table["id"] != "clusters" && table["id"] != "enrichment"));
+    let genes: Vec<String> = (1..=30).map(|i| format!("g_{i}")).collect();
+    folder.write("sets.gmt", &format!("{}\tx\t{}\n", HOSTILE[0], genes.join("\t")));
+    let more = ["cluster.label=[\"study\"]", "enrich={collection=\"sets.gmt\", min-size=2}"];
+    let more: Vec<&str> = more.iter().flat_map(|change| ["--set", change]).collect();
+    let (_, said) = folder.succeed(&[&["run", "c.toml"][..], &set, &seed, &more].concat());
+    assert!(said.contains("fit: kept") && said.contains("cluster: for the first time"), "{said}");
+    let page = folder.read("out/report.html");
+    assert_eq!(table(&page, "clusters")["rows"][0][2], "study");
+    assert_eq!(table(&page, "enrichment")["rows"].as_array().unwrap().len(), 1);
+    assert!(page.contains("Benjamini") && !page.contains("Gene Ontology") && !page.contains("<img"));
+    let refused =
+        folder.fail(&[&["run", "c.toml"][..], &set, &["--set", "cluster.label=[\"none\"]"]].concat());
+    assert!(refused.contains("no sample column \"none\""), "{refused}");
 }
 
 #[test]

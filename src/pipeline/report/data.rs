@@ -17,7 +17,7 @@ pub fn section(run: &Run) -> Option<Section> {
     add("Samples and genes", run.summary.samples());
     add("Held out", held_out(run));
     add("Steps of prepare", run.train.as_ref().and_then(steps));
-    add("Known of samples", run.train.as_ref().and_then(columns));
+    add("Known of samples", run.data.as_ref().and_then(columns));
     add("Further tests", further(run));
     let facts = (!facts.is_empty()).then_some(Block::Facts(facts));
     let blocks = facts.into_iter().chain([Block::Table(stages(run))]).collect();

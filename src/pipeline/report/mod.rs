@@ -94,6 +94,8 @@ struct Run<'a> {
     /// What is finished.
     done: &'a Done,
     summary: &'a Summary<'a>,
+    /// All samples, as they were imported.
+    data: Option<Store>,
     train: Option<Store>,
     test: Option<Store>,
     /// The list that the run is about.
@@ -111,8 +113,10 @@ impl<'a> Run<'a> {
         report: Reporter,
     ) -> Result<Run<'a>> {
         let layout = Layout { config };
-        let (train, test, landmarks, predictor, served) = (None, None, None, None, None);
-        let mut run = Run { folder, config, all, done, summary, train, test, landmarks, predictor, served };
+        let (data, train, test, landmarks, predictor, served) = (None, None, None, None, None, None);
+        let mut run =
+            Run { folder, config, all, done, summary, data, train, test, landmarks, predictor, served };
+        run.data = run.store("import", &folder.join("data.gex"))?;
         // steps that are fitted to training samples make the parts anew
         let made = if all.iter().any(|name| name == "learn") { "learn" } else { "split" };
         (run.train, run.test) = (run.store(made, &layout.train())?, run.store(made, &layout.test())?);
@@ -192,7 +196,10 @@ impl<'a> Run<'a> {
         let lines = self.summary.in_short();
         match lines.is_empty() {
             true => vec![Fact::new("Data", "nothing is finished yet")],
-            false => lines.into_iter().map(|(word, text)| Fact::new(word, text)).collect(),
+            false => {
+                // a number and its % stay together
+                lines.into_iter().map(|(word, text)| Fact::new(word, text.replace(" %", "\u{a0}%"))).collect()
+            }
         }
     }
 
