@@ -52,10 +52,10 @@ fn evaluation(dir: &Path, genes: usize, name: impl Fn(usize) -> String) {
     put(&dir.join("evaluation/genes.tsv"), "gene_id mae baseline_mae pcc", (0..genes).map(row));
 }
 
-fn comparison(dir: &Path, sizes: &[usize], name: impl Fn(usize) -> String) {
+fn comparison(dir: &Path, sizes: &[usize], first: &str, name: impl Fn(usize) -> String) {
     let dir = dir.join("comparison");
     touch(dir.join("compare.json"));
-    let sets = [("diverse".to_string(), "set"), (hostile(0), "set")];
+    let sets = [(first.to_string(), "set"), (hostile(2), "set")];
     let draws = |n: usize| (1..=4).map(move |d| (format!("random-{n}-{d}"), "draw"));
     let mut summary = Vec::new();
     for n in sizes {
@@ -79,7 +79,7 @@ fn comparison(dir: &Path, sizes: &[usize], name: impl Fn(usize) -> String) {
     }
     put(&dir.join("summary.tsv"), "set kind test n_landmarks n_targets n_samples nmse_mean", summary);
     if sizes.len() > 1 {
-        let row = |n: &usize| strings([&"test.gex", &"diverse", n, &0.7, &0.6, &0.8]);
+        let row = |n: &usize| strings([&"test.gex", &first, n, &0.7, &0.6, &0.8]);
         put(
             &dir.join("curve.tsv"),
             "test set n_landmarks nmse interval_low interval_high",
@@ -102,7 +102,11 @@ fn clusters(dir: &Path, samples: usize, label: impl Fn(usize) -> String, name: i
         (0..samples).map(|i| strings([&name(i), &chance(i), &chance(i + 3)])),
     );
     let quoted = |i: usize| format!("'{}':1", name(i).replace('\'', "''"));
-    let tree = (1..samples).fold(quoted(0), |tree, i| format!("({tree},{}):0.1", quoted(i)));
+    let mut level: Vec<String> = (0..samples).map(quoted).collect();
+    while level.len() > 1 {
+        level = level.chunks(2).map(|pair| format!("({}):0.1", pair.join(","))).collect();
+    }
+    let tree = level.remove(0);
     put(&dir.join("trees.tsv"), "space newick", [strings([&"bottleneck", &format!("{tree};")])]);
 }
 
@@ -133,7 +137,7 @@ fn run(dir: &Path, name: impl Fn(usize) -> String + Copy) {
     touch(dir.join("run.json"));
     history(dir);
     evaluation(dir, 60, name);
-    comparison(dir, &[40], name);
+    comparison(dir, &[40], "diverse", name);
     clusters(dir, 40, |i| hostile(i % 9), name);
     lists(dir, 40, name);
     store(dir);
@@ -282,13 +286,18 @@ fn few_and_many_samples_and_one_class_have_figures() {
 #[test]
 fn several_sizes_are_a_curve_and_lists_overlap() {
     let dir = tempfile::tempdir().unwrap();
-    comparison(dir.path(), &[10, 20, 40], |i| format!("g{i}"));
+    comparison(dir.path(), &[10, 20, 40], "diverse", |i| format!("g{i}"));
     lists(dir.path(), 40, |i| format!("g{i}"));
     let figures = of(&dir.path().join("comparison")).unwrap();
     let figure = named(&figures, "error-by-size");
     let all = texts(&figure.svg(Theme::Light).unwrap()).join("\n");
     assert!(all.contains("number of landmarks, N") && all.contains("10") && all.contains("40"), "{all}");
     assert!(figure.caption.contains("best to the worst of random draws"), "{}", figure.caption);
+    assert!(figure.caption.contains("95 % intervals of diverse"), "{}", figure.caption);
+    comparison(dir.path(), &[10, 20, 40], HOSTILE, |i| format!("g{i}"));
+    let figures = of(&dir.path().join("comparison")).unwrap();
+    let caption = &named(&figures, "error-by-size").caption;
+    assert!(caption.contains("intervals of <img") && !caption.contains('\u{1b}'), "{caption}");
     let two = of_all(&["landmarks.tsv", "lists/top.tsv"].map(|name| dir.path().join(name))).unwrap();
     assert_eq!(two.iter().map(|figure| figure.name.as_str()).collect::<Vec<_>>(), ["overlap"]);
 }
@@ -308,6 +317,28 @@ fn nothing_and_no_numbers_are_refused_by_name() {
     put(&dir.path().join("scores.tsv"), "rank gene_id score", [strings([&1, &"a", &"inf"])]);
     assert!(refused(&dir.path().join("scores.tsv")).contains("no score that is a number"));
     assert!(refused(&dir.path().join("nothing.tsv")).contains("nothing.tsv"));
+}
+
+#[test]
+fn a_run_under_way_has_what_is_there_and_damage_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    touch(dir.path().join("run.json"));
+    history(dir.path());
+    put(&dir.path().join("scores.tsv"), "rank gene_id score", []);
+    touch(dir.path().join("evaluation/evaluation.json"));
+    put(&dir.path().join("evaluation/genes.tsv"), "gene_id mae baseline_mae pcc", []);
+    let names: Vec<String> = of(dir.path()).unwrap().into_iter().map(|figure| figure.name).collect();
+    assert_eq!(names, ["learning-curves"]);
+    put(&dir.path().join("evaluation/genes.tsv"), "gene_id mae pcc", [strings([&"a", &1, &1])]);
+    let message = of(dir.path()).unwrap_err().to_string();
+    assert!(
+        message.contains("genes.tsv: has no column \"baseline_mae\"; found gene_id, mae, pcc"),
+        "{message}"
+    );
+    clusters(dir.path(), 9, |i| i.to_string(), |i| i.to_string());
+    put(&dir.path().join("clusters/trees.tsv"), "space newick", [strings([&"bottleneck", &"((a,b)"])]);
+    let message = of(&dir.path().join("clusters")).unwrap_err().to_string();
+    assert!(message.contains("trees.tsv: bottleneck: letter 7 of a tree"), "{message}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::growth::{self, Size, Strategy};
 use super::overlap;
 use super::table::Table;
 use super::text::name;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Draws of a group that densities pool.
 const POOLED: usize = 5;
@@ -249,7 +249,10 @@ impl Genes {
             return Ok(None);
         }
         let columns = ["set", "test", "gene_id", "mae", "pcc"];
-        let table = Table::rows(&path, &columns, |row| row[1] == test && sets.contains(&row[0]))?;
+        let table = match Table::rows(&path, &columns, |row| row[1] == test && sets.contains(&row[0])) {
+            Err(Error::Data(_)) => return Ok(None),
+            table => table?,
+        };
         let (of, ids, names) = (table.texts("set")?, table.texts("gene_id")?, table.genes()?);
         let [mae, pcc] = [table.numbers("mae")?, table.numbers("pcc")?];
         let (mut place, mut all) = (HashMap::new(), Genes { names: Vec::new(), values: HashMap::new() });

@@ -7,7 +7,7 @@ use super::chart::{Chart, Key, Sign};
 use super::look::Look;
 use super::table::Table;
 use super::{Draw, Figure};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Two curves and how high they go.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) fn figures(table: &Table) -> Result<Vec<Figure>> {
     };
     let (training, validation) = (of("train_loss")?, of("validation_loss")?);
     if training.is_empty() {
-        return Err(Error::input(table.path(), "has no loss that is a number; train anew"));
+        return Err(table.nothing("no loss that is a number"));
     }
     let note = format!("n = {} epochs", count(training.len()));
     let best = validation.iter().min_by(|a, b| a.1.total_cmp(&b.1));

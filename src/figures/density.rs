@@ -5,7 +5,8 @@ use std::f64::consts::PI;
 use kuva::render::render::Scene;
 
 use super::axis::Axis;
-use super::chart::{Chart, DASHES, Key, Sign};
+use super::canvas::Point;
+use super::chart::{Chart, DASHES, Field, Key, Sign};
 use super::look::Look;
 use super::{Draw, Figure};
 
@@ -130,17 +131,22 @@ impl Draw for Density {
         };
         let (mut canvas, field) = chart.open(look);
         for (_, points, colour, dash) in drawn.iter().rev() {
-            let mut area = field.points(*points);
             if filled && dash.is_none() {
-                let ground = field.top + field.height;
-                let ends = [area.last(), area.first()].map(|p| (p.map_or(0.0, |p| p.0), ground));
-                area.extend(ends);
-                canvas.area(&area, colour, 0.12);
+                canvas.area(&under(&field, points), colour, 0.12);
             }
             canvas.curve(field.points(*points), colour, 1.5, *dash);
         }
         canvas.scene()
     }
+}
+
+/// The area between a curve and the ground.
+fn under(field: &Field, points: &[(f64, f64)]) -> Vec<Point> {
+    let mut area = field.points(points);
+    let ground = field.top + field.height;
+    let ends = [area.last(), area.first()].map(|p| (p.map_or(0.0, |p| p.0), ground));
+    area.extend(ends);
+    area
 }
 
 /// Density at [`PLACES`] places: Gaussian kernels of the width 0.9·min(sd, IQR/1.34)·n^(−1/5) (Silverman 1986, 3.31), values counted in

@@ -9,7 +9,7 @@ use super::look::{COLUMN, Look, SMALL};
 use super::table::Table;
 use super::text::{name, width};
 use super::{Draw, Figure};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Sets that are drawn.
 const SHOWN: usize = 14;
@@ -33,40 +33,37 @@ struct Terms {
 
 /// From the table of `enrich`.
 pub(super) fn figures(table: &Table) -> Result<Vec<Figure>> {
-    let [fold, genes, p, adjusted] =
-        ["FoldEnrichment", "Count", "pvalue", "p.adjust"].map(|c| table.numbers(c));
+    let mut terms = terms(table)?;
+    if terms.is_empty() {
+        return Err(table.nothing("no set with a p-value"));
+    }
+    let tested = count(terms.len());
+    let below = count(terms.iter().filter(|t| t.adjusted < 0.05).count());
+    terms.truncate(SHOWN);
+    let caption = format!(
+        "Gene sets by p-value (the {} least of n = {tested} tested sets): how many times more landmarks a set has than as many genes drawn from \
+         the universe would (the dashed line is as many), the number of landmarks in it (size of the dot), and the p-value adjusted over all \
+         tested sets (Benjamini and Hochberg; colour). {below} of the {tested} have an adjusted p below 0.05.",
+        terms.len(),
+    );
+    let note = format!("n = {tested} tested sets, {below} with adjusted p < 0.05");
+    Ok(vec![Figure::new("enrichment", "Enrichment of gene sets", caption, Terms { terms, note })])
+}
+
+/// The sets by p-value.
+fn terms(table: &Table) -> Result<Vec<Term>> {
+    let columns = ["FoldEnrichment", "Count", "pvalue", "p.adjust"].map(|c| table.numbers(c));
+    let [fold, genes, p, adjusted] = columns;
     let (fold, genes, p, adjusted) = (fold?, genes?, p?, adjusted?);
     let names = table.texts("Description")?;
-    let of = |i: usize| Term {
-        name: names[i].clone(),
-        fold: fold[i],
-        genes: genes[i],
-        p: p[i],
-        adjusted: adjusted[i],
+    let of = |i: usize| {
+        let name = names[i].clone();
+        Term { name, fold: fold[i], genes: genes[i], p: p[i], adjusted: adjusted[i] }
     };
     let mut terms: Vec<Term> =
         (0..table.len()).map(of).filter(|t| t.p.is_finite() && t.fold.is_finite()).collect();
-    if terms.is_empty() {
-        return Err(Error::input(
-            table.path(),
-            "has no set with a p-value, so there is nothing to draw; make it anew",
-        ));
-    }
-    let tested = terms.len();
-    let below = terms.iter().filter(|t| t.adjusted < 0.05).count();
     terms.sort_by(|a, b| a.p.total_cmp(&b.p).then_with(|| a.name.cmp(&b.name)));
-    terms.truncate(SHOWN);
-    let caption = format!(
-        "Gene sets by p-value (the {} least of n = {} tested sets): how many times more landmarks a set has than as many genes drawn from the \
-         universe would (the dashed line is as many), the number of landmarks in it (size of the dot), and the p-value adjusted over all tested \
-         sets (Benjamini and Hochberg; colour). {} of the {} have an adjusted p below 0.05.",
-        terms.len(),
-        count(tested),
-        count(below),
-        count(tested)
-    );
-    let note = format!("n = {} tested sets, {} with adjusted p < 0.05", count(tested), count(below));
-    Ok(vec![Figure::new("enrichment", "Enrichment of gene sets", caption, Terms { terms, note })])
+    Ok(terms)
 }
 
 /// How strong the colour of an adjusted p is: 1 at 10⁻⁶ or less.
@@ -78,6 +75,14 @@ impl Terms {
     fn radius(&self, genes: f64) -> f64 {
         let most = self.terms.iter().map(|t| t.genes).fold(1.0, f64::max);
         1.8 + 4.2 * (genes / most).max(0.0).sqrt()
+    }
+
+    fn dot(&self, canvas: &mut Canvas, look: &Look, term: &Term, place: Point) {
+        let (genes, p) = (count(term.genes as usize), number(term.adjusted, 5));
+        let title = format!("{}\u{2002}{genes} landmarks, adjusted p {p}", term.name);
+        let colour = look.strength(strength(term.adjusted));
+        let radius = self.radius(term.genes);
+        canvas.named(&title, |canvas| canvas.ringed(place, radius, &colour, (look.ink, 0.5)));
     }
 
     /// The two scales, a line each: sizes, colours.
@@ -95,6 +100,12 @@ impl Terms {
             canvas.rect((x - 5.0, y - 4.0), 10.0, 8.0, &look.strength(strength(p)));
         });
     }
+}
+
+/// A name cut to a width.
+fn fitting(text: &str, room: f64) -> String {
+    let mut cut = (8..=64).rev().map(|letters| name(text, letters));
+    cut.find(|shown| width(shown, SMALL) <= room).unwrap_or_else(|| name(text, 8))
 }
 
 /// A scale: what it is of, then signs with their numbers.
@@ -132,25 +143,13 @@ impl Draw for Terms {
         let step = field.height / n as f64;
         for (i, term) in self.terms.iter().enumerate() {
             let top = field.top + step * i as f64 - 2.0;
-            let Some((x, _)) = field.point(term.fold, 0.0) else { continue };
-            let mut letters = 64;
-            while width(&name(&term.name, letters), SMALL) > COLUMN - field.left - 14.0 && letters > 8 {
-                letters -= 1;
-            }
-            let shown = name(&term.name, letters);
+            let shown = fitting(&term.name, COLUMN - field.left - 14.0);
             canvas.rect((field.left + 4.0, top + 3.0), width(&shown, SMALL) + 2.0, 10.0, look.paper);
             canvas.text((field.left + 5.0, top + 11.0), &shown, SMALL, At::Start, look.ink);
-            canvas.line((zero, top + 20.0), (x, top + 20.0), look.fainter, 1.2, None);
-            let title = format!(
-                "{}\u{2002}{} landmarks, adjusted p {}",
-                term.name,
-                count(term.genes as usize),
-                number(term.adjusted, 5)
-            );
-            canvas.named(&title, |canvas| {
-                let colour = look.strength(strength(term.adjusted));
-                canvas.ringed((x, top + 20.0), self.radius(term.genes), &colour, (look.ink, 0.5));
-            });
+            if let Some((x, _)) = field.point(term.fold, 0.0) {
+                canvas.line((zero, top + 20.0), (x, top + 20.0), look.fainter, 1.2, None);
+                self.dot(&mut canvas, look, term, (x, top + 20.0));
+            }
         }
         canvas.scene()
     }

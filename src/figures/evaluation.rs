@@ -6,7 +6,7 @@ use super::axis::count;
 use super::density::{self, Measure, Set};
 use super::table::Table;
 use super::{Figure, against};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// From a folder that `evaluate` wrote.
 pub(super) fn figures(dir: &Path) -> Result<Vec<Figure>> {
@@ -19,30 +19,18 @@ pub(super) fn figures(dir: &Path) -> Result<Vec<Figure>> {
     let set = |label: &str, values: &[f64], back| Set { label: label.into(), values: values.to_vec(), back };
     let errors = [set("network", &mae, false), set("training median", &median, true)];
     let beside = format!("{about}, beside that of the training median");
-    let mut found: Vec<Figure> = Vec::new();
-    let density = |stem: &str, title: &str, about: &str, measure, sets: &[Set]| {
-        density::figure(stem, title, about, &note, measure, sets)
+    let density = |measure: Measure, about: &str, sets: &[Set]| {
+        let title = format!("{} of the network by gene", measure.column().to_uppercase());
+        density::figure(&format!("evaluation-{}", measure.column()), &title, about, &note, measure, sets)
     };
-    found.extend(density("evaluation-mae", "MAE of the network by gene", &beside, Measure::Mae, &errors));
-    found.extend(density(
-        "evaluation-pcc",
-        "PCC of the network by gene",
-        &about,
-        Measure::Pcc,
-        &[set("network", &pcc, false)],
-    ));
+    let own = [set("network", &pcc, false)];
+    let mut found = Vec::from_iter(density(Measure::Mae, &beside, &errors));
+    found.extend(density(Measure::Pcc, &about, &own));
     let points = median.into_iter().zip(mae).collect();
-    let labels = ["training median", "network"];
-    found.extend(against::figure(
-        "evaluation-against-median",
-        labels,
-        Measure::Mae,
-        table.genes()?,
-        points,
-        "",
-    ));
+    let (stem, labels) = ("evaluation-against-median", ["training median", "network"]);
+    found.extend(against::figure(stem, labels, Measure::Mae, table.genes()?, points, ""));
     match found.is_empty() {
-        true => Err(Error::input(table.path(), "has no figure that is a number; evaluate anew")),
+        true => Err(table.nothing("no figure that is a number")),
         false => Ok(found),
     }
 }

@@ -37,39 +37,52 @@ fn folder(path: &Path) -> Result<Vec<Figure>> {
     made.map_or_else(|| Ok(Vec::new()), |(_, make)| make(path))
 }
 
-/// Of a run's folder all that is there: a run under way has a part.
+/// Of a run's folder all that is there: a run under way has a part, and a table in it may be without a row.
 fn run(dir: &Path) -> Result<Vec<Figure>> {
     let mut found = Vec::new();
-    let [history, scores, landmarks] =
-        ["history.tsv", "scores.tsv", "landmarks.tsv"].map(|name| dir.join(name));
-    if history.is_file() {
-        found.extend(single(&history)?);
+    for name in ["history.tsv", "evaluation", "comparison", "clusters"] {
+        found.extend(part(&dir.join(name))?);
     }
-    for (name, make) in [
-        ("evaluation", evaluation::figures as Maker),
-        ("comparison", comparison::figures),
-        ("clusters", clusters::figures),
-    ] {
-        if FOLDERS.iter().any(|(file, _)| dir.join(name).join(file).is_file()) {
-            found.extend(make(&dir.join(name))?);
-        }
-    }
-    let n = landmarks.is_file().then(|| Table::read(&landmarks)).transpose()?.map(|table| table.len());
-    if scores.is_file() {
-        found.push(ranking::figure(&Table::read(&scores)?, "scores", "DeepLIFT score", n)?);
-    }
-    for name in ["stability.tsv", "enrichment.tsv"].map(|name| dir.join(name)) {
-        if name.is_file() {
-            found.extend(single(&name)?);
-        }
+    found.extend(or_nothing(scores(dir))?);
+    for name in ["stability.tsv", "enrichment.tsv"] {
+        found.extend(part(&dir.join(name))?);
     }
     if found.iter().all(|figure| figure.name != "overlap") {
-        found.extend(overlap::figure(&lists(dir)?));
+        found.extend(or_nothing(lists(dir).map(|lists| overlap::figure(&lists).into_iter().collect()))?);
     }
     if let Some(store) = samples::store_of(dir) {
-        found.extend(samples::figures(&store, landmarks.is_file().then_some(landmarks.as_path()))?);
+        let landmarks = dir.join("landmarks.tsv");
+        let landmarks = landmarks.is_file().then_some(landmarks.as_path());
+        found.extend(or_nothing(samples::figures(&store, landmarks))?);
     }
     Ok(found)
+}
+
+/// A part of a run, where it is there.
+fn part(path: &Path) -> Result<Vec<Figure>> {
+    match path.is_dir() {
+        true => or_nothing(folder(path)),
+        false if path.is_file() => or_nothing(single(path)),
+        false => Ok(Vec::new()),
+    }
+}
+
+/// What is well formed and has nothing to draw is left out; what is damaged is not.
+fn or_nothing(figures: Result<Vec<Figure>>) -> Result<Vec<Figure>> {
+    match figures {
+        Err(Error::Data(_)) => Ok(Vec::new()),
+        other => other,
+    }
+}
+
+/// The ranking by a run's scores, with a mark at as many as it chose.
+fn scores(dir: &Path) -> Result<Vec<Figure>> {
+    let [scores, landmarks] = ["scores.tsv", "landmarks.tsv"].map(|name| dir.join(name));
+    if !scores.is_file() {
+        return Ok(Vec::new());
+    }
+    let chosen = landmarks.is_file().then(|| Table::read(&landmarks)).transpose()?.map(|table| table.len());
+    Ok(vec![ranking::figure(&Table::read(&scores)?, "scores", "DeepLIFT score", chosen)?])
 }
 
 /// The lists of a run: its own, and those beside it by name.

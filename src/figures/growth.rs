@@ -3,8 +3,8 @@
 use kuva::render::render::Scene;
 
 use super::axis::{Axis, number};
-use super::canvas::Dash;
-use super::chart::{Chart, DASHES, Key, Sign};
+use super::canvas::{Canvas, Dash};
+use super::chart::{Chart, DASHES, Field, Key, Sign};
 use super::look::{COLOURS, Look};
 use super::text::name;
 use super::{Draw, Figure};
@@ -51,46 +51,98 @@ struct Lanes(Growth);
 const LABEL: &str = "squared error / variance";
 
 /// The figure of all strategies; lanes where there is one size only. `None` without an error that is a number.
-pub(super) fn figure(stem: &str, mut strategies: Vec<Strategy>, of: &str, on: &str) -> Option<Figure> {
+pub(super) fn figure(stem: &str, strategies: Vec<Strategy>, of: &str, on: &str) -> Option<Figure> {
+    let growth = Growth { strategies: finite(strategies), note: of.into() };
+    let first = growth.strategies.first()?.sizes[0].n;
+    let single = growth.sizes().all(|size| size.n == first);
+    let error = "squared error over the training variance, mean over genes";
+    Some(if single {
+        let caption = format!(
+            "Held-out error of sets of {} landmarks: {error}; {of}{on}. 1 is as good as the mean.{}",
+            number(first, 0),
+            growth.draws(" Small marks are random draws (up to {n} of each kind), the dot is their mean."),
+        );
+        Figure::new(stem, "Error of the sets", caption, Lanes(growth))
+    } else {
+        let caption = format!(
+            "Held-out error against the number of landmarks: {error}; {of}{on}.{}{}",
+            growth.intervals(),
+            growth.draws(
+                " Bands reach from the best to the worst of random draws (up to {n} at each size), the dashed line is their mean."
+            ),
+        );
+        Figure::new(stem, "Error by number of landmarks", caption, growth)
+    })
+}
+
+/// Strategies with the sizes that have an error, by size.
+fn finite(mut strategies: Vec<Strategy>) -> Vec<Strategy> {
     for strategy in &mut strategies {
         strategy.sizes.iter_mut().for_each(|size| size.errors.retain(|x| x.is_finite()));
         strategy.sizes.retain(|size| !size.errors.is_empty());
         strategy.sizes.sort_by(|a, b| a.n.total_cmp(&b.n));
     }
     strategies.retain(|strategy| !strategy.sizes.is_empty());
-    let first = strategies.first()?.sizes[0].n;
-    let single = strategies.iter().all(|s| s.sizes.iter().all(|size| size.n == first));
-    let draws =
-        strategies.iter().filter(|s| s.draws).flat_map(|s| &s.sizes).map(|size| size.errors.len()).max();
-    let band = match draws {
-        Some(n) if single => {
-            format!(" Small marks are random draws (up to {n} of each kind), the dot is their mean.")
-        }
-        Some(n) => format!(
-            " Bands reach from the best to the worst of random draws (up to {n} at each size), the dashed line is their mean."
-        ),
-        None => String::new(),
-    };
-    let caption = match single {
-        true => format!(
-            "Held-out error of sets of {} landmarks: squared error over the training variance, mean over genes; {of}{on}. 1 is as good as \
-             the mean.{band}",
-            number(first, 0)
-        ),
-        false => format!(
-            "Held-out error against the number of landmarks: squared error over the training variance, mean over genes; {of}{on}. \
-             Upright lines are 95 % intervals of {}, from resampled samples or from groups.{band}",
-            strategies[0].label
-        ),
-    };
-    let growth = Growth { strategies, note: of.into() };
-    Some(match single {
-        true => Figure::new(stem, "Error of the sets", caption, Lanes(growth)),
-        false => Figure::new(stem, "Error by number of landmarks", caption, growth),
-    })
+    strategies
 }
 
 impl Growth {
+    fn sizes(&self) -> impl Iterator<Item = &Size> {
+        self.strategies.iter().flat_map(|strategy| &strategy.sizes)
+    }
+
+    /// What a caption says of random draws, where there are any: `{n}` is how many at most.
+    fn draws(&self, words: &str) -> String {
+        let most = self
+            .strategies
+            .iter()
+            .filter(|s| s.draws)
+            .flat_map(|s| &s.sizes)
+            .map(|size| size.errors.len())
+            .max();
+        most.map_or_else(String::new, |n| words.replace("{n}", &n.to_string()))
+    }
+
+    /// What it says of the first strategy's intervals, which alone are drawn.
+    fn intervals(&self) -> String {
+        let first = &self.strategies[0];
+        match first.sizes.iter().any(|size| size.interval.is_some()) {
+            true => format!(
+                " Upright lines are 95 % intervals of {}, from resampled samples or from groups.",
+                name(&first.label, 26)
+            ),
+            false => String::new(),
+        }
+    }
+
+    /// From the best to the worst of the draws.
+    fn band(strategy: &Strategy, canvas: &mut Canvas, look: &Look, field: &Field) {
+        let ends = |pick: fn((f64, f64)) -> f64| -> Vec<(f64, f64)> {
+            strategy.sizes.iter().map(|size| (size.n, pick(size.ends()))).collect()
+        };
+        let (low, mut high) = (ends(|e| e.0), ends(|e| e.1));
+        high.reverse();
+        canvas.area(&field.points(low.iter().chain(&high)), look.fainter, 0.7);
+    }
+
+    /// A named dot for each size of a set.
+    fn dots(strategy: &Strategy, canvas: &mut Canvas, field: &Field, colour: &str) {
+        for size in &strategy.sizes {
+            let Some(place) = field.point(size.n, size.mean()) else { continue };
+            let title =
+                format!("{}\u{2002}N = {}: {}", strategy.label, number(size.n, 0), number(size.mean(), 4));
+            canvas.named(&title, |canvas| canvas.dot(place, 2.4, colour, 1.0));
+        }
+    }
+
+    fn upright(strategy: &Strategy, canvas: &mut Canvas, field: &Field, colour: &str) {
+        for (n, (low, high)) in strategy.sizes.iter().filter_map(|size| Some((size.n, size.interval?))) {
+            if let [low, high] = field.points(&[(n, low), (n, high)])[..] {
+                canvas.line(low, high, colour, 0.8, None);
+            }
+        }
+    }
+
     /// Each strategy with its colour and its dashes: draws stand back.
     fn coloured<'a>(&'a self, look: &'a Look) -> Vec<(&'a Strategy, &'static str, Option<Dash>)> {
         let (mut own, mut dashes) = (0.., DASHES.into_iter().cycle());
@@ -105,8 +157,7 @@ impl Growth {
     }
 
     fn errors(&self) -> impl Iterator<Item = f64> + '_ {
-        let sizes = self.strategies.iter().flat_map(|s| &s.sizes);
-        sizes.flat_map(|size| {
+        self.sizes().flat_map(|size| {
             size.errors.iter().copied().chain(size.interval.into_iter().flat_map(|(a, b)| [a, b]))
         })
     }
@@ -118,7 +169,7 @@ impl Draw for Growth {
         let key = |(s, colour, dash): &(&Strategy, &'static str, Option<Dash>)| {
             Key::new(&s.label, colour, Sign::Line(*dash))
         };
-        let sizes: Vec<f64> = self.strategies.iter().flat_map(|s| &s.sizes).map(|size| size.n).collect();
+        let sizes: Vec<f64> = self.sizes().map(|size| size.n).collect();
         let chart = Chart {
             x: Axis::log("number of landmarks, N", &sizes),
             y: Axis::around(LABEL, self.errors(), 5),
@@ -129,32 +180,16 @@ impl Draw for Growth {
         };
         let (mut canvas, field) = chart.open(look);
         for (strategy, ..) in coloured.iter().filter(|(s, ..)| s.draws) {
-            let ends = |pick: fn((f64, f64)) -> f64| -> Vec<(f64, f64)> {
-                strategy.sizes.iter().map(|size| (size.n, pick(size.ends()))).collect()
-            };
-            let (low, mut high) = (ends(|e| e.0), ends(|e| e.1));
-            high.reverse();
-            canvas.area(&field.points(low.iter().chain(&high)), look.fainter, 0.7);
+            Growth::band(strategy, &mut canvas, look, &field);
         }
         for (i, (strategy, colour, dash)) in coloured.iter().enumerate().rev() {
             let means: Vec<(f64, f64)> = strategy.sizes.iter().map(|size| (size.n, size.mean())).collect();
             canvas.curve(field.points(&means), colour, 1.5, *dash);
-            for size in &strategy.sizes {
-                if let Some((low, high)) = size.interval.filter(|_| i == 0) {
-                    let ends = field.points(&[(size.n, low), (size.n, high)]);
-                    if let [low, high] = ends[..] {
-                        canvas.line(low, high, colour, 0.8, None);
-                    }
-                }
-                if let Some(place) = field.point(size.n, size.mean()).filter(|_| !strategy.draws) {
-                    let title = format!(
-                        "{}\u{2002}N = {}: {}",
-                        strategy.label,
-                        number(size.n, 0),
-                        number(size.mean(), 4)
-                    );
-                    canvas.named(&title, |canvas| canvas.dot(place, 2.4, colour, 1.0));
-                }
+            if i == 0 {
+                Growth::upright(strategy, &mut canvas, &field, colour);
+            }
+            if !strategy.draws {
+                Growth::dots(strategy, &mut canvas, &field, colour);
             }
         }
         canvas.scene()

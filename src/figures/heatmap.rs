@@ -74,6 +74,17 @@ impl Heat {
         }
     }
 
+    /// The samples' labels.
+    fn strip(&self, canvas: &mut Canvas, look: &Look, (left, top): (f64, f64), step: f64) {
+        let Cells { samples, labels, .. } = &self.cells;
+        for (i, sample) in samples.iter().enumerate().filter(|_| !labels.is_empty()) {
+            let title = format!("{sample}\u{2002}{}", labels.said(i));
+            let place = (left + step * i as f64, top);
+            let colour = labels.colour(labels.place(i), look);
+            canvas.named(&title, |canvas| canvas.rect(place, step + 0.3, 9.0, colour));
+        }
+    }
+
     fn scale(&self, canvas: &mut Canvas, look: &Look, (left, y): (f64, f64)) {
         for level in 0..LEVELS {
             canvas.rect((left + 8.0 * level as f64, y), 8.05, 7.0, &colour(look, level));
@@ -117,12 +128,7 @@ impl Draw for Heat {
         canvas.text((10.0, 13.0), &self.note, SMALL, At::Start, look.faint);
         keys(&mut canvas, look, &signs, (10.0, 4.0 + LINE), wide);
         let step = (COLUMN - left - 10.0) / samples.len().max(1) as f64;
-        for (i, sample) in samples.iter().enumerate().filter(|_| !labels.is_empty()) {
-            let title = format!("{sample}\u{2002}{}", labels.said(i));
-            let place = (left + step * i as f64, above);
-            let colour = labels.colour(labels.place(i), look);
-            canvas.named(&title, |canvas| canvas.rect(place, step + 0.3, 9.0, colour));
-        }
+        self.strip(&mut canvas, look, (left, above), step);
         self.fill(&mut canvas, look, (left, top), step);
         for (i, shown) in names.iter().enumerate() {
             let place = (left - 4.0, top + ROW * i as f64 + 8.0);

@@ -34,50 +34,13 @@ impl Tree {
     /// [`Error::Data`] saying at which letter it is no tree.
     pub fn parse(text: &str) -> Result<Tree> {
         let bytes = text.trim_end().trim_end_matches(';').as_bytes();
-        let (mut nodes, mut open, mut at) = (vec![Node::default()], Vec::new(), 0);
-        let mut current = 0;
-        let wrong =
-            |at: usize| Error::Data(format!("letter {} of a tree in Newick's form is out of place", at + 1));
-        while at < bytes.len() {
-            match bytes[at] {
-                b'(' => {
-                    open.push(current);
-                    current = child(&mut nodes, current);
-                    at += 1;
-                }
-                b',' => {
-                    current = child(&mut nodes, *open.last().ok_or_else(|| wrong(at))?);
-                    at += 1;
-                }
-                b')' => {
-                    current = open.pop().ok_or_else(|| wrong(at))?;
-                    at += 1;
-                }
-                b':' => {
-                    let end = end_of(bytes, at + 1);
-                    let number = std::str::from_utf8(&bytes[at + 1..end])
-                        .ok()
-                        .and_then(|text| text.trim().parse().ok());
-                    nodes[current].length =
-                        number.filter(|x: &f64| x.is_finite()).ok_or_else(|| wrong(at))?;
-                    at = end;
-                }
-                b'\'' => {
-                    let (name, end) = quoted(bytes, at).ok_or_else(|| wrong(at))?;
-                    nodes[current].name = name;
-                    at = end;
-                }
-                _ => {
-                    let end = end_of(bytes, at);
-                    nodes[current].name = String::from_utf8_lossy(&bytes[at..end]).trim().to_string();
-                    at = end.max(at + 1);
-                }
-            }
+        let mut reader = Reader { bytes, at: 0, nodes: vec![Node::default()], open: Vec::new(), current: 0 };
+        while reader.at < bytes.len() && reader.step().is_some() {}
+        if reader.at < bytes.len() || !reader.open.is_empty() {
+            let place = reader.at + 1;
+            return Err(Error::Data(format!("letter {place} of a tree in Newick's form is out of place")));
         }
-        if !open.is_empty() {
-            return Err(wrong(bytes.len()));
-        }
-        Ok(Tree::placed(nodes))
+        Ok(Tree::placed(reader.nodes))
     }
 
     /// Places the nodes.
@@ -104,17 +67,74 @@ impl Tree {
         Tree { nodes, leaves, depth }
     }
 
+    /// The first and the last child of a node that has some.
+    pub fn ends(&self, node: &Node) -> (&Node, &Node) {
+        let place = |child: Option<&usize>| child.map_or(&self.nodes[0], |child| &self.nodes[*child]);
+        (place(node.children.first()), place(node.children.last()))
+    }
+
     /// The nodes that have children.
     pub fn inner(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter().filter(|node| !node.children.is_empty())
     }
 }
 
-fn child(nodes: &mut Vec<Node>, parent: usize) -> usize {
-    nodes.push(Node::default());
-    let new = nodes.len() - 1;
-    nodes[parent].children.push(new);
-    new
+/// A text being read, and the tree so far.
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    nodes: Vec<Node>,
+    /// Nodes whose parenthesis is not closed.
+    open: Vec<usize>,
+    /// What a name and a length are of.
+    current: usize,
+}
+
+impl Reader<'_> {
+    /// Reads a sign, a name or a length; `None` where it is out of place.
+    fn step(&mut self) -> Option<()> {
+        match self.bytes[self.at] {
+            b'(' => {
+                self.open.push(self.current);
+                self.child(self.current);
+            }
+            b',' => self.child(*self.open.last()?),
+            b')' => self.current = self.open.pop()?,
+            b':' => return self.length(),
+            b'\'' => return self.quoted(),
+            _ => return self.plain(),
+        }
+        self.at += 1;
+        Some(())
+    }
+
+    fn child(&mut self, parent: usize) {
+        self.nodes.push(Node::default());
+        self.current = self.nodes.len() - 1;
+        self.nodes[parent].children.push(self.current);
+    }
+
+    fn length(&mut self) -> Option<()> {
+        let end = end_of(self.bytes, self.at + 1);
+        let text = std::str::from_utf8(&self.bytes[self.at + 1..end]).ok()?;
+        self.nodes[self.current].length = text.trim().parse().ok().filter(|x: &f64| x.is_finite())?;
+        self.at = end;
+        Some(())
+    }
+
+    fn quoted(&mut self) -> Option<()> {
+        let (name, end) = quoted(self.bytes, self.at)?;
+        self.nodes[self.current].name = name;
+        self.at = end;
+        Some(())
+    }
+
+    fn plain(&mut self) -> Option<()> {
+        let end = end_of(self.bytes, self.at);
+        self.nodes[self.current].name = String::from_utf8_lossy(&self.bytes[self.at..end]).trim().to_string();
+        self.at = end;
+        Some(())
+    }
 }
 
 fn end_of(bytes: &[u8], from: usize) -> usize {

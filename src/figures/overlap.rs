@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kuva::render::render::Scene;
 
 use super::axis::{Axis, count};
-use super::canvas::{At, Canvas};
+use super::canvas::{At, Canvas, Point};
 use super::look::{COLUMN, LABEL, Look, SMALL};
 use super::text::{name, width};
 use super::{Draw, Figure};
@@ -81,16 +81,11 @@ impl Draw for Overlap {
         for (i, label) in labels.iter().enumerate() {
             canvas.text((left - 10.0, bottom + 23.0 + ROW * i as f64), label, SMALL, At::End, look.ink);
         }
-        for (i, (lists, n)) in self.parts.iter().enumerate() {
+        for (i, part) in self.parts.iter().enumerate() {
             let x = left + 4.0 + step * (i as f64 + 0.5);
-            let tall = y.at(*n as f64).unwrap_or(0.0) * height;
-            let names: Vec<&str> = self.members(*lists).map(|list| self.lists[list].0.as_str()).collect();
-            let title = format!("{}\u{2002}{} genes", names.join(" ∩ "), count(*n));
-            canvas.named(&title, |canvas| {
-                canvas.rect((x - step * 0.32, bottom - tall), step * 0.64, tall, look.colour(0))
-            });
-            canvas.text((x, bottom - tall - 3.0), &count(*n), SMALL, At::Middle, look.ink);
-            self.marks(&mut canvas, look, *lists, (x, bottom + 12.0));
+            let tall = y.at(part.1 as f64).unwrap_or(0.0) * height;
+            self.bar(&mut canvas, look, *part, ((x, bottom), step * 0.64, tall));
+            self.marks(&mut canvas, look, part.0, (x, bottom + 12.0));
         }
         canvas.scene()
     }
@@ -99,6 +94,20 @@ impl Draw for Overlap {
 impl Overlap {
     fn members(&self, lists: u32) -> impl Iterator<Item = usize> {
         (0..self.lists.len()).filter(move |i| lists >> i & 1 == 1)
+    }
+
+    /// A bar on its foot's middle, so wide and so tall.
+    fn bar(
+        &self,
+        canvas: &mut Canvas,
+        look: &Look,
+        (lists, n): (u32, usize),
+        ((x, foot), wide, tall): (Point, f64, f64),
+    ) {
+        let names: Vec<&str> = self.members(lists).map(|list| self.lists[list].0.as_str()).collect();
+        let title = format!("{}\u{2002}{} genes", names.join(" ∩ "), count(n));
+        canvas.named(&title, |canvas| canvas.rect((x - wide / 2.0, foot - tall), wide, tall, look.colour(0)));
+        canvas.text((x, foot - tall - 3.0), &count(n), SMALL, At::Middle, look.ink);
     }
 
     fn scale(

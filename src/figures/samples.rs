@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::axis::count;
+use super::axis::{count, number};
 use super::heatmap::{self, Cells};
 use super::labels::Labels;
 use super::table::Table;
@@ -102,7 +102,12 @@ fn by_components(store: &Store, column: Option<&str>) -> Option<Figure> {
         count(store.n_genes()),
         part(samples.len(), store.n_samples())
     );
-    let axes = ["principal component 1", "principal component 2"].map(String::from);
+    let squares = |column: &[f32]| column.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+    let whole: f64 = (0..all.len()).map(|gene| squares(all.column(gene))).sum();
+    let axes = [0, 1].map(|i| {
+        let share = 100.0 * squares(scores.column(i)) / whole.max(f64::MIN_POSITIVE);
+        format!("principal component {} ({} % of variance)", i + 1, number(share, 1))
+    });
     map::figure("map", &of, axes, ids, points, labels_of(store, column, &samples))
 }
 

@@ -8,10 +8,13 @@ use super::look::Look;
 use super::table::Table;
 use super::text::whole;
 use super::{Draw, Figure};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Genes with a point of their own.
 const POINTS: usize = 1_000;
+
+/// What a caption says of the second curve.
+const COPIES: &str = " The second curve counts a gene as chosen where a near copy of it was.";
 
 #[derive(Debug)]
 struct Stability {
@@ -28,22 +31,18 @@ pub(super) fn figures(table: &Table) -> Result<Vec<Figure>> {
     let mut genes: Vec<(String, f64)> =
         table.genes()?.into_iter().zip(share).filter(|(_, s)| s.is_finite()).collect();
     let Some(repeats) = repeats.filter(|_| !genes.is_empty()) else {
-        return Err(Error::input(table.path(), "has no gene that was ever chosen; make it anew"));
+        return Err(table.nothing("no gene that was ever chosen"));
     };
     genes.sort_by(|a, b| b.1.total_cmp(&a.1));
     let mut copies =
         if table.has(&["share_with_copies"]) { table.numbers("share_with_copies")? } else { Vec::new() };
     copies.sort_by(|a, b| b.total_cmp(a));
     let always = genes.iter().filter(|gene| gene.1 >= 1.0).count();
-    let with = match copies.is_empty() {
-        true => "",
-        false => " The second curve counts a gene as chosen where a near copy of it was.",
-    };
+    let with = if copies.is_empty() { "" } else { COPIES };
     let drawn = genes.len().min(POINTS);
-    let points = if drawn < genes.len() {
-        format!(" The first {} have a point each.", count(drawn))
-    } else {
-        String::new()
+    let points = match drawn < genes.len() {
+        true => format!(" The first {} have a point each.", count(drawn)),
+        false => String::new(),
     };
     let caption = format!(
         "Share of {repeats} repeats, each from another draw of the samples, in which a gene is chosen, genes by that share: n = {} that were \
@@ -75,17 +74,10 @@ impl Draw for Stability {
             height: Some(180.0),
         };
         let (mut canvas, field) = chart.open(look);
-        let curve = |shares: &mut dyn Iterator<Item = f64>| -> Vec<(f64, f64)> {
-            let all: Vec<f64> = shares.collect();
-            let corner =
-                |i: usize| i == 0 || i + 1 == all.len() || all[i] != all[i - 1] || all[i] != all[i + 1];
-            (0..all.len())
-                .filter(|i| corner(*i))
-                .filter_map(|i| field.point((i + 1) as f64, all[i]))
-                .collect()
-        };
-        canvas.curve(curve(&mut self.copies.iter().copied()), look.colour(1), 1.5, Some(DASHES[0]));
-        canvas.curve(curve(&mut self.genes.iter().map(|gene| gene.1)), look.colour(0), 1.5, None);
+        let copies = corners(&self.copies);
+        let own = corners(&self.genes.iter().map(|gene| gene.1).collect::<Vec<_>>());
+        canvas.curve(field.points(&copies), look.colour(1), 1.5, Some(DASHES[0]));
+        canvas.curve(field.points(&own), look.colour(0), 1.5, None);
         for (i, (gene, share)) in self.genes.iter().enumerate().take(POINTS) {
             let Some(place) = field.point((i + 1) as f64, *share) else { continue };
             let title = format!("{}\u{2002}{}", whole(gene), number(*share, 3));
@@ -93,4 +85,12 @@ impl Draw for Stability {
         }
         canvas.scene()
     }
+}
+
+/// The places (from 1) and heights at which a falling line bends.
+fn corners(shares: &[f64]) -> Vec<(f64, f64)> {
+    let last = shares.len().saturating_sub(1);
+    let bends =
+        |i: &usize| *i == 0 || *i == last || shares[*i] != shares[*i - 1] || shares[*i] != shares[*i + 1];
+    (0..shares.len()).filter(bends).map(|i| ((i + 1) as f64, shares[i])).collect()
 }

@@ -18,7 +18,7 @@ impl Table {
     /// whatever is in its names; anything else as people keep tables.
     ///
     /// # Errors
-    /// As [`Sheet::read`]; [`Error::Input`] for a table without a row.
+    /// As [`Sheet::read`]; [`Error::Data`] for a table without a row.
     pub fn read(path: &Path) -> Result<Table> {
         let mut described = path.as_os_str().to_owned();
         described.push(".json");
@@ -35,7 +35,7 @@ impl Table {
     /// a comparison has a row for every gene of every random draw.
     ///
     /// # Errors
-    /// What cannot be read; [`Error::Input`] for a missing column, a row of another length, and where no row is kept.
+    /// What cannot be read; [`Error::Input`] for a missing column and a row of another length; [`Error::Data`] where no row is kept.
     pub fn rows(path: &Path, names: &[&str], keep: impl Fn(&[&str]) -> bool) -> Result<Table> {
         let failed = |e: csv::Error| Error::input(path, format!("is damaged ({e}); make it anew"));
         let mut reader = csv::ReaderBuilder::new().delimiter(b'\t').from_path(path).map_err(failed)?;
@@ -63,9 +63,14 @@ impl Table {
         table.filled()
     }
 
+    /// Why a table that is well formed has no figure.
+    pub fn nothing(&self, what: &str) -> Error {
+        Error::Data(format!("{}: has {what}, so there is nothing to draw", self.path.display()))
+    }
+
     fn filled(self) -> Result<Table> {
         match self.lines.is_empty() {
-            true => Err(Error::input(self.path, "has no row, so there is nothing to draw; make it anew")),
+            true => Err(self.nothing("no row")),
             false => Ok(self),
         }
     }

@@ -9,7 +9,7 @@ use kuva::render::render::Scene;
 
 use super::axis::{Axis, count};
 use super::canvas::{At, Canvas, Point};
-use super::chart::{Chart, LINE, Sign, keys};
+use super::chart::{Chart, Field, LINE, Sign, keys};
 use super::labels::Labels;
 use super::look::{COLUMN, Look, SMALL};
 use super::newick::Tree;
@@ -18,7 +18,7 @@ use super::{Draw, Figure};
 /// Samples that have a cell of their own in the strip.
 const CELLS: usize = 600;
 /// Branches that are less apart than this, in units, are not drawn.
-const NARROW: f64 = 0.3;
+const NARROW: f64 = 0.5;
 
 #[derive(Debug)]
 struct Leaves {
@@ -131,22 +131,7 @@ impl Draw for Upright {
         let chart =
             Chart { x, y, note: note.clone(), keys: self.0.keys(look), room: 0.0, height: Some(200.0) };
         let (mut canvas, field) = chart.open(look);
-        let height = |depth: f64| (tree.depth - depth) * 2.0;
-        let mut d = String::new();
-        for node in tree.inner() {
-            let (Some(first), Some(last)) = (node.children.first(), node.children.last()) else { continue };
-            let (first, last) = (&tree.nodes[*first], &tree.nodes[*last]);
-            let [a, b, c] =
-                [(first.across, first.depth), (last.across, node.depth), (last.across, last.depth)]
-                    .map(|(across, depth)| field.point(across, height(depth)).unwrap_or_default());
-            if c.0 - a.0 >= NARROW {
-                let _ = write!(
-                    d,
-                    "M{:.1} {:.1}L{:.1} {:.1}L{:.1} {:.1}L{:.1} {:.1}",
-                    a.0, a.1, a.0, b.1, c.0, b.1, c.0, c.1
-                );
-            }
-        }
+        let d = branches(tree, &field);
         canvas.path(d, None, (look.ink, if n > 300.0 { 0.4 } else { 0.7 }));
         let ground = field.point(0.0, -0.02 * high).map_or(0.0, |p| p.1);
         let left = |leaf: usize| field.left + field.width * leaf as f64 / n;
@@ -171,21 +156,7 @@ impl Draw for Round {
         keys(&mut canvas, look, &signs, (10.0, 4.0 + LINE), wide);
         let disc = Disc { middle: (COLUMN / 2.0, above + wide / 2.0), leaves: tree.leaves.len() as f64 };
         let outer = wide / 2.0 - 14.0;
-        let radius = |depth: f64| outer * (0.04 + 0.96 * depth / tree.depth.max(1e-9));
-        let mut d = String::new();
-        for node in tree.inner() {
-            for child in node.children.iter().map(|child| &tree.nodes[*child]) {
-                let (from, to) =
-                    (disc.at(child.across, radius(node.depth)), disc.at(child.across, radius(child.depth)));
-                if (to.0 - from.0).hypot(to.1 - from.1) >= NARROW {
-                    let _ = write!(d, "M{:.1} {:.1}L{:.1} {:.1}", from.0, from.1, to.0, to.1);
-                }
-            }
-            if let [first, .., last] = node.children[..] {
-                let ends = (tree.nodes[first].across, tree.nodes[last].across);
-                disc.arc(&mut d, ends, radius(node.depth));
-            }
-        }
+        let d = disc.branches(tree, outer);
         canvas.path(d, None, (look.ink, if disc.leaves > 300.0 { 0.4 } else { 0.7 }));
         for cell in self.0.cells() {
             let ends = (cell.leaves.0 as f64 - 0.5, cell.leaves.1 as f64 - 0.5);
@@ -194,6 +165,28 @@ impl Draw for Round {
             canvas.named(&cell.title, |canvas| canvas.area(&sector, colour, 1.0));
         }
         canvas.scene()
+    }
+}
+
+/// The branches of an upright tree as a path.
+fn branches(tree: &Tree, field: &Field) -> String {
+    let place = |across: f64, depth: f64| field.point(across, (tree.depth - depth) * 2.0).unwrap_or_default();
+    let mut d = String::new();
+    for node in tree.inner() {
+        let (first, last) = tree.ends(node);
+        let [a, b] = [first, last].map(|child| place(child.across, child.depth));
+        let y = place(first.across, node.depth).1;
+        if b.0 - a.0 >= NARROW {
+            stroke(&mut d, [a, (a.0, y), (b.0, y), b]);
+        }
+    }
+    d
+}
+
+/// Adds a line through points to a path.
+fn stroke(d: &mut String, points: impl IntoIterator<Item = Point>) {
+    for (i, (x, y)) in points.into_iter().enumerate() {
+        let _ = write!(d, "{}{x:.1} {y:.1}", if i == 0 { "M" } else { "L" });
     }
 }
 
@@ -221,14 +214,22 @@ impl Disc {
         (0..=steps as usize).map(|i| self.at(from + (to - from) * i as f64 / steps, radius)).collect()
     }
 
-    fn arc(&self, d: &mut String, ends: (f64, f64), radius: f64) {
-        let points = self.along(ends, radius);
-        if (self.angle(ends.1) - self.angle(ends.0)) * radius < NARROW {
-            return;
+    /// The branches of a tree whose leaves lie at most `outer` from the middle, as a path.
+    fn branches(&self, tree: &Tree, outer: f64) -> String {
+        let radius = |depth: f64| outer * (0.04 + 0.96 * depth / tree.depth.max(1e-9));
+        let mut d = String::new();
+        for node in tree.inner() {
+            let children = node.children.iter().map(|child| &tree.nodes[*child]);
+            let (first, last) = tree.ends(node);
+            if (self.angle(last.across) - self.angle(first.across)) * outer < NARROW {
+                continue;
+            }
+            for child in children {
+                stroke(&mut d, [node.depth, child.depth].map(|depth| self.at(child.across, radius(depth))));
+            }
+            stroke(&mut d, self.along((first.across, last.across), radius(node.depth)));
         }
-        for (i, (x, y)) in points.into_iter().enumerate() {
-            let _ = write!(d, "{}{x:.1} {y:.1}", if i == 0 { "M" } else { "L" });
-        }
+        d
     }
 
     fn sector(&self, ends: (f64, f64), radii: (f64, f64)) -> Vec<Point> {

@@ -274,7 +274,7 @@ mod tests {
     use std::path::Path;
 
     /// Imports run one way down the map: what no file of a folder may name.
-    const NOT: [(&str, &[&str]); 16] = [
+    const NOT: [(&str, &[&str]); 17] = [
         ("genes", &["device", "nn", "prepare", "select", "infer", "pipeline", "cli"]),
         ("cluster", &["formats", "nn", "infer", "compare", "pipeline", "cli"]),
         ("enrich", &["formats", "nn", "select", "infer", "compare", "pipeline", "cli"]),
@@ -289,6 +289,7 @@ mod tests {
         ("select", &["infer", "compare", "pipeline", "cli"]),
         ("infer", &["compare", "pipeline", "cli"]),
         ("compare", &["pipeline", "cli"]),
+        ("figures", &["formats", "nn", "infer", "compare", "report", "pipeline", "cli"]),
         ("report", &["formats", "nn", "select", "infer", "compare", "pipeline", "cli"]),
         ("pipeline", &["cli"]),
     ];
