@@ -218,6 +218,7 @@ def keyboard(browser, check, place):
 
 
 def downloaded(folder, name):
+    time.sleep(0.2)  # Chromium refuses more than ten downloads a second
     path, until = folder / name, time.monotonic() + PATIENCE
     while time.monotonic() < until:
         if path.exists() and not list(folder.glob("*.crdownload")):

@@ -124,38 +124,7 @@ impl Config {
         Config::of(path, table)
     }
 
-    /// The configuration that a run's folder recorded; names of files in it are as they were.
-    ///
-    /// # Errors
-    /// As [`Config::read`], where it was another version's.
-    pub fn of_record(folder: &Path, said: &serde_json::Value) -> Result<Config> {
-        let mut plain = said.clone();
-        // TOML's integers are signed, a seed is not
-        let seed = plain.as_object_mut().and_then(|said| said.remove("seed"));
-        let place = folder.join(super::record::NAME);
-        let table = Table::try_from(plain)
-            .map_err(|e| Error::input(&place, format!("its configuration is none of a run: {e}")))?;
-        let mut config = Config::of(&place, table)?;
-        config.output = folder.to_path_buf();
-        config.seed = seed.and_then(|seed| seed.as_u64()).unwrap_or(config.seed);
-        config.said = said.clone();
-        Ok(config)
-    }
-
-    /// Takes what the command line says beside the file.
-    pub fn overrule(&mut self, key: &str, value: serde_json::Value) {
-        match key.split_once('.') {
-            None => self.said[key] = value,
-            Some((table, key)) => {
-                if !self.said[table].is_object() {
-                    self.said[table] = serde_json::json!({});
-                }
-                self.said[table][key] = value;
-            }
-        }
-    }
-
-    fn of(path: &Path, table: Table) -> Result<Config> {
+    pub(super) fn of(path: &Path, table: Table) -> Result<Config> {
         let said = serde_json::to_value(&table).unwrap_or_default();
         let mut file = File { path, place: Place(path.parent().unwrap_or(Path::new(""))), table };
         let import = file.take("import")?;

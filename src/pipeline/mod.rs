@@ -24,6 +24,7 @@ pub mod keys;
 mod nearest;
 pub mod plan;
 pub mod record;
+mod recorded;
 pub mod report;
 pub mod runner;
 pub mod settings;

@@ -1,7 +1,7 @@
 //! A page: what there is to tell, as blocks in order, and the one self-contained HTML file that shows them.
 //!
 //! This folder knows how a page looks and nothing of runs. What a run's page tells is gathered by
-//! `pipeline::report`.
+//! `pipeline/report`.
 
 mod html;
 mod picture;

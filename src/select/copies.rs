@@ -59,10 +59,7 @@ impl Copies {
     pub fn nearest(&self, gene: usize, most: usize, may: impl Fn(usize) -> bool) -> Vec<(usize, f32)> {
         let Some(data) = &self.data else { return Vec::new() };
         let own = data.column(gene);
-        let with = |other: usize| {
-            let dot: f32 = own.iter().zip(data.column(other)).map(|(x, y)| x * y).sum();
-            (other, dot / own.len() as f32)
-        };
+        let with = |other: usize| (other, dot(own, data.column(other)) / own.len() as f32);
         let mut all: Vec<(usize, f32)> =
             (0..self.genes).filter(|other| *other != gene && may(*other)).map(with).collect();
         let better = |a: &(usize, f32), b: &(usize, f32)| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0));
@@ -87,6 +84,20 @@ impl Copies {
             .collect();
         a.len() - only_a.len() + matching(&edges)
     }
+}
+
+/// Several sums at a time, which a processor adds at once.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    const LANES: usize = 16;
+    let mut sums = [0.0; LANES];
+    let (x, y) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest: f32 = x.remainder().iter().zip(y.remainder()).map(|(x, y)| x * y).sum();
+    for (x, y) in x.zip(y) {
+        for i in 0..LANES {
+            sums[i] += x[i] * y[i];
+        }
+    }
+    sums.iter().sum::<f32>() + rest
 }
 
 /// The size of a largest matching: `edges` has for each of one side those of the other (Kuhn's augmenting paths).

@@ -46,6 +46,7 @@ impl Pictures {
             left.extend(these.into_iter().filter(|_| there).map(|picture| (section, picture)));
         }
         left.extend(all.into_iter().map(|picture| ("figures", picture)));
+        thinned(&mut left);
         Ok(Pictures { left })
     }
 
@@ -62,6 +63,18 @@ impl Pictures {
     pub fn rest(mut self) -> Option<Section> {
         Section::new("figures", "More figures", self.take("figures").into_iter().collect())
     }
+}
+
+/// Leaves out what another figure shows: round trees but for the first space, and the map by components where clusters have maps.
+fn thinned(pictures: &mut Vec<(&'static str, Picture)>) {
+    let round = |picture: &Picture| picture.name.starts_with("tree") && picture.name.ends_with("-circular");
+    let first = pictures.iter().position(|(_, picture)| round(picture));
+    let has_maps = pictures.iter().any(|(_, picture)| picture.name.starts_with("map-"));
+    let mut at = 0;
+    pictures.retain(|(_, picture)| {
+        at += 1;
+        !(has_maps && picture.name == "map" || round(picture) && Some(at - 1) != first)
+    });
 }
 
 #[cfg(not(feature = "figures"))]
