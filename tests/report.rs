@@ -266,8 +266,8 @@ fn without_a_network_none_is_told_of_and_other_predictors_say_what_they_cannot()
     assert_eq!(table(&page, "clusters")["rows"][0][2], "study");
     assert_eq!(table(&page, "enrichment")["rows"].as_array().unwrap().len(), 1);
     assert!(page.contains("Benjamini") && !page.contains("Gene Ontology") && !page.contains("<img"));
-    let refused =
-        folder.fail(&[&["run", "c.toml"][..], &set, &["--set", "cluster.label=[\"none\"]"]].concat());
+    let none = ["--quiet", "--set", "cluster.label=[\"none\"]"];
+    let refused = folder.fail(&[&["run", "c.toml"][..], &set, &none].concat());
     assert!(refused.contains("no sample column \"none\""), "{refused}");
 }
 
