@@ -78,8 +78,8 @@ fn caption(run: &Run) -> String {
                          is not measured and the predictor is fitted without it; serves most: the genes whose own R² loses most."
         }
         (None, Some(_)) => {
-            " What each landmark serves is told where the predictor is linear, which can be refitted exactly \
-                            without it; this one is of another method."
+            " What each landmark serves is told where the predictor is linear or kernel ridge on not too many \
+                            samples, which can be refitted exactly without it; this one is of another method."
         }
         _ => "",
     };
