@@ -299,9 +299,12 @@ def figures(browser, check, folder):
         }""")
     check("some figure names what is in it", bool(mark))
     if mark:
-        browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=mark[0], y=mark[1])
-        time.sleep(0.1)
-        tip = browser.run("const t = document.querySelector('#tip'); return t.hidden ? null : t.textContent")
+        tip, until = None, time.monotonic() + 5
+        while tip is None and time.monotonic() < until:  # what scrolls last hides it
+            browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
+            browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=mark[0], y=mark[1])
+            time.sleep(0.1)
+            tip = browser.run("const t = document.querySelector('#tip'); return t.hidden ? null : t.textContent")
         check("the name under the pointer is told", tip == mark[2], f"{tip} for {mark[2]}")
 
 

@@ -2,7 +2,7 @@
 
 use super::pictures::Pictures;
 use super::{Run, methods::References};
-use crate::cluster::Figures;
+use crate::cluster::{Figures, Linkage, Metric};
 use crate::enrich::LEVEL;
 use crate::error::Result;
 use crate::nouns::counted;
@@ -116,11 +116,18 @@ pub fn methods(run: &Run, references: &mut References) -> Option<String> {
     let clustered = run.done.facts::<cluster::Facts>("cluster").ok().flatten().map(|facts| {
         let default = crate::cluster::Settings::default();
         let options = run.config.cluster.clone().unwrap_or_default();
-        let linkage = crate::pipeline::choice::word(options.linkage.unwrap_or(default.linkage));
-        let metric = crate::pipeline::choice::word(options.metric.unwrap_or(default.metric));
+        let linkage = match options.linkage.unwrap_or(default.linkage) {
+            Linkage::Ward => "Ward's linkage",
+            Linkage::Average => "average linkage",
+            Linkage::Complete => "complete linkage",
+        };
+        let metric = match options.metric.unwrap_or(default.metric) {
+            Metric::Euclidean => "Euclidean",
+            Metric::Correlation => "correlation",
+        };
         let samples = counted(facts.samples, "held-out sample");
         format!(
-            "Clusters of {samples} ({linkage} linkage, {metric} distance; k-means) were held against labels by the adjusted Rand index and \
+            "Clusters of {samples} (hierarchical, by {linkage} and {metric} distance, and k-means) were held against labels by the adjusted Rand index and \
              normalised mutual information."
         )
     });
