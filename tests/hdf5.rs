@@ -222,3 +222,26 @@ fn an_h5ad_takes_what_is_known_beside_the_matrix() {
     refused(&["export", &data, "-o", &at("z.h5ad"), "--with", &at("none.tsv")], "gene_id or sample_id");
     refused(&["embed", &at("m.safetensors"), &data, "-o", &at("f.tsv"), "--label", "tissue"], "study");
 }
+
+/// Tables of results as Parquet, which our own reader takes back.
+#[test]
+#[cfg(feature = "parquet")]
+fn a_table_of_results_becomes_parquet() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let done = |arguments: &[&str]| {
+        let (code, out, error) = common::genelift(arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {error}");
+        out
+    };
+    done(&["simulate", "--samples", "30", "--genes", "12", "-o", &at("x.gex")]);
+    done(&["select", "--store", &at("x.gex"), "-n", "7", "-o", &at("l.tsv")]);
+    assert!(done(&["export", &at("l.tsv"), "-o", &at("l.parquet")]).contains("rows\t7"));
+    done(&["import", &at("l.parquet"), "-o", &at("back.gex"), "--orientation", "genes-by-samples"]);
+    let back = Store::open(&dir.path().join("back.gex")).unwrap();
+    assert_eq!(back.n_genes(), 7);
+    let (code, _, error) = common::genelift(&["export", &at("l.tsv"), "-o", &at("l.csv")]);
+    assert!(code == Some(2) && error.contains(".parquet"), "{code:?} {error}");
+    let (code, _, error) = common::genelift(&["export", &at("l.tsv"), "-o", &at("l.parquet")]);
+    assert!(code == Some(1) && error.contains("already exists"), "{code:?} {error}");
+}

@@ -1,10 +1,10 @@
-//! `genelift export`: a store → a matrix file.
+//! `genelift export`: a store → a matrix file, a table of results → Parquet.
 
 use std::path::{Path, PathBuf};
 
 use super::{Common, print};
 use crate::error::Result;
-use crate::formats::export_with;
+use crate::formats::{export_table, export_with};
 use crate::pipeline::beside::beside;
 use crate::progress::Reporter;
 use crate::store::Store;
@@ -13,7 +13,8 @@ use crate::store::atomic::{self, Kind, Output};
 /// Arguments of `export`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// The store
+    /// The store; or a table of results (.tsv), which becomes .parquet
+    #[arg(value_name = "STORE|TSV")]
     store: PathBuf,
     /// The file to write: .tsv, .csv, .parquet, .h5ad, .gctx, or .npy (values alone)
     #[arg(short, value_name = "FILE")]
@@ -34,6 +35,10 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let force = args.common.force;
     let read: Vec<&Path> = args.with.iter().chain([&args.store]).map(PathBuf::as_path).collect();
     let _ours = atomic::claim(&[Output::new(&args.output, Kind::File, force)], &read)?;
+    if args.store.is_file() && args.with.is_empty() {
+        let rows = export_table(&args.store, &args.output, force)?;
+        return print(&format!("file\t{}\nrows\t{rows}\n", args.output.display()));
+    }
     let store = Store::open(&args.store)?;
     let beside = beside(&store, &args.with, &mut args.common.workbench(report)?)?;
     export_with(&store, &beside, &args.output, force, report)?;

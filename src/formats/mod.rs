@@ -43,6 +43,8 @@ mod opening;
 mod orientation;
 #[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(feature = "parquet")]
+mod parquet_table;
 mod parts;
 mod picking;
 mod pickle;
@@ -71,7 +73,7 @@ use crate::genes::Table;
 use crate::memory::Need;
 use crate::visible;
 pub use annotations::Told;
-pub use export::{Beside, Embedded, export, export_with};
+pub use export::{Beside, Embedded, export, export_table, export_with};
 pub use import::{ImportSettings, import};
 pub use missing::Missing;
 pub use opening::{is_directory, open};

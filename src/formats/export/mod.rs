@@ -11,6 +11,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::genes::{Sheet, Untold};
 use crate::progress::{Event, Reporter};
 use crate::store::{Store, atomic, npy};
 
@@ -100,6 +101,27 @@ pub fn export_with(store: &Store, beside: &Beside, path: &Path, force: bool, rep
         )));
     }
     Ok(())
+}
+
+/// Writes a table of results as `.parquet`, numbers as numbers.
+///
+/// # Errors
+/// [`Error::Usage`] for another ending; those of reading the table; a file that exists, without `force`; what the system refuses.
+pub fn export_table(table: &Path, path: &Path, force: bool) -> Result<usize> {
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let sheet = Sheet::read(table, Untold::Header)?;
+    #[cfg(feature = "parquet")]
+    if ending == "parquet" {
+        super::parquet_table::write(&sheet, path, force)?;
+        return Ok(sheet.lines.len());
+    }
+    let (from, to) = (table.display(), path.display());
+    let message = format!(
+        "{to}: the table {from} is exported as .parquet (found .{ending}, {} rows); give such a name",
+        sheet.lines.len()
+    );
+    let _ = force;
+    Err(Error::Usage(message))
 }
 
 fn write_npy(store: &Store, out: &mut dyn Write, done: &dyn Fn(usize)) -> std::io::Result<()> {
