@@ -5,6 +5,7 @@
 pub mod distances;
 pub mod indices;
 pub mod k_means;
+pub mod t_sne;
 pub mod tree;
 
 use std::collections::BTreeSet;
@@ -35,6 +36,8 @@ pub struct Settings {
     pub neighbours: usize,
     /// Clusters of the table of clusters; as many as the first column has classes where it is not given.
     pub clusters: Option<usize>,
+    /// Samples up to which there are maps by t-SNE.
+    pub t_sne: usize,
     /// Of k-means' starts.
     pub seed: u64,
 }
@@ -42,7 +45,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let (metric, linkage) = (Metric::default(), Linkage::default());
-        Settings { metric, linkage, neighbours: 5, clusters: None, seed: 0 }
+        Settings { metric, linkage, neighbours: 5, clusters: None, t_sne: 2_000, seed: 0 }
     }
 }
 
@@ -140,7 +143,10 @@ pub fn cluster(spaces: &[Space], known: &[Known], study: Option<&Known>, setting
         }
         let of = [tree.cut(clusters), k_means(&distances, clusters, settings.seed)];
         all.trees.push((space.name.clone(), tree, of));
-        all.maps.push((space.name.clone(), axes(&distances)));
+        let axes = axes(&distances);
+        let near = (distances.n <= settings.t_sne).then(|| t_sne::t_sne(&distances, &axes)).flatten();
+        all.maps.push((space.name.clone(), axes));
+        all.maps.extend(near.map(|map| (format!("{}{T_SNE}", space.name), map)));
     }
     all
 }
@@ -197,6 +203,9 @@ fn axes(distances: &Distances) -> Columns {
     Columns::new(n, out)
 }
 
+/// What is behind a space's name in the columns of its map by t-SNE.
+pub const T_SNE: &str = "_tsne";
+
 /// Whether each study has one label only.
 pub fn is_of_studies(known: &Known, study: &Known) -> bool {
     let (labelled, labels) = known.classes();
@@ -248,7 +257,7 @@ impl Figures {
 }
 
 impl Clustering {
-    /// Writes [`FILES`] into a folder: figures; each sample's clusters; the first two axes; trees in Newick's form.
+    /// Writes [`FILES`] into a folder: figures; each sample's clusters; maps, by the first two axes and by t-SNE; trees in Newick's form.
     ///
     /// # Errors
     /// As [`atomic::write_folder`].

@@ -7,6 +7,7 @@ use super::newick::Tree;
 use super::table::Table;
 use super::text::name;
 use super::{Figure, map, tree};
+use crate::cluster::T_SNE;
 use crate::error::{Error, Result};
 
 /// From a folder that `cluster` wrote: by the first column of labels.
@@ -23,7 +24,22 @@ pub(super) fn figures(dir: &Path) -> Result<Vec<Figure>> {
         let own = if maps.texts("sample_id")? == ids { labels.clone() } else { Labels::none(maps.len()) };
         let axes = [1, 2].map(|i| format!("axis {i} of the {}", name(space, 24)));
         let samples = maps.texts("sample_id")?.to_vec();
-        found.extend(map::figure(&format!("map-{stem}"), &of(space), axes, samples, points, own));
+        found.extend(map::figure(
+            &format!("map-{stem}"),
+            &format!("the first two principal axes of {}", of(space)),
+            axes,
+            samples.clone(),
+            points,
+            own.clone(),
+        ));
+        if let [Ok(x), Ok(y)] = [1, 2].map(|axis| maps.numbers(&format!("{space}{T_SNE}_{axis}"))) {
+            let axes = [1, 2].map(|i| format!("t-SNE {i}, no unit"));
+            let (points, what) = (
+                x.into_iter().zip(y).collect(),
+                format!("t-SNE of {}, which keeps who is near and not how far the far are", of(space)),
+            );
+            found.extend(map::figure(&format!("map-{stem}-tsne"), &what, axes, samples, points, own));
+        }
         let tree = Tree::parse(newick)
             .map_err(|error| Error::input(trees.path(), format!("{space}: {error}; make it anew")))?;
         found.extend(tree::figures(&format!("tree-{stem}"), &of(space), tree, &ids, labels.clone()));

@@ -19,7 +19,7 @@ struct Map {
     note: String,
 }
 
-/// The figure of samples by two axes; `None` where no sample has a place. `of` says what the axes are of.
+/// The figure of samples by two axes; `None` where no sample has a place. `of` says what the axes are.
 pub(super) fn figure(
     stem: &str,
     of: &str,
@@ -35,7 +35,7 @@ pub(super) fn figure(
     let whole = points.iter().filter(|p| p.0.is_finite() && p.1.is_finite()).count();
     let shown = if drawn.len() < whole { format!(", {} drawn", count(drawn.len())) } else { String::new() };
     let caption = format!(
-        "Each point is a sample (n = {}) by the first two principal axes of {of}. {}{}",
+        "Each point is a sample (n = {}) by {of}. {}{}",
         count(whole),
         labels.words(),
         said(drawn.len(), whole, "samples")

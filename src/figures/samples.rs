@@ -108,6 +108,7 @@ fn by_components(store: &Store, column: Option<&str>) -> Option<Figure> {
         let share = 100.0 * squares(scores.column(i)) / whole.max(f64::MIN_POSITIVE);
         format!("principal component {} ({} % of variance)", i + 1, number(share, 1))
     });
+    let of = format!("the first two principal axes of {of}");
     map::figure("map", &of, axes, ids, points, labels_of(store, column, &samples))
 }
 

@@ -122,12 +122,12 @@ fn number(element: &BytesStart, name: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::wrong;
 
     /// What is found wrong with an .ods of this body.
     fn found(body: &str) -> Option<String> {
         let text = format!("<office:body><office:spreadsheet>{body}</office:spreadsheet></office:body>");
-        super::wrong(text.as_bytes(), 1 << 20)
+        wrong(text.as_bytes(), 1 << 20)
     }
 
     #[test]

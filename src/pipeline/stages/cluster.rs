@@ -53,6 +53,9 @@ pub struct Options {
     /// Principal components beside the others [as many as the bottleneck has neurons, else 50]
     #[arg(long, value_name = "K")]
     pub components: Option<usize>,
+    /// Make maps by t-SNE too of at most this many samples; 0 makes none [2000]
+    #[arg(long, value_name = "N")]
+    pub t_sne: Option<usize>,
     /// Use at most this many samples, drawn by the seed [10000]
     #[arg(long, value_name = "N")]
     pub samples: Option<usize>,
@@ -291,6 +294,7 @@ impl Stage for Cluster {
             linkage: self.options.linkage.unwrap_or(default.linkage),
             neighbours: self.options.neighbours.unwrap_or(default.neighbours),
             clusters: self.options.clusters,
+            t_sne: self.options.t_sne.unwrap_or(default.t_sne),
             seed: self.seed,
         };
         let clustering = cluster(&spaces, &known, study.as_ref(), &settings);
