@@ -316,6 +316,8 @@ fn the_command_holds_out_groups() {
         "out",
         "--random-draws",
         "3",
+        "--method",
+        "linear",
         "--penalty",
         "3",
         "--device",

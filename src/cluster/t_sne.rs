@@ -17,8 +17,8 @@ const BEGIN: f64 = 1e-4;
 /// Fewer samples have no neighbourhoods.
 pub const FEWEST: usize = 8;
 
-/// A map [samples × 2] of samples by their distances, which begins as `axes`, so that nothing is left to chance: the same distances give the
-/// same map. `None` for fewer than [`FEWEST`] samples, and where all lie in one place.
+/// A map [samples × 2] of samples by their distances, which begins as `axes`, and is made on one thread, so that nothing is left to chance: the same distances
+/// give the same map. `None` for fewer than [`FEWEST`] samples, and where all lie in one place.
 ///
 /// # Panics
 /// Unless `axes` has two columns of as many samples.
@@ -32,10 +32,14 @@ pub fn t_sne(distances: &Distances, axes: &Columns) -> Option<Columns> {
     let begin: Vec<f64> =
         (0..n).flat_map(|i| [0, 1].map(|axis| f64::from(axes.column(axis)[i]) / spread * BEGIN)).collect();
     let samples: Vec<usize> = (0..n).collect();
-    let mut map: tSNE<f64, usize> = tSNE::new(&samples);
-    map.perplexity(perplexity).initial_embedding(begin);
-    map.barnes_hut_with_neighbors(THETA, &neighbours(distances, (LOOKED_AT * perplexity) as usize));
-    let found = map.embedding();
+    let nearest = neighbours(distances, (LOOKED_AT * perplexity) as usize);
+    // on several threads its sums are added up in whichever order they are done
+    let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().ok()?;
+    let found = alone.install(|| {
+        let mut map: tSNE<f64, usize> = tSNE::new(&samples);
+        map.perplexity(perplexity).initial_embedding(begin).barnes_hut_with_neighbors(THETA, &nearest);
+        map.embedding()
+    });
     let axis = |at: usize| found.chunks_exact(2).map(move |point| point[at] as f32);
     found.iter().all(|x| x.is_finite()).then(|| Columns::new(n, axis(0).chain(axis(1)).collect()))
 }

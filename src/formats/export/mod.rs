@@ -115,13 +115,12 @@ pub fn export_table(table: &Path, path: &Path, force: bool) -> Result<usize> {
         super::parquet_table::write(&sheet, path, force)?;
         return Ok(sheet.lines.len());
     }
+    #[cfg(not(feature = "parquet"))]
+    let _ = force; // nothing is written
     let (from, to) = (table.display(), path.display());
-    let message = format!(
-        "{to}: the table {from} is exported as .parquet (found .{ending}, {} rows); give such a name",
-        sheet.lines.len()
-    );
-    let _ = force;
-    Err(Error::Usage(message))
+    Err(Error::Usage(format!(
+        "{to}: the table {from} is exported as .parquet, not as .{ending}; give such a name"
+    )))
 }
 
 fn write_npy(store: &Store, out: &mut dyn Write, done: &dyn Fn(usize)) -> std::io::Result<()> {
