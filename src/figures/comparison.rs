@@ -222,7 +222,10 @@ fn of_size(dir: &Path, size: f64, file: &str) -> PathBuf {
     if own.is_file() { own } else { dir.join(format!("{size}")).join(file) }
 }
 
-fn intervals(dir: &Path) -> Result<HashMap<(String, String, u64), (f64, f64)>> {
+/// Low and high by test store, set and number of landmarks.
+type Intervals = HashMap<(String, String, u64), (f64, f64)>;
+
+fn intervals(dir: &Path) -> Result<Intervals> {
     let path = dir.join("curve.tsv");
     if !path.is_file() {
         return Ok(HashMap::new());

@@ -70,9 +70,12 @@ pub(super) struct Set {
     pub back: bool,
 }
 
+/// A set's label, whether it stands back, and its density.
+type Curve = (String, bool, Vec<(f64, f64)>);
+
 #[derive(Debug)]
 struct Density {
-    curves: Vec<(String, bool, Vec<(f64, f64)>)>,
+    curves: Vec<Curve>,
     label: &'static str,
     note: String,
 }

@@ -43,8 +43,20 @@ pub fn about(path: &Path) -> Result<Option<About>> {
         },
         Some("tsv") => of_table(path),
         Some("safetensors" | "checkpoint") => of_tensors(path),
+        _ if holds_tensors(path) => of_tensors(path),
         _ => Ok(None),
     }
+}
+
+/// Whether a file of any name begins as safetensors do: the header's length, and the header.
+fn holds_tensors(path: &Path) -> bool {
+    if !path.is_file() {
+        return false; // a pipe can be read once only
+    }
+    let mut start = [0; 9];
+    let read =
+        std::fs::File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut start));
+    read.is_ok() && start[4..8] == [0; 4] && start[8] == b'{'
 }
 
 fn of_folder(path: &Path) -> Result<Option<About>> {

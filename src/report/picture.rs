@@ -16,7 +16,7 @@ pub struct Picture {
     /// As SVG, by theme: one where colours alone differ, else both.
     pub drawings: Vec<Drawing>,
     /// Colours that differ by theme: a number, and the colour in light and dark.
-    pub colours: Vec<(usize, String, String)>,
+    pub colours: Vec<Variable>,
 }
 
 /// An SVG for a theme.
@@ -69,8 +69,11 @@ fn named_apart(svg: &str, name: &str) -> String {
     out
 }
 
+/// A variable's number, and its colour in light and dark.
+pub type Variable = (usize, String, String);
+
 /// Where two drawings differ in colours alone: one drawing with variables for these, and each variable's colour in both.
-fn recoloured(light: &str, dark: &str) -> Option<(String, Vec<(usize, String, String)>)> {
+fn recoloured(light: &str, dark: &str) -> Option<(String, Vec<Variable>)> {
     let (a, b) = (pieces(light), pieces(dark));
     if a.len() != b.len() {
         return None;
@@ -90,7 +93,7 @@ fn recoloured(light: &str, dark: &str) -> Option<(String, Vec<(usize, String, St
             _ => return None,
         }
     }
-    let mut colours: Vec<(usize, String, String)> =
+    let mut colours: Vec<Variable> =
         colours.into_iter().map(|((x, y), number)| (number, x.into(), y.into())).collect();
     colours.sort();
     Some((out, colours))

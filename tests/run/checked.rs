@@ -13,7 +13,7 @@ fn what_cannot_work_is_refused_before_anything_is_computed() {
         ("split.fractions=[0.5, 0.4]", 2, "add to 1"),
         ("train.dropout=2", 2, "--dropout 2"),
         ("lists.diverse.strategy=css", 2, "[lists.diverse]: a list of that name is there already"),
-        ("fit.epochs=3", 2, "--epochs is not an option of --method linear"),
+        ("fit.epochs=3", 2, "--epochs is not an option of --method kernel"),
         ("prepare.range=[1]", 2, "two numbers"),
         ("device=tpu", 2, "--device tpu"),
         ("threads=0", 2, "--threads 0"),
@@ -298,7 +298,7 @@ fn verify_tells_what_is_whole() {
         assert!(folder.succeed(&["verify", path]).0.contains(what));
     }
     assert!(folder.fail(1, &["verify", "none"]).contains("none: does not exist"));
-    assert!(folder.fail(1, &["verify", "c.toml"]).contains("not a readable safetensors file"));
+    assert!(folder.fail(1, &["verify", "c.toml"]).contains("is nothing that genelift writes"));
     folder.write("list.tsv", "gene\nA\n");
     assert!(folder.fail(1, &["verify", "list.tsv"]).contains("cannot be checked"));
 }
