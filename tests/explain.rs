@@ -152,8 +152,21 @@ fn a_predictor_of_some_targets_infers_them_alike() {
         }
     }
     assert!(!predictor.can_refit());
+    let mut ridge = fitted(&store, Method::Linear, &LANDMARKS);
+    let (linear, executor) =
+        (LinearSettings { penalty: Some(2.0), ..LinearSettings::default() }, &mut executor());
+    let settings = FitSettings { method: Method::Linear, linear, ..FitSettings::default() };
+    ridge.hold_out(executor, &store, &samples, &LANDMARKS, &all, (&settings, 5), &silent).unwrap();
+    let few = ridge.of_targets(&some);
+    let (held, own) = (ridge.held_out().unwrap(), few.held_out().unwrap());
+    let expected = |values: &[f32]| some.map(|target| values[target]).to_vec();
+    assert_eq!(
+        (own.r2.clone(), own.half_widths(0.9).unwrap().to_vec()),
+        (expected(&held.r2), expected(held.half_widths(0.9).unwrap()))
+    );
+    assert!(few.can_refit(), "what it is refitted by is of the landmarks alone");
     let places = places(&predictor, &store);
-    let found = predictor.without_one(&mut executor(), (&store, &samples), &places, 0).unwrap();
+    let found = predictor.without_one(executor, (&store, &samples), &places, 0).unwrap();
     assert!(!found.refitted, "a network is not refitted: the mean takes the landmark's place");
 }
 

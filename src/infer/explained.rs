@@ -19,7 +19,7 @@ pub struct Without {
 }
 
 impl Predictor {
-    /// A predictor of some of the targets, ascending positions among [`Predictor::targets`], without what is kept to refit by.
+    /// A predictor of some of the targets, ascending positions among [`Predictor::targets`].
     ///
     /// # Panics
     /// If there is no such target.
@@ -38,8 +38,9 @@ impl Predictor {
                 networks.push(below.iter().cloned().chain([last.select(&own)]).collect());
             }
         }
+        let held_out = self.held_out.as_ref().map(|held_out| held_out.select(targets));
         let targets = self.targets.select(targets);
-        Predictor { targets, networks, gram: None, held_out: None, ..self.clone() }
+        Predictor { targets, networks, held_out, ..self.clone() }
     }
 
     /// R² = 1 − Σ(y − ŷ)²/Σ(y − ȳ)² of each target over samples of a store that measured all of them, 0 where they are constant.

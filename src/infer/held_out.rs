@@ -69,6 +69,16 @@ impl HeldOut {
         Ok(&self.coverage[at * self.r2.len()..(at + 1) * self.r2.len()])
     }
 
+    /// Of some of the targets.
+    pub(super) fn select(&self, targets: &[usize]) -> HeldOut {
+        let by_target = |values: &[f32]| {
+            let levels = values.chunks_exact(self.r2.len().max(1));
+            levels.flat_map(|level| targets.iter().map(|target| level[*target])).collect()
+        };
+        let [r2, half_width, coverage] = [&self.r2, &self.half_width, &self.coverage].map(|v| by_target(v));
+        HeldOut { how: self.how.clone(), r2, half_width, coverage }
+    }
+
     fn level(&self, level: f64) -> Result<usize> {
         let levels = &self.how.levels;
         levels.iter().position(|l| *l == level).ok_or_else(|| {
