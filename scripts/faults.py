@@ -26,7 +26,7 @@ import time
 import kill_at_renames
 
 CPU = "--device cpu --threads 1".split()
-NO_DEVICE = ("simulate", "split", "info", "import", "export", "verify")
+NO_DEVICE = ("simulate", "split", "info", "import", "verify", "figures", "report")
 
 # what is run, and what it writes
 COMMANDS = {
@@ -41,6 +41,15 @@ COMMANDS = {
     "fit": ("fit s.gex --landmarks landmarks -o out --method linear --force", ["out"]),
     "predict": ("predict p s.gex --replace -o out.gex --force", ["out.gex"]),
     "compare": ("compare --train s.gex --test t.gex --landmarks a=landmarks -o out --random-draws 3 --force", ["out"]),
+    "embed": ("embed m s.gex -o out --label study --force", ["out"]),
+    "reconstruct": ("reconstruct m s.gex -o out.gex --force", ["out.gex"]),
+    "export": ("export s.gex -o out.h5ad --with scores.tsv --force", ["out.h5ad"]),
+    "table": ("export scores.tsv -o out.parquet --force", ["out.parquet"]),
+    "cluster": ("cluster t.gex --landmarks landmarks --label study -o out --force", ["out"]),
+    "enrich": ("enrich landmarks --store s.gex --collection sets.gmt --min-size 2 -o out.tsv --force", ["out.tsv", "out.tsv.json"]),
+    "explain": ("explain landmarks --store s.gex --test t.gex --predictor p -o out --force", ["out"]),
+    "figures": ("figures ran -o out --format svg --force", ["out"]),
+    "report": ("report ran -o out.html --force", ["out.html"]),
     "run": ("run c.toml", ["runs"]),
 }
 TIMES = re.compile(rb'"(seconds|samples_per_second)": ?[-0-9.eE]+|"(started|finished-at|ended)": ?"[^"]*"')
@@ -84,13 +93,20 @@ def workshop(program, folder):
         "train s.gex -o m --epochs 2 --hidden 40,8,40",
         "attribute m s.gex -o scores",
         "select scores -n 20 -o landmarks",
+        "attribute m s.gex -o scores.tsv",
         "fit s.gex --landmarks landmarks -o p --method linear --penalty 1",
     ]:
         status, _, err = run(program, folder, text)
         assert status == 0, (text, err)
+    with open(os.path.join(folder, "sets.gmt"), "w") as file:
+        for first in range(1, 180, 20):
+            file.write("\t".join([f"set{first}", "made up", *(f"g_{gene}" for gene in range(first, first + 20))]) + "\n")
     with open(os.path.join(folder, "c.toml"), "w") as file:
         file.write('output = "runs"\nseed = 1\n[import]\nfiles = ["table.csv"]\n[split]\nfractions = [0.7, 0.3]\n'
                    '[train]\nepochs = 6\nhidden = [40, 8, 40]\n[select]\nn = 20\n[compare]\nrandom-draws = 2\n')
+    if {"figures", "report"} & set(COMMANDS):
+        status, _, err = run(program, folder, "run c.toml --set output=ran")
+        assert status == 0, err
 
 
 def undisturbed(program, base, text, outputs):
@@ -254,7 +270,11 @@ def main():
     parser.add_argument("parts", nargs="*", default=[])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--commands", help="these alone, as the tables name them")
     args = parser.parse_args()
+    if args.commands:
+        for name in [name for name in COMMANDS if name not in args.commands.split(",")]:
+            del COMMANDS[name]
     program, wrong = os.path.abspath(args.program), 0
     for part in args.parts or ["kills", "races", "full", "flips"]:
         wrong += {"kills": kills, "races": races, "full": full, "flips": flips}[part](program, random.Random(args.seed), args.scale)
