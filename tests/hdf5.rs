@@ -169,16 +169,18 @@ fn what_is_exported_reads_back_the_same() {
     }
 }
 
+/// What a command that succeeds says.
+fn done(arguments: &[&str]) -> String {
+    let (code, out, error) = common::genelift(arguments);
+    assert_eq!(code, Some(0), "{arguments:?}: {error}");
+    out
+}
+
 /// Embeddings, scores and clusters beside the matrix of an h5ad, under the names that AnnData has for such.
 #[test]
 fn an_h5ad_takes_what_is_known_beside_the_matrix() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name).display().to_string();
-    let done = |arguments: &[&str]| {
-        let (code, out, error) = common::genelift(arguments);
-        assert_eq!(code, Some(0), "{arguments:?}: {error}");
-        out
-    };
     let data = at("x.gex");
     done(&["simulate", "--samples", "24", "--genes", "20", "--studies", "2", "-o", &data]);
     done(&["train", &data, "-o", &at("m.safetensors"), "--hidden", "4,3,4", "--epochs", "1"]);
@@ -229,11 +231,6 @@ fn an_h5ad_takes_what_is_known_beside_the_matrix() {
 fn a_table_of_results_becomes_parquet() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name).display().to_string();
-    let done = |arguments: &[&str]| {
-        let (code, out, error) = common::genelift(arguments);
-        assert_eq!(code, Some(0), "{arguments:?}: {error}");
-        out
-    };
     done(&["simulate", "--samples", "30", "--genes", "12", "-o", &at("x.gex")]);
     done(&["select", "--store", &at("x.gex"), "-n", "7", "-o", &at("l.tsv")]);
     assert!(done(&["export", &at("l.tsv"), "-o", &at("l.parquet")]).contains("rows\t7"));

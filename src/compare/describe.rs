@@ -122,12 +122,12 @@ fn beside(told: &Told, test: usize, rows: &[Row]) -> String {
 
 /// What an interval is taken over, in words.
 pub fn over(basis: Basis, difference: &Difference) -> String {
-    let n = difference.units;
+    let units = |noun: &str| counted(difference.units, noun);
     match basis {
-        Basis::Samples => format!("{n} samples"),
-        Basis::Groups => format!("{n} groups"),
-        Basis::HeldOutGroups => format!("{n} groups, each held out once"),
-        Basis::Splits { .. } => format!("{n} splits, corrected for what their training parts share"),
+        Basis::Samples => units("sample"),
+        Basis::Groups => units("group"),
+        Basis::HeldOutGroups => format!("{}, each held out once", units("group")),
+        Basis::Splits { .. } => format!("{}, corrected for what their training parts share", units("split")),
     }
 }
 

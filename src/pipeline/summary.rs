@@ -111,7 +111,7 @@ fn beside(pair: &PairFacts, what: &str) -> String {
         Verdict::Better => format!("better than {what} by {:.1} %{}", percent(b - a), interval(-high, -low)),
         Verdict::Worse => format!("worse than {what} by {:.1} %{}", percent(a - b), interval(low, high)),
         Verdict::Open if pair.interval.is_none() => {
-            format!("{:+.1} % beside {what}, without an interval: {} are too few", percent(b - a), pair.over)
+            format!("{:+.1} % beside {what}, without an interval: {} only", percent(b - a), pair.over)
         }
         Verdict::Open => {
             format!("no different from {what}, {:+.1} %{}", percent(b - a), interval(-high, -low))
