@@ -43,15 +43,16 @@ class Run:
             pass
 
     def interrupt(self, stage):
-        """Waits until the stage begins, then sends SIGINT. The stage's name, None if the run ended before."""
+        """Waits until the stage, or the first after it that is not kept, begins, then sends SIGINT. Its number and name, None if the run ended before."""
         while True:
             ended = self.child.poll() is not None
             self.read()
-            found = re.search(rf"\[{stage}/\d+\] ([^:\n]+): (?!kept)", CONTROL.sub("", self.text))
+            begun = re.findall(r"\[(\d+)/\d+\] ([^:\n]+): (?!kept)", CONTROL.sub("", self.text))
+            found = next(((int(number), name) for number, name in begun if int(number) >= stage), None)
             if found:
                 time.sleep(random.uniform(0, 0.3))
                 self.child.send_signal(signal.SIGINT)
-                return found[1]
+                return found
             if ended:
                 return None
             time.sleep(0.002)
@@ -73,7 +74,7 @@ def tour(program, config, changes, out, terminal):
     where, counts, stage = "terminal" if terminal else "log", {}, 1
     while True:
         run = Run(program, config, changes, out, terminal)
-        name = run.interrupt(stage)
+        stage, name = run.interrupt(stage) or (stage, None)
         code, wide = run.end(), run.wide()
         last = CONTROL.sub("", re.split(r"[\r\n]+|\x1b\[2K", run.text.strip())[-1])
         fine = "right" if not wide and (code == 0 or code == 130 and "goes on" in last) else "WRONG"
