@@ -132,9 +132,31 @@ fn store(dir: &Path) {
     formats::import(&[dir.join("m.csv")], &dir.join("data.gex"), &Default::default(), &silent).unwrap();
 }
 
+/// What `explain` writes of two genes, a neuron and a list.
+fn explanation(dir: &Path, name: impl Fn(usize) -> String) {
+    let asked = serde_json::json!({"genes": [name(0), name(1)], "neurons": [3]});
+    std::fs::create_dir_all(dir).unwrap();
+    std::fs::write(dir.join("explanation.json"), serde_json::json!({"asked": asked}).to_string()).unwrap();
+    let lost = |i: usize| 0.1 - 0.01 * i as f64;
+    let row = |i: usize| strings([&(i + 1), &name(i), &(lost(i) / 100.0)]);
+    put(&dir.join("landmarks.tsv"), "rank gene_id r2_lost", (0..40).map(row));
+    let of_gene = (0..5).map(|k| strings([&(k + 1), &name(0), &"", &lost(k)]));
+    let of_neuron = (0..12).map(|i| strings([&3, &name(i + 20), &"", &lost(i)]));
+    put(&dir.join("neurons.tsv"), "neuron gene_id symbol share", of_gene.chain(of_neuron));
+    let row = |i: usize| strings([&name(0), &"", &name(i + 2), &"", &lost(i)]);
+    put(&dir.join("served.tsv"), "gene_id symbol target_id target_symbol r2_lost", (0..15).map(row));
+    put(&dir.join("stand_ins.tsv"), "gene_id symbol stand_in stand_in_symbol loss", (0..15).map(row));
+    let row = |i: usize| strings([&name(1), &"", &name(i + 2), &"", &lost(i)]);
+    put(&dir.join("carriers.tsv"), "target_id target_symbol gene_id symbol r2_lost", (0..15).map(row));
+    let row = |i: usize| strings([&3, &name(i), &10_f64.powi(-(i as i32))]);
+    put(&dir.join("sets.tsv"), "neuron Description p.adjust", (0..8).map(row));
+}
+
 /// A run's folder with everything in it.
 fn run(dir: &Path, name: impl Fn(usize) -> String + Copy) {
-    touch(dir.join("run.json"));
+    let facts = r#"{"kuncheva": {"mean": 0.63, "min": 0.5}, "nogueira": {"stability": 0.61, "interval": [0.58, 0.64]}}"#;
+    let record = format!(r#"{{"stages": [{{"name": "stability", "facts": {facts}}}]}}"#);
+    std::fs::write(dir.join("run.json"), record).unwrap();
     history(dir);
     evaluation(dir, 60, name);
     comparison(dir, &[40], "diverse", name);
@@ -196,7 +218,7 @@ fn a_run_has_every_figure_labelled_with_n_and_units() {
         ("error-by-size", ["n = 20 held-out samples, 50 genes", "squared error / variance", "random"]),
         ("overlap", ["n = 60 genes", "genes", "diverse (40)"]),
         ("scores", ["n = 40 genes", "DeepLIFT score", "10 chosen"]),
-        ("stability", ["n = 10 repeats, 40 genes", "share of repeats", "genes, most often chosen first"]),
+        ("stability", ["0.63, Nogueira 0.61", "share of repeats", "n = 40 that were chosen"]),
         ("enrichment", ["n = 30 tested sets", "times as many landmarks as expected", "adjusted p"]),
         ("map-bottleneck", ["n = 40 samples", "axis 1 of the bottleneck", "axis 2 of the bottleneck"]),
         ("tree-bottleneck", ["n = 40 samples", "height of the merge", "samples, in the order of the tree"]),
@@ -236,6 +258,40 @@ fn hostile_names_are_text_in_every_figure_and_theme() {
         "{svg}"
     );
     assert!(svg.contains("$x^2$"), "no formula is made of a name");
+}
+
+#[test]
+fn an_explanation_is_drawn_of_each_gene_neuron_and_list() {
+    let dir = tempfile::tempdir().unwrap();
+    explanation(dir.path(), |i| format!("GENE{i}"));
+    let figures = of(dir.path()).unwrap();
+    for (name, words, bars) in [
+        (
+            "explained-gene0",
+            vec!["R² that inferred genes lose without it", "stand-ins", "neuron 5", "GENE11"],
+            25,
+        ),
+        ("explained-gene1", vec!["R² that it loses without", "GENE2"], 10),
+        ("explained-neuron-3", vec!["genes: their share", "GENE28", "−log10 of adjusted p"], 18),
+        (
+            "explained-landmarks",
+            vec!["n = 40 landmarks, the first 30 by loss", "thousandths of R² lost", "−1.90"],
+            30,
+        ),
+    ] {
+        let svg = named(&figures, name).svg(Theme::Light).unwrap();
+        let all = texts(&svg).join("\n");
+        words.iter().for_each(|word| assert!(all.contains(word), "{name}: {word} is not in\n{all}"));
+        assert_eq!(svg.matches("data-name").count(), bars, "{name}");
+    }
+    assert_eq!(figures.len(), 4);
+    let hostile_dir = dir.path().join("hostile");
+    explanation(&hostile_dir, hostile);
+    for figure in of(&hostile_dir).unwrap() {
+        let svg = figure.svg(Theme::Dark).unwrap();
+        assert!(!svg.contains("<img") && !svg.contains('\u{1b}'), "{}", figure.name);
+        texts(&svg);
+    }
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::table::Table;
 use super::{
-    Figure, clusters, comparison, curves, enrichment, evaluation, overlap, ranking, samples, stability,
+    Figure, clusters, comparison, curves, enrichment, evaluation, explanation, overlap, ranking, samples,
+    stability,
 };
 use crate::error::{Error, Result};
 
@@ -15,7 +16,7 @@ pub(super) fn of(path: &Path) -> Result<Vec<Figure>> {
         false => Ok(found),
         true => Err(Error::input(
             path,
-            "holds nothing that can be drawn; expected a run's folder, an evaluation, a comparison, a clustering, a history, scores, \
+            "holds nothing that can be drawn; expected a run's folder, an evaluation, a comparison, a clustering, an explanation, a history, scores, \
              landmarks or an enrichment, as genelift writes them",
         )),
     }
@@ -25,11 +26,12 @@ pub(super) fn of(path: &Path) -> Result<Vec<Figure>> {
 type Maker = fn(&Path) -> Result<Vec<Figure>>;
 
 /// Folders by the files that they have.
-const FOLDERS: [(&str, Maker); 4] = [
+const FOLDERS: [(&str, Maker); 5] = [
     ("run.json", run),
     ("compare.json", comparison::figures),
     ("evaluation.json", evaluation::figures),
     ("clustering.json", clusters::figures),
+    ("explanation.json", explanation::figures),
 ];
 
 fn folder(path: &Path) -> Result<Vec<Figure>> {
@@ -44,9 +46,10 @@ fn run(dir: &Path) -> Result<Vec<Figure>> {
         found.extend(part(&dir.join(name))?);
     }
     found.extend(or_nothing(scores(dir))?);
-    for name in ["stability.tsv", "enrichment.tsv"] {
-        found.extend(part(&dir.join(name))?);
+    if dir.join("stability.tsv").is_file() {
+        found.extend(or_nothing(stability::of_run(dir))?);
     }
+    found.extend(part(&dir.join("enrichment.tsv"))?);
     if found.iter().all(|figure| figure.name != "overlap") {
         found.extend(or_nothing(lists(dir).map(|lists| overlap::figure(&lists).into_iter().collect()))?);
     }
@@ -124,7 +127,7 @@ fn single(path: &Path) -> Result<Vec<Figure>> {
     } else if table.has(&["Description", "FoldEnrichment"]) {
         enrichment::figures(&table)
     } else if table.has(&["gene_id", "chosen", "share"]) {
-        stability::figures(&table)
+        stability::figures(&table, None)
     } else if table.has(&["gene_id", "score"]) {
         Ok(vec![ranking::figure(&table, "scores", "Score", None)?])
     } else {

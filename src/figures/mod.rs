@@ -14,6 +14,7 @@ mod curves;
 mod density;
 mod enrichment;
 mod evaluation;
+mod explanation;
 mod find;
 mod growth;
 mod heatmap;

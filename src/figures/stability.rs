@@ -1,11 +1,14 @@
 //! How often genes are chosen when the landmarks are chosen anew from other draws of the samples.
 
+use std::path::Path;
+
 use kuva::render::render::Scene;
+use serde_json::Value;
 
 use super::axis::{Axis, count, number};
 use super::chart::{Chart, DASHES, Key, Sign};
 use super::look::Look;
-use super::table::Table;
+use super::table::{Table, json};
 use super::text::whole;
 use super::{Draw, Figure};
 use crate::error::Result;
@@ -23,8 +26,62 @@ struct Stability {
     note: String,
 }
 
+/// How alike the lists are, as a run's record has it.
+#[derive(Debug)]
+pub(super) struct Alike {
+    kuncheva: f64,
+    nogueira: Option<[f64; 3]>,
+}
+
+impl Alike {
+    /// Of the facts of the stage.
+    fn of(facts: &Value) -> Option<Alike> {
+        let nogueira = &facts["nogueira"];
+        let figures = [&nogueira["stability"], &nogueira["interval"][0], &nogueira["interval"][1]];
+        let nogueira: Option<Vec<f64>> = figures.into_iter().map(Value::as_f64).collect();
+        Some(Alike {
+            kuncheva: facts["kuncheva"]["mean"].as_f64()?,
+            nogueira: nogueira.and_then(|figures| figures.try_into().ok()),
+        })
+    }
+
+    /// For the caption.
+    fn said(&self) -> String {
+        let nogueira = self.nogueira.map_or_else(String::new, |[stability, low, high]| {
+            format!(
+                ", the measure of Nogueira, Sechidis and Brown {} (95 % interval {} to {})",
+                number(stability, 2),
+                number(low, 2),
+                number(high, 2)
+            )
+        });
+        format!(
+            " Without the genes that were forced or forbidden Kuncheva's index is {} on average over pairs of lists{nogueira}; 1 is equal lists, \
+             0 what chance gives.",
+            number(self.kuncheva, 2)
+        )
+    }
+
+    /// For the picture.
+    fn note(&self) -> String {
+        let nogueira = self.nogueira.map_or_else(String::new, |[stability, low, high]| {
+            format!(", Nogueira {} ({}–{})", number(stability, 2), number(low, 2), number(high, 2))
+        });
+        format!("; index of Kuncheva {}{nogueira}", number(self.kuncheva, 2))
+    }
+}
+
+/// Of a run's folder.
+pub(super) fn of_run(dir: &Path) -> Result<Vec<Figure>> {
+    let record = json(&dir.join("run.json"))?;
+    let stages = record["stages"].as_array().into_iter().flatten();
+    let facts =
+        stages.filter(|stage| stage["name"] == "stability").find_map(|stage| Alike::of(&stage["facts"]));
+    figures(&Table::read(&dir.join("stability.tsv"))?, facts.as_ref())
+}
+
 /// From `stability.tsv`.
-pub(super) fn figures(table: &Table) -> Result<Vec<Figure>> {
+pub(super) fn figures(table: &Table, alike: Option<&Alike>) -> Result<Vec<Figure>> {
     let (chosen, share) = (table.numbers("chosen")?, table.numbers("share")?);
     let repeats =
         chosen.iter().zip(&share).map(|(n, share)| n / share).find(|n| n.is_finite()).map(f64::round);
@@ -46,11 +103,13 @@ pub(super) fn figures(table: &Table) -> Result<Vec<Figure>> {
     };
     let caption = format!(
         "Share of {repeats} repeats, each from another draw of the samples, in which a gene is chosen, genes by that share: n = {} that were \
-         chosen at least once or are in the run's own list; {} always were.{with}{points}",
+         chosen at least once or are in the run's own list; {} always were.{}{with}{points}",
         count(genes.len()),
-        count(always)
+        count(always),
+        alike.map_or_else(String::new, Alike::said)
     );
-    let note = format!("n = {repeats} repeats, {} genes", count(genes.len()));
+    let of_lists = alike.map_or_else(String::new, Alike::note);
+    let note = format!("n = {repeats} repeats, {} genes{of_lists}", count(genes.len()));
     Ok(vec![Figure::new(
         "stability",
         "Stability of the landmarks",

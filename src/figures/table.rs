@@ -2,8 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use crate::error::{Error, Result};
 use crate::genes::reader::{Column, Sheet, Untold};
+
+/// A description that genelift wrote.
+///
+/// # Errors
+/// What cannot be read; [`Error::Input`] for one that is damaged.
+pub(super) fn json(path: &Path) -> Result<Value> {
+    let text = std::fs::read(path).map_err(Error::io(path, "reading"))?;
+    serde_json::from_slice(&text)
+        .map_err(|error| Error::input(path, format!("is damaged ({error}); make it anew")))
+}
 
 /// A table that genelift wrote, or that has its columns.
 pub(super) struct Table {
@@ -129,8 +141,16 @@ impl Table {
     /// # Errors
     /// As [`Table::texts`].
     pub fn genes(&self) -> Result<Vec<String>> {
-        let ids = self.texts("gene_id")?;
-        let Ok(symbols) = self.texts("symbol") else { return Ok(ids.to_vec()) };
+        self.called("gene_id", "symbol")
+    }
+
+    /// As [`Table::genes`], of other columns of ids and symbols.
+    ///
+    /// # Errors
+    /// As [`Table::texts`].
+    pub fn called(&self, id: &str, symbol: &str) -> Result<Vec<String>> {
+        let ids = self.texts(id)?;
+        let Ok(symbols) = self.texts(symbol) else { return Ok(ids.to_vec()) };
         let either =
             |(id, symbol): (&String, &String)| if symbol.is_empty() { id.clone() } else { symbol.clone() };
         Ok(ids.iter().zip(symbols).map(either).collect())

@@ -184,6 +184,7 @@ impl Predictor {
         executor.reset();
         varies(store, samples)?;
         let parting = Parting::new(store, samples, settings.group_by.as_deref(), settings.seed)?;
+        let settings = &parting.few_groups(settings, report);
         let trained = match settings.method {
             Method::Linear => linear::fit(problem, &settings.linear, &parting, report)?,
             Method::Mlp => {

@@ -1,10 +1,12 @@
 //! Which training samples are held out, to choose a penalty, an epoch or a number of neighbors.
 
+use super::FitSettings;
 use crate::device::random::Stream;
 use crate::error::{Error, Result};
 use crate::nn::train;
 use crate::nouns::counted;
 use crate::prepare::split::{assign, groups};
+use crate::progress::{Event, Reporter};
 use crate::store::Store;
 
 /// Parts of the samples that are fitted on: drawn one by one, or in whole groups, so that what is chosen suits groups
@@ -42,6 +44,16 @@ impl Parting {
         folds.min(groups).min(self.n / 2).max(2)
     }
 
+    /// The settings, with as many folds as there are groups where these are fewer, which is said.
+    pub fn few_groups(&self, settings: &FitSettings, report: Reporter) -> FitSettings {
+        let Some(groups) = self.groups.as_ref().map(Vec::len) else { return settings.clone() };
+        let fewer = settings.within(self);
+        if let Some(asked) = settings.folds().filter(|folds| (2..*folds).contains(&groups)) {
+            report(Event::Note(format!("{groups} groups make {groups} folds, not {asked}")));
+        }
+        fewer
+    }
+
     /// The group of each sample, from 0; its own where there are none.
     pub fn group_of(&self) -> Vec<usize> {
         let mut group: Vec<usize> = (0..self.n).collect();
@@ -58,7 +70,7 @@ impl Parting {
     pub fn folds(&self, folds: usize) -> Result<Vec<usize>> {
         fill(folds, self.n)?;
         if let Some(groups) = &self.groups {
-            enough(groups.len(), folds, "folds; give fewer --folds")?;
+            enough(groups.len(), folds, "folds; leave out --group-by")?;
             return Ok(assign(groups, &vec![1.0 / folds as f64; folds], self.seed));
         }
         let mut fold: Vec<usize> = (0..self.n).map(|i| i % folds).collect();
@@ -145,6 +157,19 @@ mod tests {
             }
         }
         assert!((0..3).all(|f| fold.contains(&f)));
+
+        let notes = std::sync::Mutex::new(Vec::new());
+        let hear = |event| {
+            if let Event::Note(note) = event {
+                notes.lock().expect("nobody panicked").push(note);
+            }
+        };
+        let mut settings = FitSettings::default();
+        settings.kernel.folds = 9;
+        let fewer = grouped.few_groups(&settings, &hear);
+        assert_eq!((fewer.kernel.folds, fewer.linear.folds), (6, settings.linear.folds));
+        assert_eq!(notes.into_inner().expect("nobody panicked"), ["6 groups make 6 folds, not 9"]);
+        grouped.folds(fewer.kernel.folds).expect("as many as there are groups");
 
         let single = parting(None).expect("no column");
         assert_eq!(single.hold_out(0.2).expect("enough").1.len(), 9);

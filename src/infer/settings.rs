@@ -210,14 +210,19 @@ impl FitSettings {
             None => hold_out(samples, fraction, self.seed).map(|_| ()),
         };
         match self.method {
-            Method::Linear if self.linear.penalty.is_none() => parting::fill(self.linear.folds, samples),
-            Method::Linear => Ok(()),
             Method::Mlp => held(self.mlp.validation),
             Method::Knn if self.knn.neighbors.is_none() => held(self.knn.validation),
-            Method::Knn => Ok(()),
-            Method::Kernel if self.kernel.is_fixed() => Ok(()),
-            Method::Kernel => parting::fill(self.kernel.folds, samples),
-            Method::Best => parting::fill(self.best.folds, samples),
+            _ => self.folds().map_or(Ok(()), |folds| parting::fill(folds, samples)),
+        }
+    }
+
+    /// Folds of the method's own choices, where it has any to make by them.
+    pub(super) fn folds(&self) -> Option<usize> {
+        match self.method {
+            Method::Linear if self.linear.penalty.is_none() => Some(self.linear.folds),
+            Method::Kernel if !self.kernel.is_fixed() => Some(self.kernel.folds),
+            Method::Best => Some(self.best.folds),
+            _ => None,
         }
     }
 

@@ -149,6 +149,22 @@ enum Asked {
     Landmarks,
 }
 
+/// Ids of the genes and numbers of the neurons (from 1) that are explained one by one.
+fn named(store: &Store, asked: &[Asked]) -> Value {
+    let gene = |asked: &Asked| match asked {
+        Asked::Gene(gene) => Some(store.genes().ids[*gene].clone()),
+        _ => None,
+    };
+    let neuron = |asked: &Asked| match asked {
+        Asked::Neuron(neuron) => Some(neuron + 1),
+        _ => None,
+    };
+    json!({
+        "genes": asked.iter().filter_map(gene).collect::<Vec<String>>(),
+        "neurons": asked.iter().filter_map(neuron).collect::<Vec<usize>>(),
+    })
+}
+
 impl Explain {
     fn matching(&self) -> Matching {
         self.options.matching.matching()
@@ -315,8 +331,9 @@ impl Stage for Explain {
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
         let mut work = self.open(bench)?;
         let mut told = Vec::new();
-        for asked in self.asked(&work, bench)? {
-            told.push(match asked {
+        let asked = self.asked(&work, bench)?;
+        for asked in &asked {
+            told.push(match *asked {
                 Asked::Gene(gene) => work.gene(gene, bench)?,
                 Asked::Neuron(neuron) => work.of_neuron(neuron, bench)?,
                 Asked::Landmarks => work.panel(bench)?,
@@ -330,7 +347,7 @@ impl Stage for Explain {
                     .extend(path.as_ref().map(|path| Source::regular(path, kind)).transpose()?.flatten());
             }
             let made = Made { made_from, about: self.settings(), ..Made::default() };
-            work.tables.write(dir, &made, bench.force)?;
+            work.tables.write(dir, &made, named(&work.store, &asked), bench.force)?;
         }
         Ok(facts(Facts { told }))
     }

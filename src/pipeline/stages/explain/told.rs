@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::FILES;
 use crate::enrich::{self, Tested, Universe};
@@ -273,7 +273,8 @@ impl Tables {
         told.say("missed least", said(&known[known.len() - n..]));
     }
 
-    pub(super) fn write(&self, dir: &Path, made: &Made, force: bool) -> Result<()> {
+    /// The folder; `asked` are the genes and neurons that were explained one by one.
+    pub(super) fn write(&self, dir: &Path, made: &Made, asked: Value, force: bool) -> Result<()> {
         let own = |columns: &[&str]| -> Vec<String> { columns.iter().map(ToString::to_string).collect() };
         let sets: Vec<String> = own(&["neuron"]).into_iter().chain(own(&enrich::HEADER)).collect();
         let landmarks = own(&[
@@ -309,7 +310,9 @@ impl Tables {
             write_rows(&file(3), true, &stand_ins, &self.stand_ins)?;
             write_rows(&file(4), true, &carriers, &self.carriers)?;
             write_rows(&file(5), true, &sets, &self.sets)?;
-            sealed::seal(dir, "explanation", &FILES[..6], json!(made))
+            let mut about = json!(made);
+            about["asked"] = asked;
+            sealed::seal(dir, "explanation", &FILES[..6], about)
         })
     }
 }
