@@ -15,7 +15,7 @@ use genelift::device::random::Stream;
 use genelift::device::recording::{
     Activation, Call, Element, Epilogue, Fold, Layout, Loss, Matrix, Recording, Step, Update,
 };
-use genelift::device::{Executor, math, open};
+use genelift::device::{Executor, open};
 use genelift::progress::silent;
 
 /// M × N over K.
@@ -145,7 +145,7 @@ fn moved(values: usize) -> Work {
 fn product(name: &'static str, layout: Layout, [a, b]: [Matrix; 2], epilogue: Epilogue) -> Call {
     let mut recording = Recording::new();
     recording.product(name, layout, a, b, false, epilogue);
-    recording.calls[0]
+    recording.calls()[0]
 }
 
 fn stored(bencher: Bencher, layout: Layout, shape: Shape) {
@@ -270,6 +270,6 @@ fn multipliers(bencher: Bencher, (rows, cols): (usize, usize)) {
     let ((input, z), (reference, z0)) = (bed.random(rows, cols), bed.random(1, cols));
     let out = bed.zeros(rows, cols);
     let call = Call::Multipliers { input, reference, activation: Activation::Sigmoid, out };
-    let want = |i, j| f64::from(math::secant(Activation::Sigmoid, z[i * cols + j], z0[j]));
+    let want = |i, j| f64::from(Activation::Sigmoid.secant(z[i * cols + j], z0[j]));
     bed.bench(bencher, moved(2 * rows * cols), call, Step::default(), out, want);
 }

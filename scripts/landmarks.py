@@ -52,6 +52,8 @@ def main():
     parser.add_argument("--methods", default="linear,kernel", help="predictors; linear is always the first [linear,kernel]")
     parser.add_argument("--mlp", default="", help="sizes at which the network is fitted too, e.g. 100")
     parser.add_argument("--more", default="", help="further lists: concrete, top (trains an autoencoder a round)")
+    parser.add_argument("--without", default="", help="strategies to leave out, e.g. peel-off,k-medoids,facility-location: hours on 22,000 genes")
+    parser.add_argument("--designs", default="", help="only these, e.g. accessions")
     parser.add_argument("--folds", type=int, default=10, help="folds of whole accessions; 0 is one each [10]")
     parser.add_argument("--splits", default="21,22,23,24,25", help="seeds of random splits [21,22,23,24,25]")
     parser.add_argument("--genes", type=int, help="only so many genes, those of largest variance: a trial")
@@ -109,6 +111,8 @@ def campaign(args):
     args.work.mkdir(parents=True, exist_ok=True)
     run = Runner(args.genelift, args.work)
     for design, panel, options, rounds in DATASETS[args.dataset](args, run):
+        if args.designs and design not in args.designs.split(","):
+            continue
         folder = args.work / design
         rounds = [round(number) for number, round in enumerate(rounds[:args.rounds], 1)]
         lists = [select(args, run, folder, number, *parts) for number, parts in enumerate(rounds, 1)]
@@ -244,7 +248,7 @@ def select(args, run, folder, number, raw, train, test):
     sizes, more = args.sizes.split(","), args.more.split(",")
     files, made = {}, []
     for name, options in STRATEGIES.items():
-        if name in ON_REQUEST and name not in more:
+        if (name in ON_REQUEST and name not in more) or name in args.without.split(","):
             continue
         store = raw if name in BEFORE_SCALING else train
         files[name] = folder / "lists" / (f"{name}-{{size}}-{{round}}.tsv" if name in BY_SIZE else f"{name}-{{round}}.tsv")

@@ -1,6 +1,5 @@
 // out = activation(input)
 // #import shared/place.wgsl
-// #import shared/math.wgsl
 // #import shared/mask.wgsl
 @compute @workgroup_size(64)
 fn main(

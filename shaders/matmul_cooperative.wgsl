@@ -1,4 +1,4 @@
-// C = A·B with both operands rounded to f16, summed in f32 by cooperative matrices (tensor cores) of SIDE × SIDE: 32 threads hold
+// C = A·B with both operands rounded to f16, summed in f32 by cooperative matrices (tensor cores) of SIDE × SIDE: GROUP threads hold
 // 16 × WIDTH of every strip. matmul_emulated.wgsl is the same on adapters that have none.
 // #import shared/grid.wgsl
 // #import shared/half_tiles.wgsl
@@ -20,7 +20,7 @@ fn main(
     locate(workgroup, thread);
     let k_begin = params.k_begin + tile_slice * params.k_step;
     let k_end = min(k_begin + params.k_step, params.k_end);
-    let group = thread / 32u;
+    let group = thread / GROUP;
     let down = group / GROUPS_ACROSS * 16u;
     let across = group % GROUPS_ACROSS * WIDTH;
 

@@ -1,6 +1,5 @@
 // DeepLIFT's Rescale multipliers of one layer.
 // #import shared/place.wgsl
-// #import shared/math.wgsl
 // #import shared/mask.wgsl
 @compute @workgroup_size(64)
 fn main(
@@ -10,7 +9,9 @@ fn main(
 ) {
     let at = place(workgroup_index(id, count) * 64u + thread);
     if at.row < params.row_end {
-        let m = secant(load_input(at.row, at.quad), load_reference(0u, at.quad));
+        let z = load_input(at.row, at.quad);
+        let z0 = load_reference(0u, at.quad);
+        let m = secant(select(z0, z, z > z0), select(z, z0, z > z0));
         store_out(at.row, at.quad, mask(at.quad, m));
     }
 }

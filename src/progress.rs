@@ -1,6 +1,9 @@
 //! Typed messages from a long call to whoever watches it. The library knows no terminal; the command
 //! line renders these as a progress bar or as plain lines.
 
+use crate::error::Result;
+use crate::interrupt;
+
 /// Something worth telling while a long call runs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -39,6 +42,15 @@ pub enum Event {
 
 /// Receives [`Event`]s. Cheap to copy into every call.
 pub type Reporter<'a> = &'a (dyn Fn(Event) + Sync);
+
+/// Tells how far a task is, and ends it where the process was asked to end: what takes long enough to be told of can be interrupted.
+///
+/// # Errors
+/// [`Error::Interrupted`](crate::Error::Interrupted).
+pub fn advance(report: Reporter, done: u64, note: impl Into<String>) -> Result<()> {
+    report(Event::Advanced { done, note: note.into() });
+    interrupt::check()
+}
 
 /// A [`Reporter`] that listens to nothing.
 pub fn silent(_: Event) {}

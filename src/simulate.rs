@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::genes::Table;
 use crate::genes::writer::Line;
 use crate::memory::Need;
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 use crate::store::atomic::{self, Kind, Output};
 use crate::store::{InputFile, Origin, StoreWriter};
 
@@ -250,7 +250,7 @@ impl Simulation<'_> {
             let rows = block.par_chunks_exact_mut(genes).enumerate();
             rows.for_each_init(Vec::new, |noise, (i, row)| self.row(first + i, row, noise));
             visit(first, &block)?;
-            report(Event::Advanced { done: (first + block.len() / genes) as u64, note: String::new() });
+            advance(report, (first + block.len() / genes) as u64, "")?;
         }
         report(Event::Finished);
         Ok(())

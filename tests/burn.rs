@@ -131,6 +131,7 @@ fn by_burn(case: &Case) -> (Vec<Vec<f32>>, f32) {
         Activation::Sigmoid => activation::sigmoid(z),
         Activation::Tanh => z.tanh(),
         Activation::Relu => activation::relu(z),
+        Activation::Softplus => activation::softplus(z, 1.0),
         Activation::Linear => z,
     };
     let parameters: Vec<Tensor<2>> = (0..case.weights.len())
@@ -150,6 +151,10 @@ fn by_burn(case: &Case) -> (Vec<Vec<f32>>, f32) {
     let data = match case.loss {
         Loss::Mae => error.abs().mean(),
         Loss::Mse => error.square().mean(),
+        Loss::Huber => {
+            let size = error.clone().abs();
+            (error.square() * 0.5).mask_where(size.clone().greater_elem(1.0), size - 0.5).mean()
+        }
     };
     let mut objective = data.clone();
     for weight in parameters.iter().step_by(2) {

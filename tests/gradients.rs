@@ -35,15 +35,6 @@ fn network(widths: &[usize], activations: &[Activation], stream: &mut Stream) ->
         .collect()
 }
 
-fn activate(activation: Activation, z: f64) -> f64 {
-    match activation {
-        Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
-        Activation::Tanh => z.tanh(),
-        Activation::Relu => z.max(0.0),
-        Activation::Linear => z,
-    }
-}
-
 /// Mean loss over all elements plus the penalty.
 fn objective(layers: &[Layer], batch: &[f64], loss: Loss) -> f64 {
     let width = layers[0].inputs;
@@ -51,16 +42,11 @@ fn objective(layers: &[Layer], batch: &[f64], loss: Loss) -> f64 {
     for sample in batch.chunks_exact(width) {
         let output = layers.iter().fold(sample.to_vec(), |x, layer| {
             let rows = layer.weights.chunks_exact(layer.inputs).zip(&layer.biases);
-            rows.map(|(w, b)| {
-                activate(layer.activation, b + w.iter().zip(&x).map(|(w, x)| w * x).sum::<f64>())
-            })
-            .collect()
+            rows.map(|(w, b)| layer.activation.exact(b + w.iter().zip(&x).map(|(w, x)| w * x).sum::<f64>()))
+                .collect()
         });
         for (y, x) in output.iter().zip(sample) {
-            total += match loss {
-                Loss::Mae => (y - x).abs(),
-                Loss::Mse => (y - x).powi(2),
-            };
+            total += loss.exact(y - x);
         }
     }
     let penalty: f64 = layers.iter().flat_map(|layer| &layer.weights).map(|w| w * w).sum();
@@ -185,8 +171,8 @@ fn check(widths: &[usize], activations: &[Activation], loss: Loss, seed: u64) {
 #[test]
 fn gradients_match_finite_differences() {
     use Activation::{Linear, Relu, Sigmoid, Tanh};
-    for loss in [Loss::Mae, Loss::Mse] {
-        for (i, activation) in [Sigmoid, Tanh, Relu, Linear].into_iter().enumerate() {
+    for loss in Loss::ALL.iter().copied() {
+        for (i, activation) in Activation::ALL.iter().copied().enumerate() {
             check(&[17, 5, 17], &[activation, Linear], loss, i as u64);
             check(&[19, 7, 3, 19], &[activation, activation, activation], loss, 10 + i as u64);
         }

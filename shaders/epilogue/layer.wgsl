@@ -1,5 +1,4 @@
 // out = dropout(activation(c + bias))
-// #import shared/math.wgsl
 // #import shared/dropout.wgsl
 fn epilogue(row: u32, quad: u32, i: u32, j: u32, c: vec4f) {
     let y = activate(c + load_bias(0u, quad));

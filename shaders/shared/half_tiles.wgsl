@@ -3,8 +3,8 @@
 // different banks. And a strip of C, 32 rows at a time, on its way from those products to the epilogue (`tile`, which epilogues
 // sum in afterwards).
 //
-// Groups of 32 threads stand in two rows: each makes 16 rows of every strip, from `down`, and WIDTH columns from
-// `across`. So all of them have a part in each strip, and a thread's rows of the epilogue are a quarter of each.
+// Groups of GROUP threads, an adapter's subgroups, stand in two rows: each makes 16 rows of every strip, from `down`, and WIDTH
+// columns from `across`. So all of them have a part in each strip, and a thread's rows of the epilogue are a quarter of each.
 // #import shared/tile.wgsl
 // #import shared/blocks.wgsl
 
@@ -12,7 +12,7 @@ const STRIP = 32u;
 const STRIP_QUADS = BN / 4u + 1u; // from one row of the strip to the next
 const STRIP_SHARE = TM * STRIP / BM; // rows of a strip that a thread ends
 const STRIPS = BM / STRIP;
-const GROUPS_ACROSS = THREADS / 64u;
+const GROUPS_ACROSS = THREADS / (2u * GROUP);
 const WIDTH = BN / GROUPS_ACROSS;
 const A_WIDTH = select(BK, BM, A_TRANSPOSED) / 4u;
 const B_WIDTH = select(BN, BK, B_TRANSPOSED) / 4u;

@@ -22,7 +22,7 @@ use crate::nn::feed::{Feed, Resident, match_genes};
 use crate::nn::model::Model;
 use crate::nn::network::{InputBuffers, Network, vector};
 use crate::nn::settings::Precision;
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 use crate::store::Store;
 
 pub use reference::Reference;
@@ -243,7 +243,7 @@ pub fn attribute(
                 (0..neurons).for_each(|k| completeness.add(sums[k * batch + s], difference(k)));
             }
         }
-        report(Event::Advanced { done: (part.start + part.rows) as u64, note: String::new() });
+        advance(report, (part.start + part.rows) as u64, "")?;
         Ok(())
     })?;
     report(Event::Finished);

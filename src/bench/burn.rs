@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::nn::model::Layer;
 use crate::nn::scaling;
 use crate::nn::settings::{BETAS, TrainSettings, corrections};
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 use crate::store::Store;
 
 /// burn, on a device of its own.
@@ -137,7 +137,7 @@ impl Rival {
                     seconds.push(start.elapsed().as_secs_f64());
                 }
                 let note = format!("loss {:.4}", loss[0] / n.div_ceil(*batch) as f32);
-                report(Event::Advanced { done: epoch as u64 + 1, note });
+                advance(report, epoch as u64 + 1, note)?;
             }
             report(Event::Finished);
             all.push(Measured {
@@ -169,6 +169,7 @@ fn step(
             Activation::Sigmoid => activation::sigmoid(z),
             Activation::Tanh => z.tanh(),
             Activation::Relu => activation::relu(z),
+            Activation::Softplus => activation::softplus(z, 1.0),
             Activation::Linear => z,
         };
         if l + 1 < layers {

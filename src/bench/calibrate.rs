@@ -9,7 +9,7 @@ use crate::device::Executor;
 use crate::device::gpu::{GpuExecutor, Kind, Tile, Tuning};
 use crate::device::recording::{Element, Epilogue, Layout, Recording, Step};
 use crate::error::Result;
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 
 /// A table that was tried.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -178,7 +178,7 @@ pub fn calibrate(
     rounds: usize,
     report: Reporter,
 ) -> Result<Calibrated> {
-    let (kind, cooperates) = (executor.facts().kind, executor.facts().cooperates());
+    let (kind, cooperates) = (executor.facts().kind, executor.facts().cooperation().is_some());
     let shapes = products(widths, batches);
     let warm = Duration::from_millis(if kind == Kind::Software { 0 } else { 60 });
     let mut clock = Clock { executor, rounds, warm, known: HashMap::new() };
@@ -202,7 +202,7 @@ pub fn calibrate(
             (best, least) = (tuning, seconds);
         }
         trials.push(Trial { change: change.to_string(), seconds });
-        report(Event::Advanced { done: done as u64 + 1, note: format!("best {:.1} ms", 1e3 * least) });
+        advance(report, done as u64 + 1, format!("best {:.1} ms", 1e3 * least))?;
     }
     report(Event::Finished);
 

@@ -22,7 +22,7 @@ use crate::evaluate::{Agreement, Baseline, Figures};
 use crate::infer::{FitSettings, Method, Parting, Predictor};
 use crate::interrupt;
 use crate::nouns::counted;
-use crate::progress::{Event, Reporter, silent};
+use crate::progress::{Event, Reporter, advance, silent};
 use crate::select::{Constraints, Inputs, Strategy, from_store};
 use crate::store::Store;
 
@@ -238,7 +238,7 @@ impl Trial<'_> {
             let tried = trial.at(executor, n, goal)?;
             curve.push(tried);
             let note = format!("{} {tried} at {n}", goal.figure.name());
-            report(Event::Advanced { done: curve.len() as u64, note });
+            advance(report, curve.len() as u64, note)?;
             Ok::<_, Error>(goal.is_reached(tried.value))
         };
         let (mut below, mut n) = (least - 1, least);

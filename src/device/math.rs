@@ -1,8 +1,6 @@
-//! The scalar functions of the kernels; `shaders/shared/math.wgsl` is the same file in WGSL.
+//! The scalar functions of the kernels; `shaders/shared/elementary.wgsl` and `functions.wgsl` have the same in WGSL.
 //!
 //! Everything here is branch-light so that loops over it vectorise.
-
-use super::recording::Activation;
 
 /// e^x to about 1 ulp for x in [−87.3, 88.3], clamped outside; NaN stays NaN. Cephes' `expf`: Cody–Waite
 /// reduction and a polynomial of degree 6.
@@ -74,41 +72,6 @@ pub fn tanh(z: f32) -> f32 {
     magnitude.copysign(z)
 }
 
-/// The activation itself.
-#[inline(always)]
-pub fn activate(activation: Activation, z: f32) -> f32 {
-    match activation {
-        Activation::Sigmoid => sigmoid(z),
-        Activation::Tanh => tanh(z),
-        // not `max`, which would turn NaN into 0
-        Activation::Relu => {
-            if z < 0.0 {
-                0.0
-            } else {
-                z
-            }
-        }
-        Activation::Linear => z,
-    }
-}
-
-/// f'(z) from y = f(z).
-#[inline(always)]
-pub fn derivative(activation: Activation, y: f32) -> f32 {
-    match activation {
-        Activation::Sigmoid => y * (1.0 - y),
-        Activation::Tanh => 1.0 - y * y,
-        Activation::Relu => {
-            if y > 0.0 {
-                1.0
-            } else {
-                0.0
-            }
-        }
-        Activation::Linear => 1.0,
-    }
-}
-
 /// (1 − e^−d)/d for d ≥ 0, 1 at 0.
 #[inline(always)]
 pub fn relative_decay(d: f32) -> f32 {
@@ -121,28 +84,12 @@ pub fn relative_decay(d: f32) -> f32 {
     if d < 0.5 { series } else { quotient }
 }
 
-/// DeepLIFT's Rescale multiplier (f(z) − f(z₀))/(z − z₀), and f'(z) where z = z₀ (Shrikumar et al. 2017).
-///
-/// The naive quotient is wrong by 10 % in f32 at |z − z₀| = 1e-6. With a = max, b = min, Δ = a − b:
-/// σ(a) − σ(b) = σ(a)·σ(−b)·(1 − e^−Δ), of which every factor is accurate; tanh(x) = 2σ(2x) − 1.
+/// ln(u)/(u − 1) for normal positive u, 1 at 1. ln(1 + x) = x·log_ratio(1 + x) keeps the digits that 1 + x loses of a small x: both
+/// are taken of the same rounded sum (Goldberg 1991, theorem 4).
 #[inline(always)]
-pub fn secant(activation: Activation, z: f32, z0: f32) -> f32 {
-    let a = if z > z0 { z } else { z0 };
-    let b = if z > z0 { z0 } else { z };
-    match activation {
-        Activation::Sigmoid => sigmoid(a) * sigmoid(-b) * relative_decay(a - b),
-        Activation::Tanh => 4.0 * sigmoid(2.0 * a) * sigmoid(-2.0 * b) * relative_decay(2.0 * (a - b)),
-        Activation::Relu => {
-            if a <= 0.0 {
-                0.0
-            } else if b >= 0.0 {
-                1.0
-            } else {
-                a / (a - b)
-            }
-        }
-        Activation::Linear => 1.0,
-    }
+pub fn log_ratio(u: f32) -> f32 {
+    let ratio = ln(u) / (u - 1.0);
+    if u == 1.0 { 1.0 } else { ratio }
 }
 
 #[cfg(test)]
@@ -183,72 +130,11 @@ mod tests {
     }
 
     #[test]
-    fn activations_match_float64() {
-        for i in -4000..=4000 {
-            let z = i as f32 * 0.01;
-            let x = f64::from(z);
-            let close = |got: f32, want: f64| (f64::from(got) - want).abs() <= 3e-7 * want.abs();
-            assert!(close(sigmoid(z), 1.0 / (1.0 + (-x).exp())), "sigmoid {z}");
-            assert!(close(tanh(z), x.tanh()), "tanh {z}: {} {}", tanh(z), x.tanh());
+    fn logarithms_of_one_and_a_little_keep_their_digits() {
+        for x in (0..400).map(|k| 10f32.powf(-8.0 + k as f32 * 0.02)).flat_map(|x| [x, -0.9 * x.min(1.0)]) {
+            let (got, want) = (f64::from(x * log_ratio(1.0 + x)), f64::from(x).ln_1p());
+            assert!((got - want).abs() < 4e-7 * want.abs(), "{x}: {got}, expected {want}");
         }
-        for activation in [Activation::Sigmoid, Activation::Tanh, Activation::Relu, Activation::Linear] {
-            assert!(activate(activation, f32::NAN).is_nan(), "{activation:?}");
-        }
-    }
-
-    /// The secant in float64, in the same stable form but with libm's expm1 (itself checked against the naive
-    /// quotient where that is accurate).
-    fn reference(activation: Activation, z: f64, z0: f64) -> f64 {
-        let (a, b) = (z.max(z0), z.min(z0));
-        let sigma = |x: f64| 1.0 / (1.0 + (-x).exp());
-        let decay = |d: f64| if d == 0.0 { 1.0 } else { -(-d).exp_m1() / d };
-        let stable = match activation {
-            Activation::Sigmoid => sigma(a) * sigma(-b) * decay(a - b),
-            Activation::Tanh => 4.0 * sigma(2.0 * a) * sigma(-2.0 * b) * decay(2.0 * (a - b)),
-            _ => unreachable!("tested by hand below"),
-        };
-        if a - b > 1e-2 && a.abs().max(b.abs()) < 3.0 {
-            let naive = match activation {
-                Activation::Sigmoid => (sigma(a) - sigma(b)) / (a - b),
-                _ => (a.tanh() - b.tanh()) / (a - b),
-            };
-            assert!((naive - stable).abs() < 1e-10 * stable, "{naive} {stable}");
-        }
-        stable
-    }
-
-    #[test]
-    fn secant_is_stable() {
-        for activation in [Activation::Sigmoid, Activation::Tanh] {
-            let mut worst = 0.0f64;
-            for i in -400..=400 {
-                let z = i as f32 * 0.05;
-                let deltas = (0..=400)
-                    .map(|k| k as f32 * 0.1)
-                    .chain((0..60).map(|k| 10f32.powf(-8.0 + k as f32 * 0.15)));
-                for delta in deltas.flat_map(|d| [d, -d]) {
-                    let z0 = z - delta;
-                    if z0.abs() > 20.0 {
-                        continue;
-                    }
-                    let want = reference(activation, f64::from(z), f64::from(z0));
-                    let got = f64::from(secant(activation, z, z0));
-                    assert!(got.is_finite());
-                    worst = worst.max((got - want).abs() / want);
-                }
-            }
-            assert!(worst <= 1e-6, "{activation:?}: {worst:e}");
-        }
-    }
-
-    #[test]
-    fn relu_secants_by_hand() {
-        let relu = |z, z0| secant(Activation::Relu, z, z0);
-        assert_eq!(relu(2.0, 1.0), 1.0);
-        assert_eq!(relu(-2.0, -1.0), 0.0);
-        assert_eq!(relu(3.0, -1.0), 0.75);
-        assert_eq!(relu(-1.0, 3.0), 0.75);
-        assert_eq!(relu(0.0, 0.0), 0.0);
-        assert_eq!(relu(1.0, 1.0), 1.0);
+        assert_eq!((log_ratio(1.0), log_ratio(f32::NAN).is_nan()), (1.0, true));
     }
 }

@@ -2,23 +2,41 @@
 //! it, [`gpu`] (wgpu, WGSL) and [`cpu`] (native threads). The CPU twin of a kernel is at once the default on
 //! machines without a GPU and the reference its shader is tested against.
 
+pub mod activation;
 mod choice;
 pub mod cpu;
+mod declared;
 pub mod gpu;
+pub mod loss;
 pub mod math;
 pub mod profile;
 pub mod random;
 pub mod recording;
-mod shapes;
+mod wgsl;
+
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::Result;
 pub use choice::{auto, check, open, open_uncalibrated};
 use profile::Span;
 use recording::{Element, Matrix, Recording, Step};
+pub(crate) use wgsl::wgsl;
 
-/// A compiled [`Recording`], valid in the executor that compiled it.
+/// A compiled [`Recording`], valid in the executor that compiled it until its next reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Program(pub usize);
+pub struct Program {
+    index: usize,
+    generation: u32,
+}
+
+/// A number that no executor has had since any reset.
+fn generation() -> u32 {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
+}
+
+/// The message of a handle from before a reset, or of another executor.
+const STALE: &str = "it was freed by a reset, or is another device's; this is a bug of genelift";
 
 /// Staging areas that an executor lends at a time; who asks for a further one waits for one to come back. For each
 /// of two panels of genes: one being filled, one waiting, one being copied.

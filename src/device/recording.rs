@@ -13,6 +13,8 @@
 //! * Gradients travel without the factor 1/(B·G); [`Update`] applies `Step::gradient_scale`.
 //! * Sums have a fixed order that follows from shapes and settings.
 
+pub use super::activation::Activation;
+pub use super::loss::Loss;
 pub use crate::element::Element;
 
 /// Rows and columns of every matrix are padded to a multiple of this, in elements.
@@ -28,6 +30,8 @@ pub fn padded(n: usize) -> usize {
 pub struct Matrix {
     /// Index in the executor that made it.
     pub id: u32,
+    /// Of the executor since its last reset: a handle from before it, or of another executor, is of no use.
+    pub generation: u32,
     /// True number of rows.
     pub rows: usize,
     /// True number of columns.
@@ -47,30 +51,6 @@ impl Matrix {
     }
 }
 
-/// A layer's nonlinearity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Activation {
-    /// 1 / (1 + e^−z)
-    Sigmoid,
-    /// tanh z
-    Tanh,
-    /// max(z, 0), derivative 0 at 0
-    Relu,
-    /// z
-    Linear,
-}
-
-/// The data term of the loss, summed here; means are taken by `Step::gradient_scale` and the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Loss {
-    /// |x̂ − x|; its derivative is sign(x̂ − x), sign(0) = 0
-    Mae,
-    /// (x̂ − x)²; its derivative is 2(x̂ − x)
-    Mse,
-}
-
 /// Inverted dropout on a layer's output: kept values are divided by 1 − rate.
 ///
 /// The mask of element (row, col) comes from [`super::random::pcg4d`] keyed by (seed, step, layer,
@@ -81,6 +61,14 @@ pub struct Dropout {
     pub rate: f32,
     /// Which layer's stream.
     pub layer: u32,
+}
+
+/// Every activation with one loss, and every loss with one activation, whose errors reach beyond 1: each is a text of its own, joined to the
+/// same kernel, so that these pairs come by everything.
+pub fn activations_and_losses() -> impl Iterator<Item = (Activation, Loss)> {
+    let activations = Activation::ALL.iter().map(|activation| (*activation, Loss::Mse));
+    let others = Loss::ALL.iter().filter(|loss| **loss != Loss::Mse);
+    activations.chain(others.map(|loss| (Activation::Linear, *loss)))
 }
 
 /// What becomes of a gradient `g` (already summed over samples, scaled here by `Step::gradient_scale`).
@@ -343,7 +331,7 @@ pub enum Call {
         out: Matrix,
     },
     /// DeepLIFT's Rescale multiplier m = (f(z) − f(z₀))/(z − z₀), f'(z) where z = z₀, in the stable form of
-    /// [`super::math::secant`].
+    /// [`super::activation::Nonlinearity::secant`].
     Multipliers {
         /// S × H, z
         input: Matrix,
@@ -479,8 +467,7 @@ impl Default for Step {
 /// A list of calls that checks shapes as it grows.
 #[derive(Debug, Clone, Default)]
 pub struct Recording {
-    /// In the order in which they run.
-    pub calls: Vec<Call>,
+    calls: Vec<Call>,
 }
 
 impl Recording {
@@ -492,10 +479,22 @@ impl Recording {
     /// Appends a call.
     ///
     /// # Panics
-    /// If the shapes do not fit together: a recording is made by this library alone, so that is a bug here.
+    /// If the shapes do not fit together, or a matrix that is written is read elsewhere: a recording is made by this library alone, so
+    /// that is a bug here.
     pub fn push(&mut self, call: Call) {
-        super::shapes::check(&call);
+        super::declared::check(&call);
         self.calls.push(call);
+    }
+
+    /// In the order in which they run.
+    pub fn calls(&self) -> &[Call] {
+        &self.calls
+    }
+
+    /// The first matrix that is not of this generation.
+    pub(crate) fn stale(&self, generation: u32) -> Option<Matrix> {
+        let matrices = self.calls.iter().flat_map(Call::matrices).map(|(matrix, _)| matrix);
+        matrices.into_iter().find(|matrix| matrix.generation != generation)
     }
 
     /// Appends a product.

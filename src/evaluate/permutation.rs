@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::device::Executor;
 use crate::device::recording::{Element, Epilogue, Layout, Recording, Step};
 use crate::error::Result;
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 use crate::store::atomic;
 use crate::store::spool::Spool;
 
@@ -203,7 +203,7 @@ fn test(
         let count = values.len() / samples;
         if count == 0 {
             done += blocks.len() as u64;
-            report(Event::Advanced { done, note: String::new() });
+            advance(report, done, "")?;
             continue;
         }
         let mut recording = Recording::new();
@@ -227,7 +227,7 @@ fn test(
             }
             column += step.rows;
             done += 1;
-            report(Event::Advanced { done, note: String::new() });
+            advance(report, done, "")?;
         }
         let found = executor.read(counts, 0, 1)?;
         let counted = competing().zip(found).filter(|(gene, _)| own[*gene].is_some());

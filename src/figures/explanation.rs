@@ -28,6 +28,8 @@ struct Part {
     /// What it is called, and its number.
     rows: Vec<(String, f64)>,
     decimals: usize,
+    /// Names are sentences: each stands above its bar.
+    long: bool,
 }
 
 #[derive(Debug)]
@@ -160,7 +162,7 @@ fn part(
         rows.dedup();
     }
     rows.truncate(SHOWN);
-    Ok((!rows.is_empty()).then(|| Part { title: title.into(), rows, decimals }))
+    Ok((!rows.is_empty()).then(|| Part { title: title.into(), rows, decimals, long: id == "Description" }))
 }
 
 fn figure(file: &str, called: &str, parts: impl IntoIterator<Item = Option<Part>>) -> Option<Figure> {
@@ -190,6 +192,7 @@ fn list(landmarks: &Table) -> Result<Option<Figure>> {
         title: "thousandths of R² lost without it, mean over inferred genes".into(),
         rows,
         decimals: 2,
+        long: false,
     };
     let note = format!("n = {n} landmarks, the first {shown} by loss");
     let bars = Bars { parts: vec![part], note };
@@ -200,8 +203,8 @@ fn list(landmarks: &Table) -> Result<Option<Figure>> {
 impl Draw for Bars {
     fn scene(&self, look: &Look) -> Scene {
         let notes = lines(&self.note, COLUMN - 20.0, SMALL);
-        let rows: usize = self.parts.iter().map(|part| part.rows.len()).sum();
-        let height = 10.0 + LINE * notes.len() as f64 + 30.0 * self.parts.len() as f64 + LINE * rows as f64;
+        let rows: f64 = self.parts.iter().map(|part| part.row() * part.rows.len() as f64).sum();
+        let height = 10.0 + LINE * notes.len() as f64 + 30.0 * self.parts.len() as f64 + rows;
         let mut canvas = Canvas::new(COLUMN, height, look);
         let mut y = 13.0;
         for line in &notes {
@@ -216,31 +219,44 @@ impl Draw for Bars {
 }
 
 impl Part {
+    /// Height of a row.
+    fn row(&self) -> f64 {
+        if self.long { 2.0 * LINE - 1.0 } else { LINE }
+    }
+
     /// Draws it from a height on, and returns where it ends.
     fn draw(&self, canvas: &mut Canvas, look: &Look, top: f64) -> f64 {
         let values = || self.rows.iter().map(|(_, value)| *value);
         let (low, high) = (values().fold(0.0, f64::min), values().fold(0.0, f64::max));
-        let at = |x: f64| BARS[0] + (BARS[1] - BARS[0]) * (x - low) / (high - low).max(1e-300);
+        let begin = if self.long { 12.0 } else { BARS[0] };
+        let at = |x: f64| begin + (BARS[1] - begin) * (x - low) / (high - low).max(1e-300);
         canvas.text((10.0, top), &self.title, LABEL, At::Start, look.ink);
         let first = top + 18.0;
         for (i, (gene, value)) in self.rows.iter().enumerate() {
-            let y = first + LINE * i as f64;
+            let mut y = first + self.row() * i as f64;
             let told = number(*value, self.decimals);
-            canvas.text((BARS[0] - 5.0, y), &fitting(gene), SMALL, At::End, look.ink);
+            if self.long {
+                canvas.text((begin, y), &fitting(gene, COLUMN - begin - 10.0), SMALL, At::Start, look.ink);
+                y += LINE - 1.0;
+            } else {
+                canvas.text((begin - 5.0, y), &fitting(gene, begin - 15.0), SMALL, At::End, look.ink);
+            }
             let (left, right) = (at(value.min(0.0)), at(value.max(0.0)));
             canvas.named(&format!("{gene}\u{2002}{told}"), |canvas| {
                 canvas.rect((left, y - 8.5), (right - left).max(0.5), 9.0, look.colour(0));
             });
             canvas.text((right + 4.0, y), &told, SMALL, At::Start, look.ink);
         }
-        let last = first + LINE * self.rows.len() as f64;
-        canvas.line((at(0.0), first - 11.0), (at(0.0), last - 10.0), look.ink, 0.8, None);
+        let last = first + self.row() * self.rows.len() as f64;
+        if !self.long {
+            canvas.line((at(0.0), first - 11.0), (at(0.0), last - 10.0), look.ink, 0.8, None);
+        }
         last + 4.0
     }
 }
 
-/// A name cut to the room left of the bars.
-fn fitting(text: &str) -> String {
-    let mut cut = (6..=30).rev().map(|letters| name(text, letters));
-    cut.find(|shown| width(shown, SMALL) <= BARS[0] - 15.0).unwrap_or_else(|| name(text, 6))
+/// A name cut to the room that it has.
+fn fitting(text: &str, room: f64) -> String {
+    let mut cut = (6..=80).rev().map(|letters| name(text, letters));
+    cut.find(|shown| width(shown, SMALL) <= room).unwrap_or_else(|| name(text, 6))
 }

@@ -21,7 +21,7 @@ use super::{MatrixFile, Missing, Orientation, Picking, ReadSettings, Slice, know
 use crate::device::recording::Element;
 use crate::error::{Error, Result};
 use crate::genes::{Labels, Table, shown};
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 use crate::store::atomic::{Kind, Place, check_space};
 use crate::store::spool::Spool;
 use crate::store::{InputFile, Origin, Store, StoreWriter};
@@ -333,7 +333,7 @@ impl Import<'_> {
             }
             values.clear();
             let done = (file.blocks.done() * megabytes as f64) as u64;
-            (self.report)(Event::Advanced { done, note: String::new() });
+            advance(self.report, done, "")?;
         }
         (self.report)(Event::Finished);
 
@@ -503,7 +503,7 @@ impl Import<'_> {
             let (mut kept, report) = (Vec::new(), self.report);
             parts.place(self.settings, |first, samples, rows| {
                 kept.extend_from_slice(samples);
-                report(Event::Advanced { done: first as u64, note: String::new() });
+                advance(report, first as u64, "")?;
                 self.push(rows)
             })?;
             (self.report)(Event::Finished);

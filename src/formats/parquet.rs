@@ -20,7 +20,7 @@ use parquet::schema::types::{ColumnDescPtr, Type};
 use super::columns::{self, Columnar, Kind};
 use super::{MatrixFile, ReadSettings, compressed, index};
 use crate::error::{Error, Result};
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 use crate::store::{Store, atomic};
 
 type Outcome<T> = parquet::errors::Result<T>;
@@ -403,7 +403,7 @@ pub(super) fn write(store: &Store, path: &Path, force: bool, report: Reporter) -
             for gene in values.chunks_exact(n) {
                 put::<FloatType>(&mut group, gene).map_err(failed)?;
             }
-            report(Event::Advanced { done: last as u64, note: String::new() });
+            advance(report, last as u64, "")?;
         }
         group.close().map_err(failed)?;
         writer.close().map_err(failed)?;

@@ -11,7 +11,7 @@ use super::parting::Parting;
 use super::{BestSettings, FitSettings, Method, Predictor, Problem};
 use crate::device::Executor;
 use crate::error::{Error, Result};
-use crate::progress::{Event, Reporter, silent};
+use crate::progress::{Event, Reporter, advance, silent};
 
 /// Simplest first.
 const ORDER: [Method; 4] = [Method::Knn, Method::Linear, Method::Kernel, Method::Mlp];
@@ -109,17 +109,17 @@ impl Trial<'_, '_> {
     /// Errors of all candidates in each fold, and in each that of the candidate chosen without it.
     fn nested(&mut self, problem: &Problem, report: Reporter) -> Result<(Errors, Vec<f64>)> {
         let mut done = 0;
-        let mut advance = || {
+        let mut tell = || {
             done += 1;
-            report(Event::Advanced { done, note: String::new() });
+            advance(report, done, "")
         };
         let (mut outer, mut nested) = (vec![Vec::new(); self.candidates.len()], Vec::new());
         for (train, test) in self.parts(problem.samples, problem)? {
             let mut inner = vec![Vec::new(); self.candidates.len()];
             for (train, test) in self.parts(&train, problem)? {
-                self.errors(problem, (&train, &test), &mut inner, &mut advance)?;
+                self.errors(problem, (&train, &test), &mut inner, &mut tell)?;
             }
-            self.errors(problem, (&train, &test), &mut outer, &mut advance)?;
+            self.errors(problem, (&train, &test), &mut outer, &mut tell)?;
             nested.extend(outer[pick(&inner)].last());
         }
         Ok((outer, nested))
@@ -151,7 +151,7 @@ impl Trial<'_, '_> {
         problem: &Problem,
         (train, test): (&[usize], &[usize]),
         errors: &mut Errors,
-        advance: &mut impl FnMut(),
+        tell: &mut impl FnMut() -> Result<()>,
     ) -> Result<()> {
         let (landmarks, targets) = self.lists(problem, train)?;
         let problem = &Problem { landmarks: &landmarks, targets: &targets, ..*problem };
@@ -163,7 +163,7 @@ impl Trial<'_, '_> {
             let predictor =
                 Predictor::fit(self.executor, store, train, landmarks, targets, &settings, &silent)?;
             errors.push(predictor.relative_error(self.executor, problem, test)?);
-            advance();
+            tell()?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use super::{FitSettings, Predictor};
 use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::memory::Need;
-use crate::progress::{Event, Reporter, silent};
+use crate::progress::{Event, Reporter, advance, silent};
 use crate::store::Store;
 
 /// Levels of intervals.
@@ -156,7 +156,7 @@ impl Predictor {
                 Ok(())
             };
             predictor.predict_samples(executor, store, &test_samples, &places, &silent, visit)?;
-            report(Event::Advanced { done: held as u64 + 1, note: String::new() });
+            advance(report, held as u64 + 1, "")?;
         }
         report(Event::Finished);
         self.held_out = Some(residuals.into_held_out(sums.r2(), folds));

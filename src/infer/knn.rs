@@ -31,7 +31,7 @@ pub(super) fn fit(
         Some(k) => k,
         None => {
             let (train, held) = parting.hold_out(settings.validation)?;
-            let errors = held_out_errors(problem, &x.values, &train, &held, MOST.min(p), report);
+            let errors = held_out_errors(problem, &x.values, &train, &held, MOST.min(p), report)?;
             let best = (0..errors.len()).min_by(|a, b| errors[*a].total_cmp(&errors[*b])).unwrap_or(0);
             report(Event::Note(format!("{} neighbors by {} held-out samples", best + 1, held.len())));
             best + 1
@@ -47,7 +47,7 @@ pub(super) fn fit(
         }
         mean.extend(y.mean);
         sd.extend(y.sd);
-    });
+    })?;
     let outputs = problem.targets.len();
     let activation = Activation::Linear;
     Ok(Trained {
@@ -68,7 +68,7 @@ fn held_out_errors(
     held: &[usize],
     most: usize,
     report: Reporter,
-) -> Vec<f64> {
+) -> Result<Vec<f64>> {
     let mut errors = vec![0.0; most];
     problem.blocks("choosing the number of neighbors", report, |y| {
         for (target, near) in nearest(x, &y.values, train, most).iter().enumerate() {
@@ -80,8 +80,8 @@ fn held_out_errors(
                 }
             }
         }
-    });
-    errors
+    })?;
+    Ok(errors)
 }
 
 /// For each column of `y` the `k` nearest columns of `x` over the given rows, nearest first, the first of equals.

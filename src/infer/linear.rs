@@ -32,7 +32,7 @@ pub(super) fn fit(
         Some(penalty) => Choice { penalty, end: None },
         None => {
             let folds = parting.folds(settings.folds)?;
-            let choice = choose(&ErrorCurve::new(problem, &folds, report));
+            let choice = choose(&ErrorCurve::new(problem, &folds, report)?);
             let end = choice.end.map_or(String::new(), |end| {
                 format!(", the {end} that was tried: one beyond it may be better (--penalty)")
             });
@@ -50,7 +50,7 @@ pub(super) fn fit(
         weight.extend(product(y.values.t(), solver.t()).values.iter().map(|w| *w as f32));
         mean.extend(y.mean);
         sd.extend(y.sd);
-    });
+    })?;
     let layer = Layer {
         inputs: problem.landmarks.len(),
         outputs: problem.targets.len(),
@@ -107,9 +107,14 @@ fn solver(x: &Dense, penalty: f64) -> Dense {
 
 /// Squared error over all targets and folds for each penalty, each fold predicted from the others, with an
 /// intercept, from values z-scored by all samples. `fold[i]`, from 0, is that of `problem.samples[i]`.
-pub fn cross_validate(problem: &Problem, fold: &[usize], penalties: &[f64], report: Reporter) -> Vec<f64> {
-    let curve = ErrorCurve::new(problem, fold, report);
-    penalties.iter().map(|penalty| curve.error(*penalty)).collect()
+pub fn cross_validate(
+    problem: &Problem,
+    fold: &[usize],
+    penalties: &[f64],
+    report: Reporter,
+) -> Result<Vec<f64>> {
+    let curve = ErrorCurve::new(problem, fold, report)?;
+    Ok(penalties.iter().map(|penalty| curve.error(*penalty)).collect())
 }
 
 /// The error of every penalty: of each fold what it follows from.
@@ -127,15 +132,15 @@ struct Turned {
 }
 
 impl ErrorCurve {
-    fn new(problem: &Problem, fold: &[usize], report: Reporter) -> ErrorCurve {
+    fn new(problem: &Problem, fold: &[usize], report: Reporter) -> Result<Self> {
         let x = Standardised::read(problem.store, problem.samples, problem.landmarks).values;
         let dual = x.rows < x.cols;
         let parts = if dual {
-            dual_parts(problem, &x, fold, report)
+            dual_parts(problem, &x, fold, report)?
         } else {
-            primal_parts(problem, &x, fold, report)
+            primal_parts(problem, &x, fold, report)?
         };
-        ErrorCurve { folds: parts.into_iter().map(Turned::of).collect() }
+        Ok(ErrorCurve { folds: parts.into_iter().map(Turned::of).collect() })
     }
 
     fn error(&self, penalty: f64) -> f64 {
@@ -193,10 +198,10 @@ pub(super) fn n_folds(fold: &[usize]) -> usize {
 }
 
 /// The parts where samples are fewer than landmarks: everything follows from XXᵀ and YYᵀ.
-fn dual_parts(problem: &Problem, x: &Dense, fold: &[usize], report: Reporter) -> Vec<Part> {
+fn dual_parts(problem: &Problem, x: &Dense, fold: &[usize], report: Reporter) -> Result<Vec<Part>> {
     let k = product(x.view(), x.t());
     let mut l = Dense::zeros(x.rows, x.rows);
-    problem.blocks("cross-validating", report, |y| l.add_product(y.values.view(), y.values.t()));
+    problem.blocks("cross-validating", report, |y| l.add_product(y.values.view(), y.values.t()))?;
     let part = |held: usize| {
         let (train, test) = split(fold, held);
         let (k, l) = (centred(&k, &train), centred(&l, &train));
@@ -210,7 +215,7 @@ fn dual_parts(problem: &Problem, x: &Dense, fold: &[usize], report: Reporter) ->
             norm: test.iter().map(|i| l.values[i * l.cols + i]).sum(),
         }
     };
-    (0..n_folds(fold)).map(part).collect()
+    Ok((0..n_folds(fold)).map(part).collect())
 }
 
 /// Products of samples → products of samples less the mean of the samples `train`.
@@ -228,7 +233,7 @@ pub(super) fn centred(gram: &Dense, train: &[usize]) -> Dense {
 
 /// The parts where landmarks are not more than samples. A last column of ones in X carries the sums that the
 /// means are made of.
-fn primal_parts(problem: &Problem, x: &Dense, fold: &[usize], report: Reporter) -> Vec<Part> {
+fn primal_parts(problem: &Problem, x: &Dense, fold: &[usize], report: Reporter) -> Result<Vec<Part>> {
     let p = x.cols;
     let ones = x.values.chunks_exact(p).flat_map(|row| row.iter().copied().chain([1.0])).collect();
     let x = Dense { rows: x.rows, cols: p + 1, values: ones };
@@ -248,7 +253,7 @@ fn primal_parts(problem: &Problem, x: &Dense, fold: &[usize], report: Reporter) 
             pp.add_product(part.view(), part.t());
             *norm += y.values.iter().map(|v| v * v).sum::<f64>();
         }
-    });
+    })?;
     let s = product(x.t(), x.view());
     let part = |(x_v, (qp, pp, norm)): (&Dense, &(Dense, Dense, f64))| {
         let s_v = product(x_v.t(), x_v.view());
@@ -271,7 +276,7 @@ fn primal_parts(problem: &Problem, x: &Dense, fold: &[usize], report: Reporter) 
             norm: norm - 2.0 * last(&m_tv, p) / n_t + n_v * last(&m_tt, p) / (n_t * n_t),
         }
     };
-    x_of.iter().zip(&by_fold).map(part).collect()
+    Ok(x_of.iter().zip(&by_fold).map(part).collect())
 }
 
 /// C·M·Cᵀ with C = [I, −mean].
@@ -304,7 +309,7 @@ mod tests {
         let samples: Vec<usize> = (0..values.n_samples()).collect();
         let fold: Vec<usize> = samples.iter().map(|s| s % 5).collect();
         let problem = Problem { store: values, samples: &samples, landmarks, targets };
-        ErrorCurve::new(&problem, &fold, &silent)
+        ErrorCurve::new(&problem, &fold, &silent).unwrap()
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::nn::needs;
 use crate::nn::network::{InputBuffers, LayerBuffers, LossBuffers, Network};
 use crate::nn::train::non_finite;
 use crate::nouns::counted;
-use crate::progress::{Event, Reporter, silent};
+use crate::progress::{Event, Reporter, advance, silent};
 use crate::store::Store;
 use kept::{Fitting, Kept, Progress};
 
@@ -113,7 +113,7 @@ pub(super) fn fit(
     let widths = [&[landmarks.len()], &settings.hidden[..], &[targets.len().div_ceil(slices)]].concat();
     let instead = "lower the widths (--hidden) or --batch, raise --target-slices, or allow more (--memory)";
     needs::check(executor, &widths, (2, settings.batch.min(training.len())), instead)?;
-    let (input, output) = (panel(store, samples, landmarks), panel(store, samples, targets));
+    let (input, output) = (panel(store, samples, landmarks)?, panel(store, samples, targets)?);
     let (mut keeper, mut moments) = kept::open(plan, config, &input, settings.epochs, report)?;
     for s in keeper.state.history.finished.len()..slices {
         let part = targets.len() * s / slices..targets.len() * (s + 1) / slices;
@@ -164,14 +164,17 @@ fn rate(settings: &MlpSettings) -> f64 {
 }
 
 /// The scaling of genes by samples of a store: (x − mean)/(sd + [`SD_FLOOR`]); a gene of one value scales to 0.
-pub fn panel(store: &Store, samples: &[usize], genes: &[usize]) -> Panel {
+///
+/// # Errors
+/// [`Error::Interrupted`](crate::Error::Interrupted).
+pub fn panel(store: &Store, samples: &[usize], genes: &[usize]) -> Result<Panel> {
     let (mut mean, mut sd) = (Vec::new(), Vec::new());
     blocks(store, samples, genes, "scaling", &silent, |y| {
         mean.extend(y.mean);
         sd.extend(y.sd);
-    });
+    })?;
     let sd: Vec<f64> = sd.iter().map(|sd| if *sd > 0.0 { sd + SD_FLOOR } else { 0.0 }).collect();
-    Panel::new(store, genes, &mean, &sd)
+    Ok(Panel::new(store, genes, &mean, &sd))
 }
 
 /// The rate after one at which the MAE rose: never below the end of the decay, unless it began there.
@@ -324,7 +327,7 @@ impl<'a> Run<'a> {
         report(Event::Started { task: "training".into(), total, unit: "epochs" });
         while !keeper.state.history.is_over(self.settings) {
             let note = self.epoch(executor, keeper, (&monitored, &held))?;
-            report(Event::Advanced { done: keeper.state.history.epochs.len() as u64, note });
+            advance(report, keeper.state.history.epochs.len() as u64, note)?;
         }
         report(Event::Finished);
         Ok(())

@@ -29,7 +29,7 @@ use crate::nn::checkpoint::CheckpointPlan;
 use crate::nn::model::Layer;
 use crate::nn::scaling;
 use crate::nouns::counted;
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 use crate::store::Store;
 use crate::store::remembered::Remembered;
 pub use best::Anew;
@@ -344,15 +344,16 @@ fn blocks(
     task: &str,
     report: Reporter,
     mut visit: impl FnMut(Standardised),
-) {
+) -> Result<()> {
     report(Event::Started { task: task.into(), total: Some(genes.len() as u64), unit: "genes" });
     let mut done = 0;
     for genes in genes.chunks((BLOCK_VALUES / samples.len()).max(1)) {
         visit(Standardised::read(store, samples, genes));
         done += genes.len() as u64;
-        report(Event::Advanced { done, note: String::new() });
+        advance(report, done, "")?;
     }
     report(Event::Finished);
+    Ok(())
 }
 
 impl Problem<'_> {
@@ -385,8 +386,8 @@ impl Problem<'_> {
     }
 
     /// Reads the targets in blocks.
-    fn blocks(&self, task: &str, report: Reporter, visit: impl FnMut(Standardised)) {
-        blocks(self.store, self.samples, self.targets, task, report, visit);
+    fn blocks(&self, task: &str, report: Reporter, visit: impl FnMut(Standardised)) -> Result<()> {
+        blocks(self.store, self.samples, self.targets, task, report, visit)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::genes::{Finder, Side, shorten, shown};
 use crate::nn::feed::{Feed, Resident};
 use crate::nn::network::{InputBuffers, Network};
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 use crate::store::Store;
 
 /// What is told while samples go through a predictor.
@@ -175,7 +175,7 @@ impl Predictor {
             }
             let rows = &mut rows[..batch.rows * width];
             rows.chunks_exact_mut(width).for_each(|row| self.unscale(row));
-            report(Event::Advanced { done: (batch.start + batch.rows) as u64, note: String::new() });
+            advance(report, (batch.start + batch.rows) as u64, "")?;
             visit(batch.start, rows)
         })?;
         report(Event::Finished);

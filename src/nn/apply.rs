@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::{Agreement, Baseline, Evaluation, Pairs, permutation};
 use crate::genes::Table;
 use crate::genes::writer::Line;
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 use crate::store::{Origin, Store, StoreWriter, atomic};
 
 /// Samples that go through the network at a time.
@@ -62,7 +62,7 @@ pub fn forward_of(
     feed.pass(executor, &order, |executor, batch| {
         executor.run(program, &Step { rows: batch.rows, first: batch.first, ..Step::default() })?;
         let rows = executor.read(outputs[depth - 1], 0, batch.rows)?;
-        report(Event::Advanced { done: (batch.start + batch.rows) as u64, note: String::new() });
+        advance(report, (batch.start + batch.rows) as u64, "")?;
         visit(batch.start, &rows)
     })?;
     report(Event::Finished);

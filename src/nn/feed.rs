@@ -15,7 +15,7 @@ use crate::device::{Executor, STAGING_AREAS, Staging};
 use crate::error::{Error, Result};
 use crate::genes::{Ambiguous, Side, Table, Way, join};
 use crate::interrupt;
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 use crate::store::Store;
 
 /// Whether the whole matrix is kept in device memory.
@@ -224,7 +224,7 @@ impl<'a> Feed<'a> {
             for (panel, staging) in self.panels.iter().zip(staging) {
                 executor.upload(staging, panel.values, n * piece, rows)?;
             }
-            report(Event::Advanced { done: (n * piece + rows) as u64, note: String::new() });
+            advance(report, (n * piece + rows) as u64, "")?;
             Ok(())
         })?;
         report(Event::Finished);

@@ -336,7 +336,7 @@ mod tests {
         network.forward(&mut recording, x, &outputs, Some(0.5));
         network.backward(&mut recording, &[&[x], &outputs[..]].concat(), &gradients, &updates, Some(0.5));
         let masks: Vec<(Matrix, u32)> = recording
-            .calls
+            .calls()
             .iter()
             .filter_map(|call| match call {
                 Call::Product(product) => Some(product.epilogue),

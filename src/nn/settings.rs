@@ -134,10 +134,11 @@ impl TrainSettings {
         if !(self.l2.is_finite() && self.l2 >= 0.0) {
             return refuse(format!("--l2 {} must be a number, 0 or more", self.l2));
         }
-        if self.scale == Scale::Zscore && self.output_activation == Activation::Sigmoid {
-            return refuse(
-                "--scale zscore gives values below 0 and above 1 that a sigmoid output cannot reach; use --output-activation linear or --scale minmax".into(),
-            );
+        if self.scale == Scale::Zscore && self.output_activation.range()[0] >= 0.0 {
+            return refuse(format!(
+                "--scale zscore gives values below 0, which a {} output cannot reach; use --output-activation linear or --scale minmax",
+                self.output_activation.word()
+            ));
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ use crate::device::random::Stream;
 use crate::device::recording::{Call, Element, Matrix, Recording, Step};
 use crate::device::{Executor, Program};
 use crate::error::{Error, Result};
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 use crate::store::Store;
 use crate::store::remembered::Remembered;
 
@@ -356,7 +356,7 @@ impl<'a> Run<'a> {
             executor.run(program, &arguments)?;
             keeper.stepped(executor, this, step)?;
             let done = before + (batch.start + batch.rows) as u64;
-            report(Event::Advanced { done, note: note.clone() });
+            advance(report, done, note.clone())?;
             Ok(())
         })?;
         let losses = Running::losses(self, executor, &keeper.state)?;

@@ -13,7 +13,7 @@ use super::{Fit, Fitted, Step};
 use crate::device::{self, Executor};
 use crate::error::{Error, Result};
 use crate::genes::{Column, Table};
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 
 /// How duplicates are found.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,7 +89,7 @@ pub(super) fn dedup(rows: &Rows, settings: &DedupSettings, report: Reporter) -> 
             dropped[later] = true;
         }
         done += members.len() as u64;
-        report(Event::Advanced { done, note: String::new() });
+        advance(report, done, "")?;
     }
     report(Event::Finished);
 

@@ -8,7 +8,7 @@ use crate::device::random::Stream;
 use crate::device::recording::{Activation, Call, Element, Epilogue, Layout, Matrix, Recording, Step};
 use crate::device::{Executor, Program};
 use crate::error::Result;
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 use crate::store::Store;
 
 /// Rows of a batch, and the values that it holds at most (48 MiB).
@@ -172,7 +172,7 @@ pub(super) fn kmeans(
                 approach(centre, row, 1.0 / *count as f32);
             }
         });
-        report(Event::Advanced { done: done as u64 + 1, note: String::new() });
+        advance(report, done as u64 + 1, "")?;
     }
     report(Event::Finished);
 
@@ -182,7 +182,7 @@ pub(super) fn kmeans(
     for first in (0..n).step_by(batch) {
         read(&|i| first + i, batch.min(n - first), &mut values)?;
         labels.extend(nearness.nearest(&values)?);
-        report(Event::Advanced { done: labels.len() as u64, note: String::new() });
+        advance(report, labels.len() as u64, "")?;
     }
     report(Event::Finished);
     Ok(labels)

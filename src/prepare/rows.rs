@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::fitted::Fitted;
 use crate::error::{Error, Result};
 use crate::genes::{Kind, Side, Table, kind};
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 use crate::store::Store;
 
 /// Values that a block of rows holds (32 MiB).
@@ -240,7 +240,7 @@ impl<'a> Rows<'a> {
             let rows = step.min(n - first);
             self.read_all(|i| first + i, rows, &mut block)?;
             visit(first, &mut block)?;
-            report(Event::Advanced { done: (first + rows) as u64, note: String::new() });
+            advance(report, (first + rows) as u64, "")?;
         }
         report(Event::Finished);
         Ok(())

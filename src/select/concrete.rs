@@ -28,7 +28,7 @@ use crate::nn::network::{InputBuffers, LossBuffers, Network};
 use crate::nn::scaling::{self, Scale};
 use crate::nn::settings::{BETAS, corrections};
 use crate::nn::train::sums;
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 use crate::store::Store;
 
 use super::{Constraints, Picks};
@@ -321,7 +321,7 @@ impl<'a> Run<'a> {
                 });
             }
             let note = format!("loss {loss:.4}, temperature {:.3}", settings.temperature(step, steps));
-            report(Event::Advanced { done: epoch, note });
+            advance(report, epoch, note)?;
         }
         report(Event::Finished);
         Ok(loss)

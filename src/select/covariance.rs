@@ -13,7 +13,7 @@ use crate::device::Executor;
 use crate::device::recording::{Element, Epilogue, Layout, Matrix, Recording, Step};
 use crate::error::Result;
 use crate::interrupt;
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 use crate::store::Store;
 
 /// Genes of a block: 2,048 × 2,048 × 4 bytes are 16 MiB.
@@ -84,7 +84,7 @@ impl Covariance {
         for (pass, places) in places.chunks(places.len().div_ceil(passes)).enumerate() {
             let done = |samples_done| {
                 let done = (pass * samples.len() + samples_done) as u64;
-                report(Event::Advanced { done, note: String::new() });
+                advance(report, done, "")
             };
             blocks.extend(sums.of(samples, places, done)?);
         }
@@ -198,7 +198,7 @@ impl Sums<'_> {
         &mut self,
         samples: &[usize],
         places: &[(usize, usize)],
-        done: impl Fn(usize),
+        done: impl Fn(usize) -> Result<()>,
     ) -> Result<Vec<Block>> {
         self.executor.reset();
         let genes = self.store.n_genes();
@@ -224,7 +224,7 @@ impl Sums<'_> {
             rest.fill(0.0);
             self.upload(&rows, &z)?;
             self.executor.run(program, &Step { rows: self.panel, ..Step::default() })?;
-            done(i * self.panel + panel.len());
+            done(i * self.panel + panel.len())?;
         }
         drop(rows);
         let blocks = places.iter().zip(outs).map(|((row, col), out)| {

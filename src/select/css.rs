@@ -7,9 +7,13 @@
 use super::columns::Columns;
 use super::constraints::{Constraints, Picks};
 use super::greedy::{Target, greedy};
+use crate::error::Result;
 use crate::progress::Reporter;
 
 /// Chooses from z-scored `x`; `ids` are its genes.
-pub fn css(x: &Columns, ids: &[String], constraints: &Constraints, report: Reporter) -> Picks {
+///
+/// # Errors
+/// [`Error::Interrupted`](crate::Error::Interrupted).
+pub fn css(x: &Columns, ids: &[String], constraints: &Constraints, report: Reporter) -> Result<Picks> {
     greedy(x, Some(&Target { gram: x.gram() }), ids, constraints, report)
 }

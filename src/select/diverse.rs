@@ -269,7 +269,7 @@ pub fn diverse(
     report: Reporter,
 ) -> Result<Picks> {
     if settings.ridge == 0.0 {
-        return Ok(greedy(x, Some(&Target { gram }), ids, constraints, report));
+        return greedy(x, Some(&Target { gram }), ids, constraints, report);
     }
     let penalties = settings.penalties(x, x.rows(), x.len())?;
     ridge_greedy(&mut BySamples::new(x, &gram), &penalties, ids, constraints, report)
@@ -305,7 +305,7 @@ pub(super) fn from_store<'e>(
     let ids = &inputs.store.genes().ids;
     if inputs.diverse.ridge == 0.0 {
         let (x, gram) = data(inputs, samples, executor, report)?;
-        return Ok(greedy(&x, Some(&Target { gram }), ids, constraints, report));
+        return greedy(&x, Some(&Target { gram }), ids, constraints, report);
     }
     let choose =
         |left: &mut dyn Left, penalties: &Penalties| ridge_greedy(left, penalties, ids, constraints, report);

@@ -9,7 +9,7 @@ use super::constraints::{Constraints, Picks};
 use super::covariance::Covariance;
 use crate::error::Result;
 use crate::interrupt;
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 
 /// Chooses by the products of genes with each other.
 ///
@@ -79,7 +79,7 @@ pub fn cover<F: Fn(f64) -> f64>(
         covered.iter_mut().zip(column).for_each(|(most, s)| *most = most.max(s));
         taken[gene] = true;
         picks.push(gene, gains[gene].0 / varying);
-        report(Event::Advanced { done: picks.genes.len() as u64, note: String::new() });
+        advance(report, picks.genes.len() as u64, "")?;
     }
     report(Event::Finished);
     Ok(picks)

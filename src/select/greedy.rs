@@ -18,7 +18,8 @@ use nalgebra::{DMatrix, DVector};
 
 use super::columns::Columns;
 use super::constraints::{Constraints, Picks};
-use crate::progress::{Event, Reporter};
+use crate::error::Result;
+use crate::progress::{Event, Reporter, advance};
 
 /// What is to be explained: M = T·Tᵀ of a target T [samples × genes].
 #[derive(Debug, Clone)]
@@ -120,7 +121,7 @@ pub fn greedy(
     ids: &[String],
     constraints: &Constraints,
     report: Reporter,
-) -> Picks {
+) -> Result<Picks> {
     let mut residuals = Residuals::new(x, target);
     let mut taken = vec![false; x.len()];
     let mut picks = Picks::default();
@@ -152,8 +153,8 @@ pub fn greedy(
                 residuals.restart();
             }
         }
-        report(Event::Advanced { done: picks.genes.len() as u64, note: String::new() });
+        advance(report, picks.genes.len() as u64, "")?;
     }
     report(Event::Finished);
-    picks
+    Ok(picks)
 }

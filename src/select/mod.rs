@@ -236,8 +236,8 @@ pub fn from_store<'e>(
             varies(&deviations, store, samples.len())?;
             Ok(variance(&deviations, ids, constraints))
         }
-        Strategy::Pca => Ok(pca(&columns(store, &samples)?.0, ids, constraints, report)),
-        Strategy::Css => Ok(css(&columns(store, &samples)?.0, ids, constraints, report)),
+        Strategy::Pca => pca(&columns(store, &samples)?.0, ids, constraints, report),
+        Strategy::Css => css(&columns(store, &samples)?.0, ids, constraints, report),
         Strategy::PeelOff => {
             let settings = PeelOffSettings { trials, seed, ..PeelOffSettings::default() };
             peel_off(&columns(store, &samples)?.0, &settings, ids, constraints, report)

@@ -10,6 +10,7 @@ use super::columns::Columns;
 use super::constraints::{Constraints, Picks};
 use super::eigen::Components;
 use super::greedy::greedy;
+use crate::error::Result;
 use crate::progress::Reporter;
 
 /// V_Kᵀ of z-scored `x`: [K × genes], K at most `k` and the rank.
@@ -23,6 +24,6 @@ pub fn right_vectors(x: &Columns, k: usize) -> Columns {
 }
 
 /// Chooses from z-scored `x`; `ids` are its genes.
-pub fn pca(x: &Columns, ids: &[String], constraints: &Constraints, report: Reporter) -> Picks {
+pub fn pca(x: &Columns, ids: &[String], constraints: &Constraints, report: Reporter) -> Result<Picks> {
     greedy(&right_vectors(x, constraints.n()), None, ids, constraints, report)
 }

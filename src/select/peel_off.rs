@@ -24,7 +24,8 @@ use super::eigen::Components;
 use crate::device::cpu::{total, vectorized};
 use crate::device::random::Stream;
 use crate::error::{Error, Result};
-use crate::progress::{Event, Reporter};
+use crate::interrupt;
+use crate::progress::{Event, Reporter, advance};
 
 /// How `peel-off` works.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,7 +91,7 @@ pub fn peel_off(
     let total = Some(constraints.n() as u64);
     report(Event::Started { task: "peeling off".into(), total, unit: "genes" });
     for round in 0.. {
-        let sets = tight_sets(&y, &left, settings, round);
+        let sets = tight_sets(&y, &left, settings, round)?;
         let smallest = settings.smallest.min(sets.first().map_or(0, Vec::len));
         if picks.genes.len() == constraints.n() || smallest < 2 {
             break;
@@ -106,10 +107,7 @@ pub fn peel_off(
             }
         }
         left.retain(|gene| !gone[*gene]);
-        report(Event::Advanced {
-            done: picks.genes.len() as u64,
-            note: format!("{} genes left", left.len()),
-        });
+        advance(report, picks.genes.len() as u64, format!("{} genes left", left.len()))?;
     }
     report(Event::Finished);
 
@@ -146,18 +144,27 @@ fn coordinates(x: &Columns, share: f64) -> Columns {
 }
 
 /// Sets of genes that fall together, the largest first; each gene in one at most.
-fn tight_sets(y: &Columns, left: &[usize], settings: &PeelOffSettings, round: u64) -> Vec<Vec<usize>> {
+fn tight_sets(
+    y: &Columns,
+    left: &[usize],
+    settings: &PeelOffSettings,
+    round: u64,
+) -> Result<Vec<Vec<usize>>> {
     let trials = settings.trials;
-    let runs: Vec<Vec<u8>> = (0..trials)
+    let runs = (0..trials)
         .into_par_iter()
         .with_max_len(1)
-        .map(|trial| cluster(y, left, settings, round * 256 + trial as u64))
-        .collect();
+        .map(|trial| {
+            interrupt::check()?; // a round of thousands of genes takes minutes
+            Ok(cluster(y, left, settings, round * 256 + trial as u64))
+        })
+        .collect::<Result<Vec<Vec<u8>>>>()?;
+    interrupt::check()?;
     let mut labels = vec![0u8; left.len() * trials];
     for (trial, run) in runs.iter().enumerate() {
         run.iter().enumerate().for_each(|(i, label)| labels[i * trials + trial] = *label);
     }
-    agreeing(left, &labels, trials, settings.agreement)
+    Ok(agreeing(left, &labels, trials, settings.agreement))
 }
 
 /// Sets of those of `left` whose labels, one a trial, agree in more than a share `agreement` of the trials.

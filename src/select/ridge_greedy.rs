@@ -16,7 +16,7 @@ use super::constraints::{Constraints, Picks};
 use super::penalties::Penalties;
 use crate::error::{Error, Result};
 use crate::interrupt;
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 
 /// Genes that a task looks at, at least.
 pub const GENES: usize = 1024;
@@ -85,7 +85,7 @@ pub fn ridge_greedy(
         if !left.is_constant(gene) {
             left.take(gene);
         }
-        report(Event::Advanced { done: picks.genes.len() as u64, note: String::new() });
+        advance(report, picks.genes.len() as u64, "")?;
     }
     report(Event::Finished);
     Ok(picks)

@@ -7,9 +7,6 @@ use crate::fixture::{Fixture, Tolerance};
 
 use Element::{F16, F32};
 
-pub const ACTIVATIONS: [Activation; 4] =
-    [Activation::Sigmoid, Activation::Tanh, Activation::Relu, Activation::Linear];
-
 /// Rows × columns around the vector, padding and block sizes.
 const SHAPES: [(usize, usize); 6] = [(1, 1), (63, 65), (7, 257), (5, 1031), (129, 17), (3, 512)];
 
@@ -62,7 +59,7 @@ fn bias_gradient() {
 fn activate() {
     for mut device in executors() {
         for (rows, cols) in SHAPES {
-            for activation in ACTIVATIONS {
+            for activation in Activation::ALL.iter().copied() {
                 for element in [F32, F16] {
                     let mut fixture = Fixture::new(&mut *device, 4);
                     let input = fixture.random(rows, cols, element, -9.0, 9.0);
@@ -79,7 +76,7 @@ fn activate() {
 fn multipliers() {
     for mut device in executors() {
         for (rows, cols) in SHAPES {
-            for activation in ACTIVATIONS {
+            for activation in Activation::ALL.iter().copied() {
                 let mut fixture = Fixture::new(&mut *device, 5);
                 let reference: Vec<f32> = (0..cols).map(|i| (i as f32 * 0.7).sin() * 8.0).collect();
                 // differences from 0 up, over all scales

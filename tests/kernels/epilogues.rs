@@ -2,9 +2,9 @@
 
 use genelift::device::recording::{
     Activation, Call, Dropout, Element, Epilogue, Fold, Layout, Loss, Matrix, Mixture, Product, Step, Update,
+    activations_and_losses,
 };
 
-use crate::elementwise::ACTIVATIONS;
 use crate::executors;
 use crate::fixture::{Fixture, SINGLE, Tolerance};
 
@@ -36,7 +36,7 @@ fn step(rows: usize) -> Step {
 fn layer() {
     for mut device in executors() {
         for size in SIZES {
-            for activation in ACTIVATIONS {
+            for activation in Activation::ALL.iter().copied() {
                 for dropout in DROPOUTS {
                     for element in [F32, F16] {
                         let mut fixture = Fixture::new(&mut *device, 1);
@@ -74,27 +74,23 @@ fn add() {
 fn loss() {
     for mut device in executors() {
         for size in SIZES {
-            for activation in ACTIVATIONS {
-                for loss in [Loss::Mae, Loss::Mse] {
-                    for (with_gradient, rows, element) in
-                        [(true, size.0, F32), (false, size.0, F16), (true, size.0.div_ceil(2), F16)]
-                    {
-                        let mut fixture = Fixture::new(&mut *device, 2);
-                        let [a, b] = fixture.operands(Layout::Nt, size, [F32, F32]);
-                        let bias = fixture.random(1, size.1, F32, -1.0, 1.0);
-                        let unit = fixture.random(1, size.1, F32, 0.0, 3.0);
-                        let target = fixture.random(size.0, size.1, element, 0.0, 1.0);
-                        let gradient =
-                            with_gradient.then(|| fixture.random(size.0, size.1, element, 1.0, 2.0));
-                        let table = fixture.random(3, 2, F32, 0.0, 1.0);
-                        let epilogue =
-                            Epilogue::Loss { bias, activation, target, loss, gradient, unit, table };
-                        fixture.product(a, b, epilogue, &step(rows));
-                        let what = format!("loss {size:?} {activation:?} {loss:?}, {rows} rows");
-                        fixture.check(&format!("{what}: table"), table);
-                        if let Some(gradient) = gradient {
-                            fixture.check(&format!("{what}: gradient"), gradient);
-                        }
+            for (activation, loss) in activations_and_losses() {
+                for (with_gradient, rows, element) in
+                    [(true, size.0, F32), (false, size.0, F16), (true, size.0.div_ceil(2), F16)]
+                {
+                    let mut fixture = Fixture::new(&mut *device, 2);
+                    let [a, b] = fixture.operands(Layout::Nt, size, [F32, F32]);
+                    let bias = fixture.random(1, size.1, F32, -1.0, 1.0);
+                    let unit = fixture.random(1, size.1, F32, 0.0, 3.0);
+                    let target = fixture.random(size.0, size.1, element, 0.0, 1.0);
+                    let gradient = with_gradient.then(|| fixture.random(size.0, size.1, element, 1.0, 2.0));
+                    let table = fixture.random(3, 2, F32, 0.0, 1.0);
+                    let epilogue = Epilogue::Loss { bias, activation, target, loss, gradient, unit, table };
+                    fixture.product(a, b, epilogue, &step(rows));
+                    let what = format!("loss {size:?} {activation:?} {loss:?}, {rows} rows");
+                    fixture.check(&format!("{what}: table"), table);
+                    if let Some(gradient) = gradient {
+                        fixture.check(&format!("{what}: gradient"), gradient);
                     }
                 }
             }
@@ -187,7 +183,7 @@ fn update_sgd() {
 fn derivative() {
     for mut device in executors() {
         for size in SIZES {
-            for activation in ACTIVATIONS {
+            for activation in Activation::ALL.iter().copied() {
                 for dropout in DROPOUTS {
                     for element in [F32, F16] {
                         let mut fixture = Fixture::new(&mut *device, 5);

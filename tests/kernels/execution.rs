@@ -186,6 +186,37 @@ fn misuse_is_an_error() {
     }
 }
 
+/// A handle says from which time of which executor it is: another matrix may have its number since.
+#[test]
+fn a_stale_handle_is_an_error() {
+    for mut device in executors() {
+        device.reset();
+        let old = device.matrix("old", 4, 10, F32).expect("room");
+        let recording = |matrix| {
+            let mut recording = Recording::new();
+            recording.push(Call::Activate { input: matrix, activation: Activation::Tanh, out: matrix });
+            recording
+        };
+        let program = device.compile(&recording(old)).expect("compiled");
+        device.reset();
+        let new = device.matrix("new", 4, 10, F32).expect("room");
+        let kept = device.compile(&recording(new)).expect("compiled");
+        assert!((old.id, program) != (new.id, kept), "the number alone is the same");
+        let errors = [
+            device.run(program, &Step::default()).err(),
+            device.write(old, 0, &[1.0; 10]).err(),
+            device.read(old, 0, 1).err(),
+            device.compile(&recording(old)).err(),
+        ];
+        for (call, error) in errors.into_iter().enumerate() {
+            let message = error.unwrap_or_else(|| panic!("call {call} on {}", device.name())).to_string();
+            assert!(message.contains("freed by a reset"), "call {call}: {message}");
+        }
+        device.run(kept, &Step::default()).expect("run");
+        assert_eq!(device.read(new, 0, 4).expect("read"), [0.0; 40]);
+    }
+}
+
 #[test]
 fn what_does_not_fit_is_refused() {
     for mut device in executors() {

@@ -12,6 +12,7 @@ mod executors;
 mod fixture;
 mod products;
 mod reference;
+mod validation;
 mod variants;
 
 use executors::gpu;
@@ -54,11 +55,11 @@ fn variants(cols: usize) -> Vec<Box<dyn Executor>> {
     let unchecked = options.map(|form| Options { unchecked: Some(true), guarded: true, ..form });
     let options = options.into_iter().chain(unchecked);
     let mut all: Vec<_> = options.flat_map(boxed).collect();
-    if gpu(Options::default()).is_some_and(|gpu| gpu.facts().cooperates()) {
+    if let Some(tile) = gpu(Options::default()).and_then(|gpu| gpu.facts().cooperation()) {
         // unchecked only: drivers take minutes over such kernels with checks
         let open = |options| boxed(Options { cooperative: true, unchecked: Some(true), ..options });
-        all.extend(open(forced(Tile::COOPERATIVE, 1)));
-        all.extend(open(narrow(forced(Tile::COOPERATIVE, 3))));
+        all.extend(open(forced(tile, 1)));
+        all.extend(open(narrow(forced(tile, 3))));
     }
     all
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use genelift::device::random::{dropout_threshold, dropout_words, gumbel_words};
 use genelift::device::recording::{
-    Activation, Call, Dropout, Element, Epilogue, Fold, Layout, Loss, Matrix, Product, Step, Update,
+    Call, Dropout, Element, Epilogue, Fold, Layout, Matrix, Product, Step, Update,
 };
 use half::f16;
 
@@ -21,36 +21,6 @@ pub fn rounded(element: Element, value: f64) -> f64 {
         Element::F16 => f16::from_f64(value).to_f64(),
         _ => value,
     }
-}
-
-pub fn activate(activation: Activation, z: f64) -> f64 {
-    match activation {
-        Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
-        Activation::Tanh => z.tanh(),
-        Activation::Relu => z.max(0.0),
-        Activation::Linear => z,
-    }
-}
-
-pub fn derivative(activation: Activation, y: f64) -> f64 {
-    match activation {
-        Activation::Sigmoid => y * (1.0 - y),
-        Activation::Tanh => 1.0 - y * y,
-        Activation::Relu => f64::from(u8::from(y > 0.0)),
-        Activation::Linear => 1.0,
-    }
-}
-
-fn secant(activation: Activation, z: f64, z0: f64) -> f64 {
-    if (z - z0).abs() > 1e-6 {
-        (activate(activation, z) - activate(activation, z0)) / (z - z0)
-    } else {
-        derivative(activation, activate(activation, (z + z0) / 2.0))
-    }
-}
-
-fn sign(e: f64) -> f64 {
-    if e == 0.0 { 0.0 } else { e.signum() }
 }
 
 /// 1/(1 − rate) where the element is kept, 0 where it is dropped.
@@ -109,10 +79,11 @@ impl Reference {
                 self.update(update, &sums, step);
             }
             Call::Activate { input, activation, out } => {
-                self.fill(out, |this, r, c| activate(activation, this.at(input, r, c)));
+                self.fill(out, |this, r, c| activation.exact(this.at(input, r, c)));
             }
-            Call::Multipliers { input, reference, activation, out } => self
-                .fill(out, |this, r, c| secant(activation, this.at(input, r, c), this.at(reference, 0, c))),
+            Call::Multipliers { input, reference, activation, out } => self.fill(out, |this, r, c| {
+                activation.exact_secant(this.at(input, r, c), this.at(reference, 0, c))
+            }),
             Call::Difference { input, reference, out } => self.fill(out, |this, r, c| {
                 if r < step.rows { this.at(input, r, c) - this.at(reference, 0, c) } else { 0.0 }
             }),
@@ -190,22 +161,18 @@ impl Reference {
             Epilogue::Store { out } => self.fill(out, |_, row, col| c(row, col)),
             Epilogue::Add { out } => self.fill(out, |this, row, col| this.at(out, row, col) + c(row, col)),
             Epilogue::Layer { bias, activation, dropout, out } => self.fill(out, |this, row, col| {
-                activate(activation, c(row, col) + this.at(bias, 0, col)) * mask(dropout, step, row, col)
+                activation.exact(c(row, col) + this.at(bias, 0, col)) * mask(dropout, step, row, col)
             }),
             Epilogue::Loss { bias, activation, target, loss, gradient, unit, table } => {
                 let mut sums = [0.0; 2];
                 let mut slopes = vec![0.0; result.len()];
                 for row in 0..step.rows {
                     for col in 0..n {
-                        let y = activate(activation, c(row, col) + self.at(bias, 0, col));
+                        let y = activation.exact(c(row, col) + self.at(bias, 0, col));
                         let e = y - self.at(target, row, col);
-                        let (value, slope) = match loss {
-                            Loss::Mae => (e.abs(), sign(e)),
-                            Loss::Mse => (e * e, 2.0 * e),
-                        };
-                        sums[0] += value;
+                        sums[0] += loss.exact(e);
                         sums[1] += e.abs() * self.at(unit, 0, col);
-                        slopes[row * n + col] = slope * derivative(activation, y);
+                        slopes[row * n + col] = loss.exact_slope(e) * activation.exact_derivative(y);
                     }
                 }
                 self.put(table, step.slot, 0, sums[0]);
@@ -219,7 +186,7 @@ impl Reference {
                 let keep = dropout.map_or(1.0, |dropout| 1.0 - f64::from(dropout.rate));
                 self.fill(out, |this, row, col| {
                     let y = this.at(output, row, col) * keep;
-                    c(row, col) * derivative(activation, y) * mask(dropout, step, row, col)
+                    c(row, col) * activation.exact_derivative(y) * mask(dropout, step, row, col)
                 });
             }
             Epilogue::Multiply { by, out } => {

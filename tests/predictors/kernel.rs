@@ -116,7 +116,7 @@ fn held_out_errors_weights_and_predictions_equal_scikit_learn() {
             landmarks: data.landmarks.len(),
         };
         let (found, want) =
-            (held_out_errors(&problem, &fold, &[shape], &silent)[0], number(&wanted["cv_error"]));
+            (held_out_errors(&problem, &fold, &[shape], &silent).unwrap()[0], number(&wanted["cv_error"]));
         assert!((found - want).abs() <= 1e-6 * want, "{shape:?}: error {found} for {want}");
 
         let predictor = data.fit(settings(wanted));
@@ -197,6 +197,6 @@ fn what_is_chosen_is_a_least_error_among_its_neighbours() {
         shape(1.0, penalty * 100.0),
         shape(1.0, penalty / 1000.0),
     ];
-    let errors = held_out_errors(&problem, &fold, &shapes, &silent);
+    let errors = held_out_errors(&problem, &fold, &shapes, &silent).unwrap();
     assert!(errors[1..].iter().all(|error| *error > errors[0]), "{chosen}: {errors:?}");
 }

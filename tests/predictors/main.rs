@@ -177,7 +177,7 @@ fn ridge_and_its_cross_validation_equal_scikit_learn() {
         let data = Data::of(case);
         assert_eq!(data.samples.len() < data.landmarks.len(), name == "dual");
         let fold: Vec<usize> = data.samples.iter().map(|i| i % of::<usize>(&case["folds"])).collect();
-        let errors = cross_validate(&data.problem(), &fold, &penalties(), &silent);
+        let errors = cross_validate(&data.problem(), &fold, &penalties(), &silent).unwrap();
         for (error, want) in errors.iter().zip(of::<Vec<f64>>(&case["cv_errors"])) {
             assert!((error - want).abs() <= 1e-6 * want, "{name}: {error} for {want}");
         }
@@ -261,7 +261,7 @@ fn dgex_equals_pytorch() {
             let gain = if last { of(&case["gain"]) } else { 1.0 };
             layer(widths[l], widths[l + 1], activation, (l as u32, 0), gain, 0.0)
         };
-        let panel = |genes| mlp::panel(&data.store, &data.samples, genes);
+        let panel = |genes| mlp::panel(&data.store, &data.samples, genes).unwrap();
         let (input, output) = (panel(&data.landmarks), panel(&data.targets));
         let slice = |resident| Slice {
             resident,

@@ -3,12 +3,12 @@
 use rayon::prelude::*;
 
 use super::storage::{WIDTH, column_blocks};
-use super::{Context, for_activation, vectorized};
-use crate::device::math;
+use super::{Context, vectorized};
+use crate::device::activation::{Nonlinearity, for_activation};
 use crate::device::recording::{Activation, Matrix};
 
 pub fn run(context: &Context, input: Matrix, activation: Activation, out: Matrix) {
-    let (input, out) = (context.view(input), context.view(out));
+    let (input, out) = (context.read(input), context.write(out));
     (0..out.matrix.rows).into_par_iter().for_each(|row| {
         let mut values = [0.0; WIDTH];
         column_blocks(out.matrix.cols, |col, n| {
@@ -23,6 +23,6 @@ pub fn run(context: &Context, input: Matrix, activation: Activation, out: Matrix
 pub fn apply(activation: Activation, values: &mut [f32]) {
     for_activation!(activation, F => vectorized(
         #[inline(always)]
-        || values.iter_mut().for_each(|value| *value = math::activate(F, *value)),
+        || values.iter_mut().for_each(|value| *value = F::activate(*value)),
     ));
 }

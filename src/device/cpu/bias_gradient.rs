@@ -11,7 +11,7 @@ use crate::device::recording::{Matrix, Update};
 const RUN: usize = 64;
 
 pub fn run(context: &Context, gradient: Matrix, rule: &Update) {
-    let gradient = context.view(gradient);
+    let gradient = context.read(gradient);
     let (rows, cols) = (gradient.matrix.rows.min(context.step.rows), gradient.matrix.cols);
     // a bias is one row, and its columns are the only tasks
     (0..cols.div_ceil(WIDTH)).into_par_iter().for_each(|block| {

@@ -12,7 +12,7 @@ use crate::device::{math, random};
 const LANES: usize = 16;
 
 pub fn run(context: &Context, logits: Matrix, out: Matrix) {
-    let (logits, out) = (context.view(logits), context.view(out));
+    let (logits, out) = (context.read(logits), context.write(out));
     let (seed, step, temperature) = (context.step.seed, context.step.step, context.step.temperature);
     (0..out.matrix.rows).into_par_iter().for_each(|row| {
         let values = out.floats(row, 0, out.matrix.cols);

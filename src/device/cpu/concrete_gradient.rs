@@ -13,7 +13,7 @@ use crate::device::recording::{Matrix, Update};
 type Visit<'a> = &'a mut dyn FnMut(usize, &[f32], &mut [f32]);
 
 pub fn run(context: &Context, selection: Matrix, gradient: Matrix, rule: &Update) {
-    let (selection, gradient) = (context.view(selection), context.view(gradient));
+    let (selection, gradient) = (context.read(selection), context.read(gradient));
     let rule = update::Rule::new(context, rule);
     let inverse = 1.0 / context.step.temperature;
     (0..selection.matrix.rows).into_par_iter().for_each(|row| {

@@ -7,7 +7,7 @@ use super::{Context, vectorized};
 use crate::device::recording::Matrix;
 
 pub fn run(context: &Context, input: Matrix, reference: Matrix, out: Matrix) {
-    let (input, reference, out) = (context.view(input), context.view(reference), context.view(out));
+    let (input, reference, out) = (context.read(input), context.read(reference), context.write(out));
     (0..out.matrix.rows).into_par_iter().for_each(|row| {
         let (mut values, mut references) = ([0.0f32; WIDTH], [0.0f32; WIDTH]);
         column_blocks(out.matrix.cols, |col, n| {

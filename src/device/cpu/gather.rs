@@ -17,8 +17,8 @@ pub fn run(
 ) -> Result<()> {
     let step = context.step;
     let (source, offset, scale, out) =
-        (context.view(source), context.view(offset), context.view(scale), context.view(out));
-    let index = index.map(|index| context.view(index));
+        (context.read(source), context.read(offset), context.read(scale), context.write(out));
+    let index = index.map(|index| context.read(index));
     let positions = index.map_or(source.matrix.rows, |index| index.matrix.cols);
     if step.rows > out.matrix.rows || step.first + step.rows > positions {
         return Err(Error::device(

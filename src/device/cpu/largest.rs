@@ -7,7 +7,7 @@ use super::storage::{WIDTH, column_blocks};
 use crate::device::recording::Matrix;
 
 pub fn run(context: &Context, input: Matrix, out: Matrix) {
-    let (input, out) = (context.view(input), context.view(out));
+    let (input, out) = (context.read(input), context.write(out));
     (0..out.matrix.rows).into_par_iter().for_each(|row| {
         let mut values = [0.0; WIDTH];
         input.load(row, 0, &mut values[..1]);

@@ -103,7 +103,7 @@ impl Operands {
     /// Of `product`.
     pub fn new(context: &Context, product: &Product) -> Operands {
         let half = product.half;
-        let (a, b) = (context.view(product.a), context.view(product.b));
+        let (a, b) = (context.read(product.a), context.read(product.b));
         Operands {
             a: Operand { view: a, depth_first: product.layout == Layout::Tn, half },
             b: Operand { view: b, depth_first: product.layout != Layout::Nt, half },

@@ -26,11 +26,11 @@ use rayon::prelude::*;
 
 use super::profile::{MOST, Span};
 use super::recording::{Call, Element, Matrix, Recording, Step};
-use super::{Executor, Program, Staging};
+use super::{Executor, Program, STALE, Staging, generation};
 use crate::error::{Error, Result};
 use crate::memory;
 use staging::{Ring, Slot};
-use storage::{Line, Storage, View};
+use storage::{Lent, Line, Storage, View, ViewMut};
 
 /// Runs recordings on the processor. [`Executor::run`] returns when the work is done.
 pub struct CpuExecutor {
@@ -38,6 +38,7 @@ pub struct CpuExecutor {
     pool: Arc<rayon::ThreadPool>,
     matrices: Vec<Storage>,
     programs: Vec<Recording>,
+    generation: u32,
     ring: Ring,
     /// Partial products of split-K, kept from call to call.
     partials: Mutex<Vec<Line>>,
@@ -51,16 +52,20 @@ pub struct CpuExecutor {
 
 /// What a kernel needs beside its own arguments.
 struct Context<'a> {
-    matrices: &'a [Storage],
+    lent: Lent<'a>,
     step: &'a Step,
     partials: &'a Mutex<Vec<Line>>,
 }
 
 impl Context<'_> {
-    fn view(&self, matrix: Matrix) -> View {
-        let view = self.matrices[matrix.id as usize].view();
-        assert_eq!(view.matrix, matrix, "the matrix belongs to this executor");
-        view
+    /// A matrix that the call reads.
+    fn read(&self, matrix: Matrix) -> View {
+        self.lent.read(matrix)
+    }
+
+    /// A matrix that the call writes.
+    fn write(&self, matrix: Matrix) -> ViewMut {
+        self.lent.write(matrix)
     }
 }
 
@@ -87,6 +92,7 @@ impl CpuExecutor {
             pool: Arc::new(pool),
             matrices: Vec::new(),
             programs: Vec::new(),
+            generation: generation(),
             ring: Ring::new(),
             partials: Mutex::default(),
             budget: memory::available(),
@@ -95,16 +101,16 @@ impl CpuExecutor {
         })
     }
 
-    /// Checks that rows `first..first + count` exist and gives access to them.
-    fn rows(&self, matrix: Matrix, first: usize, count: usize) -> Result<View> {
-        let view = self.matrices.get(matrix.id as usize).map(Storage::view);
-        match view {
-            Some(view)
-                if view.matrix == matrix && first.checked_add(count).is_some_and(|n| n <= matrix.rows) =>
-            {
-                Ok(view)
-            }
-            _ => Err(self.error(format!(
+    /// Checks that rows `first..first + count` exist and gives access to the matrix.
+    fn rows(&mut self, matrix: Matrix, first: usize, count: usize) -> Result<ViewMut> {
+        if matrix.generation != self.generation {
+            return Err(self.error(format!("matrix {}: {STALE}", matrix.id)));
+        }
+        let fits = first.checked_add(count).is_some_and(|n| n <= matrix.rows);
+        let here = self.matrices.get(matrix.id as usize).is_some_and(|storage| storage.matrix() == matrix);
+        match here && fits {
+            true => Ok(self.matrices[matrix.id as usize].view_mut()),
+            false => Err(self.error(format!(
                 "rows {first}..{first}+{count} asked of a matrix of {} × {} (number {}); this is a bug of genelift",
                 matrix.rows, matrix.cols, matrix.id
             ))),
@@ -139,7 +145,7 @@ impl Executor for CpuExecutor {
     fn matrix(&mut self, name: &str, rows: usize, cols: usize, element: Element) -> Result<Matrix> {
         let id = u32::try_from(self.matrices.len())
             .map_err(|_| self.error(format!("more than {} matrices", u32::MAX)))?;
-        let matrix = Matrix { id, rows, cols, element };
+        let matrix = Matrix { id, generation: self.generation, rows, cols, element };
         let bytes = storage::bytes(&matrix).map_or(u64::MAX, |bytes| bytes as u64);
         // the system would grant more than it has and kill the process when it is touched
         if bytes > self.memory() {
@@ -242,20 +248,24 @@ impl Executor for CpuExecutor {
     }
 
     fn compile(&mut self, recording: &Recording) -> Result<Program> {
+        if let Some(Matrix { id, .. }) = recording.stale(self.generation) {
+            return Err(self.error(format!("matrix {id}: {STALE}")));
+        }
         self.programs.push(recording.clone());
-        Ok(Program(self.programs.len() - 1))
+        Ok(Program { index: self.programs.len() - 1, generation: self.generation })
     }
 
     fn run(&mut self, program: Program, step: &Step) -> Result<()> {
-        let Some(recording) = self.programs.get(program.0) else {
-            return Err(self.error("an unknown program was run; this is a bug of genelift".into()));
+        let known = self.programs.get(program.index).filter(|_| program.generation == self.generation);
+        let Some(recording) = known else {
+            return Err(self.error(format!("a program: {STALE}")));
         };
-        let context = Context { matrices: &self.matrices, step, partials: &self.partials };
+        let (matrices, partials) = (&mut self.matrices, &self.partials);
         let mut profile = self.profile.as_mut().filter(|(_, spans)| spans.len() < MOST);
         self.pool.install(|| {
-            recording.calls.iter().try_for_each(|call| {
+            recording.calls().iter().try_for_each(|call| {
                 let start = Instant::now();
-                dispatch(&context, call)?;
+                dispatch(&Context { lent: Lent::of(matrices, call), step, partials }, call)?;
                 if let Some((origin, spans)) = &mut profile {
                     let (start, seconds) = ((start - *origin).as_secs_f64(), start.elapsed().as_secs_f64());
                     spans.push(Span { name: call.describe(), start, seconds });
@@ -277,6 +287,7 @@ impl Executor for CpuExecutor {
     fn reset(&mut self) {
         self.matrices.clear();
         self.programs.clear();
+        self.generation = generation();
         self.budget = memory::available();
         self.used = 0;
     }
@@ -323,31 +334,6 @@ pub(crate) fn total<T: Copy + Default + std::ops::AddAssign, const N: usize>(lan
     }
     sum
 }
-
-/// Evaluates `$body` with `$name` a constant, so that a loop in it is compiled for each activation.
-macro_rules! for_activation {
-    ($activation:expr, $name:ident => $body:expr) => {
-        match $activation {
-            Activation::Sigmoid => {
-                const $name: Activation = Activation::Sigmoid;
-                $body
-            }
-            Activation::Tanh => {
-                const $name: Activation = Activation::Tanh;
-                $body
-            }
-            Activation::Relu => {
-                const $name: Activation = Activation::Relu;
-                $body
-            }
-            Activation::Linear => {
-                const $name: Activation = Activation::Linear;
-                $body
-            }
-        }
-    };
-}
-use for_activation;
 
 #[cfg(test)]
 mod tests {

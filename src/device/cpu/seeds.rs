@@ -7,8 +7,8 @@ use super::storage::{WIDTH, column_blocks};
 use crate::device::recording::Matrix;
 
 pub fn run(context: &Context, multipliers: Option<Matrix>, average: bool, out: Matrix, samples: usize) {
-    let multipliers = multipliers.map(|m| context.view(m));
-    let out = context.view(out);
+    let multipliers = multipliers.map(|m| context.read(m));
+    let out = context.write(out);
     let neurons = out.matrix.cols;
     (0..out.matrix.rows).into_par_iter().for_each(|row| {
         let (neuron, sample) = (row / samples, row % samples);

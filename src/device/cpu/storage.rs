@@ -4,7 +4,7 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use memmap2::MmapMut;
 
-use crate::device::recording::{Element, Matrix, padded};
+use crate::device::recording::{Call, Element, Matrix, padded};
 use crate::error::{Error, Result};
 
 /// Kernels work on blocks of at most this many columns, which fit on the stack.
@@ -55,7 +55,7 @@ pub struct Storage {
     _pages: MmapMut,
 }
 
-// SAFETY: `base` points into the pages owned here; what threads may do with them is said at `View`.
+// SAFETY: `base` points into the pages owned here; what threads may do with them is said at `ViewMut`.
 unsafe impl Send for Storage {}
 // SAFETY: as above.
 unsafe impl Sync for Storage {}
@@ -84,17 +84,51 @@ impl Storage {
         Ok(Storage { base: pages.as_mut_ptr(), matrix, _pages: pages })
     }
 
-    /// Access for kernels.
-    pub fn view(&self) -> View {
+    /// Its shape and type.
+    pub fn matrix(&self) -> Matrix {
+        self.matrix
+    }
+
+    /// Access for whoever has it alone.
+    pub fn view_mut(&mut self) -> ViewMut {
+        ViewMut(self.view())
+    }
+
+    fn view(&self) -> View {
         let stride = stride(&self.matrix).expect("a matrix that could be made");
         View { base: self.base, matrix: self.matrix, stride }
     }
 }
 
-/// A matrix as the threads of one kernel call see it.
-///
-/// The executor runs one call at a time. Inside a call the contract is: a task stores only to elements that
-/// no other task stores to or loads from. Padding is never stored to, so it stays zero.
+/// The matrices of one call, lent to its kernel as the call declares them: the only place that gives two views of one matrix. Recordings refuse a call
+/// that writes a matrix which it also reads, but element by element (`device/declared.rs`).
+pub struct Lent<'a> {
+    matrices: &'a [Storage],
+    declared: Vec<(Matrix, bool)>,
+}
+
+impl<'a> Lent<'a> {
+    /// Those of `call`, while nobody else has the matrices.
+    pub fn of(matrices: &'a mut [Storage], call: &Call) -> Lent<'a> {
+        Lent { matrices, declared: call.matrices() }
+    }
+
+    /// One that the call reads.
+    pub fn read(&self, matrix: Matrix) -> View {
+        assert!(self.declared.iter().any(|(other, _)| *other == matrix), "the call declares what it reads");
+        let view = self.matrices[matrix.id as usize].view();
+        assert_eq!(view.matrix, matrix, "the matrix belongs to this executor");
+        view
+    }
+
+    /// One that the call writes.
+    pub fn write(&self, matrix: Matrix) -> ViewMut {
+        assert!(self.declared.contains(&(matrix, true)), "the call declares what it writes");
+        ViewMut(self.read(matrix))
+    }
+}
+
+/// A matrix as the threads of one kernel call read it.
 #[derive(Debug, Clone, Copy)]
 pub struct View {
     base: *mut u8,
@@ -104,10 +138,25 @@ pub struct View {
     stride: usize,
 }
 
-// SAFETY: the contract above excludes data races.
+/// A matrix as the threads of one kernel call write it.
+///
+/// The executor runs one call at a time. Inside a call the contract is: a task stores only to elements that
+/// no other task stores to or loads from. Padding is never stored to, so it stays zero.
+#[derive(Debug, Clone, Copy)]
+pub struct ViewMut(View);
+
+// SAFETY: the contract of `ViewMut` excludes data races.
 unsafe impl Send for View {}
 // SAFETY: as above.
 unsafe impl Sync for View {}
+
+impl std::ops::Deref for ViewMut {
+    type Target = View;
+
+    fn deref(&self) -> &View {
+        &self.0
+    }
+}
 
 impl View {
     /// Elements from one row to the next.
@@ -126,16 +175,8 @@ impl View {
 
     fn block<T: bytemuck::Pod>(&self, row: usize, col: usize, len: usize) -> &[T] {
         debug_assert_eq!(size_of::<T>(), self.matrix.element.bytes());
-        // SAFETY: in bounds by `address`, initialised from the start, and nobody stores here now (`View`).
+        // SAFETY: in bounds by `address`, initialised from the start, and nobody stores here now (`ViewMut`).
         unsafe { std::slice::from_raw_parts(self.address(row, col, len).cast(), len) }
-    }
-
-    #[allow(clippy::mut_from_ref)] // exclusive by the contract of `View`
-    fn block_mut<T: bytemuck::Pod>(&self, row: usize, col: usize, len: usize) -> &mut [T] {
-        debug_assert_eq!(size_of::<T>(), self.matrix.element.bytes());
-        assert!(row < self.matrix.rows && col + len <= self.matrix.cols, "stores leave padding alone");
-        // SAFETY: in bounds by `address`, and this task alone touches these elements (`View`).
-        unsafe { std::slice::from_raw_parts_mut(self.address(row, col, len).cast(), len) }
     }
 
     /// Copies `out.len()` elements of a row, from column `col` on, widened to f32.
@@ -151,6 +192,28 @@ impl View {
         }
     }
 
+    /// Elements of an f32 matrix that nobody stores to now.
+    #[inline]
+    pub fn loaded(&self, row: usize, col: usize, len: usize) -> &[f32] {
+        assert_eq!(self.matrix.element, Element::F32, "parameters are f32");
+        self.block(row, col, len)
+    }
+
+    /// One index of a u32 matrix.
+    pub fn index(&self, row: usize, col: usize) -> u32 {
+        self.block::<u32>(row, col, 1)[0]
+    }
+}
+
+impl ViewMut {
+    #[allow(clippy::mut_from_ref)] // exclusive by the contract of `ViewMut`
+    fn block_mut<T: bytemuck::Pod>(&self, row: usize, col: usize, len: usize) -> &mut [T] {
+        debug_assert_eq!(size_of::<T>(), self.matrix.element.bytes());
+        assert!(row < self.matrix.rows && col + len <= self.matrix.cols, "stores leave padding alone");
+        // SAFETY: in bounds by `address`, and this task alone touches these elements (`ViewMut`).
+        unsafe { std::slice::from_raw_parts_mut(self.address(row, col, len).cast(), len) }
+    }
+
     /// Stores `values` in a row from column `col` on, rounded to nearest where the matrix is f16.
     #[inline]
     pub fn store(&self, row: usize, col: usize, values: &[f32]) {
@@ -164,24 +227,12 @@ impl View {
         }
     }
 
-    /// Elements of an f32 matrix that nobody stores to now.
-    #[inline]
-    pub fn loaded(&self, row: usize, col: usize, len: usize) -> &[f32] {
-        assert_eq!(self.matrix.element, Element::F32, "parameters are f32");
-        self.block(row, col, len)
-    }
-
     /// Elements of an f32 matrix in place, for one that is read and written by the same task.
     #[inline]
-    #[allow(clippy::mut_from_ref)] // exclusive by the contract of `View`
+    #[allow(clippy::mut_from_ref)] // exclusive by the contract of `ViewMut`
     pub fn floats(&self, row: usize, col: usize, len: usize) -> &mut [f32] {
         assert_eq!(self.matrix.element, Element::F32, "parameters are f32");
         self.block_mut(row, col, len)
-    }
-
-    /// One index of a u32 matrix.
-    pub fn index(&self, row: usize, col: usize) -> u32 {
-        self.block::<u32>(row, col, 1)[0]
     }
 
     /// Stores a row of indices.
@@ -190,10 +241,10 @@ impl View {
     }
 
     /// The bytes of a whole row with its padding.
-    #[allow(clippy::mut_from_ref)] // exclusive by the contract of `View`
+    #[allow(clippy::mut_from_ref)] // exclusive by the contract of `ViewMut`
     pub fn row_bytes(&self, row: usize) -> &mut [u8] {
         let address = self.address(row, 0, self.matrix.pitch());
-        // SAFETY: in bounds by `address`, and this task alone touches the row (`View`).
+        // SAFETY: in bounds by `address`, and this task alone touches the row (`ViewMut`).
         unsafe { std::slice::from_raw_parts_mut(address, self.matrix.row_bytes()) }
     }
 }

@@ -7,7 +7,7 @@ use super::{Context, vectorized};
 use crate::device::recording::Matrix;
 
 pub fn run(context: &Context, input: Matrix, table: Matrix, column: usize) {
-    let input = context.view(input);
+    let input = context.read(input);
     let rows: Vec<f64> = (0..input.matrix.rows)
         .into_par_iter()
         .map(|row| {
@@ -24,7 +24,7 @@ pub fn run(context: &Context, input: Matrix, table: Matrix, column: usize) {
             total
         })
         .collect();
-    context.view(table).store(context.step.slot, column, &[rows.iter().sum::<f64>() as f32]);
+    context.write(table).store(context.step.slot, column, &[rows.iter().sum::<f64>() as f32]);
 }
 
 /// Σ f(v) over a slice: sixteen running sums, so that it vectorises in a fixed order, joined in f64.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::calibration;
-use super::tiles::{Kind, Tuning};
+use super::tiles::{Kind, Tile, Tuning};
 use crate::error::{Error, Result};
 
 /// What the `devices` command tells about an adapter.
@@ -40,13 +40,16 @@ pub struct AdapterFacts {
 }
 
 impl AdapterFacts {
-    /// Whether `matmul_cooperative.wgsl` can run: 16 × 16 × 16 products of f16 summed in f32 by 32 threads, and 48 KiB of workgroup
-    /// memory.
-    pub fn cooperates(&self) -> bool {
-        self.half
-            && self.cooperative.iter().any(|shape| shape == "16×16×16 F16 → F32")
-            && self.subgroup_threads == [32, 32]
-            && self.workgroup_memory >= 48 << 10
+    /// The tile by which `matmul_cooperative.wgsl` can run: products of f16 summed in f32, of 16 × 16 × 16 (NVIDIA, RDNA3) or 8 × 8 × 8 (Apple,
+    /// lavapipe), subgroups of one size, and 32 KiB of workgroup memory. wgpu cannot ask a driver that has several sizes for one of them.
+    pub fn cooperation(&self) -> Option<Tile> {
+        let has = |side: &usize| self.cooperative.contains(&format!("{side}×{side}×{side} F16 → F32"));
+        let side = [16, 8].into_iter().find(has)?;
+        let [fewest, most] = self.subgroup_threads;
+        let group = most as usize;
+        let fits = fewest == most && [8, 16, 32, 64].contains(&group) && group >= side;
+        let able = self.half && fits && self.workgroup_memory >= 32 << 10;
+        able.then(|| Tile::cooperative(side, group, self.workgroup_memory as usize))
     }
 }
 
@@ -67,7 +70,7 @@ pub struct Options {
     /// Lowers the largest binding (bytes): larger matrices are held in several buffers.
     pub binding_limit: Option<u64>,
     /// Forces the tile of every product.
-    pub tile: Option<super::tiles::Tile>,
+    pub tile: Option<Tile>,
     /// Forces the number of slices of every product's summed dimension.
     pub slices: Option<usize>,
     /// Lowers the number of workgroups in one dimension of a dispatch.
@@ -205,12 +208,16 @@ pub fn open(choice: &Choice, options: &Options) -> Result<Opened> {
     let (adapter, facts) = (adapters.swap_remove(index), found.swap_remove(index));
     let stored = if options.calibrated { calibration::load(&facts)? } else { None };
     let tuning = stored.unwrap_or(Tuning::of(facts.kind));
-    if tuning.cooperative && !facts.cooperates() {
-        return Err(Error::device(&facts.name, "it has no cooperative matrices of 16 × 16 × 16, f16 to f32"));
+    let cooperates = facts.cooperation().is_some();
+    if tuning.cooperative && !cooperates {
+        return Err(Error::device(
+            &facts.name,
+            "it has no cooperative matrices, f16 to f32, of 16 × 16 × 16 or 8 × 8 × 8",
+        ));
     }
     let mut features = wgpu::Features::TIMESTAMP_QUERY;
     let mut experimental = wgpu::ExperimentalFeatures::disabled();
-    if facts.cooperates() && (tuning.cooperative || options.cooperative) {
+    if cooperates && (tuning.cooperative || options.cooperative) {
         features |= wgpu::Features::SHADER_F16 | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
         // SAFETY: cooperative matrices alone are used, by a kernel whose products are compared with another kernel's when the
         // adapter is calibrated, without which it is never chosen.

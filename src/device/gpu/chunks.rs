@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn chunks_cover_the_padded_rows() {
-        let matrix = Matrix { id: 0, rows: 200, cols: 33, element: Element::F16 };
+        let matrix = Matrix { id: 0, generation: 0, rows: 200, cols: 33, element: Element::F16 };
         let chunking = Chunking { limit: 70 * 96 };
         let views = chunking.views(matrix);
         let ranges: Vec<_> = views.iter().map(|v| (v.first, v.end)).collect();

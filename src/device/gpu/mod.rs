@@ -21,6 +21,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub use adapter::{AdapterFacts, Choice, Options, list};
+pub use shader::shader_files;
 pub use tiles::{Kind, Tile, Tuning, Way};
 
 use self::chunks::Chunking;
@@ -29,7 +30,7 @@ use self::plan::{Plan, Target};
 use self::shader::Bound;
 use super::profile::Span;
 use super::recording::{Element, Matrix, Recording, Step};
-use super::{Executor, Program, Staging};
+use super::{Executor, Program, STALE, Staging, generation};
 use crate::error::{Error, Result};
 
 /// Steps queued before the host waits for the oldest.
@@ -80,6 +81,7 @@ pub struct GpuExecutor {
     allocated: u64,
     timer: Option<timer::Timer>,
     programs: Vec<Vec<Dispatch>>,
+    generation: u32,
     pipelines: Pipelines,
     step: wgpu::Buffer,
     step_layout: wgpu::BindGroupLayout,
@@ -113,7 +115,8 @@ fn target(mut tuning: Tuning, binding: u64, options: &Options) -> Target {
     // Indices count elements in 32 bits, and drivers disagree beyond 2 GiB.
     let limit = binding.min((2 << 30) - 16).min(options.binding_limit.unwrap_or(u64::MAX));
     let (tile, slices) = (options.tile, options.slices);
-    Target { chunking: Chunking { limit }, scratch: SCRATCH.min(limit), tuning, tile, slices }
+    let (chunking, cooperative) = (Chunking { limit }, Tile::COOPERATIVE);
+    Target { chunking, scratch: SCRATCH.min(limit), tuning, cooperative, tile, slices }
 }
 
 /// The text of every shader that `recording` leads to on such an adapter, with a label. Needs no device.
@@ -131,7 +134,8 @@ impl GpuExecutor {
         let adapter::Opened { facts, device, queue, fault, tuning } = adapter::open(choice, &options)?;
         let limits = device.limits();
         let calibrated = tuning != Tuning::of(facts.kind);
-        let target = target(tuning, facts.max_binding.min(facts.max_buffer), &options);
+        let mut target = target(tuning, facts.max_binding.min(facts.max_buffer), &options);
+        target.cooperative = facts.cooperation().unwrap_or(target.cooperative);
         let step = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("step"),
             size: size_of::<StepWords>() as u64,
@@ -161,6 +165,7 @@ impl GpuExecutor {
             timer: None,
             matrices: Vec::new(),
             programs: Vec::new(),
+            generation: generation(),
             pipelines: Pipelines::default(),
             step,
             step_layout,
@@ -202,8 +207,8 @@ impl GpuExecutor {
     }
 
     fn stored(&self, matrix: Matrix) -> Result<&Stored> {
-        let stored = self.matrices.get(matrix.id as usize);
-        stored.ok_or_else(|| self.error(format!("matrix {} was freed by a reset", matrix.id)))
+        let stored = self.matrices.get(matrix.id as usize).filter(|_| matrix.generation == self.generation);
+        stored.ok_or_else(|| self.error(format!("matrix {}: {STALE}", matrix.id)))
     }
 
     /// Submits, then waits until at most [`IN_FLIGHT`] submissions are unfinished.
@@ -258,7 +263,8 @@ impl Executor for GpuExecutor {
 
     fn matrix(&mut self, name: &str, rows: usize, cols: usize, element: Element) -> Result<Matrix> {
         self.check()?;
-        let matrix = Matrix { id: self.matrices.len() as u32, rows, cols, element };
+        let (id, generation) = (self.matrices.len() as u32, self.generation);
+        let matrix = Matrix { id, generation, rows, cols, element };
         let chunking = self.target.chunking;
         let bytes = chunking.bytes(matrix).ok_or_else(|| {
             self.error(format!(
@@ -342,6 +348,9 @@ impl Executor for GpuExecutor {
 
     fn compile(&mut self, recording: &Recording) -> Result<Program> {
         self.check()?;
+        if let Some(matrix) = recording.stale(self.generation) {
+            self.stored(matrix)?;
+        }
         let plan = Plan::new(recording, &self.target);
         let scratch: Vec<Option<wgpu::Buffer>> =
             plan.scratch.iter().map(|&bytes| (bytes > 0).then(|| self.buffer("scratch", bytes))).collect();
@@ -394,13 +403,13 @@ impl Executor for GpuExecutor {
             program.push(Dispatch { label, pipeline: made.pipeline, group, workgroups });
         }
         self.programs.push(program);
-        Ok(Program(self.programs.len() - 1))
+        Ok(Program { index: self.programs.len() - 1, generation: self.generation })
     }
 
     fn run(&mut self, program: Program, step: &Step) -> Result<()> {
         self.check()?;
-        let dispatches = self.programs.get(program.0);
-        let dispatches = dispatches.ok_or_else(|| self.error("the program was freed by a reset"))?;
+        let dispatches = self.programs.get(program.index).filter(|_| program.generation == self.generation);
+        let dispatches = dispatches.ok_or_else(|| self.error(format!("a program: {STALE}")))?;
         // The queue writes these words after the steps before have read them and before this one does.
         self.queue.write_buffer(&self.step, 0, bytemuck::bytes_of(&StepWords::from(step)));
         if let Some(mut timer) = self.timer.take_if(|timer| timer.records()) {
@@ -430,6 +439,7 @@ impl Executor for GpuExecutor {
     fn reset(&mut self) {
         self.programs.clear();
         self.matrices.clear();
+        self.generation = generation();
         self.allocated = 0;
     }
 }

@@ -7,8 +7,10 @@ use super::chunks::{Chunking, View, pieces};
 use super::product;
 use super::shader::{Kernel, Scratch};
 use super::tiles::{Tile, Tuning};
+use crate::device::declared::Declared;
 use crate::device::random::GUMBEL;
-use crate::device::recording::{Activation, Call, Element, Matrix, Recording};
+use crate::device::recording::{Call, Element, Matrix, Recording};
+use crate::device::wgsl;
 
 /// What a plan depends on besides the recording.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +21,8 @@ pub struct Target {
     pub scratch: u64,
     /// Chooses tiles.
     pub tuning: Tuning,
+    /// For products of f16 operands where the tuning has them on cooperative matrices.
+    pub cooperative: Tile,
     /// Overrides the choice (tests).
     pub tile: Option<Tile>,
     /// Overrides the number of slices of split products (tests).
@@ -52,7 +56,7 @@ impl Plan {
     /// Plans every call of `recording`.
     pub fn new(recording: &Recording, target: &Target) -> Self {
         let mut plan = Plan::default();
-        for call in &recording.calls {
+        for call in recording.calls() {
             let first = plan.launches.len();
             plan.call(call, target);
             let (name, kernels) = (call.describe(), &mut plan.launches[first..]);
@@ -84,68 +88,31 @@ impl Plan {
             Call::BiasGradient { gradient, update } => {
                 product::bias_gradient(self, gradient, &update, target);
             }
-            Call::Activate { input, activation, out } => {
-                self.elementwise(target, "activate.wgsl", out, &[("input", input)], |kernel| {
-                    kernel.size("ACTIVATION", activation_number(activation));
-                });
-            }
-            Call::Multipliers { input, reference, activation, out } => {
-                let operands = [("input", input), ("reference", reference)];
-                self.elementwise(target, "multipliers.wgsl", out, &operands, |kernel| {
-                    kernel.size("ACTIVATION", activation_number(activation));
-                });
-            }
-            Call::Difference { input, reference, out } => {
-                let operands = [("input", input), ("reference", reference)];
-                self.elementwise(target, "difference.wgsl", out, &operands, |_| {});
-            }
-            Call::Seeds { multipliers, average, out, samples } => {
-                let operand = multipliers.map(|m| ("multipliers", m));
-                self.elementwise(target, "seeds.wgsl", out, operand.as_slice(), |kernel| {
-                    if multipliers.is_none() {
-                        kernel.absent("multipliers", Element::F32);
-                    }
-                    kernel.constant("MULTIPLIED", multipliers.is_some()).constant("AVERAGE", average);
-                    kernel.uint("samples", samples);
-                });
-            }
+            Call::Activate { out, .. }
+            | Call::Multipliers { out, .. }
+            | Call::Difference { out, .. }
+            | Call::Seeds { out, .. }
+            | Call::Largest { out, .. } => self.elementwise(target, &call.declared(), out),
             Call::Concrete { logits, out } => self.concrete(target, logits, out),
             Call::ConcreteGradient { selection, gradient, update } => {
                 product::concrete_gradient(self, selection, gradient, &update, target);
-            }
-            Call::Largest { input, out } => {
-                self.elementwise(target, "largest.wgsl", out, &[("input", input)], |kernel| {
-                    kernel.uint("input_cols", input.cols);
-                });
             }
             Call::SumSquares { input, table, column } => self.sum_squares(target, input, table, column),
         }
     }
 
-    /// `file` with one thread a quad of `out`. Operands have out's rows, one row, or repeat every `rows` rows.
-    fn elementwise(
-        &mut self,
-        target: &Target,
-        file: &'static str,
-        out: Matrix,
-        operands: &[(&str, Matrix)],
-        finish: impl Fn(&mut Kernel),
-    ) {
+    /// A kernel with one thread a quad of `out`.
+    fn elementwise(&mut self, target: &Target, declared: &Declared, out: Matrix) {
         let chunking = target.chunking;
         let mut cuts = BTreeSet::new();
-        chunking.cut(out, &mut cuts);
-        for (_, operand) in operands {
-            cut_repeated(&chunking, *operand, out.rows, &mut cuts);
+        for matrix in declared.operands.iter().filter_map(|operand| operand.matrix) {
+            cut_repeated(&chunking, matrix, out.rows, &mut cuts);
         }
         for rows in pieces(out.rows, &cuts) {
-            let mut kernel = Kernel::new(&[file]);
+            let mut kernel = Kernel::new(&[declared.shader]);
             rectangle(&mut kernel, rows.start, rows.end, out);
-            for (name, operand) in operands {
-                kernel.read(name, chunking.view(*operand, rows.start % operand.rows));
-            }
-            kernel.write("out", chunking.view(out, rows.start));
-            finish(&mut kernel);
-            self.push(file, kernel, (rows.len() * out.pitch() / 4).div_ceil(THREADS));
+            kernel.bind(&declared.operands, chunking, rows.start).declare(declared);
+            self.push(declared.shader, kernel, (rows.len() * out.pitch() / 4).div_ceil(THREADS));
         }
     }
 
@@ -160,7 +127,7 @@ impl Plan {
         let chunking = target.chunking;
         for to in chunking.views(out) {
             for from in chunking.views(source) {
-                let mut kernel = Kernel::new(&["gather.wgsl"]);
+                let mut kernel = Kernel::new(&[wgsl!("gather.wgsl")]);
                 let end = to.end.min(out.rows);
                 rectangle(&mut kernel, to.first, end, out);
                 kernel.read("source", from).uint("source_begin", from.first).uint("source_end", from.end);
@@ -179,7 +146,7 @@ impl Plan {
     fn concrete(&mut self, target: &Target, logits: Matrix, out: Matrix) {
         // the same shape and type, so the same chunks
         for (from, to) in target.chunking.views(logits).into_iter().zip(target.chunking.views(out)) {
-            let mut kernel = Kernel::new(&["concrete.wgsl"]);
+            let mut kernel = Kernel::new(&[wgsl!("concrete.wgsl")]);
             let end = to.end.min(out.rows);
             workgroup(&mut kernel, 256, 256);
             rectangle(&mut kernel, to.first, end, out);
@@ -197,7 +164,7 @@ impl Plan {
         let blocks = |view: &View| ((view.end - view.first) * input.pitch() / 4).div_ceil(BLOCK);
         self.reserve(Scratch::Pairs, 8 * views.iter().map(blocks).sum::<usize>());
         for view in views {
-            let mut kernel = Kernel::new(&["sum_squares.wgsl"]);
+            let mut kernel = Kernel::new(&[wgsl!("sum_squares.wgsl")]);
             workgroup(&mut kernel, 256, 256);
             rectangle(&mut kernel, view.first, view.end, input);
             kernel.read("input", view).uint("block", BLOCK).uint("pair_begin", pairs).scratch(Scratch::Pairs);
@@ -217,7 +184,7 @@ impl Plan {
         columns: usize,
     ) {
         for view in target.chunking.views(table) {
-            let mut kernel = Kernel::new(&["reduce.wgsl"]);
+            let mut kernel = Kernel::new(&[wgsl!("reduce.wgsl")]);
             workgroup(&mut kernel, 256, 256);
             kernel.size("COLUMNS", columns);
             kernel.uint("pairs", pairs).uint("column", column).scratch(Scratch::Pairs);
@@ -245,15 +212,5 @@ pub fn cut_repeated(chunking: &Chunking, operand: Matrix, rows: usize, cuts: &mu
         for turn in (0..rows).step_by(operand.rows) {
             cuts.extend(views.iter().map(|view| turn + view.first));
         }
-    }
-}
-
-/// The number of an activation in `shared/math.wgsl`.
-pub fn activation_number(activation: Activation) -> usize {
-    match activation {
-        Activation::Sigmoid => 0,
-        Activation::Tanh => 1,
-        Activation::Relu => 2,
-        Activation::Linear => 3,
     }
 }

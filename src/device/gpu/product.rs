@@ -8,29 +8,12 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::chunks::{ROWS, pieces};
-use super::plan::{Plan, Target, activation_number, cut_repeated, rectangle, workgroup};
+use super::plan::{Plan, Target, cut_repeated, rectangle, workgroup};
 use super::shader::{Kernel, Scratch};
 use super::tiles::{Tile, Way};
-use crate::device::random::dropout_threshold;
-use crate::device::recording::{
-    Dropout, Element, Epilogue, Fold, Layout, Loss, Matrix, Product, Update, padded,
-};
-
-/// How the rows of an epilogue's operand follow those of C.
-#[derive(Clone, Copy, PartialEq)]
-enum Rows {
-    /// The same rows.
-    Same,
-    /// Row mod operand.rows; a single row is the common case.
-    Repeat,
-}
-
-struct Operand {
-    name: &'static str,
-    matrix: Option<Matrix>,
-    rows: Rows,
-    write: bool,
-}
+use crate::device::declared::{Leaves, Rows};
+use crate::device::recording::{Element, Epilogue, Layout, Matrix, Product, Update, padded};
+use crate::device::wgsl;
 
 /// Equal segments of C's rows, `count` of `rows` rows from `begin` on.
 #[derive(Clone, Copy)]
@@ -86,7 +69,10 @@ pub fn plan(plan: &mut Plan, product: &Product, target: &Target) {
             plan.reserve(Scratch::Partial, parts * rectangle.rows() * rectangle.quads.len() * 16);
             for slice in &slices {
                 let mut kernel = matmul(product, target, tile, &rectangle, slice);
-                kernel.file("epilogue/partial.wgsl").scratch(Scratch::Partial).uint("slice_begin", begin);
+                kernel
+                    .file(wgsl!("epilogue/partial.wgsl"))
+                    .scratch(Scratch::Partial)
+                    .uint("slice_begin", begin);
                 plan.push(product.name, kernel, rectangle.tiles(tile) * slice.count);
                 begin += slice.count;
             }
@@ -109,7 +95,7 @@ pub fn bias_gradient(plan: &mut Plan, gradient: Matrix, update: &Update, target:
     let mut blocks = 0;
     for view in target.chunking.views(gradient) {
         let end = view.end.min(gradient.rows);
-        let mut kernel = Kernel::new(&["bias_gradient.wgsl"]);
+        let mut kernel = Kernel::new(&[wgsl!("bias_gradient.wgsl")]);
         rectangle(&mut kernel, view.first, end, gradient);
         kernel.read("gradient", view).scratch(Scratch::Partial);
         kernel.uint("block_rows", block_rows).uint("block_begin", blocks);
@@ -135,12 +121,12 @@ pub fn concrete_gradient(
     let mut finish = Finish { epilogue: &epilogue, name: NAME, n: selection.cols, pairs: 0 };
     let quads = 0..selection.pitch() / 4;
     let mut cuts = BTreeSet::new();
-    let bound = operands(&epilogue);
+    let bound = epilogue.declared().operands;
     for matrix in [selection, gradient].into_iter().chain(bound.iter().filter_map(|o| o.matrix)) {
         target.chunking.cut(matrix, &mut cuts);
     }
     for rows in pieces(selection.rows, &cuts) {
-        let mut kernel = Kernel::new(&["concrete_gradient.wgsl"]);
+        let mut kernel = Kernel::new(&[wgsl!("concrete_gradient.wgsl")]);
         workgroup(&mut kernel, 256, 256);
         rectangle(&mut kernel, rows.start, rows.end, selection);
         kernel.read("selection", target.chunking.view(selection, rows.start));
@@ -156,11 +142,11 @@ pub fn concrete_gradient(
 fn tile(product: &Product, target: &Target) -> Tile {
     let (m, n, k) = product.dims();
     let half = product.half || [product.a, product.b].iter().all(|matrix| matrix.element == Element::F16);
-    let rounded = |tile: &Tile| matches!(tile.way, Way::Cooperative | Way::Emulated);
+    let rounded = |tile: &Tile| matches!(tile.way, Way::Cooperative { .. } | Way::Emulated);
     match target.tile {
         Some(tile) if rounded(&tile) && !half => Tile::LARGE,
         Some(tile) => tile,
-        None if target.tuning.cooperative && half && m.min(n) > 32 => Tile::COOPERATIVE,
+        None if target.tuning.cooperative && half && m.min(n) > 32 => target.cooperative,
         None => target.tuning.tile(m, n, k),
     }
 }
@@ -201,7 +187,7 @@ fn rectangles(product: &Product, target: &Target, end: Tile, parts: usize) -> Ve
     if product.layout == Layout::Nt {
         chunking.cut(product.b, &mut columns);
     }
-    for operand in operands(&product.epilogue) {
+    for operand in product.epilogue.declared().operands {
         match operand.matrix {
             Some(matrix) if operand.rows == Rows::Same => chunking.cut(matrix, &mut rows),
             Some(matrix) => cut_repeated(chunking, matrix, m, &mut rows),
@@ -209,8 +195,9 @@ fn rectangles(product: &Product, target: &Target, end: Tile, parts: usize) -> Ve
         }
     }
     let mut segment = m;
-    if let Epilogue::DeepLift { difference, scores, sums, .. } = product.epilogue {
-        segment = difference.rows;
+    let leaves = product.epilogue.leaves();
+    if let Some(Leaves::Scores { scores, sums }) = leaves {
+        segment = sums.cols;
         for matrix in [scores, sums] {
             rows.extend(chunking.views(matrix).iter().map(|view| view.first * segment));
         }
@@ -227,11 +214,11 @@ fn rectangles(product: &Product, target: &Target, end: Tile, parts: usize) -> Ve
         if parts > 1 {
             row_bytes = parts * quads.len() * 16;
         }
-        if matches!(product.epilogue, Epilogue::DeepLift { .. }) {
+        if matches!(leaves, Some(Leaves::Scores { .. })) {
             let scores = (quads.len() * 16).div_ceil(end.m);
             row_bytes = row_bytes.max(scores);
         }
-        if matches!(product.epilogue, Epilogue::DeepLift { .. } | Epilogue::Count { .. }) {
+        if matches!(leaves, Some(Leaves::Scores { .. } | Leaves::RowSums(_))) {
             row_bytes = row_bytes.max(4 * columns.len().div_ceil(end.n));
         }
         let most_rows = (scratch / row_bytes / ROWS * ROWS).max(ROWS);
@@ -264,55 +251,24 @@ fn segments(rows: Range<usize>, length: usize, most: usize, tile: usize) -> Vec<
     found
 }
 
-/// The matrices that an epilogue touches, except those that only a later kernel writes.
-fn operands(epilogue: &Epilogue) -> Vec<Operand> {
-    let same = |name, matrix| Operand { name, matrix: Some(matrix), rows: Rows::Same, write: false };
-    let write = |name, matrix| Operand { write: true, ..same(name, matrix) };
-    let repeat = |name, matrix| Operand { rows: Rows::Repeat, ..same(name, matrix) };
-    match *epilogue {
-        Epilogue::Store { out } | Epilogue::Add { out } => vec![write("out", out)],
-        Epilogue::Layer { bias, out, .. } => vec![repeat("bias", bias), write("out", out)],
-        Epilogue::Loss { bias, target, gradient, unit, .. } => vec![
-            repeat("bias", bias),
-            same("goal", target),
-            repeat("unit", unit),
-            Operand { name: "gradient", matrix: gradient, rows: Rows::Same, write: true },
-        ],
-        Epilogue::Update(Update::Store { value, out, .. }) => vec![same("value", value), write("out", out)],
-        Epilogue::Update(Update::Adam { value, first, second, .. }) => {
-            vec![write("value", value), write("first", first), write("second", second)]
-        }
-        Epilogue::Update(Update::Sgd { value, velocity, .. }) => {
-            vec![write("value", value), write("velocity", velocity)]
-        }
-        Epilogue::Derivative { output, out, .. } => vec![same("output", output), write("out", out)],
-        Epilogue::Multiply { by, out } => vec![repeat("by", by), write("out", out)],
-        Epilogue::DeepLift { difference, .. } => vec![repeat("difference", difference)],
-        // one row that all of C shares, whichever part of it is looked at
-        Epilogue::Count { own, .. } => vec![repeat("own", own)],
-        Epilogue::Kernel { lengths, others, out, .. } => {
-            vec![repeat("lengths", lengths), repeat("others", others), write("out", out)]
-        }
-    }
-}
-
 /// The product kernel over one rectangle and one piece of the summed dimension, without its epilogue.
 fn matmul(product: &Product, target: &Target, tile: Tile, rectangle: &Rectangle, slices: &Slices) -> Kernel {
     let Segments { begin, rows, count } = rectangle.segments;
     let mut kernel = Kernel::new(&[match tile.way {
-        Way::Direct => "matmul_software.wgsl",
-        Way::Shared => "matmul.wgsl",
-        Way::Cooperative => "matmul_cooperative.wgsl",
-        Way::Emulated => "matmul_emulated.wgsl",
+        Way::Direct => wgsl!("matmul_software.wgsl"),
+        Way::Shared => wgsl!("matmul.wgsl"),
+        Way::Cooperative { .. } => wgsl!("matmul_cooperative.wgsl"),
+        Way::Emulated => wgsl!("matmul_emulated.wgsl"),
     }]);
     match tile.way {
-        Way::Cooperative => {
-            kernel.native_half().enable("wgpu_cooperative_matrix").size("SIDE", 16);
-            kernel.alias("matrix_a", "coop_mat16x16<f16, A>").alias("matrix_b", "coop_mat16x16<f16, B>");
-            kernel.alias("matrix_c", "coop_mat16x16<f32, C>");
+        Way::Cooperative { side, group } => {
+            kernel.native_half().enable("wgpu_cooperative_matrix").size("SIDE", side).size("GROUP", group);
+            for (name, of) in [("matrix_a", "f16, A"), ("matrix_b", "f16, B"), ("matrix_c", "f32, C")] {
+                kernel.alias(name, &format!("coop_mat{side}x{side}<{of}>"));
+            }
             kernel.uint("workgroups", rectangle.tiles(tile) * slices.count)
         }
-        Way::Emulated => kernel.alias("halves", "vec4f"),
+        Way::Emulated => kernel.alias("halves", "vec4f").size("GROUP", 32),
         Way::Direct | Way::Shared => &mut kernel,
     };
     geometry(&mut kernel, tile, rectangle, product.dims().1);
@@ -325,7 +281,7 @@ fn matmul(product: &Product, target: &Target, tile: Tile, rectangle: &Rectangle,
     };
     kernel.read("a", target.chunking.view(product.a, a_row));
     kernel.read("b", target.chunking.view(product.b, b_row));
-    if matches!(tile.way, Way::Cooperative | Way::Emulated) {
+    if matches!(tile.way, Way::Cooperative { .. } | Way::Emulated) {
         kernel.halved("a").halved("b");
     }
     let transposed = product.layout == Layout::Tn;
@@ -359,7 +315,7 @@ struct Finish<'a> {
 impl Finish<'_> {
     /// Adds `parts` partial results and runs the epilogue.
     fn reduce(&mut self, plan: &mut Plan, target: &Target, rectangle: &Rectangle, parts: usize) {
-        let mut kernel = Kernel::new(&["split_k_reduce.wgsl"]);
+        let mut kernel = Kernel::new(&[wgsl!("split_k_reduce.wgsl")]);
         geometry(&mut kernel, Tile::REDUCE, rectangle, self.n);
         kernel.uint("slices", 1).uint("partials", parts).scratch(Scratch::Partial);
         self.bind(&mut kernel, plan, target, Tile::REDUCE, rectangle);
@@ -375,82 +331,37 @@ impl Finish<'_> {
         tile: Tile,
         rectangle: &Rectangle,
     ) {
-        let begin = rectangle.segments.begin;
-        for Operand { name, matrix, write, .. } in operands(self.epilogue) {
-            match matrix {
-                None => kernel.absent(name, Element::F32),
-                Some(matrix) => {
-                    let view = target.chunking.view(matrix, begin % matrix.rows);
-                    if write { kernel.write(name, view) } else { kernel.read(name, view) }
-                }
-            };
-        }
-        match *self.epilogue {
-            Epilogue::Store { .. } => {
-                kernel.file("epilogue/store.wgsl");
-            }
-            Epilogue::Add { .. } => {
-                kernel.file("epilogue/add.wgsl");
-            }
-            Epilogue::Layer { activation, dropout, .. } => {
-                kernel.file("epilogue/layer.wgsl").size("ACTIVATION", activation_number(activation));
-                dropout_arguments(kernel, dropout);
-            }
-            Epilogue::Loss { activation, loss, .. } => {
-                kernel.file("epilogue/loss.wgsl").size("ACTIVATION", activation_number(activation));
-                kernel.constant("SQUARED", loss == Loss::Mse);
+        let declared = self.epilogue.declared();
+        kernel.bind(&declared.operands, target.chunking, rectangle.segments.begin);
+        kernel.file(declared.shader).declare(&declared);
+        let row_sums = rectangle.tiles_n(tile) * rectangle.rows() * 4;
+        match self.epilogue.leaves() {
+            None => {}
+            Some(Leaves::Pairs(_)) => {
                 kernel.uint("pair_begin", self.pairs).scratch(Scratch::Pairs);
                 self.pairs += rectangle.tiles(tile);
                 plan.reserve(Scratch::Pairs, self.pairs * 8);
             }
-            Epilogue::Update(Update::Store { l2, .. }) => {
-                kernel.file("epilogue/gradient.wgsl").float("l2", l2);
-            }
-            Epilogue::Update(Update::Adam { l2, beta1, beta2, epsilon, .. }) => {
-                kernel.file("epilogue/adam.wgsl").float("l2", l2);
-                kernel.float("beta1", beta1).float("beta2", beta2).float("epsilon", epsilon);
-            }
-            Epilogue::Update(Update::Sgd { l2, momentum, rate, .. }) => {
-                kernel.file("epilogue/sgd.wgsl").float("l2", l2);
-                kernel.float("momentum", momentum).float("rate", rate);
-            }
-            Epilogue::Derivative { activation, dropout, .. } => {
-                kernel.file("epilogue/derivative.wgsl").size("ACTIVATION", activation_number(activation));
-                dropout_arguments(kernel, dropout);
-            }
-            Epilogue::Multiply { by, .. } => {
-                kernel.file("epilogue/multiply.wgsl").uint("samples", by.rows);
-            }
-            Epilogue::DeepLift { difference, fold, .. } => {
-                let fold = match fold {
-                    Fold::Abs => 0,
-                    Fold::Signed => 1,
-                    Fold::Square => 2,
-                };
-                kernel.file("epilogue/deeplift.wgsl").size("FOLD", fold).uint("samples", difference.rows);
+            Some(Leaves::Scores { .. }) => {
                 kernel.scratch(Scratch::Scores).scratch(Scratch::Sums);
                 let tile_rows = rectangle.tiles_segment(tile) * rectangle.segments.count;
                 plan.reserve(Scratch::Scores, tile_rows * rectangle.quads.len() * 16);
-                plan.reserve(Scratch::Sums, rectangle.tiles_n(tile) * rectangle.rows() * 4);
+                plan.reserve(Scratch::Sums, row_sums);
             }
-            Epilogue::Kernel { mixture, .. } => {
-                kernel.file("epilogue/kernel.wgsl").float("linear", mixture.linear);
-                kernel.float("radial", mixture.radial).float("slope", mixture.slope);
-            }
-            Epilogue::Count { first, .. } => {
-                kernel.file("epilogue/count.wgsl").uint("first", first).scratch(Scratch::Sums);
-                plan.reserve(Scratch::Sums, rectangle.tiles_n(tile) * rectangle.rows() * 4);
+            Some(Leaves::RowSums(_)) => {
+                kernel.scratch(Scratch::Sums);
+                plan.reserve(Scratch::Sums, row_sums);
             }
         }
     }
 
     /// What follows each rectangle: partial sums of DeepLIFT and of counts go to their matrices.
     fn after(&self, plan: &mut Plan, target: &Target, tile: Tile, rectangle: &Rectangle) {
-        match *self.epilogue {
-            Epilogue::DeepLift { difference, scores, sums, .. } => {
-                let seeds = rectangle.segments.begin / difference.rows;
+        match self.epilogue.leaves() {
+            Some(Leaves::Scores { scores, sums }) => {
+                let seeds = rectangle.segments.begin / sums.cols;
                 let end = seeds + rectangle.segments.count;
-                let mut kernel = Kernel::new(&["deeplift_scores.wgsl"]);
+                let mut kernel = Kernel::new(&[wgsl!("deeplift_scores.wgsl")]);
                 kernel.uint("row_begin", seeds).uint("row_end", end);
                 kernel.uint("quad_begin", rectangle.quads.start).uint("quads", rectangle.quads.len());
                 kernel.uint("tiles", rectangle.tiles_segment(tile)).scratch(Scratch::Scores);
@@ -459,8 +370,8 @@ impl Finish<'_> {
                 plan.push(self.name, kernel, threads.div_ceil(64));
                 self.row_sums(plan, target, tile, rectangle, sums, rectangle.quads.start > 0);
             }
-            Epilogue::Count { counts, .. } => self.row_sums(plan, target, tile, rectangle, counts, true),
-            _ => {}
+            Some(Leaves::RowSums(sums)) => self.row_sums(plan, target, tile, rectangle, sums, true),
+            Some(Leaves::Pairs(_)) | None => {}
         }
     }
 
@@ -478,7 +389,7 @@ impl Finish<'_> {
         let seeds = begin / sums.cols;
         let samples = begin % sums.cols..begin % sums.cols + rows;
         let quads = samples.end.div_ceil(4) - samples.start / 4;
-        let mut kernel = Kernel::new(&["row_sums.wgsl"]);
+        let mut kernel = Kernel::new(&[wgsl!("row_sums.wgsl")]);
         kernel.uint("row_begin", seeds).uint("row_end", seeds + count).uint("quads", quads);
         kernel.uint("sample_begin", samples.start).uint("sample_end", samples.end);
         kernel.uint("tiles", rectangle.tiles_n(tile)).scratch(Scratch::Sums);
@@ -488,17 +399,10 @@ impl Finish<'_> {
 
     /// What follows the last rectangle: the loss goes to its table.
     fn last(&self, plan: &mut Plan, target: &Target) {
-        if let Epilogue::Loss { table, .. } = *self.epilogue {
+        if let Some(Leaves::Pairs(table)) = self.epilogue.leaves() {
             plan.reduce_pairs(target, self.pairs, table, 0, 2);
         }
     }
-}
-
-fn dropout_arguments(kernel: &mut Kernel, dropout: Option<Dropout>) {
-    kernel.constant("DROPOUT", dropout.is_some());
-    let (rate, layer) = dropout.map_or((0.0, 0), |d| (d.rate, d.layer));
-    kernel.word("dropout_layer", layer.wrapping_mul(0x9E37_79B9));
-    kernel.word("dropout_threshold", dropout_threshold(rate)).float("dropout_keep", 1.0 - rate);
 }
 
 #[cfg(test)]

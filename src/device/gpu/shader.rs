@@ -7,67 +7,19 @@
 use std::collections::HashSet;
 use std::fmt::{Display, Write};
 
-use super::chunks::View;
+use super::chunks::{Chunking, View};
 use super::unroll::unroll;
+use crate::device::declared::{self, Declared, Number};
 use crate::device::recording::Element;
+use crate::device::wgsl;
 
-macro_rules! files {
-    ($($name:literal),* $(,)?) => {
-        &[$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name)))),*]
-    };
+/// Every shader file, by its path under `shaders/`, as the build found them.
+const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/shaders.rs"));
+
+/// Their paths. In the text of a kernel each stands in a line of its own, `// PATH`, before what is in it.
+pub fn shader_files() -> impl Iterator<Item = &'static str> {
+    FILES.iter().map(|(name, _)| *name)
 }
-
-/// Every shader file, by its path under `shaders/`.
-const FILES: &[(&str, &str)] = files![
-    "activate.wgsl",
-    "bias_gradient.wgsl",
-    "concrete.wgsl",
-    "concrete_gradient.wgsl",
-    "deeplift_scores.wgsl",
-    "difference.wgsl",
-    "epilogue/adam.wgsl",
-    "epilogue/add.wgsl",
-    "epilogue/count.wgsl",
-    "epilogue/deeplift.wgsl",
-    "epilogue/derivative.wgsl",
-    "epilogue/gradient.wgsl",
-    "epilogue/kernel.wgsl",
-    "epilogue/layer.wgsl",
-    "epilogue/loss.wgsl",
-    "epilogue/multiply.wgsl",
-    "epilogue/partial.wgsl",
-    "epilogue/sgd.wgsl",
-    "epilogue/store.wgsl",
-    "gather.wgsl",
-    "largest.wgsl",
-    "matmul.wgsl",
-    "matmul_cooperative.wgsl",
-    "matmul_emulated.wgsl",
-    "matmul_software.wgsl",
-    "multipliers.wgsl",
-    "reduce.wgsl",
-    "row_sums.wgsl",
-    "seeds.wgsl",
-    "shared/blocks.wgsl",
-    "shared/dropout.wgsl",
-    "shared/elementary.wgsl",
-    "shared/gradient.wgsl",
-    "shared/grid.wgsl",
-    "shared/gumbel.wgsl",
-    "shared/half.wgsl",
-    "shared/half_tiles.wgsl",
-    "shared/mask.wgsl",
-    "shared/math.wgsl",
-    "shared/place.wgsl",
-    "shared/random.wgsl",
-    "shared/row_sums.wgsl",
-    "shared/staging.wgsl",
-    "shared/step.wgsl",
-    "shared/tile.wgsl",
-    "shared/workgroup.wgsl",
-    "split_k_reduce.wgsl",
-    "sum_squares.wgsl",
-];
 
 /// Appends `file` after what it imports (`// #import path`, once each).
 fn append(text: &mut String, file: &'static str, done: &mut HashSet<&'static str>) {
@@ -78,6 +30,7 @@ fn append(text: &mut String, file: &'static str, done: &mut HashSet<&'static str
     for import in source.lines().filter_map(|line| line.strip_prefix("// #import ")) {
         append(text, import, done);
     }
+    let _ = writeln!(text, "// {file}");
     text.push_str(source);
 }
 
@@ -200,6 +153,36 @@ impl Kernel {
         self
     }
 
+    /// Binds what is declared, from row `first` of the result on.
+    pub fn bind(&mut self, operands: &[declared::Operand], chunking: Chunking, first: usize) -> &mut Self {
+        for operand in operands {
+            match operand.matrix {
+                None => self.absent(operand.name, Element::F32),
+                Some(matrix) => {
+                    let view = chunking.view(matrix, first % matrix.rows);
+                    if operand.write { self.write(operand.name, view) } else { self.read(operand.name, view) }
+                }
+            };
+        }
+        self
+    }
+
+    /// Adds the functions, constants and arguments that are declared.
+    pub fn declare(&mut self, declared: &Declared) -> &mut Self {
+        self.files.extend(&declared.functions);
+        for (name, value) in &declared.constants {
+            self.constant(name, value);
+        }
+        for (name, number) in &declared.numbers {
+            match *number {
+                Number::Uint(value) => self.uint(name, value),
+                Number::Word(value) => self.word(name, value),
+                Number::Float(value) => self.float(name, value),
+            };
+        }
+        self
+    }
+
     /// The whole WGSL text. `guarded`: reaching outside a matrix makes the first values of what the kernel writes NaN.
     pub fn source(&self, guarded: bool) -> String {
         let mut text = self.enables.clone() + &self.prelude;
@@ -229,7 +212,7 @@ impl Kernel {
             append(&mut text, file, &mut done);
         }
         if self.packs_half() {
-            append(&mut text, "shared/half.wgsl", &mut done);
+            append(&mut text, wgsl!("shared/half.wgsl"), &mut done);
         }
         unroll(&text)
     }

@@ -11,8 +11,13 @@ pub enum Way {
     Direct,
     /// Through shared memory (`matmul.wgsl`).
     Shared,
-    /// Rounded to f16, through shared memory to cooperative matrices (`matmul_cooperative.wgsl`).
-    Cooperative,
+    /// Rounded to f16, through shared memory to cooperative matrices (`matmul_cooperative.wgsl`) as an adapter has them.
+    Cooperative {
+        /// Rows and columns of a matrix: 16 or 8.
+        side: usize,
+        /// Threads that hold one together, an adapter's subgroup: 8 to 64, and no fewer than `side`.
+        group: usize,
+    },
     /// The same without cooperative matrices, for tests (`matmul_emulated.wgsl`).
     Emulated,
 }
@@ -46,11 +51,17 @@ impl Tile {
     pub const SOFTWARE: Tile = Tile { m: 32, n: 64, k: 4, thread_m: 8, thread_n: 8, way: Way::Direct };
     /// For the epilogue after a split product.
     pub const REDUCE: Tile = Tile { m: 16, n: 64, k: 16, thread_m: 4, thread_n: 4, way: Way::Direct };
-    /// For f16 operands on cooperative matrices: 48 KiB of shared memory.
-    pub const COOPERATIVE: Tile =
-        Tile { m: 128, n: 128, k: 32, thread_m: 16, thread_n: 4, way: Way::Cooperative };
+    /// For f16 operands on cooperative matrices of 16 × 16 of 32 threads, with 48 KiB of shared memory.
+    pub const COOPERATIVE: Tile = Tile::cooperative(16, 32, 48 << 10);
     /// The same by plain arithmetic.
     pub const EMULATED: Tile = Tile { way: Way::Emulated, ..Tile::COOPERATIVE };
+
+    /// For cooperative matrices of `side` × `side` of `group` threads: operands' pieces as deep as so many bytes of shared memory hold beside the
+    /// strip of C.
+    pub const fn cooperative(side: usize, group: usize, memory: usize) -> Tile {
+        let k = if memory >= 48 << 10 { 32 } else { 16 };
+        Tile { m: 128, n: 128, k, thread_m: 16, thread_n: 4, way: Way::Cooperative { side, group } }
+    }
     /// Every shape that some adapter may choose by itself.
     pub const ALL: [Tile; 4] = [Tile::LARGE, Tile::MEDIUM, Tile::SMALL, Tile::SOFTWARE];
 
@@ -106,8 +117,11 @@ impl Tile {
         let operands = if self.way == Way::Shared { self.k * (self.m + self.n) / 4 } else { 0 };
         let columns = self.m / self.thread_m * self.n / 4;
         let rows = self.n / self.thread_n * self.m / 4;
-        let strip =
-            if matches!(self.way, Way::Cooperative | Way::Emulated) { 32 * (self.n / 4 + 1) } else { 0 };
+        let strip = if matches!(self.way, Way::Cooperative { .. } | Way::Emulated) {
+            32 * (self.n / 4 + 1)
+        } else {
+            0
+        };
         operands.max(columns).max(rows).max(strip).max(self.threads())
     }
 

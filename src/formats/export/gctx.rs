@@ -5,11 +5,12 @@ use std::io::{Error, Result, Write};
 
 use hdf5_pure::{AttrValue, FileBuilder, GroupBuilder};
 
+use super::Done;
 use super::hdf5::{self, Typed, linkable, typed};
 use crate::genes::Table;
 use crate::store::Store;
 
-pub(super) fn write(store: &Store, out: &mut dyn Write, done: &dyn Fn(usize)) -> Result<()> {
+pub(super) fn write(store: &Store, out: &mut dyn Write, done: &Done) -> Result<()> {
     let mut file = FileBuilder::new();
     file.set_attr("version", AttrValue::AsciiString("GCTX1.0".into()));
     let mut root = file.create_group("0");

@@ -5,12 +5,13 @@ use std::io::{Result, Write};
 
 use hdf5_pure::{AttrValue, DatasetBuilder, FileBuilder, GroupBuilder};
 
+use super::Done;
 use super::hdf5::{self, Typed, linkable, text, typed};
 use super::{Beside, Embedded};
 use crate::genes::Table;
 use crate::store::Store;
 
-pub(super) fn write(store: &Store, beside: &Beside, out: &mut dyn Write, done: &dyn Fn(usize)) -> Result<()> {
+pub(super) fn write(store: &Store, beside: &Beside, out: &mut dyn Write, done: &Done) -> Result<()> {
     let mut file = FileBuilder::new();
     file.set_attr("encoding-type", text("anndata"));
     file.set_attr("encoding-version", text("0.1.0"));

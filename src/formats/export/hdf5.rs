@@ -5,6 +5,7 @@ use std::io::{Error, Result, Write};
 
 use hdf5_pure::{AttrValue, DatasetBuilder, File, FileBuilder, Layout};
 
+use super::Done;
 use crate::formats::names::settle_columns;
 use crate::genes::Table;
 use crate::store::Store;
@@ -26,7 +27,7 @@ pub(super) fn write(
     matrix: &str,
     store: &Store,
     out: &mut dyn Write,
-    done: &dyn Fn(usize),
+    done: &Done,
 ) -> Result<()> {
     let mut head = file.finish().map_err(Error::other)?;
     let opened = File::from_bytes(head.clone()).map_err(Error::other)?;
@@ -45,7 +46,7 @@ pub(super) fn write(
         store.read_row(sample, &mut row);
         row.iter_mut().for_each(|x| *x = f32::from_bits(x.to_bits().to_le()));
         out.write_all(bytemuck::cast_slice(&row))?;
-        done(sample + 1);
+        done(sample + 1)?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::genes::{Sheet, Untold};
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 use crate::store::{Store, atomic, npy};
 
 /// What is written beside a store's matrix and its own columns, where a format has a place for it.
@@ -38,7 +38,10 @@ pub struct Embedded {
 }
 
 /// Writes a store; the last argument is told how many samples are written.
-type Writer = fn(&Store, &Beside, &mut dyn Write, &dyn Fn(usize)) -> std::io::Result<()>;
+type Writer = fn(&Store, &Beside, &mut dyn Write, &Done) -> std::io::Result<()>;
+
+/// Is told how many samples are written, and may end the writing.
+type Done<'a> = dyn Fn(usize) -> std::io::Result<()> + 'a;
 
 /// Endings of file names and what writes such a file.
 const WRITERS: &[(&str, Writer)] = &[
@@ -89,9 +92,12 @@ pub fn export_with(store: &Store, beside: &Beside, path: &Path, force: bool, rep
         total: Some(store.n_samples() as u64),
         unit: "samples",
     });
-    let done = |samples: usize| report(Event::Advanced { done: samples as u64, note: String::new() });
+    let done = |samples: usize| advance(report, samples as u64, "").map_err(std::io::Error::other);
     atomic::write_file(path, force, |out| {
-        write(store, beside, out, &done).map_err(Error::io(path, "writing"))
+        // an interruption is handed through as it is
+        let own =
+            |error: std::io::Error| error.downcast::<Error>().unwrap_or_else(Error::io(path, "writing"));
+        write(store, beside, out, &done).map_err(own)
     })?;
     report(Event::Finished);
     if ending == "npy" {
@@ -123,11 +129,11 @@ pub fn export_table(table: &Path, path: &Path, force: bool) -> Result<usize> {
     )))
 }
 
-fn write_npy(store: &Store, out: &mut dyn Write, done: &dyn Fn(usize)) -> std::io::Result<()> {
+fn write_npy(store: &Store, out: &mut dyn Write, done: &Done) -> std::io::Result<()> {
     out.write_all(&npy::header(&store.info().dtype, store.n_samples(), store.n_genes()))?;
     for sample in 0..store.n_samples() {
         out.write_all(store.row_bytes(sample))?;
-        done(sample + 1);
+        done(sample + 1)?;
     }
     Ok(())
 }

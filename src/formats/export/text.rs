@@ -1,5 +1,6 @@
 //! A store as text: a header of gene ids, the sample id before each row.
 
+use super::Done;
 use std::io::Write;
 
 use rayon::prelude::*;
@@ -11,12 +12,7 @@ use crate::store::Store;
 const BLOCK: usize = 2 << 20;
 
 /// Writes every value in the fewest digits that give it back; `done` is told how many samples are written.
-pub(super) fn write(
-    store: &Store,
-    delimiter: u8,
-    out: &mut dyn Write,
-    done: &dyn Fn(usize),
-) -> std::io::Result<()> {
+pub(super) fn write(store: &Store, delimiter: u8, out: &mut dyn Write, done: &Done) -> std::io::Result<()> {
     let (n, ids) = (store.n_samples(), &store.samples().ids);
     let header = std::iter::once(&store.samples().key).chain(&store.genes().ids);
     let mut names = Line::new(delimiter);
@@ -37,7 +33,7 @@ pub(super) fn write(
         for line in lines.collect::<Vec<_>>() {
             out.write_all(&line)?;
         }
-        done(last);
+        done(last)?;
     }
     Ok(())
 }

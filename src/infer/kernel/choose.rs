@@ -13,7 +13,7 @@ use super::super::parting::Parting;
 use super::super::{KernelSettings, Problem};
 use super::{Cholesky, draw, squares};
 use crate::error::Result;
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, advance};
 
 /// At most so many samples are chosen by: the error's minimum is flat.
 pub(in crate::infer) const SAMPLES: usize = 2_000;
@@ -72,8 +72,8 @@ pub(super) fn shape(
     }
     let all = parting.folds(settings.folds)?;
     let folds: Vec<usize> = some.iter().map(|i| all[*i]).collect();
-    let parts = Parts::new(&some_of, x, &folds, report);
-    let best = parts.search(&grid, shape, report);
+    let parts = Parts::new(&some_of, x, &folds, report)?;
+    let best = parts.search(&grid, shape, report)?;
     report(Event::Note(told(&grid, best, settings.folds)));
     Ok((shape(best), [grid[0].0[best[0]], distance]))
 }
@@ -106,10 +106,15 @@ impl KernelSettings {
 
 /// Squared error over all targets and folds for each of the shapes, each fold predicted from the others, from values z-scored by all
 /// samples, targets centred by the others. `fold[i]`, from 0, is that of `problem.samples[i]`.
-pub fn held_out_errors(problem: &Problem, fold: &[usize], shapes: &[Shape], report: Reporter) -> Vec<f64> {
+pub fn held_out_errors(
+    problem: &Problem,
+    fold: &[usize],
+    shapes: &[Shape],
+    report: Reporter,
+) -> Result<Vec<f64>> {
     let x = Standardised::read(problem.store, problem.samples, problem.landmarks).values;
-    let parts = Parts::new(problem, x, fold, report);
-    shapes.iter().map(|shape| parts.error(shape)).collect()
+    let parts = Parts::new(problem, x, fold, report)?;
+    Ok(shapes.iter().map(|shape| parts.error(shape)).collect())
 }
 
 /// The median of ‖x − x'‖² over pairs of rows, as NumPy's; 1 where there is no distance.
@@ -149,9 +154,9 @@ struct Fold {
 }
 
 impl Parts {
-    fn new(problem: &Problem, x: Dense, fold: &[usize], report: Reporter) -> Parts {
+    fn new(problem: &Problem, x: Dense, fold: &[usize], report: Reporter) -> Result<Parts> {
         let mut l = Dense::zeros(x.rows, x.rows);
-        problem.blocks("cross-validating", report, |y| l.add_product(y.values.view(), y.values.t()));
+        problem.blocks("cross-validating", report, |y| l.add_product(y.values.view(), y.values.t()))?;
         let of = |held: usize| {
             let rows = split(fold, held);
             let l = centred(&l, &rows.0);
@@ -161,7 +166,7 @@ impl Parts {
         };
         // a fold of which no sample is here says nothing
         let folds = (0..n_folds(fold)).map(of).filter(|f| !f.rows.0.is_empty() && !f.rows.1.is_empty());
-        Parts { products: product(x.view(), x.t()), squares: squares(&x), folds: folds.collect() }
+        Ok(Parts { products: product(x.view(), x.t()), squares: squares(&x), folds: folds.collect() })
     }
 
     /// Squared error over folds; infinite where the equations cannot be solved.
@@ -190,7 +195,7 @@ impl Parts {
         grid: &[(Vec<f64>, usize); 3],
         shape: impl Fn([usize; 3]) -> Shape,
         report: Reporter,
-    ) -> [usize; 3] {
+    ) -> Result<[usize; 3]> {
         report(Event::Started {
             task: "choosing width, mixture and penalty".into(),
             total: None,
@@ -199,12 +204,12 @@ impl Parts {
         let mut known: HashMap<[usize; 3], f64> = HashMap::new();
         let mut error = |at: [usize; 3]| {
             if let Some(error) = known.get(&at) {
-                return *error;
+                return Ok(*error);
             }
             let error = self.error(&shape(at));
             known.insert(at, error);
-            report(Event::Advanced { done: known.len() as u64, note: String::new() });
-            error
+            advance(report, known.len() as u64, "")?;
+            Ok(error)
         };
         let mut best = [grid[0].1, grid[1].1, grid[2].1];
         for step in [2, 1] {
@@ -212,14 +217,14 @@ impl Parts {
             while moved {
                 moved = false;
                 for axis in [2, 1, 0] {
-                    while let Some(next) = better(best, (axis, step), grid, &mut error) {
+                    while let Some(next) = better(best, (axis, step), grid, &mut error)? {
                         (best, moved) = (next, true);
                     }
                 }
             }
         }
         report(Event::Finished);
-        best
+        Ok(best)
     }
 }
 
@@ -228,17 +233,19 @@ fn better(
     at: [usize; 3],
     (axis, step): (usize, usize),
     grid: &[(Vec<f64>, usize); 3],
-    error: &mut impl FnMut([usize; 3]) -> f64,
-) -> Option<[usize; 3]> {
-    let here = error(at);
+    error: &mut impl FnMut([usize; 3]) -> Result<f64>,
+) -> Result<Option<[usize; 3]>> {
+    let here = error(at)?;
     let last = grid[axis].0.len() - 1;
     let places = [at[axis].saturating_sub(step), (at[axis] + step).min(last)];
-    let mut next = places.into_iter().filter(|place| *place != at[axis]).map(|place| {
+    for place in places.into_iter().filter(|place| *place != at[axis]) {
         let mut next = at;
         next[axis] = place;
-        next
-    });
-    next.find(|next| error(*next) < here)
+        if error(next)? < here {
+            return Ok(Some(next));
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ fn exact(
         weight.extend(turned(&solver.solve(&y.values)));
         mean.extend(y.mean);
         sd.extend(y.sd);
-    });
+    })?;
     let centres = x.values.values.iter().map(|v| *v as f32).collect();
     Ok(Trained {
         landmarks: Panel::new(problem.store, problem.landmarks, &x.mean, &x.sd),

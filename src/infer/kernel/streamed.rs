@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::infer::dense::product;
 use crate::nn::feed::{Feed, Resident};
 use crate::nn::network::InputBuffers;
-use crate::progress::{Event, Reporter, silent};
+use crate::progress::{Event, Reporter, advance, silent};
 
 /// What is told while samples stream by.
 pub(crate) const SUMS: &str = "adding up kernels";
@@ -31,7 +31,7 @@ pub(super) fn fit(
     centres: Vec<usize>,
     report: Reporter,
 ) -> Result<Trained> {
-    let (landmarks, targets) = (panel(problem, problem.landmarks), panel(problem, problem.targets));
+    let (landmarks, targets) = (panel(problem, problem.landmarks)?, panel(problem, problem.targets)?);
     let at = Landmarks {
         store: problem.store,
         columns: problem.landmarks,
@@ -59,13 +59,13 @@ pub(super) fn fit(
     Ok(Trained { landmarks, targets, networks, kernels: Some(kernels), gram: None, chosen })
 }
 
-fn panel(problem: &Problem, genes: &[usize]) -> Panel {
+fn panel(problem: &Problem, genes: &[usize]) -> Result<Panel> {
     let (mut mean, mut sd) = (Vec::new(), Vec::new());
     blocks(problem.store, problem.samples, genes, "scaling", &silent, |y| {
         mean.extend(y.mean);
         sd.extend(y.sd);
-    });
-    Panel::new(problem.store, genes, &mean, &sd)
+    })?;
+    Ok(Panel::new(problem.store, genes, &mean, &sd))
 }
 
 /// What is added up on the device.
@@ -142,7 +142,7 @@ fn sums(
         layer.prepare(executor, landmarks, problem.samples[batch.start..end].iter().copied())?;
         let step = Step { rows: batch.rows, first: batch.first, gradient_scale: 1.0, ..Step::default() };
         executor.run(program, &step)?;
-        report(Event::Advanced { done: end as u64, note: String::new() });
+        advance(report, end as u64, "")?;
         if end.is_multiple_of(FLUSH) || end == order.len() { sums.flush(executor) } else { Ok(()) }
     })?;
     report(Event::Finished);

@@ -16,7 +16,8 @@ fn try_fit_small(settings: &MlpSettings) -> Result<(Spy, Fitted)> {
     let samples: Vec<usize> = (0..SAMPLES).collect();
     let (training, validation) = samples.split_at(SAMPLES - 6);
     let (landmarks, targets) = ([0, 1, 2], [3, 4]);
-    let (input, output) = (panel(&store, training, &landmarks), panel(&store, training, &targets));
+    let (input, output) =
+        (panel(&store, training, &landmarks).unwrap(), panel(&store, training, &targets).unwrap());
     let slice = Slice {
         store: &store,
         training,
@@ -100,7 +101,7 @@ fn layers_of_one_shape_begin_differently() {
 fn a_gene_of_one_value_scales_to_0() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir.path().join("x.gex"), 2, &[0.1, 1.0, 0.1, 3.0, 0.1, 5.0]);
-    let panel = panel(&store, &[0, 1, 2], &[0, 1]);
+    let panel = panel(&store, &[0, 1, 2], &[0, 1]).unwrap();
     assert_eq!(panel.scale[0], 0.0);
     let sd = (8.0f64 / 3.0).sqrt();
     assert!((f64::from(panel.scale[1]) - 1.0 / (sd + SD_FLOOR)).abs() < 1e-6);

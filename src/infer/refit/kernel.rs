@@ -3,7 +3,7 @@
 use super::super::kernel::{SAMPLES, draw, median_distance};
 use super::*;
 use crate::memory::Need;
-use crate::progress::{Event, silent};
+use crate::progress::{Event, advance, silent};
 
 /// The cost of a loss is taken over at most so many targets: each lost landmark is an n × n decomposition of its own.
 const TARGETS: usize = 256;
@@ -61,7 +61,7 @@ impl Predictor {
         let mut alone = Vec::with_capacity(lost.len());
         for gene in lost {
             alone.push(cost(&all.iter().copied().filter(|i| i != gene).collect::<Vec<_>>())?);
-            report(Event::Advanced { done: alone.len() as u64, note: String::new() });
+            advance(report, alone.len() as u64, "")?;
         }
         report(Event::Finished);
         let together = cost(kept)?;

@@ -4,7 +4,7 @@ use crate::device::cpu::{Context, matmul};
 use crate::device::recording::{Matrix, Product};
 
 pub fn run(context: &Context, product: &Product, out: Matrix) {
-    let out = context.view(out);
+    let out = context.write(out);
     matmul::for_tiles(context, product, |tile| {
         for i in 0..tile.rows {
             let sums = out.floats(tile.row + i, tile.col, tile.cols);

@@ -5,7 +5,7 @@ use crate::device::cpu::{Context, matmul, vectorized};
 use crate::device::recording::{Matrix, Product};
 
 pub fn run(context: &Context, product: &Product, own: Matrix, counts: Matrix, first: usize) {
-    let (own, counts, step) = (context.view(own), context.view(counts), context.step);
+    let (own, counts, step) = (context.read(own), context.write(counts), context.step);
     let parts = matmul::for_tiles(context, product, |tile| {
         let (row, rows, col) = (tile.row, tile.rows, tile.col);
         let cols = tile.cols.min(step.rows.saturating_sub(col));

@@ -22,7 +22,7 @@ pub fn run(
     sums: Matrix,
 ) {
     let (m, n, k) = product.dims();
-    let (difference, scores, sums) = (context.view(difference), context.view(scores), context.view(sums));
+    let (difference, scores, sums) = (context.read(difference), context.write(scores), context.write(sums));
     let samples = difference.matrix.rows;
     let seeds = m / samples;
     let group = (TILE_ROWS / samples).clamp(1, seeds);

@@ -1,9 +1,9 @@
 //! out = c · activation'(y), through the same dropout mask as the forward pass.
 
 use super::Mask;
+use crate::device::activation::{Nonlinearity, for_activation};
 use crate::device::cpu::storage::WIDTH;
-use crate::device::cpu::{Context, for_activation, matmul, vectorized};
-use crate::device::math;
+use crate::device::cpu::{Context, matmul, vectorized};
 use crate::device::recording::{Activation, Dropout, Matrix, Product};
 
 pub fn run(
@@ -14,7 +14,7 @@ pub fn run(
     dropout: Option<Dropout>,
     out: Matrix,
 ) {
-    let (output, out) = (context.view(output), context.view(out));
+    let (output, out) = (context.read(output), context.write(out));
     let mask = dropout.map(|dropout| Mask::new(dropout, context.step));
     // a kept output is stored as y/(1 − rate); a dropped one has no gradient, so its y does not matter
     let keep = dropout.map_or(1.0, |dropout| 1.0 - dropout.rate);
@@ -26,7 +26,7 @@ pub fn run(
             let values = tile.row_mut(i);
             for_activation!(activation, F => vectorized(
                 #[inline(always)]
-                || values.iter_mut().zip(&outputs).for_each(|(c, y)| *c *= math::derivative(F, y * keep)),
+                || values.iter_mut().zip(&outputs).for_each(|(c, y)| *c *= F::derivative(y * keep)),
             ));
             if let Some(mask) = &mask {
                 mask.apply(row, col, values);

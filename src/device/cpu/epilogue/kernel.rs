@@ -12,7 +12,7 @@ pub fn run(
     [lengths, others]: [Matrix; 2],
     out: Matrix,
 ) {
-    let (lengths, others, out) = (context.view(lengths), context.view(others), context.view(out));
+    let (lengths, others, out) = (context.read(lengths), context.read(others), context.write(out));
     let Mixture { linear, radial, slope } = mixture;
     matmul::for_tiles(context, product, |tile| {
         let others = row_block(others, tile.col, tile.cols);

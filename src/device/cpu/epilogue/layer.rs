@@ -1,8 +1,8 @@
 //! out = dropout(activation(c + bias))
 
 use super::{Mask, row_block};
-use crate::device::cpu::{Context, for_activation, matmul, vectorized};
-use crate::device::math;
+use crate::device::activation::{Nonlinearity, for_activation};
+use crate::device::cpu::{Context, matmul, vectorized};
 use crate::device::recording::{Activation, Dropout, Matrix, Product};
 
 pub fn run(
@@ -13,7 +13,7 @@ pub fn run(
     dropout: Option<Dropout>,
     out: Matrix,
 ) {
-    let (bias, out) = (context.view(bias), context.view(out));
+    let (bias, out) = (context.read(bias), context.write(out));
     let mask = dropout.map(|dropout| Mask::new(dropout, context.step));
     matmul::for_tiles(context, product, |tile| {
         let biases = row_block(bias, tile.col, tile.cols);
@@ -22,7 +22,7 @@ pub fn run(
             let values = tile.row_mut(i);
             for_activation!(activation, F => vectorized(
                 #[inline(always)]
-                || values.iter_mut().zip(&biases).for_each(|(c, bias)| *c = math::activate(F, *c + bias)),
+                || values.iter_mut().zip(&biases).for_each(|(c, bias)| *c = F::activate(*c + bias)),
             ));
             if let Some(mask) = &mask {
                 mask.apply(row, col, values);

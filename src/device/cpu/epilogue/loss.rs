@@ -3,10 +3,11 @@
 use rayon::prelude::*;
 
 use super::row_block;
+use crate::device::activation::{Nonlinearity, for_activation};
 use crate::device::cpu::matmul::{self, Tile};
-use crate::device::cpu::storage::{View, WIDTH};
-use crate::device::cpu::{Context, for_activation, vectorized};
-use crate::device::math;
+use crate::device::cpu::storage::{View, ViewMut, WIDTH};
+use crate::device::cpu::{Context, vectorized};
+use crate::device::loss::{Penalty, for_loss};
 use crate::device::recording::{Activation, Loss, Matrix, Product};
 
 pub struct Kernel {
@@ -14,7 +15,7 @@ pub struct Kernel {
     activation: Activation,
     target: View,
     loss: Loss,
-    gradient: Option<View>,
+    gradient: Option<ViewMut>,
     unit: View,
     /// Samples in this batch; later rows have no loss and a gradient of zero.
     samples: usize,
@@ -31,23 +32,21 @@ impl Kernel {
         unit: Matrix,
     ) -> Kernel {
         Kernel {
-            bias: context.view(bias),
+            bias: context.read(bias),
             activation,
-            target: context.view(target),
+            target: context.read(target),
             loss,
-            gradient: gradient.map(|gradient| context.view(gradient)),
-            unit: context.view(unit),
+            gradient: gradient.map(|gradient| context.write(gradient)),
+            unit: context.read(unit),
             samples: context.step.rows,
         }
     }
 
     pub fn run(&self, context: &Context, product: &Product, table: Matrix) {
-        let sums = matmul::for_tiles(context, product, |tile| match self.loss {
-            Loss::Mae => self.tile(tile, |e| e.abs(), |e| f32::from(e > 0.0) - f32::from(e < 0.0)),
-            Loss::Mse => self.tile(tile, |e| e * e, |e| 2.0 * e),
-        });
+        let sums =
+            matmul::for_tiles(context, product, |tile| for_loss!(self.loss, L => self.tile::<L>(tile)));
         let total = sums.iter().fold([0.0; 2], |a: [f64; 2], b| [a[0] + b[0], a[1] + b[1]]);
-        context.view(table).store(context.step.slot, 0, &total.map(|sum| sum as f32));
+        context.write(table).store(context.step.slot, 0, &total.map(|sum| sum as f32));
         if let Some(gradient) = self.gradient {
             let past = self.samples..gradient.matrix.rows;
             past.into_par_iter().for_each(|row| gradient.row_bytes(row).fill(0));
@@ -56,12 +55,7 @@ impl Kernel {
 
     /// Consumes a tile; gives back Σ loss(e) and Σ |e|·unit.
     #[inline(always)]
-    fn tile(
-        &self,
-        tile: &mut Tile,
-        value: impl Fn(f32) -> f32 + Copy,
-        slope: impl Fn(f32) -> f32 + Copy,
-    ) -> [f64; 2] {
+    fn tile<L: Penalty>(&self, tile: &mut Tile) -> [f64; 2] {
         let (col, n) = (tile.col, tile.cols);
         let (biases, units) = (row_block(self.bias, col, n), row_block(self.unit, col, n));
         let mut targets = [0.0; WIDTH];
@@ -72,8 +66,7 @@ impl Kernel {
             self.target.load(row, col, &mut targets[..n]);
             let sums = for_activation!(self.activation, F => vectorized(
                 #[inline(always)]
-                || row_loss(values, &biases, &units, &targets, |z| math::activate(F, z),
-                    |y| math::derivative(F, y), value, slope)
+                || row_loss::<F, L>(values, &biases, &units, &targets)
             ));
             total = [total[0] + sums[0], total[1] + sums[1]];
             if let Some(gradient) = self.gradient {
@@ -86,24 +79,19 @@ impl Kernel {
 
 /// Replaces the products of one row by their gradients; sixteen running sums keep the order fixed.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)] // the row's inputs and the four functions of one element
-fn row_loss(
+fn row_loss<F: Nonlinearity, L: Penalty>(
     values: &mut [f32],
     biases: &[f32; WIDTH],
     units: &[f32; WIDTH],
     targets: &[f32; WIDTH],
-    activate: impl Fn(f32) -> f32,
-    derivative: impl Fn(f32) -> f32,
-    value: impl Fn(f32) -> f32,
-    slope: impl Fn(f32) -> f32,
 ) -> [f64; 2] {
     let mut sums = [[0.0f32; 16]; 2];
     let mut element = |lane: usize, c: &mut f32, bias: f32, unit: f32, target: f32| {
-        let y = activate(*c + bias);
+        let y = F::activate(*c + bias);
         let e = y - target;
-        sums[0][lane] += value(e);
+        sums[0][lane] += L::value(e);
         sums[1][lane] += e.abs() * unit;
-        *c = slope(e) * derivative(y);
+        *c = L::slope(e) * F::derivative(y);
     };
     let (blocks, rest) = values.as_chunks_mut::<16>();
     let done = 16 * blocks.len();

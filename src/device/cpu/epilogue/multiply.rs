@@ -5,7 +5,7 @@ use crate::device::cpu::{Context, matmul, vectorized};
 use crate::device::recording::{Matrix, Product};
 
 pub fn run(context: &Context, product: &Product, by: Matrix, out: Matrix) {
-    let (by, out) = (context.view(by), context.view(out));
+    let (by, out) = (context.read(by), context.write(out));
     matmul::for_tiles(context, product, |tile| {
         let mut factors = [0.0f32; WIDTH];
         for i in 0..tile.rows {

@@ -1,13 +1,12 @@
 //! A parameter's gradient and its optimizer step.
 
-use crate::device::cpu::storage::View;
+use crate::device::cpu::storage::{View, ViewMut};
 use crate::device::cpu::{Context, vectorized};
 use crate::device::recording::{Step, Update};
 
 /// An [`Update`] with its matrices at hand.
 pub struct Rule {
     kind: Kind,
-    value: View,
     /// gradient_scale
     scale: f32,
     /// 2α
@@ -15,43 +14,45 @@ pub struct Rule {
 }
 
 enum Kind {
-    Store { out: View },
-    Adam { first: View, second: View, beta1: f32, beta2: f32, epsilon: f32, step: Step },
-    Sgd { velocity: View, momentum: f32, rate: f32 },
+    Store { value: View, out: ViewMut },
+    Adam { value: ViewMut, first: ViewMut, second: ViewMut, beta1: f32, beta2: f32, epsilon: f32, step: Step },
+    Sgd { value: ViewMut, velocity: ViewMut, momentum: f32, rate: f32 },
 }
 
 impl Rule {
     pub fn new(context: &Context, update: &Update) -> Rule {
-        let view = |matrix| context.view(matrix);
+        let own = |matrix| context.write(matrix);
         let step = *context.step;
-        let (value, l2, kind) = match *update {
-            Update::Store { value, out, l2 } => (value, l2, Kind::Store { out: view(out) }),
+        let (l2, kind) = match *update {
+            Update::Store { value, out, l2 } => {
+                (l2, Kind::Store { value: context.read(value), out: own(out) })
+            }
             Update::Adam { value, first, second, l2, beta1, beta2, epsilon } => {
-                let (first, second) = (view(first), view(second));
-                (value, l2, Kind::Adam { first, second, beta1, beta2, epsilon, step })
+                let [value, first, second] = [value, first, second].map(own);
+                (l2, Kind::Adam { value, first, second, beta1, beta2, epsilon, step })
             }
             Update::Sgd { value, velocity, l2, momentum, rate } => {
-                let rate = step.learning_rate * rate;
-                (value, l2, Kind::Sgd { velocity: view(velocity), momentum, rate })
+                let ([value, velocity], rate) = ([value, velocity].map(own), step.learning_rate * rate);
+                (l2, Kind::Sgd { value, velocity, momentum, rate })
             }
         };
-        Rule { kind, value: view(value), scale: step.gradient_scale, decay: 2.0 * l2 }
+        Rule { kind, scale: step.gradient_scale, decay: 2.0 * l2 }
     }
 
     /// Takes the summed gradients of one row's elements from column `col` on (and may overwrite them).
     pub fn apply(&self, row: usize, col: usize, gradients: &mut [f32]) {
         let n = gradients.len();
-        let w = self.value.floats(row, col, n);
         match self.kind {
-            Kind::Store { out } => {
+            Kind::Store { value, out } => {
+                let w = value.loaded(row, col, n);
                 vectorized(
                     #[inline(always)]
-                    || gradients.iter_mut().zip(&*w).for_each(|(g, w)| *g = self.d(*g, *w)),
+                    || gradients.iter_mut().zip(w).for_each(|(g, w)| *g = self.d(*g, *w)),
                 );
                 out.store(row, col, gradients);
             }
-            Kind::Adam { first, second, beta1, beta2, epsilon, step } => {
-                let (m, v) = (first.floats(row, col, n), second.floats(row, col, n));
+            Kind::Adam { value, first, second, beta1, beta2, epsilon, step } => {
+                let [w, m, v] = [&value, &first, &second].map(|view| view.floats(row, col, n));
                 let size = step.learning_rate / step.correction1;
                 let root = 1.0 / step.correction2.sqrt();
                 vectorized(
@@ -66,8 +67,8 @@ impl Rule {
                     },
                 );
             }
-            Kind::Sgd { velocity, momentum, rate } => {
-                let u = velocity.floats(row, col, n);
+            Kind::Sgd { value, velocity, momentum, rate } => {
+                let [w, u] = [&value, &velocity].map(|view| view.floats(row, col, n));
                 vectorized(
                     #[inline(always)]
                     || {

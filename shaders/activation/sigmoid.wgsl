@@ -1,0 +1,13 @@
+// 1 / (1 + e^-z)
+// #import shared/functions.wgsl
+fn activate(z: vec4f) -> vec4f {
+    return sigmoid(z);
+}
+
+fn derivative(y: vec4f) -> vec4f {
+    return y * (1.0 - y);
+}
+
+fn secant(a: vec4f, b: vec4f) -> vec4f {
+    return sigmoid(a) * sigmoid(-b) * relative_decay(a - b);
+}
