@@ -102,6 +102,33 @@ fn a_signal_ends_training_after_a_step_and_the_same_command_goes_on() {
     assert!(!dir.join("lr0.2.checkpoint").exists());
 }
 
+/// Whatever takes long looks whether it should end: the signal comes when the output is locked, before the work begins.
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_every_selection_and_every_fit() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    succeed(dir, &["simulate", "-o", "s.gex", "--samples", "300", "--genes", "2000"]);
+    succeed(dir, &["select", "--store", "s.gex", "--strategy", "variance", "-n", "100", "-o", "v.tsv"]);
+    let strategies = ["diverse", "css", "pca", "peel-off", "facility-location", "k-medoids", "concrete"];
+    let select = strategies.map(|strategy| {
+        (
+            vec!["select", "--store", "s.gex", "--strategy", strategy, "-n", "200", "-o", "out"],
+            "out.json.lock",
+        )
+    });
+    let fit = ["linear", "kernel", "knn", "mlp", "best"].map(|method| {
+        (vec!["fit", "s.gex", "--landmarks", "v.tsv", "--method", method, "-o", "out"], "out.lock")
+    });
+    for (arguments, lock) in select.into_iter().chain(fit) {
+        let arguments = [&arguments[..], &["--device", "cpu"]].concat();
+        let (code, said) = interrupt(dir, &arguments, lock, "INT");
+        assert_eq!(code, Some(130), "{arguments:?}: {said}");
+        assert!(said.contains("interrupted by SIGINT"), "{arguments:?}: {said}");
+        assert!(!dir.join("out").exists() && !dir.join("out.json").exists(), "{arguments:?}");
+    }
+}
+
 /// A log that nobody reads any more, or a full disk under it, does not end the work.
 #[cfg(unix)]
 #[test]
