@@ -5,8 +5,7 @@
 #   scripts/newest_mesa.sh make            once, as root (sudo), a minute or two: a tree in $GENELIFT_MESA [/tmp/newest-mesa]/sid
 #   scripts/newest_mesa.sh run CMD...      runs CMD in it, as root, in this folder, which it sees as it is
 #   scripts/newest_mesa.sh validate CMD... the same with the validation layers on (core, synchronization, GPU-assisted); fails on any message
-#   scripts/newest_mesa.sh test            the shader tests of target/release, there and under the validation layers, which have to notice a
-#                                          fault that is put there on purpose
+#   scripts/newest_mesa.sh test            the shader tests of target/release, there
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 tree=${GENELIFT_MESA:-/tmp/newest-mesa}/sid
@@ -78,12 +77,6 @@ tests() {
     for test in kernels gradients training deeplift; do
         inside "$(binary "$test")" --quiet
     done
-    validate "$(binary kernels)" --quiet
-    # a reader of memory that nobody wrote to or that is not bound has to be noticed
-    if validate "$(binary kernels)" --quiet --ignored validation 2>/dev/null; then
-        echo "newest_mesa.sh: the validation layers notice nothing" >&2
-        exit 1
-    fi
 }
 
 case ${1:-} in
@@ -91,5 +84,5 @@ make) make_tree ;;
 run) shift; inside "$@" ;;
 validate) shift; validate "$@" ;;
 test) tests ;;
-*) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+*) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

@@ -94,7 +94,26 @@ impl Verdict {
 
 /// Whether a list is above nearly all random draws, as one in twenty of them would be.
 fn above_draws(set: &SetFigures) -> bool {
-    set.rank.is_some_and(|(rank, draws)| rank as f64 <= 0.05 * (draws + 1) as f64)
+    set.rank.is_some_and(stands_out)
+}
+
+fn stands_out((rank, draws): (usize, usize)) -> bool {
+    rank as f64 <= 0.05 * (draws + 1) as f64
+}
+
+/// What is weak about a set beside random draws of its size on a store, if anything; `rank` is its place among so many of them. Of few
+/// draws even the first place says little, but nothing against it.
+fn weak_beside_draws(pair: &PairFacts, rank: Option<(usize, usize)>, store: &str) -> Option<String> {
+    let name = visible::line(&pair.a);
+    if pair.interval.is_some() {
+        let better = Verdict::of(pair) == Verdict::Better;
+        return (!better).then(|| format!("{name} is no better than random draws of its size on {store}"));
+    }
+    let (place, draws) = rank.filter(|rank| rank.0 > 1 && !stands_out(*rank))?;
+    let of = draws + 1;
+    Some(format!(
+        "{name} does not stand out among random draws of its size on {store}: place {place} of {of}"
+    ))
 }
 
 /// "better than random draws by 4.2 % (3.9 to 4.5)", or without an interval only by how much.
@@ -379,24 +398,13 @@ impl<'a> Summary<'a> {
         weak
     }
 
+    /// Sets that are no better than random draws; where no interval tells, those that do not stand out among the draws.
     fn not_better(&self) -> Vec<String> {
         let tests = self.of_own_size().into_iter().flat_map(|size| &size.tests);
         let random = |test: &TestFacts| {
             let pairs = test.pairs.iter().filter(|pair| pair.b.starts_with("random"));
-            let above =
-                |pair: &&PairFacts| test.sets.iter().any(|set| set.name == pair.a && above_draws(set));
-            let pairs = pairs.filter(|pair| match pair.interval {
-                Some(_) => Verdict::of(pair) != Verdict::Better,
-                None => !above(pair),
-            });
-            let told = |pair: &PairFacts| {
-                format!(
-                    "{} is no better than random draws of its size on {}",
-                    visible::line(&pair.a),
-                    test.store
-                )
-            };
-            pairs.map(told).collect::<Vec<_>>()
+            let rank = |name: &str| test.sets.iter().find(|set| set.name == name)?.rank;
+            pairs.filter_map(|pair| weak_beside_draws(pair, rank(&pair.a), &test.store)).collect::<Vec<_>>()
         };
         tests.flat_map(random).collect()
     }
@@ -439,5 +447,31 @@ impl<'a> Summary<'a> {
             let _ = writeln!(text, "{out}/{row}");
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_is_called_weak_where_something_says_so() {
+        let pair = |interval| PairFacts {
+            a: "ours".into(),
+            b: "random-9".into(),
+            means: Some((0.8, 0.9)),
+            interval,
+            over: "5 groups".into(),
+        };
+        let weak = |interval, rank| weak_beside_draws(&pair(interval), rank, "test").unwrap_or_default();
+        assert_eq!(weak(Some((-0.2, -0.1)), Some((2, 3))), "", "the interval decides");
+        assert!(weak(Some((-0.2, 0.1)), Some((1, 20))).contains("ours is no better than random draws"));
+        // five groups give no interval
+        assert_eq!((weak(None, Some((1, 3))), weak(None, Some((2, 40)))), (String::new(), String::new()));
+        assert!(
+            weak(None, Some((2, 3)))
+                .contains("does not stand out among random draws of its size on test: place 2 of 4")
+        );
+        assert_eq!(weak(None, None), "", "there are no draws");
     }
 }

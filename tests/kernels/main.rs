@@ -12,13 +12,12 @@ mod executors;
 mod fixture;
 mod products;
 mod reference;
-mod validation;
 mod variants;
 
 use executors::gpu;
 use genelift::device::Executor;
 use genelift::device::cpu::CpuExecutor;
-use genelift::device::gpu::{Options, Tile};
+use genelift::device::gpu::{Kind, Options, Tile};
 use genelift::device::recording::padded;
 
 /// The executors under test.
@@ -55,13 +54,20 @@ fn variants(cols: usize) -> Vec<Box<dyn Executor>> {
     let unchecked = options.map(|form| Options { unchecked: Some(true), guarded: true, ..form });
     let options = options.into_iter().chain(unchecked);
     let mut all: Vec<_> = options.flat_map(boxed).collect();
-    if let Some(tile) = gpu(Options::default()).and_then(|gpu| gpu.facts().cooperation()) {
-        // unchecked only: drivers take minutes over such kernels with checks
-        let open = |options| boxed(Options { cooperative: true, unchecked: Some(true), ..options });
-        all.extend(open(forced(tile, 1)));
-        all.extend(open(narrow(forced(tile, 3))));
+    let hardware = gpu(Options::default()).is_some_and(|gpu| gpu.facts().kind != Kind::Software);
+    if let Some(options) = cooperative().filter(|_| hardware) {
+        all.extend(boxed(options));
+        all.extend(boxed(narrow(Options { slices: Some(3), ..options })));
     }
     all
+}
+
+/// On cooperative matrices, where the adapter has them. Unchecked only: drivers take minutes over such kernels with checks, and software
+/// takes seconds over each without.
+fn cooperative() -> Option<Options> {
+    let tile = gpu(Options::default())?.facts().cooperation()?;
+    let form = Options { tile: Some(tile), slices: Some(1), ..Options::default() };
+    Some(Options { cooperative: true, unchecked: Some(true), ..form })
 }
 
 fn boxed(options: Options) -> Option<Box<dyn Executor>> {

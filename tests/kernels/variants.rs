@@ -39,6 +39,29 @@ fn products() {
     }
 }
 
+/// Also where software has them (lavapipe of Mesa 26: 8 × 8 × 8, eight threads), a few of what hardware runs above.
+#[test]
+fn cooperative_products() {
+    let Some(options) = crate::cooperative() else {
+        return eprintln!("SKIPPED: the adapter has no cooperative matrices");
+    };
+    for slices in [1, 3] {
+        let mut device = gpu(Options { slices: Some(slices), ..options }).expect("opened before");
+        for size in [(65, 130, 301), (129, 17, 31)] {
+            for layout in LAYOUTS {
+                for elements in [[F16, F16], [F16, F32]] {
+                    let mut fixture = Fixture::new(&mut device, 1);
+                    let operands = fixture.operands(layout, size, elements);
+                    let out = fixture.zeros(size.0, size.1, F32);
+                    let half = elements[1] == F32;
+                    fixture.run(&[call(layout, operands, half, Epilogue::Store { out })], &Step::default());
+                    fixture.check(&format!("{layout:?} {size:?} {elements:?} in {slices}"), out);
+                }
+            }
+        }
+    }
+}
+
 /// Sizes at which [`variants`]`(1031)` holds operands and results in chunks.
 const SIZES: [(usize, usize, usize); 3] = [(63, 65, 257), (270, 530, 40), (1031, 33, 300)];
 
