@@ -93,10 +93,6 @@ impl Verdict {
 }
 
 /// Whether a list is above nearly all random draws, as one in twenty of them would be.
-fn above_draws(set: &SetFigures) -> bool {
-    set.rank.is_some_and(stands_out)
-}
-
 fn stands_out((rank, draws): (usize, usize)) -> bool {
     rank as f64 <= 0.05 * (draws + 1) as f64
 }
