@@ -139,7 +139,7 @@ fn fits_in_memory(problem: &Problem, centres: usize) -> Result<()> {
         )
         .with(
             format!("a matrix of {centres} × {centres}"),
-            &[if streams { 24 } else { 16 }, centres, centres],
+            &[if streams { 32 } else { 16 }, centres, centres],
         )
         .with(format!("values of {p} landmarks in {read} samples"), &[2, read, p, 8])
         .with(format!("matrices of {tried} × {tried} to choose by"), &[6, tried, tried, 8])

@@ -5,7 +5,9 @@
 use super::super::dense::Dense;
 use super::super::kernel::layer::Landmarks;
 use super::super::{Panel, Problem, Trained, blocks};
-use super::{Kernels, MATRIX, OnDevice, SOLUTION, Shape, linear_layer, squares, task, turned};
+use super::{
+    Cholesky, DECOMPOSITION, Kernels, MATRIX, OnDevice, SOLUTION, Shape, linear_layer, squares, task, turned,
+};
 use crate::device::recording::{Element, Epilogue, Layout, Matrix, Recording, Step, Update};
 use crate::device::{Executor, Program};
 use crate::error::Result;
@@ -20,8 +22,9 @@ pub(crate) const SUMS: &str = "adding up kernels";
 const BATCH: usize = 512;
 /// Samples after which sums leave the device.
 const FLUSH: usize = 8 * BATCH;
-/// Added to the diagonal, in units of its mean: what summing in f32 leaves uncertain.
-const JITTER: f64 = 1e-9;
+/// Added to the diagonal, in units of its mean, the least by which the matrix is positive definite: what summing in f32 leaves uncertain grows with the
+/// samples, and kernels of centres that lie in few dimensions depend on each other.
+const JITTER: [f64; 6] = [1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4];
 
 /// Fits on the samples at the positions `centres`.
 pub(super) fn fit(
@@ -50,13 +53,31 @@ pub(super) fn fit(
     let k = task(MATRIX, report, || shape.between(product(x.view(), x.t()), &squares(&x), &squares(&x)));
     normal.add_scaled(shape.penalty, k.view());
     drop(k);
-    let m = normal.rows;
-    let jitter = JITTER * (0..m).map(|i| normal.values[i * m + i]).sum::<f64>() / m as f64;
-    (0..m).for_each(|i| normal.values[i * m + i] += jitter);
-    let solver = shape.decomposed(normal, report)?;
+    let solver = decomposed(normal, &shape, report)?;
     let weight = task(SOLUTION, report, || turned(&solver.solve(&right)));
-    let networks = vec![vec![linear_layer(m, problem.targets.len(), weight)]];
+    let networks = vec![vec![linear_layer(kernels.len(), problem.targets.len(), weight)]];
     Ok(Trained { landmarks, targets, networks, kernels: Some(kernels), gram: None, chosen })
+}
+
+/// The Cholesky decomposition of the normal matrix, with as little on its diagonal as will do.
+fn decomposed(mut normal: Dense, shape: &Shape, report: Reporter) -> Result<Cholesky> {
+    let m = normal.rows;
+    let mean = (0..m).map(|i| normal.values[i * m + i]).sum::<f64>() / m as f64;
+    let mut added = 0.0;
+    for jitter in JITTER {
+        (0..m).for_each(|i| normal.values[i * m + i] += (jitter - added) * mean);
+        added = jitter;
+        let solver = task(DECOMPOSITION, report, || Cholesky::of(normal.clone()));
+        if let Some(solver) = solver {
+            if jitter > JITTER[0] {
+                report(Event::Note(format!(
+                    "kernels of the centres nearly depend on each other: {jitter:e} of its mean is added to the diagonal"
+                )));
+            }
+            return Ok(solver);
+        }
+    }
+    Err(shape.singular())
 }
 
 fn panel(problem: &Problem, genes: &[usize]) -> Result<Panel> {
