@@ -3,7 +3,7 @@
 //! [`Activation::ALL`].
 
 use super::math::{exp, log_ratio, relative_decay, sigmoid, tanh};
-use super::wgsl;
+use super::table::table;
 
 /// f and what training and attribution need of it: in f32 as kernels compute it, without branches so that loops over it become vectors; in
 /// f64 as it is defined, to test those and their twins in WGSL.
@@ -25,51 +25,10 @@ pub trait Nonlinearity {
     fn exact_derivative(y: f64) -> f64;
 }
 
-/// The table: `Activation`, a type of each with the functions, and `for_activation!`.
-macro_rules! activations {
-    ($d:tt $($(#[$doc:meta])* $name:ident $word:literal,)*) => {
-        /// A layer's nonlinearity.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-        pub enum Activation { $($(#[$doc])* #[serde(rename = $word)] $name,)* }
-
-        $($(#[$doc])* #[derive(Debug)] pub struct $name;)*
-
-        impl Activation {
-            /// All there are.
-            pub const ALL: &'static [Activation] = &[$(Activation::$name,)*];
-
-            /// As options and files call it.
-            pub fn word(self) -> &'static str {
-                match self { $(Activation::$name => $word,)* }
-            }
-
-            /// Its functions in WGSL: the file's path under `shaders/`.
-            pub(crate) fn shader(self) -> &'static str {
-                match self {
-                    $(Activation::$name => wgsl!(
-                        concat!("activation/", $word, ".wgsl"),
-                        ["activate(z: vec4f) -> vec4f", "derivative(y: vec4f) -> vec4f", "secant(a: vec4f, b: vec4f) -> vec4f"]
-                    ),)*
-                }
-            }
-        }
-
-        /// Evaluates `$body` with `$F` the type of an activation, so that a loop in it is compiled for each.
-        macro_rules! for_activation {
-            ($d activation:expr, $d F:ident => $d body:expr) => {
-                match $d activation {
-                    $($crate::device::activation::Activation::$name => {
-                        type $d F = $crate::device::activation::$name;
-                        $d body
-                    })*
-                }
-            };
-        }
-        pub(crate) use for_activation;
-    };
-}
-
-activations! { $
+table! { $
+    /// A layer's nonlinearity.
+    Activation of activation in "activation" by for_activation,
+    ["activate(z: vec4f) -> vec4f", "derivative(y: vec4f) -> vec4f", "secant(a: vec4f, b: vec4f) -> vec4f"]:
     /// 1 / (1 + e^−z)
     Sigmoid "sigmoid",
     /// tanh z

@@ -342,7 +342,6 @@ impl Call {
 /// With the call's name, what it is about and the sizes.
 pub(crate) fn check(call: &Call) {
     let (name, (m, n)) = (call.describe(), call.result());
-    assert!(m > 0 && n > 0, "{name}: nothing to do");
     let declared = call.declared();
     let operands: Vec<(Operand, Matrix)> =
         declared.operands.iter().filter_map(|operand| Some((*operand, operand.matrix?))).collect();
@@ -394,7 +393,8 @@ fn own(call: &Call, name: &str, (m, n): (usize, usize)) {
                 super::recording::Layout::Nt => product.b.cols,
                 _ => product.b.rows,
             };
-            assert!(k == other && k > 0, "{name}: summed over {k} and {other}");
+            assert!(m > 0 && n > 0 && k > 0, "{name}: nothing to do");
+            assert_eq!(k, other, "{name}: summed dimension");
             match product.epilogue {
                 Epilogue::Loss { table, .. } => assert!(table.cols >= 2, "{name}: the table has two columns"),
                 Epilogue::DeepLift { difference, scores, sums, .. } => {

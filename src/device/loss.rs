@@ -1,7 +1,7 @@
 //! Losses, each declared once: a row of the table with its word, what it computes ([`Penalty`]), and a file of the same functions in WGSL,
 //! `shaders/loss/WORD.wgsl`. A function that lacks on either side ends the build; kernels, options and tests go over [`Loss::ALL`].
 
-use super::wgsl;
+use super::table::table;
 
 /// The loss of one element's error e = x̂ − x: in f32 as kernels compute it, in f64 as it is defined.
 pub trait Penalty {
@@ -15,51 +15,10 @@ pub trait Penalty {
     fn exact_slope(e: f64) -> f64;
 }
 
-/// The table: `Loss`, a type of each with the functions, and `for_loss!`.
-macro_rules! losses {
-    ($d:tt $($(#[$doc:meta])* $name:ident $word:literal,)*) => {
-        /// The data term of the loss, summed here; means are taken by `Step::gradient_scale` and the host.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-        pub enum Loss { $($(#[$doc])* #[serde(rename = $word)] $name,)* }
-
-        $($(#[$doc])* #[derive(Debug)] pub struct $name;)*
-
-        impl Loss {
-            /// All there are.
-            pub const ALL: &'static [Loss] = &[$(Loss::$name,)*];
-
-            /// As options and files call it.
-            pub fn word(self) -> &'static str {
-                match self { $(Loss::$name => $word,)* }
-            }
-
-            /// Its functions in WGSL: the file's path under `shaders/`.
-            pub(crate) fn shader(self) -> &'static str {
-                match self {
-                    $(Loss::$name => wgsl!(
-                        concat!("loss/", $word, ".wgsl"),
-                        ["loss_value(e: vec4f) -> vec4f", "loss_slope(e: vec4f) -> vec4f"]
-                    ),)*
-                }
-            }
-        }
-
-        /// Evaluates `$body` with `$L` the type of a loss, so that a loop in it is compiled for each.
-        macro_rules! for_loss {
-            ($d loss:expr, $d L:ident => $d body:expr) => {
-                match $d loss {
-                    $($crate::device::loss::Loss::$name => {
-                        type $d L = $crate::device::loss::$name;
-                        $d body
-                    })*
-                }
-            };
-        }
-        pub(crate) use for_loss;
-    };
-}
-
-losses! { $
+table! { $
+    /// The data term of the loss, summed here; means are taken by `Step::gradient_scale` and the host.
+    Loss of loss in "loss" by for_loss,
+    ["loss_value(e: vec4f) -> vec4f", "loss_slope(e: vec4f) -> vec4f"]:
     /// |x̂ − x|; its derivative is sign(x̂ − x), sign(0) = 0
     Mae "mae",
     /// (x̂ − x)²; its derivative is 2(x̂ − x)

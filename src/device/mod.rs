@@ -12,6 +12,7 @@ pub mod math;
 pub mod profile;
 pub mod random;
 pub mod recording;
+mod table;
 mod wgsl;
 
 use std::sync::atomic::{AtomicU32, Ordering};

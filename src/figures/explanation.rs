@@ -81,38 +81,41 @@ pub(super) fn figures(dir: &Path) -> Result<Vec<Figure>> {
 
 impl Tables {
     fn gene(&self, gene: &str) -> Result<Option<Figure>> {
-        let own = |table: &Table, column: &str, row: usize| Ok(table.texts(column)?[row] == gene);
+        // each in the order of its table: of stand-ins the least loss is first
         let parts = [
-            part(
-                self.served.as_ref(),
+            (
+                &self.served,
                 "R² that inferred genes lose without it",
                 ["target_id", "target_symbol", "r2_lost"],
                 3,
-                |t, i| own(t, "gene_id", i),
-            )?,
-            part(
-                self.carriers.as_ref(),
+                "gene_id",
+            ),
+            (
+                &self.carriers,
                 "R² that it loses without a landmark's values",
                 ["gene_id", "symbol", "r2_lost"],
                 3,
-                |t, i| own(t, "target_id", i),
-            )?,
-            part(
-                self.neurons.as_ref(),
+                "target_id",
+            ),
+            (
+                &self.neurons,
                 "its share of the contributions to a neuron",
                 ["neuron", "", "share"],
                 4,
-                |t, i| own(t, "gene_id", i),
-            )?,
-            // the least loss first, as they stand
-            part(
-                self.stand_ins.as_ref(),
+                "gene_id",
+            ),
+            (
+                &self.stand_ins,
                 "stand-ins: the share of its gain that they lack",
                 ["stand_in", "stand_in_symbol", "loss"],
                 3,
-                |t, i| own(t, "gene_id", i),
-            )?,
+                "gene_id",
+            ),
         ];
+        let part = |(table, title, columns, decimals, key): (&Option<Table>, _, _, _, _)| {
+            part(table.as_ref(), title, columns, decimals, (key, gene))
+        };
+        let parts = parts.into_iter().map(part).collect::<Result<Vec<_>>>()?;
         let tables = [&self.served, &self.stand_ins, &self.neurons, &self.carriers];
         let called = tables.into_iter().flatten().find_map(|table| called(table, gene));
         let called = called.unwrap_or_else(|| gene.into());
@@ -120,7 +123,8 @@ impl Tables {
     }
 
     fn neuron(&self, neuron: u64) -> Result<Option<Figure>> {
-        let own = |table: &Table, row: usize| Ok(table.texts("neuron")?[row] == neuron.to_string());
+        let number = neuron.to_string();
+        let own = ("neuron", number.as_str());
         let title = "genes: their share of its contributions";
         let genes = part(self.neurons.as_ref(), title, ["gene_id", "symbol", "share"], 4, own)?;
         let title = "gene sets of its first genes: \u{2212}log10 of adjusted p";
@@ -140,25 +144,22 @@ fn called(table: &Table, gene: &str) -> Option<String> {
     })
 }
 
-/// The first rows of a table that are asked for, with a number, in its order.
+/// The first rows of a table that have this in that column, and a number, in its order.
 fn part(
     table: Option<&Table>,
     title: &str,
     [id, symbol, value]: [&str; 3],
     decimals: usize,
-    asked: impl Fn(&Table, usize) -> Result<bool>,
+    (key, asked): (&str, &str),
 ) -> Result<Option<Part>> {
     let Some(table) = table else { return Ok(None) };
-    let (names, values) = (table.called(id, symbol)?, table.numbers(value)?);
-    let mut rows = Vec::new();
-    for (row, (name, value)) in names.into_iter().zip(values).enumerate() {
-        if value.is_finite() && asked(table, row)? {
-            rows.push((if id == "neuron" { format!("neuron {name}") } else { name }, value));
-        }
-    }
+    let rows = table.called(id, symbol)?.into_iter().zip(table.numbers(value)?).zip(table.texts(key)?);
+    let own = rows.filter(|((_, value), key)| value.is_finite() && *key == asked);
+    let named = |((name, value), _)| (if id == "neuron" { format!("neuron {name}") } else { name }, value);
+    let mut rows: Vec<(String, f64)> = own.map(named).collect();
     if value == "share" {
         // what a gene moves and what moves a neuron are in one table
-        rows.sort_by(|a: &(String, f64), b| b.1.total_cmp(&a.1));
+        rows.sort_by(|a, b| b.1.total_cmp(&a.1));
         rows.dedup();
     }
     rows.truncate(SHOWN);

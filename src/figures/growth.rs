@@ -75,7 +75,7 @@ pub(super) fn figure(stem: &str, strategies: Vec<Strategy>, of: &str, on: &str) 
     })
 }
 
-/// Strategies with the sizes that have an error, by size.
+/// Strategies with the sizes that have an error, by size, and labels of their own.
 fn finite(mut strategies: Vec<Strategy>) -> Vec<Strategy> {
     for strategy in &mut strategies {
         strategy.sizes.iter_mut().for_each(|size| size.errors.retain(|x| x.is_finite()));
@@ -83,6 +83,11 @@ fn finite(mut strategies: Vec<Strategy>) -> Vec<Strategy> {
         strategy.sizes.sort_by(|a, b| a.n.total_cmp(&b.n));
     }
     strategies.retain(|strategy| !strategy.sizes.is_empty());
+    // a whole list and draws from it
+    let sets: Vec<String> = strategies.iter().filter(|s| !s.draws).map(|s| s.label.clone()).collect();
+    for strategy in strategies.iter_mut().filter(|s| s.draws && sets.contains(&s.label)) {
+        strategy.label += " (draws)";
+    }
     strategies
 }
 
