@@ -1,6 +1,6 @@
 //! Data by genes, and the products with it that selections need.
 //!
-//! Values are f32 as in the store; every product is summed in f64, in an order that follows from the shape alone.
+//! Values are f32 as in the store; every product but [`Columns::times`] is summed in f64, in an order that follows from the shape alone.
 
 use std::cmp::Ordering;
 
@@ -166,16 +166,27 @@ impl Columns {
         self.by_block(|_, block| product(block)).concat()
     }
 
-    /// B·XᵀX [k × genes] of B [k × genes].
+    /// B·XᵀX [k × genes] of B [k × genes], rounded to f32 for the products of blocks, which are added in f64.
     pub fn times(&self, b: &DMatrix<f64>) -> DMatrix<f64> {
-        let scores = self.by_block(|first, block| b.columns(first, block.ncols()) * block.transpose());
-        let scores = scores.into_iter().reduce(|sum, part| sum + part);
-        let Some(scores) = scores else { return b.clone() };
-        let blocks = self.by_block(|_, block| &scores * block);
-        let mut out = DMatrix::zeros(b.nrows(), b.ncols());
-        for (block, values) in blocks.iter().enumerate() {
-            out.columns_mut(block * GENES, values.ncols()).copy_from(values);
+        let (k, n) = (b.nrows(), self.rows);
+        let blocks = || self.values.par_chunks(GENES * n).enumerate();
+        fn of(values: &[f32], n: usize) -> DMatrixView<'_, f32> {
+            DMatrixView::from_slice(values, n, values.len() / n)
         }
+        let image = |(at, values): (usize, &[f32])| {
+            let block = of(values, n);
+            b.columns(at * GENES, block.ncols()).map(|x| x as f32) * block.transpose()
+        };
+        let images: Vec<DMatrix<f32>> = blocks().map(image).collect();
+        let mut sum = DMatrix::<f64>::zeros(k, n);
+        images.iter().for_each(|part| sum.zip_apply(part, |sum, x| *sum += f64::from(x)));
+        let sum = sum.map(|x| x as f32);
+        let mut out = DMatrix::zeros(k, b.ncols());
+        let places = out.as_mut_slice().par_chunks_mut((k * GENES).max(1));
+        places.zip(blocks()).for_each(|(out, (_, values))| {
+            let product = &sum * of(values, n);
+            out.iter_mut().zip(product.as_slice()).for_each(|(out, x)| *out = f64::from(*x));
+        });
         out
     }
 
@@ -257,7 +268,8 @@ mod tests {
                 assert!((dots[g][0] - dot(&a)).abs() < 1e-12 && (dots[g][1] - dot(&b)).abs() < 1e-12);
             }
             let b = DMatrix::from_fn(2, genes, |_, _| stream.uniform());
-            assert!((x.times(&b) - &b * full.transpose() * &full).amax() < 1e-9);
+            let plain = &b * full.transpose() * &full;
+            assert!((x.times(&b) - &plain).amax() < 3e-6 * plain.amax());
             let basis = DMatrix::from_fn(rows, 3, |_, _| stream.uniform());
             let (projected, expected) = (x.project(&basis), basis.transpose() * &full);
             assert!((0..genes).all(|g| {

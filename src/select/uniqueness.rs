@@ -8,7 +8,8 @@
 //! It starts from the first q principal components, found by subspace iteration. Cost: 4·n·G·q a step by samples, 2·G²·q by
 //! genes; memory 4 matrices of q × G.
 
-use nalgebra::{DMatrix, SymmetricEigen};
+use nalgebra::{DMatrix, DMatrixView, SymmetricEigen};
+use rayon::prelude::*;
 
 use super::columns::Columns;
 use super::covariance::Covariance;
@@ -24,6 +25,8 @@ const ROUNDS: usize = 4;
 const SPARE: usize = 10;
 /// The least uniqueness: a near copy of another gene has none, and its likelihood no maximum.
 const LEAST: f64 = 1e-3;
+/// Genes that a task multiplies.
+const GENES: usize = 1024;
 
 /// C = XᵀX, as far as a factor analysis looks at it.
 pub trait Products {
@@ -92,18 +95,33 @@ fn step(
         column *= if *psi > 0.0 { 1.0 / psi } else { 0.0 };
     }
     let precision = DMatrix::identity(q, q) + product(&beta, loadings);
-    precision.cholesky()?.solve_mut(&mut beta);
+    let beta = applied(&precision.cholesky()?.inverse(), &beta);
     let image = c.times(&beta) / n as f64;
     let expected = DMatrix::identity(q, q) - product(&beta, loadings) + product(&image, &beta);
     let expected = (&expected + expected.transpose()) * 0.5;
-    let mut next = image.clone();
-    expected.cholesky()?.solve_mut(&mut next);
+    let next = applied(&expected.cholesky()?.inverse(), &image);
     Some((next, image))
 }
 
-/// A·Bᵀ
+/// A·Bᵀ [p × q] of A [p × G] and B [q × G], summed over blocks of genes in their order.
 fn product(a: &DMatrix<f64>, b: &DMatrix<f64>) -> DMatrix<f64> {
-    a * b.transpose()
+    let parts: Vec<_> = blocks(a).zip(blocks(b)).map(|(a, b)| a * b.transpose()).collect();
+    parts.into_iter().fold(DMatrix::zeros(a.nrows(), b.nrows()), |sum, part| sum + part)
+}
+
+/// M·B [p × G] of M [p × q] and B [q × G].
+fn applied(m: &DMatrix<f64>, b: &DMatrix<f64>) -> DMatrix<f64> {
+    let mut out = DMatrix::zeros(m.nrows(), b.ncols());
+    let values = out.as_mut_slice().par_chunks_mut((m.nrows() * GENES).max(1));
+    values.zip(blocks(b)).for_each(|(out, b)| out.copy_from_slice((m * b).as_slice()));
+    out
+}
+
+/// Some genes at a time of a matrix [q × G].
+fn blocks(a: &DMatrix<f64>) -> impl IndexedParallelIterator<Item = DMatrixView<'_, f64>> {
+    let q = a.nrows();
+    let values = a.as_slice().par_chunks((q * GENES).max(1));
+    values.map(move |values| DMatrixView::from_slice(values, q, values.len() / q))
 }
 
 /// Loadings of the first principal components [at most q × G]: as many as the rank.
@@ -121,7 +139,7 @@ fn components(c: &impl Products, n: usize, q: usize) -> DMatrix<f64> {
     let mut order: Vec<usize> = (0..basis.nrows()).collect();
     order.sort_by(|a, b| eigen.eigenvalues[*b].total_cmp(&eigen.eigenvalues[*a]));
     order.truncate(q);
-    let mut loadings = eigen.eigenvectors.select_columns(&order).tr_mul(&basis);
+    let mut loadings = applied(&eigen.eigenvectors.select_columns(&order).transpose(), &basis);
     for (mut row, i) in loadings.row_iter_mut().zip(order) {
         row *= eigen.eigenvalues[i].max(0.0).sqrt();
     }
@@ -134,7 +152,7 @@ fn orthonormal(rows: &DMatrix<f64>) -> DMatrix<f64> {
     let largest = eigen.eigenvalues.max();
     let kept: Vec<usize> =
         (0..rows.nrows()).filter(|i| eigen.eigenvalues[*i] > 1e-12 * largest && largest > 0.0).collect();
-    let mut basis = eigen.eigenvectors.select_columns(&kept).tr_mul(rows);
+    let mut basis = applied(&eigen.eigenvectors.select_columns(&kept).transpose(), rows);
     for (mut row, i) in basis.row_iter_mut().zip(&kept) {
         row /= eigen.eigenvalues[*i].sqrt();
     }
