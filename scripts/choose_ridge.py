@@ -3,7 +3,7 @@
     python scripts/choose_ridge.py GENELIFT DATA WORK [--sizes 50,100,200] [--splits 31,32,33] [--fresh 41,42,43]
 
 For each constant c, on the random splits of the three data sets of `landmarks.py`, the error of ridge predictions with the genes that
-`--penalty uniqueness --ridge c` takes is divided by that of `diverse` with equal penalties; a set's figure is the mean over splits and sizes.
+`--penalty uniqueness --ridge c` takes is divided by that of `diverse` with equal penalties; a set's figure is the mean over sizes and splits, with its standard error over splits.
 The c of least mean over two sets is judged on the third, on fresh splits, beside the c of least mean over all three. A Markdown table; steps whose
 result is in WORK are not done again.
 """
@@ -18,7 +18,7 @@ RIDGES = ["1", "1.5", "2", "2.5"]
 
 
 def ratios(args, dataset, seeds):
-    """{c: [ratio by split and size]}."""
+    """{c: [mean ratio over sizes, by split]}: the sizes of a split are no independent figures."""
     given = argparse.Namespace(**vars(args), folds=6, more="", without="", methods="linear", mlp="")
     given.splits, given.work = seeds, args.work / dataset
     given.work.mkdir(parents=True, exist_ok=True)
@@ -32,11 +32,14 @@ def ratios(args, dataset, seeds):
         stores = parts(1)
         files, made = landmarks.select(given, run, folder, 1, *stores)
         compared = landmarks.compare(given, run, folder, panel, options, [stores], files, made)
+        by_size = {c: [] for c in found}
         for (_, size), out in compared.items():
             error = {row["set"]: float(row["nmse_mean"]) for row in landmarks.table(out / "summary.tsv") if row["kind"] == "set"}
             named = {name.removesuffix(f"-{size}"): value for name, value in error.items()}
             for c in found:
-                found[c].append(named[f"c{c}"] / named["diverse"])
+                by_size[c].append(named[f"c{c}"] / named["diverse"])
+        for c in found:
+            found[c].append(mean(by_size[c]))
     return found
 
 
