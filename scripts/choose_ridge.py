@@ -64,7 +64,7 @@ def main():
     parser.add_argument("--genes", type=int, help="only so many genes, those of largest variance: a trial")
     args = parser.parse_args()
     unique = {f"c{c}": f"--strategy diverse --penalty uniqueness --ridge {c}" for c in args.ridges.split(",")}
-    landmarks.STRATEGIES = {"diverse": "--strategy diverse", **unique}
+    landmarks.STRATEGIES = {"diverse": "--strategy diverse --penalty equal", **unique}
     landmarks.DRAWS = {"linear": 2}
     sets = list(landmarks.DATASETS)
     found = {dataset: ratios(args, dataset, args.splits) for dataset in sets}

@@ -20,7 +20,7 @@ import numpy as np
 STATES, PROGRAMMES, GENES, TEST = 12, 60, 1_000, 2_000
 LISTS = {
     "diverse": "--strategy diverse --store {train}",
-    "diverse (uniqueness)": "--strategy diverse --penalty uniqueness --store {train}",
+    "diverse (equal penalties)": "--strategy diverse --penalty equal --store {train}",
     "diverse (blend)": "--strategy diverse --target blend:0.5 --model {model} --store {train}",
     "diverse (reconstruction)": "--strategy diverse --target reconstruction --model {model} --store {train}",
     "css": "--strategy css --store {train}",

@@ -23,7 +23,8 @@ from pathlib import Path
 # name in the tables: options of `genelift select`
 STRATEGIES = {
     "diverse": "--strategy diverse",
-    "uniqueness": "--strategy diverse --penalty uniqueness",
+    "exchange": "--strategy diverse --exchange 1",
+    "equal": "--strategy diverse --penalty equal",
     "css": "--strategy css",
     "facility-location": "--strategy facility-location",
     "peel-off": "--strategy peel-off",
@@ -32,7 +33,7 @@ STRATEGIES = {
     "k-medoids": "--strategy k-medoids",
     "concrete": "--strategy concrete",
 }
-BY_SIZE = {"pca", "k-medoids", "concrete"}  # the others' lists are cut
+BY_SIZE = {"exchange", "pca", "k-medoids", "concrete"}  # the others' lists are cut
 BEFORE_SCALING = {"variance"}  # z-scored genes have one variance
 ON_REQUEST = {"concrete", "top"}
 DRAWS = {"linear": 20, "kernel": 5, "mlp": 5}

@@ -16,7 +16,7 @@ from pathlib import Path
 
 SELECT = {
     "diverse": "--strategy diverse",
-    "diverse, uniqueness": "--strategy diverse --penalty uniqueness",
+    "diverse, equal penalties": "--strategy diverse --penalty equal",
     "css": "--strategy css",
     "pca": "--strategy pca",
     "variance": "--strategy variance",

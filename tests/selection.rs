@@ -197,7 +197,7 @@ fn diverse_equals_ridge_regressions_of_every_candidate() {
         [(0.2, vec![], vec![]), (2.0, vec![], vec![3]), (0.2, vec![60, 2], vec![0, 30])]
     {
         let bound = constraints(61, 45, &include, &exclude);
-        let equal = DiverseSettings { ridge, penalty: Penalty::Equal, ..DiverseSettings::default() };
+        let equal = self::ridge(ridge);
         let picks = diverse(&x, t.gram(), &equal, &ids, &bound, &silent).unwrap();
         let shares = vec![1.0; 61];
         assert_eq!(picks.genes, naive_ridge(&x, &t, ridge, &shares, 45, &include, &exclude), "ridge {ridge}");
@@ -221,6 +221,82 @@ fn diverse_equals_ridge_regressions_of_every_candidate() {
     let picks =
         diverse(&with, with.gram(), &ridge(0.2), &self::ids(62), &constraints(62, 62, &[], &[]), &silent);
     assert_eq!(picks.unwrap().genes[61], 0);
+}
+
+/// What a ridge regression on `genes` leaves of the target, at the penalty λ of each.
+fn left_of(x: &Columns, t: &Columns, genes: &[usize], lambdas: &[f64]) -> f64 {
+    use nalgebra::DMatrix;
+    let n = x.rows();
+    let of = |m: &Columns| DMatrix::from_fn(n, m.len(), |row, gene| f64::from(m.column(gene)[row]));
+    let mut with = of(x).select_columns(genes);
+    for (mut column, gene) in with.column_iter_mut().zip(genes) {
+        column /= lambdas[*gene].sqrt();
+    }
+    let a = (DMatrix::identity(n, n) + &with * with.transpose()).try_inverse().unwrap();
+    let target = of(t);
+    (target.transpose() * a * target).trace()
+}
+
+/// One place after the other every other gene is tried in it, as one would write it down; the order is that in which the greedy would take the genes
+/// if there were no others.
+#[test]
+fn exchanges_equal_trying_every_gene_in_every_place() {
+    let (x, t) = made(17, 61);
+    let ids = ids(61);
+    let psi = uniqueness(&x, 17);
+    let mean = psi.iter().sum::<f64>() / 61.0;
+    let uneven: Vec<f64> = psi.iter().map(|psi| (psi / mean).clamp(0.2, 5.0)).collect();
+    let mut moved = 0;
+    for (c, penalty, include, exclude) in [
+        (0.2, Penalty::Equal, vec![], vec![]),
+        (2.0, Penalty::Uniqueness, vec![], vec![3]),
+        (0.5, Penalty::Equal, vec![60, 2], vec![0, 30]),
+    ] {
+        let shares = if penalty == Penalty::Equal { vec![1.0; 61] } else { uneven.clone() };
+        for n in [1, 7, 20] {
+            let n = n.max(include.len());
+            let lambdas: Vec<f64> = shares.iter().map(|share| c * n as f64 * share).collect();
+            let bound = constraints(61, n, &include, &exclude);
+            let choose = |exchange| {
+                let settings = DiverseSettings { penalty, exchange, ..ridge(c) };
+                diverse(&x, t.gram(), &settings, &ids, &bound, &silent).unwrap()
+            };
+            let mut genes = choose(0).genes;
+            assert_eq!(genes, naive_ridge(&x, &t, c, &shares, n, &include, &exclude));
+            for sweeps in 1..=3 {
+                let before = left_of(&x, &t, &genes, &lambdas);
+                for place in include.len()..n {
+                    let with = |gene: usize| {
+                        let mut tried = genes.clone();
+                        tried[place] = gene;
+                        left_of(&x, &t, &tried, &lambdas)
+                    };
+                    let free = (0..61).filter(|gene| *gene == genes[place] || !genes.contains(gene));
+                    let free = free.filter(|gene| !exclude.contains(gene));
+                    let best = free.map(|gene| (gene, with(gene))).min_by(|a, b| a.1.total_cmp(&b.1));
+                    genes[place] = best.unwrap().0;
+                }
+                assert!(left_of(&x, &t, &genes, &lambdas) <= before);
+                let found = choose(sweeps);
+                moved += found.genes.iter().filter(|gene| !choose(0).genes.contains(gene)).count();
+                let others: Vec<usize> = (0..61).filter(|gene| !genes.contains(gene)).collect();
+                let ordered = naive_ridge(&x, &t, c, &shares, n, &include, &others);
+                assert_eq!(found.genes, ordered, "{penalty:?}, {n} genes, {sweeps} sweeps");
+                assert!(found.scores.iter().all(|share| *share > 0.0 && share.is_finite()));
+            }
+        }
+    }
+    assert!(moved > 10, "{moved}: nothing to see");
+    // What does not vary stays last, and where every gene is chosen nothing is exchanged.
+    let mut values: Vec<f32> = vec![0.0; 17];
+    (0..61).for_each(|g| values.extend(x.column(g)));
+    let with = Columns::new(17, values);
+    let settings = DiverseSettings { exchange: 2, ..ridge(0.2) };
+    for n in [62, 40] {
+        let bound = constraints(62, n, &[0], &[]);
+        let picks = diverse(&with, with.gram(), &settings, &self::ids(62), &bound, &silent).unwrap();
+        assert_eq!((picks.genes[0], picks.scores[0], picks.genes.len()), (0, 0.0, n));
+    }
 }
 
 #[test]
@@ -430,11 +506,12 @@ fn lists_go_on_from_one_another_and_some_samples_are_a_store_of_their_own() {
     let alone = store.picked("alone", &among).unwrap();
     let autoencoder = ConcreteSettings { epochs: 2, ..ConcreteSettings::default() };
     let mut executor = CpuExecutor::open(Some(2)).unwrap();
+    let greedy = DiverseSettings::default();
+    assert!(!Strategy::Diverse.goes_on(&DiverseSettings { exchange: 1, ..greedy.clone() }));
     let of_data = |word: &&str| parse(word).filter(|strategy| *strategy != Strategy::Top);
     for strategy in words::<Strategy>().iter().filter_map(of_data) {
         let mut run = |store: &Store, among: Option<&[usize]>, n: usize| {
-            let settings = DiverseSettings::default();
-            let (diverse, concrete) = (&settings, &autoencoder);
+            let (diverse, concrete) = (&greedy, &autoencoder);
             let inputs =
                 Inputs { store, among, model: None, samples: 35, seed: 3, diverse, concrete, trials: 9 };
             let bound = Constraints::new(store.genes(), n, &[9], &[11]).unwrap();
@@ -443,7 +520,7 @@ fn lists_go_on_from_one_another_and_some_samples_are_a_store_of_their_own() {
         let long = run(&store, Some(&among), 60);
         assert_eq!(long, run(&alone, None, 60), "{strategy:?}");
         assert_eq!(long == run(&store, None, 60), strategy == Strategy::Random, "{strategy:?}");
-        if strategy.goes_on() {
+        if strategy.goes_on(&greedy) {
             for n in [1, 7, 31] {
                 assert_eq!(run(&store, Some(&among), n).genes, long.genes[..n], "{strategy:?}");
             }

@@ -59,11 +59,14 @@ fn a_selection_by_genes_is_that_by_samples() {
     for mut executor in executors::executors() {
         let c = Covariance::of(&mut *executor, &store, &samples, &moments, &silent).unwrap();
         for penalty in [Penalty::Equal, Penalty::Uniqueness] {
-            let settings = DiverseSettings { penalty, ..DiverseSettings::default() };
-            let (ids, bound) = (ids(101), constraints(101, 70, &[99, 3], &[8]));
-            let by_samples = diverse(&x, x.gram(), &settings, &ids, &bound, &silent).unwrap();
-            let by_genes = by_genes(&c, samples.len(), &settings, &ids, &bound, &silent).unwrap();
-            assert_eq!(by_genes.genes, by_samples.genes, "{penalty:?} on {}", executor.name());
+            for (n, exchange) in [(70, 0), (70, 1), (20, 3), (2, 3)] {
+                let settings = DiverseSettings { penalty, exchange, ..DiverseSettings::default() };
+                let (ids, bound) = (ids(101), constraints(101, n, &[99, 3], &[8]));
+                let by_samples = diverse(&x, x.gram(), &settings, &ids, &bound, &silent).unwrap();
+                let by_genes = by_genes(&c, samples.len(), &settings, &ids, &bound, &silent).unwrap();
+                let told = format!("{n} genes, {exchange} sweeps, {penalty:?} on {}", executor.name());
+                assert_eq!(by_genes.genes, by_samples.genes, "{told}");
+            }
         }
     }
 }

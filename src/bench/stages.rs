@@ -17,6 +17,7 @@ use crate::nn::train::{Training, train as train_network};
 use crate::prepare::{DedupSettings, kmeans};
 use crate::progress::Reporter;
 use crate::select::columns::Columns;
+use crate::select::diverse::Penalty;
 use crate::select::{Constraints, DiverseSettings, diverse};
 use crate::store::Store;
 
@@ -155,12 +156,13 @@ pub fn predictor(
     }])
 }
 
-/// The default selection, on the CPU whatever the device.
+/// The greedy of `diverse` at equal penalties, on the CPU whatever the device: the factor analysis comes on top.
 pub fn select(store: &Store, settings: &BenchSettings, report: Reporter) -> Result<Vec<Measured>> {
     let samples: Vec<usize> = (0..settings.selected_from).collect();
     let (x, _) = Columns::standardized(store, &samples);
     let constraints = Constraints::new(store.genes(), settings.landmarks, &[], &[])?;
-    let chosen = DiverseSettings::default();
+    let penalty = Penalty::Equal;
+    let chosen = DiverseSettings { penalty, ridge: penalty.ridge(), ..DiverseSettings::default() };
     let seconds = timed(settings.rounds, || {
         diverse(&x, x.gram(), &chosen, &store.genes().ids, &constraints, report).map(drop)
     })?;

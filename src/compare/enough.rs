@@ -309,7 +309,7 @@ impl Trial<'_> {
     /// A fold's landmarks.
     fn list(&mut self, executor: &mut dyn Executor, held: usize, n: usize) -> Result<Vec<usize>> {
         let (search, fold) = (self.search, &mut self.folds[held]);
-        let goes_on = search.strategy.goes_on();
+        let goes_on = search.strategy.goes_on(search.inputs.diverse);
         if !goes_on || fold.list.len() < n {
             let length = if goes_on { (2 * n).max(LIST).min(self.most) } else { n };
             let genes = search.inputs.store.genes();

@@ -254,7 +254,7 @@ pub(super) fn folder(path: &Path) -> Option<String> {
         ("a Zarr store", ZARR)
     } else if there("store.json") && there("matrix.npy") {
         return Some(
-            "is a store of genelift already: the other commands take it as it is, `prepare` joins several"
+            "is a store of genelift already: the other commands take one as it is, also as the one file of `run`; `prepare` joins several"
                 .into(),
         );
     } else if there("quant.sf") {

@@ -67,7 +67,7 @@ pub struct Config {
 /// The table `[import]`: the options of `import`, and
 #[derive(clap::Args, Debug, Clone, Default)]
 pub struct ImportTable {
-    /// Matrix files or 10x directories; several are joined by samples, with the genes that all of them have
+    /// Matrix files or 10x directories; several are joined by samples, with the genes that all of them have. Or one store, which is taken as it is
     #[arg(long, value_name = "FILES")]
     pub files: Vec<PathBuf>,
     /// How to read them.

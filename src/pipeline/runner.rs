@@ -101,16 +101,21 @@ impl<'a> Run<'a> {
         let mut samples = Some(0);
         for file in import.files.iter().filter(|file| !is_stream(file)) {
             let many = n.max(cost::COUNTED);
-            let Ok(info) = formats::describe_rows(file, &settings.read, settings.orientation, many) else {
-                return Ok(()); // the import says what is wrong
+            let (here, genes) = if is_store(file) {
+                let Ok(store) = Store::open(file) else { return Ok(()) };
+                (Some(store.n_samples()), Some(store.n_genes()))
+            } else {
+                let Ok(info) = formats::describe_rows(file, &settings.read, settings.orientation, many)
+                else {
+                    return Ok(()); // the import says what is wrong
+                };
+                let columns = Some(info.columns);
+                if info.rows_are == "genes" { (columns, info.rows) } else { (info.rows, columns) }
             };
-            let columns = Some(info.columns);
-            let (here, genes) =
-                if info.rows_are == "genes" { (columns, info.rows) } else { (info.rows, columns) };
             if let Some(genes) = genes.filter(|genes| *genes < n) {
                 return Err(Error::Data(format!(
                     "select.n = {n}, but {} has only {}; ask for fewer landmarks",
-                    info.path,
+                    file.display(),
                     counted(genes, "gene")
                 )));
             }

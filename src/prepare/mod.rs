@@ -127,6 +127,17 @@ pub fn prepare(store: &Store, out: &Path, steps: &[Step], force: bool, report: R
     Ok(written.remove(0))
 }
 
+/// A store as it is, at another path.
+///
+/// # Errors
+/// An output that exists, or cannot be written.
+pub fn copy(store: &Store, out: &Path, force: bool) -> Result<Store> {
+    let samples: Vec<usize> = (0..store.n_samples()).collect();
+    let mut origin = store.info().origin.clone();
+    origin.inputs = vec![InputFile::of_store(store)];
+    split::write(store, out, &samples, store.samples().clone(), origin, force)
+}
+
 /// As [`prepare()`] of all samples of several stores at once: every step is fitted to all of them. Genes are those that
 /// all stores have, by id. The results are `DIR/NAME.gex`, under the stores' names.
 ///

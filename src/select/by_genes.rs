@@ -11,6 +11,9 @@
 //! from L to L'. And C·R_j is computed for the [`AHEAD`] genes with the largest gains at a time, as one product: as genes
 //! are taken C·R_j changes by W's new columns alone, and most of those genes are taken before penalties change.
 //!
+//! A gene is given back by a column whose product is added, v = R_j/√(λ_j − R_jj); such columns have the sign −1, and when there are too many
+//! V is made anew from the genes taken alone, by the same T.
+//!
 //! Cost: G² once, 2·G²·[`AHEAD`] a product, 6·G·k a step, 8·G·k² each time penalties are set; memory C and 16·G·n.
 
 use std::collections::HashMap;
@@ -19,7 +22,8 @@ use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use super::covariance::Covariance;
-use super::ridge_greedy::{GENES, Left, lost_in_rounding};
+use super::ridge_greedy::{GENES, Left, Revise, lost_in_rounding};
+use super::within::Part;
 use crate::device::cpu::total;
 use crate::error::Result;
 
@@ -27,6 +31,8 @@ use crate::error::Result;
 const AHEAD: usize = 32;
 /// Genes that a task moves to another factor at a time.
 const BLOCK: usize = 64;
+/// Columns of V beyond one a gene, at most, until genes given back are left out of it.
+const SPARE: usize = 256;
 
 /// One row a gene, growing by a column a step: `values[gene·most + step]`.
 struct Factor {
@@ -44,10 +50,18 @@ impl Factor {
     }
 }
 
-/// C·R_j as it was when `at` genes were taken.
+/// C·R_j as it was when V had `at` columns.
 struct Image {
     at: usize,
     values: Vec<f64>,
+}
+
+/// R_j, C·R_j and VᵀR_j now.
+struct Step {
+    gene: usize,
+    left: DMatrix<f64>,
+    image: Vec<f64>,
+    along: Vec<f64>,
 }
 
 /// What is left, in the space of the genes.
@@ -64,16 +78,22 @@ pub struct ByGenes<'a> {
     q: Vec<f64>,
     v: Factor,
     w: Factor,
-    /// VᵀV, and the Cholesky factor L; k × k of them count.
+    /// Of V's columns: 1, and −1 where a gene was given back.
+    signs: Vec<f64>,
+    /// VᵀV, as many rows and columns of it as V has columns.
     gram: DMatrix<f64>,
-    lower: DMatrix<f64>,
+    /// V·row is the column of C of each gene taken.
+    rows: Vec<Vec<f64>>,
     images: HashMap<usize, Image>,
+    /// The step of the gene that [`Revise::without`] was asked for last.
+    asked: Option<Step>,
 }
 
 impl<'a> ByGenes<'a> {
-    /// Nothing taken yet; `most` genes will be.
+    /// Nothing taken yet; `most` genes will be, or as many after others are given back.
     pub fn new(c: &'a Covariance, most: usize) -> Self {
         let genes = c.genes();
+        let columns = Self::columns(most);
         ByGenes {
             c,
             squares: c.squares(),
@@ -82,32 +102,47 @@ impl<'a> ByGenes<'a> {
             is_taken: vec![false; genes],
             p: Vec::new(),
             q: Vec::new(),
-            v: Factor::new(genes, most),
-            w: Factor::new(genes, most),
-            gram: DMatrix::zeros(most, most),
-            lower: DMatrix::zeros(most, most),
+            v: Factor::new(genes, columns),
+            w: Factor::new(genes, columns),
+            signs: Vec::new(),
+            gram: DMatrix::zeros(columns, columns),
+            rows: Vec::new(),
             images: HashMap::new(),
+            asked: None,
         }
     }
 
+    /// How many columns V may have for so many genes.
+    pub fn columns(most: usize) -> usize {
+        most + (2 * most).min(SPARE)
+    }
+
     /// C·R_gene now.
-    fn image(&mut self, gene: usize) -> Vec<f64> {
+    fn image(&mut self, gene: usize, ahead: impl Fn(&Self) -> Vec<usize>) -> Vec<f64> {
         if !self.images.contains_key(&gene) {
-            self.look_ahead(gene);
+            self.look_ahead([gene].into_iter().chain(ahead(self)).collect());
         }
         let Image { at, mut values } = self.images.remove(&gene).expect("computed above");
-        let k = self.taken.len();
-        let since = &self.v.row(gene, k)[at..];
+        let k = self.signs.len();
+        let since = &self.signed(gene)[at..];
         values.par_iter_mut().enumerate().with_min_len(GENES).for_each(|(i, value)| {
             *value -= dot(&self.w.row(i, k)[at..], since);
         });
         values
     }
 
-    /// Computes the images of `gene` and of the genes with the largest gains that have none: of those not taken, if it is not.
-    fn look_ahead(&mut self, gene: usize) {
-        let like = |i: &usize| self.is_taken[*i] == self.is_taken[gene] && *i != gene;
-        let free = |i: &usize| like(i) && !self.images.contains_key(i);
+    /// Computes the images of some genes.
+    fn look_ahead(&mut self, ahead: Vec<usize>) {
+        let images = self.c.times(&self.left(&ahead));
+        for (row, gene) in ahead.into_iter().enumerate() {
+            let values = images.row(row).iter().copied().collect();
+            self.images.insert(gene, Image { at: self.signs.len(), values });
+        }
+    }
+
+    /// The genes with the largest gains that are not taken and have no image: most of them will be taken soon.
+    fn promising(&self, gene: usize) -> Vec<usize> {
+        let free = |i: &usize| !self.is_taken[*i] && *i != gene && !self.images.contains_key(i);
         let mut others: Vec<(usize, f64)> =
             (0..self.c.genes()).filter(free).map(|i| (i, self.gain(i))).collect();
         let most = (AHEAD - 1).min(others.len());
@@ -115,48 +150,82 @@ impl<'a> ByGenes<'a> {
             others.select_nth_unstable_by(most, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         }
         others.truncate(most);
-        let ahead: Vec<usize> = [gene].into_iter().chain(others.into_iter().map(|(i, _)| i)).collect();
-        let left = self.left(&ahead);
-        let images = self.c.times(&left);
-        for (row, gene) in ahead.into_iter().enumerate() {
-            let values = images.row(row).iter().copied().collect();
-            self.images.insert(gene, Image { at: self.taken.len(), values });
-        }
+        others.into_iter().map(|(i, _)| i).collect()
+    }
+
+    /// A gene's row of V, each value with its column's sign.
+    fn signed(&self, gene: usize) -> Vec<f64> {
+        signed(self.v.row(gene, self.signs.len()), &self.signs)
     }
 
     /// R of some genes: [genes × G].
     fn left(&self, genes: &[usize]) -> DMatrix<f64> {
-        let k = self.taken.len();
-        let columns: Vec<Vec<f32>> = genes.iter().map(|gene| self.c.column(*gene)).collect();
+        let k = self.signs.len();
+        let columns: Vec<(Vec<f32>, Vec<f64>)> =
+            genes.iter().map(|gene| (self.c.column(*gene), self.signed(*gene))).collect();
         let mut left = DMatrix::zeros(genes.len(), self.c.genes());
         left.as_mut_slice().par_chunks_mut(genes.len()).enumerate().for_each(|(i, out)| {
-            for ((out, gene), column) in out.iter_mut().zip(genes).zip(&columns) {
-                *out = f64::from(column[i]) - dot(self.v.row(i, k), self.v.row(*gene, k));
+            for (out, (column, own)) in out.iter_mut().zip(&columns) {
+                *out = f64::from(column[i]) - dot(self.v.row(i, k), own);
             }
         });
         left
     }
 
-    /// Vᵀ·R_j = W_j − VᵀV·V_j
-    fn along(&self, gene: usize) -> Vec<f64> {
-        let k = self.taken.len();
-        let (own, w) = (self.v.row(gene, k), self.w.row(gene, k));
+    /// `ahead` are the genes whose images are computed beside this one's, where it has none.
+    fn step(&mut self, gene: usize, ahead: impl Fn(&Self) -> Vec<usize>) -> Step {
+        let k = self.signs.len();
+        let (image, left) = (self.image(gene, ahead), self.left(&[gene]));
+        // W_j − VᵀV·V_j
+        let (own, w) = (self.signed(gene), self.w.row(gene, k));
         let gram = self.gram.as_slice().chunks_exact(self.gram.nrows());
-        w.iter().zip(gram).map(|(w, column)| w - dot(&column[..k], own)).collect()
+        let along = w.iter().zip(gram).map(|(w, column)| w - dot(&column[..k], &own)).collect();
+        Step { gene, left, image, along }
     }
 
-    /// V and W of other penalties, with what follows from them: T = Lᵀ·L'⁻ᵀ.
+    /// R ← R ∓ v·vᵀ with v = R_j/√(λ_j ± R_jj): 1 takes a gene, −1 gives it back. Returns √(λ_j ± R_jj).
+    fn change(&mut self, step: Step, sign: f64) -> f64 {
+        self.asked = None;
+        let k = self.signs.len();
+        let size = (self.lambdas[step.gene] + sign * self.p[step.gene].max(0.0)).sqrt();
+        let (scale, v) = (1.0 / size, step.left / size);
+        let norm = v.norm_squared();
+        let along: Vec<f64> = step.along.iter().map(|x| x * scale).collect();
+        let against = signed(&along, &self.signs);
+        let most = self.v.most;
+        let genes = self.v.values.par_chunks_mut(most).zip(self.w.values.par_chunks_mut(most));
+        let figures = self.p.par_iter_mut().zip(&mut self.q);
+        let all = genes.zip(figures).zip(v.as_slice().par_iter().zip(&step.image)).with_min_len(GENES);
+        all.for_each(|(((v_row, w_row), (p, q)), (v, image))| {
+            let image = image * scale;
+            let left = image - dot(&v_row[..k], &against);
+            *p -= sign * v * v;
+            *q += v * (v * norm - sign * 2.0 * left);
+            (v_row[k], w_row[k]) = (*v, image);
+        });
+        for (i, along) in along.iter().enumerate() {
+            (self.gram[(i, k)], self.gram[(k, i)]) = (*along, *along);
+        }
+        self.gram[(k, k)] = norm;
+        self.signs.push(sign);
+        size
+    }
+
+    /// V and W of the genes taken alone and of the present penalties, with what follows from them: V·T with T = rowsᵀ·L⁻ᵀ.
     fn turn(&mut self) -> Result<()> {
-        let k = self.taken.len();
-        let mut own = DMatrix::from_fn(k, k, |i, j| f64::from(self.c.value(self.taken[i], self.taken[j])));
-        (0..k).for_each(|i| own[(i, i)] += self.lambdas[self.taken[i]]);
+        let (n, k) = (self.taken.len(), self.signs.len());
+        self.images.clear();
+        self.asked = None;
+        let mut own = DMatrix::from_fn(n, n, |i, j| f64::from(self.c.value(self.taken[i], self.taken[j])));
+        (0..n).for_each(|i| own[(i, i)] += self.lambdas[self.taken[i]]);
         // Positive definite, a Gram matrix and positive penalties, as far as C's single precision lets it.
         let lower = own.cholesky().ok_or_else(lost_in_rounding)?.unpack();
-        let old = self.lower.view((0, 0), (k, k)).into_owned();
+        let old = DMatrix::from_fn(n, k, |i, j| self.rows[i].get(j).copied().unwrap_or(0.0));
         let t = lower.solve_lower_triangular(&old).expect("a factor of a positive definite matrix");
         let gram = &t * self.gram.view((0, 0), (k, k)) * t.transpose();
-        self.gram.view_mut((0, 0), (k, k)).copy_from(&gram);
-        self.lower.view_mut((0, 0), (k, k)).copy_from(&lower);
+        self.gram.view_mut((0, 0), (n, n)).copy_from(&gram);
+        self.rows = (0..n).map(|i| lower.row(i).iter().take(i + 1).copied().collect()).collect();
+        self.signs = vec![1.0; n];
         let (most, c) = (self.v.most, self.c.diagonal());
         let genes =
             self.v.values.par_chunks_mut(BLOCK * most).zip(self.w.values.par_chunks_mut(BLOCK * most));
@@ -175,17 +244,22 @@ impl<'a> ByGenes<'a> {
     }
 }
 
+/// Values with the signs of their columns.
+fn signed(values: &[f64], signs: &[f64]) -> Vec<f64> {
+    values.iter().zip(signs).map(|(value, sign)| value * sign).collect()
+}
+
 /// Rows of a factor times Tᵀ, in place; returned as columns.
 fn turned(rows: &mut [f64], t: &DMatrix<f64>, most: usize) -> DMatrix<f64> {
-    let k = t.nrows();
+    let (to, from) = t.shape();
     let old = DMatrix::from_iterator(
-        k,
+        from,
         rows.len() / most,
-        rows.chunks_exact(most).flat_map(|row| row[..k].iter().copied()),
+        rows.chunks_exact(most).flat_map(|row| row[..from].iter().copied()),
     );
     let new = t * old;
     for (row, column) in rows.chunks_exact_mut(most).zip(new.column_iter()) {
-        row[..k].iter_mut().zip(column.iter()).for_each(|(to, from)| *to = *from);
+        row[..to].copy_from_slice(column.as_slice());
     }
     new
 }
@@ -201,12 +275,11 @@ impl Left for ByGenes<'_> {
 
     fn set(&mut self, lambdas: Vec<f64>) -> Result<()> {
         self.lambdas = lambdas;
-        self.images.clear();
-        (self.p, self.q) = (self.c.diagonal().to_vec(), self.squares.clone());
-        if !self.taken.is_empty() {
-            self.turn()?;
+        if self.taken.is_empty() {
+            (self.p, self.q) = (self.c.diagonal().to_vec(), self.squares.clone());
+            return Ok(());
         }
-        Ok(())
+        self.turn()
     }
 
     fn gain(&self, gene: usize) -> f64 {
@@ -214,46 +287,59 @@ impl Left for ByGenes<'_> {
     }
 
     fn take(&mut self, gene: usize) {
-        let k = self.taken.len();
-        let image = self.image(gene);
-        let scale = 1.0 / (self.p[gene].max(0.0) + self.lambdas[gene]).sqrt();
-        let v = self.left(&[gene]) * scale;
-        let norm = v.norm_squared();
-        let own = self.v.row(gene, k).to_vec();
-        let along: Vec<f64> = self.along(gene).into_iter().map(|x| x * scale).collect();
-        let most = self.v.most;
-        let genes = self.v.values.par_chunks_mut(most).zip(self.w.values.par_chunks_mut(most));
-        let figures = self.p.par_iter_mut().zip(&mut self.q);
-        let all = genes.zip(figures).zip(v.as_slice().par_iter().zip(&image)).with_min_len(GENES);
-        all.for_each(|(((v_row, w_row), (p, q)), (v, image))| {
-            let image = image * scale;
-            let left = image - dot(&v_row[..k], &along);
-            *p -= v * v;
-            *q += v * (v * norm - 2.0 * left);
-            (v_row[k], w_row[k]) = (*v, image);
-        });
-        for (i, along) in along.iter().enumerate() {
-            (self.gram[(i, k)], self.gram[(k, i)]) = (*along, *along);
-            self.lower[(k, i)] = own[i];
-        }
-        (self.gram[(k, k)], self.lower[(k, k)]) = (norm, 1.0 / scale);
+        // Which genes gain most next is known in a greedy alone, and not where some are given back.
+        let goes_on = self.signs.len() == self.taken.len();
+        let step = self.step(gene, |all| if goes_on { all.promising(gene) } else { Vec::new() });
+        let mut row = self.signed(gene);
+        row.push(self.change(step, 1.0));
+        self.rows.push(row);
         self.taken.push(gene);
         self.is_taken[gene] = true;
     }
+}
 
+impl Revise for ByGenes<'_> {
     /// R + s·R_j·R_jᵀ with s = 1/(λ_j − R_jj) is R without gene j.
-    fn without(&mut self, gene: usize) -> Vec<f64> {
-        let k = self.taken.len();
-        let image = self.image(gene);
-        let r = self.left(&[gene]);
-        let (norm, s) = (r.norm_squared(), 1.0 / (self.lambdas[gene] - self.p[gene]));
-        let along = self.along(gene);
+    fn without(&mut self, gene: usize, coming: &[usize]) -> Result<Vec<f64>> {
+        let k = self.signs.len();
+        if k + 2 > self.v.most {
+            self.turn()?;
+            return self.without(gene, coming);
+        }
+        let next = |all: &Self| {
+            let coming = coming.iter().filter(|gene| all.is_taken[**gene] && !all.images.contains_key(gene));
+            coming.take(AHEAD - 1).copied().collect()
+        };
+        let step = self.step(gene, next);
+        let r = step.left.as_slice();
+        let (norm, s) = (step.left.norm_squared(), 1.0 / (self.lambdas[gene] - self.p[gene]));
+        let against = signed(&step.along, &self.signs);
         let gain = |i: usize| {
-            let left = image[i] - dot(self.v.row(i, k), &along);
+            let left = step.image[i] - dot(self.v.row(i, k), &against);
             let q = self.q[i] + s * r[i] * (2.0 * left + s * r[i] * norm);
             q.max(0.0) / ((self.p[i] + s * r[i] * r[i]).max(0.0) + self.lambdas[i])
         };
-        (0..r.len()).into_par_iter().with_min_len(GENES).map(gain).collect()
+        let gains = (0..r.len()).into_par_iter().with_min_len(GENES).map(gain).collect();
+        self.asked = Some(step);
+        Ok(gains)
+    }
+
+    fn leave(&mut self, gene: usize) {
+        let asked = self.asked.take().filter(|step| step.gene == gene);
+        let step = asked.unwrap_or_else(|| self.step(gene, |_| Vec::new()));
+        let place = self.taken.iter().position(|taken| *taken == gene).expect("it was taken");
+        self.change(step, -1.0);
+        self.taken.remove(place);
+        self.rows.remove(place);
+        self.is_taken[gene] = false;
+    }
+
+    fn among(&self, genes: &[usize]) -> Vec<Part> {
+        let own =
+            DMatrix::from_fn(genes.len(), genes.len(), |i, j| f64::from(self.c.value(genes[i], genes[j])));
+        let columns = genes.iter().flat_map(|gene| self.c.column(*gene)).map(f64::from);
+        let columns = DMatrix::from_iterator(self.c.genes(), genes.len(), columns);
+        Vec::from([Part::new(own, columns.tr_mul(&columns), self.whole())])
     }
 }
 

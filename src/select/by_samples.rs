@@ -12,7 +12,8 @@ use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 
 use super::columns::Columns;
-use super::ridge_greedy::{GENES, Left, lost_in_rounding};
+use super::ridge_greedy::{GENES, Left, Revise, lost_in_rounding};
+use super::within::Part;
 use crate::error::Result;
 
 /// What is left, in the space of the samples.
@@ -25,13 +26,53 @@ pub struct BySamples<'a> {
     a: DMatrix<f64>,
     p: Vec<f64>,
     f: Vec<f64>,
+    /// The step of the gene that [`Left::without`] was asked for last.
+    asked: Option<Step>,
 }
 
 impl<'a> BySamples<'a> {
     /// Nothing taken yet of z-scored `x`, for the target whose T·Tᵀ is `gram`.
     pub fn new(x: &'a Columns, gram: &'a DMatrix<f64>) -> Self {
         let a = DMatrix::identity(x.rows(), x.rows());
-        BySamples { x, gram, lambdas: Vec::new(), taken: Vec::new(), a, p: Vec::new(), f: Vec::new() }
+        let (lambdas, taken, p, f) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        BySamples { x, gram, lambdas, taken, a, p, f, asked: None }
+    }
+}
+
+/// What taking or leaving a gene changes.
+struct Step {
+    gene: usize,
+    y: DVector<f64>,
+    /// yᵀ·M·y
+    f: f64,
+    /// x_iᵀ·y and x_iᵀ·A·M·y of every gene.
+    dots: Vec<[f64; 2]>,
+}
+
+impl BySamples<'_> {
+    fn step(&self, gene: usize) -> Step {
+        let x = DVector::from_iterator(self.x.rows(), self.x.column(gene).iter().map(|x| f64::from(*x)));
+        let y = &self.a * x;
+        let image = self.gram * &y;
+        let dots = self.x.dots(y.as_slice(), (&self.a * &image).as_slice());
+        Step { gene, f: y.dot(&image), y, dots }
+    }
+
+    /// p of the gene of a step, by its own column and not by what was added up.
+    fn p_of(&self, step: &Step) -> f64 {
+        step.dots[step.gene][0]
+    }
+
+    /// A ← A + s·y·yᵀ
+    fn change(&mut self, s: f64, step: &Step) {
+        self.asked = None;
+        let genes = self.p.par_iter_mut().zip(&mut self.f).zip(&step.dots).with_min_len(GENES);
+        genes.for_each(|((p, f), [c, e])| {
+            let u = s * c;
+            *p += u * c;
+            *f += u * (u * step.f + 2.0 * e);
+        });
+        self.a.ger(s, &step.y, &step.y, 1.0);
     }
 }
 
@@ -45,7 +86,7 @@ impl Left for BySamples<'_> {
     }
 
     fn set(&mut self, lambdas: Vec<f64>) -> Result<()> {
-        self.lambdas = lambdas;
+        (self.lambdas, self.asked) = (lambdas, None);
         let n = self.x.rows();
         let scaled = |row: usize, i: usize| {
             let gene = self.taken[i];
@@ -66,31 +107,34 @@ impl Left for BySamples<'_> {
 
     fn take(&mut self, gene: usize) {
         self.taken.push(gene);
-        let x = DVector::from_iterator(self.x.rows(), self.x.column(gene).iter().map(|x| f64::from(*x)));
-        let y = &self.a * &x;
-        let image = self.gram * &y;
-        let (f, scale) = (y.dot(&image), 1.0 / (x.dot(&y) + self.lambdas[gene]));
-        let dots = self.x.dots(y.as_slice(), (&self.a * image).as_slice());
-        let genes = self.p.par_iter_mut().zip(&mut self.f).zip(&dots).with_min_len(GENES);
-        genes.for_each(|((p, f_i), [c, e])| {
-            let u = c * scale;
-            *p -= u * c;
-            *f_i += u * (u * f - 2.0 * e);
-        });
-        self.a.ger(-scale, &y, &y, 1.0);
+        let step = self.step(gene);
+        self.change(-1.0 / (self.p_of(&step) + self.lambdas[gene]), &step);
+    }
+}
+
+impl Revise for BySamples<'_> {
+    /// A + s·y·yᵀ with s = 1/(λ_j − p_j) is A without gene j.
+    fn without(&mut self, gene: usize, _: &[usize]) -> Result<Vec<f64>> {
+        let step = self.step(gene);
+        let s = 1.0 / (self.lambdas[gene] - self.p_of(&step));
+        let figures = step.dots.iter().zip(self.p.iter().zip(&self.f)).zip(&self.lambdas);
+        let gain = |(([c, e], (p, f_i)), lambda): ((&[f64; 2], (&f64, &f64)), &f64)| {
+            (f_i + s * c * (2.0 * e + s * c * step.f)).max(0.0) / ((p + s * c * c).max(0.0) + lambda)
+        };
+        let gains = figures.map(gain).collect();
+        self.asked = Some(step);
+        Ok(gains)
     }
 
-    /// A + s·y·yᵀ with s = 1/(λ_j − p_j) is A without gene j.
-    fn without(&mut self, gene: usize) -> Vec<f64> {
-        let x = DVector::from_iterator(self.x.rows(), self.x.column(gene).iter().map(|x| f64::from(*x)));
-        let y = &self.a * &x;
-        let image = self.gram * &y;
-        let (f, s) = (y.dot(&image), 1.0 / (self.lambdas[gene] - x.dot(&y)));
-        let dots = self.x.dots(y.as_slice(), (&self.a * image).as_slice());
-        let figures = dots.iter().zip(self.p.iter().zip(&self.f)).zip(&self.lambdas);
-        let gain = |(([c, e], (p, f_i)), lambda): ((&[f64; 2], (&f64, &f64)), &f64)| {
-            (f_i + s * c * (2.0 * e + s * c * f)).max(0.0) / ((p + s * c * c).max(0.0) + lambda)
-        };
-        figures.map(gain).collect()
+    fn leave(&mut self, gene: usize) {
+        self.taken.retain(|taken| *taken != gene);
+        let step = self.asked.take().filter(|step| step.gene == gene).unwrap_or_else(|| self.step(gene));
+        self.change(1.0 / (self.lambdas[gene] - self.p_of(&step)), &step);
+    }
+
+    fn among(&self, genes: &[usize]) -> Vec<Part> {
+        let column = |i: usize| self.x.column(genes[i]).iter().map(|x| f64::from(*x));
+        let x = DMatrix::from_iterator(self.x.rows(), genes.len(), (0..genes.len()).flat_map(column));
+        Vec::from([Part::new(x.transpose() * &x, x.transpose() * (self.gram * &x), self.whole())])
     }
 }

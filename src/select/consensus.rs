@@ -6,8 +6,9 @@ use super::columns::Columns;
 use super::constraints::{Constraints, Picks};
 use super::diverse::{DiverseSettings, Penalty, from_data};
 use super::penalties::Penalties;
-use super::ridge_greedy::{Left, ridge_greedy};
+use super::ridge_greedy::{Left, Revise};
 use super::uniqueness::uniqueness;
+use super::within::Part;
 use crate::error::{Error, Result};
 use crate::memory::Need;
 use crate::progress::Reporter;
@@ -56,7 +57,7 @@ pub fn consensus(
         }
     };
     let mut pooled = Pooled { sets: sets.iter().map(|(x, gram)| BySamples::new(x, gram)).collect() };
-    ridge_greedy(&mut pooled, &penalties, &store.genes().ids, constraints, report)
+    settings.choose(&mut pooled, &penalties, &store.genes().ids, constraints, report)
 }
 
 /// What is left of several data sets of the same genes: a gain is the sum of its shares of them.
@@ -90,15 +91,25 @@ impl Left for Pooled<'_> {
     fn take(&mut self, gene: usize) {
         self.sets.iter_mut().for_each(|set| set.take(gene));
     }
+}
 
-    fn without(&mut self, gene: usize) -> Vec<f64> {
+impl Revise for Pooled<'_> {
+    fn without(&mut self, gene: usize, coming: &[usize]) -> Result<Vec<f64>> {
         let mut sum = Vec::new();
         for set in &mut self.sets {
-            let gains: Vec<f64> = set.without(gene).into_iter().map(|gain| Self::share(set, gain)).collect();
+            let gains = set.without(gene, coming)?;
             sum.resize(gains.len(), 0.0);
-            sum.iter_mut().zip(gains).for_each(|(sum, gain)| *sum += gain);
+            sum.iter_mut().zip(gains).for_each(|(sum, gain)| *sum += Self::share(set, gain));
         }
-        sum
+        Ok(sum)
+    }
+
+    fn leave(&mut self, gene: usize) {
+        self.sets.iter_mut().for_each(|set| set.leave(gene));
+    }
+
+    fn among(&self, genes: &[usize]) -> Vec<Part> {
+        self.sets.iter().flat_map(|set| set.among(genes)).collect()
     }
 }
 
@@ -115,7 +126,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = random_store(&dir.path().join("x.gex"), 24, 30);
         let constraints = Constraints::new(store.genes(), 8, &[3], &[5]).unwrap();
-        let settings = DiverseSettings::default();
+        let penalty = Penalty::Equal;
+        let settings = DiverseSettings { penalty, ridge: penalty.ridge(), ..DiverseSettings::default() };
         let all: Vec<usize> = (0..24).collect();
         let (x, _) = Columns::standardized(&store, &all);
         let plain = diverse(&x, x.gram(), &settings, &store.genes().ids, &constraints, &silent).unwrap();

@@ -87,6 +87,12 @@ impl Constraints {
         self.includes
     }
 
+    /// The same for some of the genes alone, all of which are to be chosen.
+    pub(super) fn among(&self, genes: &[usize]) -> Self {
+        let may = genes.iter().map(|gene| self.may[*gene]).collect();
+        Constraints { n: genes.len(), includes: self.includes, may }
+    }
+
     /// Whether a gene may be the next, when `placed` are chosen: included genes come first, excluded ones never.
     pub fn allows(&self, gene: usize, placed: usize) -> bool {
         self.may[gene] == if placed < self.includes { May::Must } else { May::Can }

@@ -1,7 +1,7 @@
 //! `diverse`: the gene that says most about all the others, given the genes already chosen.
 //!
 //! A greedy of ridge regressions ([`ridge_greedy`]) on the measured genes, aimed at a target: the data, or
-//! what the autoencoder makes of it, which is the data without what it takes for noise, or a blend of both. Which target
+//! what the autoencoder makes of it, which is the data without what it takes for noise, or a blend of both; then [`exchange`]s, where they are asked for. Which target
 //! and which ridge predict best is measured in `docs/landmarks.md`. Without a ridge it is the least-squares greedy of
 //! `css`, aimed at that target.
 //!
@@ -23,9 +23,10 @@ use super::columns::Columns;
 use super::constraints::{Constraints, Picks};
 use super::covariance::Covariance;
 use super::eigen::Components;
+use super::exchange::exchange;
 use super::greedy::{Target, greedy};
 use super::penalties::Penalties;
-use super::ridge_greedy::{Left, ridge_greedy};
+use super::ridge_greedy::{Revise, ridge_greedy};
 use super::stand_ins::{StandIn, stand_ins};
 use super::uniqueness::{Products, uniqueness};
 use super::{Inputs, columns};
@@ -124,9 +125,9 @@ pub enum Weights {
 #[serde(rename_all = "lowercase")]
 pub enum Penalty {
     /// In proportion to its uniqueness: the share of its variance that factors common to all genes do not explain.
+    #[default]
     Uniqueness,
     /// The same for every gene.
-    #[default]
     Equal,
 }
 
@@ -134,7 +135,7 @@ impl Penalty {
     /// The ridge that goes with it (`docs/landmarks.md`).
     pub fn ridge(self) -> f64 {
         match self {
-            Penalty::Uniqueness => 1.5,
+            Penalty::Uniqueness => 2.5,
             Penalty::Equal => 5.0,
         }
     }
@@ -152,12 +153,15 @@ pub struct DiverseSettings {
     pub ridge: f64,
     /// Whose ridge is larger.
     pub penalty: Penalty,
+    /// Sweeps over the list, at most, in which genes give way to better ones.
+    pub exchange: usize,
 }
 
 impl Default for DiverseSettings {
     fn default() -> Self {
         let penalty = Penalty::default();
-        DiverseSettings { target: Aim::Data, weights: Weights::Variance, ridge: penalty.ridge(), penalty }
+        let (target, weights) = (Aim::Data, Weights::Variance);
+        DiverseSettings { target, weights, ridge: penalty.ridge(), penalty, exchange: 0 }
     }
 }
 
@@ -180,6 +184,22 @@ impl DiverseSettings {
         let by_samples = (2.0 * stretches + 1.0) * n * n * g + k * 12.0 * n * g;
         let by_genes = n * g * g / 3.0 + k * 2.0 * g * g;
         self.takes_all(genes) && by_samples > SMALL && by_genes < by_samples
+    }
+
+    /// The greedy's genes, after exchanges.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]; [`lost_in_rounding`](super::ridge_greedy::lost_in_rounding).
+    pub(super) fn choose(
+        &self,
+        left: &mut dyn Revise,
+        penalties: &Penalties,
+        ids: &[String],
+        constraints: &Constraints,
+        report: Reporter,
+    ) -> Result<Picks> {
+        let picks = ridge_greedy(left, penalties, ids, constraints, report)?;
+        exchange(left, picks, self.exchange, penalties, ids, constraints, report)
     }
 
     /// The penalties for the genes of z-scored data over `n` samples.
@@ -272,7 +292,7 @@ pub fn diverse(
         return greedy(x, Some(&Target { gram }), ids, constraints, report);
     }
     let penalties = settings.penalties(x, x.rows(), x.len())?;
-    ridge_greedy(&mut BySamples::new(x, &gram), &penalties, ids, constraints, report)
+    settings.choose(&mut BySamples::new(x, &gram), &penalties, ids, constraints, report)
 }
 
 /// The same for the data as its own target by the products of genes with each other over `n` samples; the ridge is not 0.
@@ -288,7 +308,7 @@ pub fn by_genes(
     report: Reporter,
 ) -> Result<Picks> {
     let penalties = settings.penalties(c, n, c.genes())?;
-    ridge_greedy(&mut ByGenes::new(c, constraints.n()), &penalties, ids, constraints, report)
+    settings.choose(&mut ByGenes::new(c, constraints.n()), &penalties, ids, constraints, report)
 }
 
 /// Chooses among a store's genes.
@@ -307,8 +327,9 @@ pub(super) fn from_store<'e>(
         let (x, gram) = data(inputs, samples, executor, report)?;
         return greedy(&x, Some(&Target { gram }), ids, constraints, report);
     }
-    let choose =
-        |left: &mut dyn Left, penalties: &Penalties| ridge_greedy(left, penalties, ids, constraints, report);
+    let choose = |left: &mut dyn Revise, penalties: &Penalties| {
+        inputs.diverse.choose(left, penalties, ids, constraints, report)
+    };
     with_left(inputs, samples, constraints.n(), executor, report, choose)
 }
 
@@ -330,7 +351,8 @@ pub fn replacements<'e>(
     }
     let samples = inputs.drawn(report);
     let ids = &inputs.store.genes().ids;
-    let weigh = |left: &mut dyn Left, penalties: &Penalties| stand_ins(left, penalties, landmarks, ids, most);
+    let weigh =
+        |left: &mut dyn Revise, penalties: &Penalties| stand_ins(left, penalties, landmarks, ids, most);
     with_left(inputs, &samples, landmarks.len(), executor, report, weigh)
 }
 
@@ -341,12 +363,12 @@ fn with_left<'e, R>(
     landmarks: usize,
     executor: impl FnOnce() -> Result<&'e mut dyn Executor>,
     report: Reporter,
-    work: impl FnOnce(&mut dyn Left, &Penalties) -> Result<R>,
+    work: impl FnOnce(&mut dyn Revise, &Penalties) -> Result<R>,
 ) -> Result<R> {
     let Inputs { store, diverse: settings, .. } = *inputs;
     let (n, genes) = (samples.len(), store.n_genes());
     if settings.goes_by_genes(n, genes, landmarks) {
-        let factors = ("factors of as many columns as landmarks", [3, 8, genes, landmarks]);
+        let factors = ("factors of as many columns as landmarks", [3, 8, genes, ByGenes::columns(landmarks)]);
         let c = super::products(store, samples, factors, executor()?, report)?;
         let penalties = settings.penalties(&c, n, genes)?;
         return work(&mut ByGenes::new(&c, landmarks), &penalties);

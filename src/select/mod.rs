@@ -11,6 +11,7 @@ pub mod covariance;
 mod css;
 pub mod diverse;
 pub mod eigen;
+mod exchange;
 mod facility_location;
 mod greedy;
 mod k_medoids;
@@ -24,6 +25,7 @@ pub mod stability;
 mod stand_ins;
 pub mod uniqueness;
 mod variance;
+mod within;
 
 use serde::{Deserialize, Serialize};
 
@@ -118,9 +120,10 @@ impl Strategy {
     }
 
     /// Whether a list is the beginning of every longer one from the same samples, but for ties within rounding.
-    pub fn goes_on(self) -> bool {
+    pub fn goes_on(self, settings: &DiverseSettings) -> bool {
         match self {
-            Strategy::Diverse | Strategy::Top | Strategy::Random | Strategy::Variance => true,
+            Strategy::Diverse => settings.ridge == 0.0 || settings.exchange == 0,
+            Strategy::Top | Strategy::Random | Strategy::Variance => true,
             Strategy::Css | Strategy::PeelOff | Strategy::FacilityLocation => true,
             // as many components, clusters or selectors as genes
             Strategy::Pca | Strategy::KMedoids | Strategy::Concrete => false,
@@ -354,8 +357,9 @@ mod tests {
             seed: 0,
         };
         assert_eq!(PeelOffSettings::default(), peel_off);
-        let (target, penalty) = (Aim::Data, Penalty::Equal);
-        let diverse = DiverseSettings { target, weights: Weights::Variance, ridge: 5.0, penalty };
+        let (target, penalty) = (Aim::Data, Penalty::Uniqueness);
+        let diverse =
+            DiverseSettings { target, weights: Weights::Variance, ridge: 2.5, penalty, exchange: 0 };
         assert_eq!(DiverseSettings::default(), diverse);
         let shares =
             ["data", "reconstruction", "pca:3", "blend:0.25"].map(|aim| aim.parse::<Aim>().unwrap().share());

@@ -56,8 +56,17 @@ impl Penalties {
     /// The penalties with `k` genes chosen, until how many there are twice as many.
     pub fn stretch(&self, k: usize) -> Stretch {
         let middle = k.max(STRETCH / 2) as f64 * std::f64::consts::SQRT_2;
-        let lambdas = self.shares.iter().map(|share| self.ridge * middle * share).collect();
-        Stretch { lambdas, end: (2 * k).max(STRETCH) }
+        Stretch { lambdas: self.at(middle), end: (2 * k).max(STRETCH) }
+    }
+
+    /// λ of every gene with `k` of them chosen.
+    pub fn at(&self, k: f64) -> Vec<f64> {
+        self.shares.iter().map(|share| self.ridge * k * share).collect()
+    }
+
+    /// Those of some of the genes alone.
+    pub fn among(&self, genes: &[usize]) -> Self {
+        Penalties { shares: genes.iter().map(|gene| self.shares[*gene]).collect(), ..*self }
     }
 
     /// How often penalties are set for `n` genes.

@@ -14,6 +14,7 @@ use rayon::prelude::*;
 
 use super::constraints::{Constraints, Picks};
 use super::penalties::Penalties;
+use super::within::Part;
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::progress::{Event, Reporter, advance};
@@ -40,9 +41,21 @@ pub trait Left: Sync {
 
     /// Takes a gene that varies.
     fn take(&mut self, gene: usize);
+}
 
-    /// The gain of every gene if one of those taken had not been.
-    fn without(&mut self, gene: usize) -> Vec<f64>;
+/// The same where a gene that was taken can be given back.
+pub trait Revise: Left {
+    /// The gain of every gene if one of those taken had not been; `coming` are those that will be asked for next.
+    ///
+    /// # Errors
+    /// [`lost_in_rounding`].
+    fn without(&mut self, gene: usize, coming: &[usize]) -> Result<Vec<f64>>;
+
+    /// Gives back the gene that [`without`](Self::without) was asked for last.
+    fn leave(&mut self, gene: usize);
+
+    /// What there is to know of some of the genes alone, of each data set.
+    fn among(&self, genes: &[usize]) -> Vec<Part>;
 }
 
 /// A penalty so small that products of genes taken, copies of one another, have no Cholesky factor beside it.
@@ -94,8 +107,17 @@ pub fn ridge_greedy(
 /// The gene with the largest gain of those that may be next, and its gain; constant ones have less than any other.
 fn best(left: &dyn Left, ids: &[String], may: impl Fn(usize) -> bool + Sync) -> (usize, f64) {
     let value = |gene: usize| if left.is_constant(gene) { -1.0 } else { left.gain(gene) };
+    best_of(ids, may, value).expect("constraints leave enough genes")
+}
+
+/// The gene of the largest value of those that `may` be taken, and its value; equal ones by id.
+pub fn best_of(
+    ids: &[String],
+    may: impl Fn(usize) -> bool + Sync,
+    value: impl Fn(usize) -> f64 + Sync,
+) -> Option<(usize, f64)> {
     let better =
         |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1).then_with(|| ids[b.0].cmp(&ids[a.0]));
     let free = (0..ids.len()).into_par_iter().with_min_len(GENES).filter(|gene| may(*gene));
-    free.map(|gene| (gene, value(gene))).max_by(better).expect("constraints leave enough genes")
+    free.map(|gene| (gene, value(gene))).max_by(better)
 }

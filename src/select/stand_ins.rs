@@ -6,7 +6,7 @@
 //! below 0 for a gene that would now be better. Cost: that of taking the landmarks, and as much again.
 
 use super::penalties::Penalties;
-use super::ridge_greedy::Left;
+use super::ridge_greedy::Revise;
 use crate::error::Result;
 use crate::interrupt;
 
@@ -25,7 +25,7 @@ pub struct StandIn {
 /// # Errors
 /// [`Error::Interrupted`](crate::Error::Interrupted) where the process was asked to end.
 pub fn stand_ins(
-    left: &mut dyn Left,
+    left: &mut dyn Revise,
     penalties: &Penalties,
     landmarks: &[usize],
     ids: &[String],
@@ -40,11 +40,11 @@ pub fn stand_ins(
     let mut is_free: Vec<bool> = (0..ids.len()).map(|gene| !left.is_constant(gene)).collect();
     landmarks.iter().for_each(|gene| is_free[*gene] = false);
     let mut all = Vec::with_capacity(landmarks.len());
-    for landmark in landmarks {
+    for (place, landmark) in landmarks.iter().enumerate() {
         interrupt::check()?;
         all.push(match left.is_constant(*landmark) {
             true => Vec::new(),
-            false => best(&left.without(*landmark), *landmark, &is_free, ids, most),
+            false => best(&left.without(*landmark, &landmarks[place + 1..])?, *landmark, &is_free, ids, most),
         });
     }
     Ok(all)

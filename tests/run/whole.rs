@@ -53,6 +53,43 @@ fn one_command_does_the_whole_flow_and_says_what_it_found() {
     }
 }
 
+/// A store is an input like a matrix file: the same results, what made it remembered, and no option of the import beside it.
+#[test]
+fn a_run_begins_at_a_store() {
+    let folder = Folder::new();
+    folder.succeed(&["import", "m.tsv", "--labels", "m.samples.tsv", "-o", "m.gex"]);
+    folder.write(
+        "c.toml",
+        &CONFIG.replace("\"m.tsv\"", "\"m.gex\"").replace("labels = \"m.samples.tsv\"\n", ""),
+    );
+    let (summary, _) = folder.succeed(&["run", "c.toml", "--set", "train=false"]);
+    assert!(summary.contains("90 samples × 60 genes; 63 to learn from, 27 held out"), "{summary}");
+    assert_eq!(folder.read("out/data.gex/matrix.npy"), folder.read("m.gex/matrix.npy"));
+    assert_eq!(folder.read("out/data.gex/samples.tsv"), folder.read("m.gex/samples.tsv"));
+    let (again, _) = folder.succeed(&["run", "c.toml", "--set", "train=false"]);
+    assert_eq!(again, summary);
+    folder.write(
+        "c.toml",
+        &CONFIG.replace("\"m.tsv\"", "\"m.tsv\"").replace("output = \"out\"", "output = \"table\""),
+    );
+    folder.succeed(&["run", "c.toml", "--set", "train=false"]);
+    assert_eq!(folder.read("out/landmarks.tsv"), folder.read("table/landmarks.tsv"));
+    // a changed store is noticed, and options that a store has no use for are refused
+    folder.write("c.toml", &CONFIG.replace("\"m.tsv\"", "\"m.gex\""));
+    let said = folder.fail(2, &["run", "c.toml", "--set", "output=other"]);
+    assert!(
+        said.contains("is a store already, and is taken as it is; leave the options of the import out"),
+        "{said}"
+    );
+    let small = CONFIG
+        .replace("\"m.tsv\"", "\"m.gex\"")
+        .replace("labels = \"m.samples.tsv\"\n", "")
+        .replace("n = 6", "n = 61");
+    folder.write("c.toml", &small);
+    let said = folder.fail(1, &["run", "c.toml", "--set", "output=other"]);
+    assert!(said.contains("select.n = 61, but") && said.contains("has only 60 genes"), "{said}");
+}
+
 #[test]
 fn without_the_network_nothing_is_claimed_of_it() {
     let folder = Folder::new();

@@ -9,6 +9,7 @@ use crate::pipeline::choice::word;
 use crate::pipeline::flow::Layout;
 use crate::report::{Block, Copied, Section};
 use crate::select::Strategy;
+use crate::select::diverse::{DiverseSettings, Penalty};
 
 const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
 
@@ -161,19 +162,24 @@ fn selection(run: &Run, references: &mut References) -> Option<String> {
     let list = (Layout { config: run.config }).lists().swap_remove(0);
     let strategy = list.options.strategy();
     let how = match strategy {
-        Strategy::Diverse => "greedily: each is the gene that explains most of the variance that those before it leave unexplained \
-                              in all genes, by ridge regression"
-            .into(),
+        Strategy::Diverse => diverse(&list.options.diverse()),
         Strategy::Top => format!("as the genes of the highest scores {}", references.cite(KONG)),
         Strategy::Random => "at random".into(),
         Strategy::Variance => "as the genes of the highest variance".into(),
-        Strategy::Pca => format!("by QR with column pivoting of the principal components {}", references.cite(QDEIM)),
+        Strategy::Pca => {
+            format!("by QR with column pivoting of the principal components {}", references.cite(QDEIM))
+        }
         Strategy::Css => format!("by greedy column subset selection {}", references.cite(CSS)),
         Strategy::Concrete => format!("by a concrete autoencoder {}", references.cite(CONCRETE)),
         Strategy::PeelOff => {
-            format!("as centroids of tight clusters that are taken out round by round {}", references.cite(L1000))
+            format!(
+                "as centroids of tight clusters that are taken out round by round {}",
+                references.cite(L1000)
+            )
         }
-        Strategy::FacilityLocation => "to maximise the sum over all genes of r² with the nearest landmark".into(),
+        Strategy::FacilityLocation => {
+            "to maximise the sum over all genes of r² with the nearest landmark".into()
+        }
         Strategy::KMedoids => "as medoids of clusters of genes at a distance of 1 − |r|".into(),
     };
     let until = selected.until.as_ref().map_or_else(String::new, |found| {
@@ -187,6 +193,22 @@ fn selection(run: &Run, references: &mut References) -> Option<String> {
         counted(selected.genes, "landmark"),
         word(strategy)
     ))
+}
+
+/// How `diverse` chooses, in words.
+fn diverse(settings: &DiverseSettings) -> String {
+    let mut text = "greedily: each is the gene that explains most of the variance that those before it leave unexplained in all genes, by ".to_string();
+    text += match (settings.ridge > 0.0, settings.penalty) {
+        (false, _) => "least squares",
+        (true, Penalty::Equal) => "ridge regression",
+        (true, Penalty::Uniqueness) => {
+            "ridge regression whose penalty for a gene is in proportion to its uniqueness in a factor analysis"
+        }
+    };
+    if settings.ridge > 0.0 && settings.exchange > 0 {
+        text += "; then each gave way to a gene that explains more in its place";
+    }
+    text
 }
 
 /// How a method infers, in words.

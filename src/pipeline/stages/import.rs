@@ -1,6 +1,6 @@
 //! Matrix files → a store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,6 +12,8 @@ use crate::pipeline::choice::choice;
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings;
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
+use crate::prepare::copy;
+use crate::store::{Store, is_store};
 
 /// Type of a store's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -155,12 +157,22 @@ impl settings::Options for Options {
 pub struct Import {
     /// As it is called in a run: `import`, or `test NAME`.
     pub name: String,
-    /// Matrix files or 10x folders.
+    /// Matrix files or 10x folders, or one store.
     pub files: Vec<PathBuf>,
     /// The store to write.
     pub store: PathBuf,
     /// How to read them.
     pub options: Options,
+}
+
+impl Import {
+    /// The one file, where it is a store.
+    fn stored(&self) -> Option<&Path> {
+        match &self.files[..] {
+            [file] => Some(&**file).filter(|file| is_store(file)),
+            _ => None,
+        }
+    }
 }
 
 /// What there is to tell of a store.
@@ -194,9 +206,17 @@ impl Stage for Import {
     }
 
     fn check(&self) -> Result<()> {
-        match self.files.is_empty() {
-            true => Err(Error::Usage("import: name at least one matrix file".into())),
-            false => Ok(()),
+        if self.files.is_empty() {
+            return Err(Error::Usage("import: name at least one matrix file".into()));
+        }
+        let said = |options: &Options| settings::inputs(&Options { memory: None, ..options.clone() });
+        match self.stored() {
+            Some(store) if said(&self.options) != said(&Options::default()) => Err(Error::Usage(format!(
+                "{}: {} is a store already, and is taken as it is; leave the options of the import out (`prepare` has steps for stores)",
+                self.name,
+                store.display()
+            ))),
+            _ => Ok(()),
         }
     }
 
@@ -210,6 +230,10 @@ impl Stage for Import {
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
+        if let Some(path) = self.stored() {
+            let store = copy(&Store::open(path)?, &self.store, bench.force)?;
+            return Ok(facts(Facts { samples: store.n_samples(), genes: store.n_genes() }));
+        }
         let settings = self.options.settings(bench.force);
         let store = formats::import(&self.files, &self.store, &settings, bench.report)?;
         Ok(facts(Facts { samples: store.n_samples(), genes: store.n_genes() }))
