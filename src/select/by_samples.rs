@@ -26,6 +26,7 @@ pub struct BySamples<'a> {
     a: DMatrix<f64>,
     p: Vec<f64>,
     f: Vec<f64>,
+    constant: Vec<bool>,
     /// The step of the gene that [`Left::without`] was asked for last.
     asked: Option<Step>,
 }
@@ -35,7 +36,8 @@ impl<'a> BySamples<'a> {
     pub fn new(x: &'a Columns, gram: &'a DMatrix<f64>) -> Self {
         let a = DMatrix::identity(x.rows(), x.rows());
         let (lambdas, taken, p, f) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        BySamples { x, gram, lambdas, taken, a, p, f, asked: None }
+        let constant = (0..x.len()).map(|gene| x.column(gene).iter().all(|v| *v == 0.0)).collect();
+        BySamples { x, gram, lambdas, taken, a, p, f, constant, asked: None }
     }
 }
 
@@ -78,7 +80,7 @@ impl BySamples<'_> {
 
 impl Left for BySamples<'_> {
     fn is_constant(&self, gene: usize) -> bool {
-        self.x.column(gene).iter().all(|v| *v == 0.0)
+        self.constant[gene]
     }
 
     fn whole(&self) -> f64 {

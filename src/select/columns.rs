@@ -4,7 +4,7 @@
 
 use std::cmp::Ordering;
 
-use nalgebra::{DMatrix, DMatrixView, Dyn};
+use nalgebra::{DMatrix, DMatrixView, Dyn, Scalar};
 use rayon::prelude::*;
 
 use crate::device::cpu::{total, vectorized};
@@ -174,8 +174,10 @@ impl Columns {
             DMatrixView::from_slice(values, n, values.len() / n)
         }
         let image = |(at, values): (usize, &[f32])| {
-            let block = of(values, n);
-            b.columns(at * GENES, block.ncols()).map(|x| x as f32) * block.transpose()
+            let rows = across(values, n);
+            let mut image = DMatrix::zeros(k, n);
+            image.gemm(1.0, &b.columns(at * GENES, rows.nrows()).map(|x| x as f32), &rows, 0.0);
+            image
         };
         let images: Vec<DMatrix<f32>> = blocks().map(image).collect();
         let mut sum = DMatrix::<f64>::zeros(k, n);
@@ -225,6 +227,12 @@ impl Columns {
         });
         out
     }
+}
+
+/// Columns of `rows` values, one after the other, as the rows of a matrix.
+pub fn across<T: Scalar>(values: &[T], rows: usize) -> DMatrixView<'_, T, Dyn, Dyn> {
+    let (high, wide) = (Dyn(values.len() / rows), Dyn(rows));
+    DMatrixView::from_slice_with_strides_generic(values, high, wide, Dyn(rows), Dyn(1))
 }
 
 /// x·a. One sum at a time: of a loop for two the compiler makes pairs of values instead of vectors.

@@ -5,7 +5,7 @@
 //! product on the device (Z_Iᵀ·Z_J with [`Epilogue::Add`]); of two blocks that mirror each other one is computed and kept. Cost:
 //! n·G² operations; memory 2·G² bytes, twice that while the device has it too (it is fetched in parts of at most [`PART`]), and a panel.
 
-use nalgebra::{DMatrix, DMatrixView, Dyn};
+use nalgebra::{DMatrix, DMatrixView};
 use rayon::prelude::*;
 
 use super::moments::Moments;
@@ -151,14 +151,11 @@ impl Covariance {
         let part = |block: &Block| {
             let (rows, cols) = (self.range(block.row).len(), self.range(block.col).len());
             let across = DMatrixView::from_slice(&block.values, cols, rows);
-            let (high, wide) = (Dyn(cols), Dyn(1));
-            let along =
-                DMatrixView::from_slice_with_strides_generic(&block.values, Dyn(rows), Dyn(cols), high, wide);
             let mut by_row = DMatrix::<f32>::zeros(k, rows);
             by_row.gemm(1.0, &of(block.col), &across, 0.0);
             let mut by_col = DMatrix::<f32>::zeros(k, if block.row == block.col { 0 } else { cols });
             if block.row != block.col {
-                by_col.gemm(1.0, &of(block.row), &along, 0.0);
+                by_col.gemm(1.0, &of(block.row), &super::columns::across(&block.values, cols), 0.0);
             }
             (by_row, by_col)
         };

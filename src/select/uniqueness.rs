@@ -11,7 +11,7 @@
 use nalgebra::{DMatrix, DMatrixView, SymmetricEigen};
 use rayon::prelude::*;
 
-use super::columns::Columns;
+use super::columns::{Columns, across};
 use super::covariance::Covariance;
 use crate::device::random::Stream;
 
@@ -105,7 +105,14 @@ fn step(
 
 /// A·Bᵀ [p × q] of A [p × G] and B [q × G], summed over blocks of genes in their order.
 fn product(a: &DMatrix<f64>, b: &DMatrix<f64>) -> DMatrix<f64> {
-    let parts: Vec<_> = blocks(a).zip(blocks(b)).map(|(a, b)| a * b.transpose()).collect();
+    let q = b.nrows();
+    let part = |(a, b): (DMatrixView<f64>, &[f64])| {
+        let b = across(b, q);
+        let mut part = DMatrix::zeros(a.nrows(), q);
+        part.gemm(1.0, &a, &b, 0.0);
+        part
+    };
+    let parts: Vec<_> = blocks(a).zip(b.as_slice().par_chunks((q * GENES).max(1))).map(part).collect();
     parts.into_iter().fold(DMatrix::zeros(a.nrows(), b.nrows()), |sum, part| sum + part)
 }
 

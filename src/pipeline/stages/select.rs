@@ -116,7 +116,8 @@ pub struct Options {
     /// concrete: widths of the decoder's hidden layers [none: a linear decoder]
     #[arg(long, value_delimiter = ',', value_name = "WIDTHS")]
     pub decoder: Option<Vec<usize>>,
-    /// peel-off: runs of k-means a round, 1 to 255 [32; Subramanian et al. 2017: 100]
+    /// peel-off: runs of k-means a round, 1 to 255. Rounds are many where clusters are small: 400 of 22,215 probes take ten seconds, 943 of
+    /// 22,268 made-up genes more than twelve minutes [32; Subramanian et al. 2017: 100]
     #[arg(long, value_name = "N")]
     pub trials: Option<usize>,
 }
