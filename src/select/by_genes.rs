@@ -325,8 +325,8 @@ impl Revise for ByGenes<'_> {
     }
 
     fn leave(&mut self, gene: usize) {
-        let asked = self.asked.take().filter(|step| step.gene == gene);
-        let step = asked.unwrap_or_else(|| self.step(gene, |_| Vec::new()));
+        let step =
+            self.asked.take().filter(|step| step.gene == gene).expect("what is given back was asked for");
         let place = self.taken.iter().position(|taken| *taken == gene).expect("it was taken");
         self.change(step, -1.0);
         self.taken.remove(place);

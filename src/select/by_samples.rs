@@ -130,7 +130,8 @@ impl Revise for BySamples<'_> {
 
     fn leave(&mut self, gene: usize) {
         self.taken.retain(|taken| *taken != gene);
-        let step = self.asked.take().filter(|step| step.gene == gene).unwrap_or_else(|| self.step(gene));
+        let step =
+            self.asked.take().filter(|step| step.gene == gene).expect("what is given back was asked for");
         self.change(1.0 / (self.lambdas[gene] - self.p_of(&step)), &step);
     }
 

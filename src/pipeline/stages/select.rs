@@ -90,7 +90,7 @@ pub struct Options {
     #[arg(long, value_parser = choice::<Penalty>())]
     pub penalty: Option<Penalty>,
     /// diverse: after the greedy this many sweeps over the list, at most, in which each gene gives way to one that explains more in its
-    /// place: 0.3 to 1 % less error on one cohort, nothing on many studies (docs/landmarks.md); a list is then not the beginning of a longer
+    /// place: up to 1 % less error on one cohort, nothing on many studies (docs/landmarks.md); a list is then not the beginning of a longer
     /// one [0]
     #[arg(long, value_name = "SWEEPS")]
     pub exchange: Option<usize>,
