@@ -68,13 +68,25 @@ fn a_run_begins_at_a_store() {
     assert_eq!(folder.read("out/data.gex/samples.tsv"), folder.read("m.gex/samples.tsv"));
     let (again, _) = folder.succeed(&["run", "c.toml", "--set", "train=false"]);
     assert_eq!(again, summary);
-    folder.write(
-        "c.toml",
-        &CONFIG.replace("\"m.tsv\"", "\"m.tsv\"").replace("output = \"out\"", "output = \"table\""),
-    );
-    folder.succeed(&["run", "c.toml", "--set", "train=false"]);
+    folder.write("table.toml", &CONFIG.replace("output = \"out\"", "output = \"table\""));
+    folder.succeed(&["run", "table.toml", "--set", "train=false"]);
     assert_eq!(folder.read("out/landmarks.tsv"), folder.read("table/landmarks.tsv"));
     // a changed store is noticed, and options that a store has no use for are refused
+    folder.succeed(&[
+        "simulate",
+        "-o",
+        "n.tsv",
+        "--samples",
+        "90",
+        "--genes",
+        "60",
+        "--studies",
+        "6",
+        "--seed",
+        "4",
+    ]);
+    folder.succeed(&["import", "n.tsv", "--labels", "n.samples.tsv", "-o", "m.gex", "--force"]);
+    assert_eq!(folder.names(&["--set", "train=false"])[0], "import");
     folder.write("c.toml", &CONFIG.replace("\"m.tsv\"", "\"m.gex\""));
     let said = folder.fail(2, &["run", "c.toml", "--set", "output=other"]);
     assert!(
