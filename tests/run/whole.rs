@@ -65,6 +65,8 @@ fn a_run_begins_at_a_store() {
     let (summary, _) = folder.succeed(&["run", "c.toml", "--set", "train=false"]);
     assert!(summary.contains("90 samples × 60 genes; 63 to learn from, 27 held out"), "{summary}");
     assert_eq!(folder.read("out/data.gex/matrix.npy"), folder.read("m.gex/matrix.npy"));
+    folder.succeed(&["import", "m.gex", "-o", "copy.gex"]);
+    assert_eq!(folder.read("copy.gex/matrix.npy"), folder.read("m.gex/matrix.npy"));
     assert_eq!(folder.read("out/data.gex/samples.tsv"), folder.read("m.gex/samples.tsv"));
     let (again, _) = folder.succeed(&["run", "c.toml", "--set", "train=false"]);
     assert_eq!(again, summary);

@@ -209,7 +209,10 @@ impl Stage for Import {
         if self.files.is_empty() {
             return Err(Error::Usage("import: name at least one matrix file".into()));
         }
-        let said = |options: &Options| settings::inputs(&Options { memory: None, ..options.clone() });
+        let said = |options: &Options| {
+            let format = options.format.clone().filter(|format| format != "auto");
+            settings::inputs(&Options { memory: None, format, ..options.clone() })
+        };
         match self.stored() {
             Some(store) if said(&self.options) != said(&Options::default()) => Err(Error::Usage(format!(
                 "{}: {} is a store already, and is taken as it is; leave the options of the import out (`prepare` has steps for stores)",
