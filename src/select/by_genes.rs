@@ -14,7 +14,7 @@
 //! A gene is given back by a column whose product is added, v = R_j/√(λ_j − R_jj); such columns have the sign −1, and when there are too many
 //! V is made anew from the genes taken alone, by the same T.
 //!
-//! Cost: G² once, 2·G²·[`AHEAD`] a product, 6·G·k a step, 8·G·k² each time penalties are set; memory C and 16·G·n.
+//! Cost: G² once, 2·G²·[`AHEAD`] a product, 6·G·k a step, 8·G·k² each time penalties are set; memory C and 16·G·n, and of [`SPARE`] columns.
 
 use std::collections::HashMap;
 

@@ -27,7 +27,7 @@ pub struct BySamples<'a> {
     p: Vec<f64>,
     f: Vec<f64>,
     constant: Vec<bool>,
-    /// The step of the gene that [`Left::without`] was asked for last.
+    /// The step of the gene that [`Revise::without`] was asked for last.
     asked: Option<Step>,
 }
 

@@ -68,25 +68,23 @@ fn a_run_begins_at_a_store() {
     folder.succeed(&["import", "m.gex", "-o", "copy.gex"]);
     assert_eq!(folder.read("copy.gex/matrix.npy"), folder.read("m.gex/matrix.npy"));
     assert_eq!(folder.read("out/data.gex/samples.tsv"), folder.read("m.gex/samples.tsv"));
+    // what was done to a store goes with it
+    folder.succeed(&["prepare", "m.gex", "-o", "z.gex", "--zscore"]);
+    folder.succeed(&["import", "z.gex", "-o", "z-copy.gex"]);
+    let transforms = |store: &str| {
+        let info: Value = serde_json::from_slice(&folder.read(&format!("{store}/store.json"))).unwrap();
+        info["origin"]["transforms"].clone()
+    };
+    assert_eq!(transforms("z-copy.gex"), transforms("z.gex"));
+    assert_eq!(transforms("z.gex").as_array().map(Vec::len), Some(1));
     let (again, _) = folder.succeed(&["run", "c.toml", "--set", "train=false"]);
     assert_eq!(again, summary);
     folder.write("table.toml", &CONFIG.replace("output = \"out\"", "output = \"table\""));
     folder.succeed(&["run", "table.toml", "--set", "train=false"]);
     assert_eq!(folder.read("out/landmarks.tsv"), folder.read("table/landmarks.tsv"));
     // a changed store is noticed, and options that a store has no use for are refused
-    folder.succeed(&[
-        "simulate",
-        "-o",
-        "n.tsv",
-        "--samples",
-        "90",
-        "--genes",
-        "60",
-        "--studies",
-        "6",
-        "--seed",
-        "4",
-    ]);
+    let other = "simulate -o n.tsv --samples 90 --genes 60 --studies 6 --seed 4";
+    folder.succeed(&other.split(' ').collect::<Vec<_>>());
     folder.succeed(&["import", "n.tsv", "--labels", "n.samples.tsv", "-o", "m.gex", "--force"]);
     assert_eq!(folder.names(&["--set", "train=false"])[0], "import");
     folder.write("c.toml", &CONFIG.replace("\"m.tsv\"", "\"m.gex\""));
