@@ -76,7 +76,7 @@ fn a_run_begins_at_a_store() {
         info["origin"]["transforms"].clone()
     };
     assert_eq!(transforms("z-copy.gex"), transforms("z.gex"));
-    assert_eq!(transforms("z.gex").as_array().map(Vec::len), Some(1));
+    assert!(transforms("z.gex").to_string().contains("zscore"));
     let (again, _) = folder.succeed(&["run", "c.toml", "--set", "train=false"]);
     assert_eq!(again, summary);
     folder.write("table.toml", &CONFIG.replace("output = \"out\"", "output = \"table\""));
