@@ -20,7 +20,7 @@ fn main(
     let sum = workgroup_sum(thread, vec2f(total, 0.0)).x;
     for (var quad = thread; quad < params.quads; quad += THREADS) {
         let g = load_selection(row, quad) * (load_gradient(row, quad) - sum) / step.temperature;
-        epilogue(row, quad, 0u, 0u, g);
+        epilogue(row, quad, 0u, 0u, g, fetch(row, quad));
     }
     finish(thread);
 }

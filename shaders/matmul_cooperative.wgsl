@@ -40,6 +40,11 @@ fn main(
         for (var i = 0u; i < B_SHARE; i++) { // unrolled
             keep_b(thread, i, next_b[i]);
         }
+        if k + BK > k_end {
+            for (var i = 0u; i < A_SHARE; i++) { // unrolled
+                clear_a(thread, i, k_end - k);
+            }
+        }
         workgroupBarrier();
         // the next piece travels while this one is multiplied
         for (var i = 0u; i < A_SHARE; i++) { // unrolled
@@ -78,6 +83,7 @@ fn main(
         workgroupBarrier();
     }
 
+    fetch_strip(0u);
     for (var s = 0u; s < STRIPS; s++) { // unrolled
         for (var i = 0u; i < DOWN; i++) { // unrolled
             for (var j = 0u; j < ACROSS; j++) { // unrolled

@@ -41,6 +41,11 @@ fn main(
         for (var i = 0u; i < B_SHARE; i++) {
             keep_b(thread, i, fetch_b(thread, i, k, k_end));
         }
+        if k + BK > k_end {
+            for (var i = 0u; i < A_SHARE; i++) {
+                clear_a(thread, i, k_end - k);
+            }
+        }
         workgroupBarrier();
         for (var kk = 0u; kk < BK; kk++) {
             for (var s = 0u; s < 4u; s++) {
@@ -53,6 +58,7 @@ fn main(
     }
 
     workgroupBarrier();
+    fetch_strip(0u);
     for (var s = 0u; s < 4u; s++) {
         for (var n = 0u; n < 16u; n++) {
             let column = across + n / 8u * 16u + n % 8u;

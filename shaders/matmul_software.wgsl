@@ -37,7 +37,7 @@ fn main(
     for (var i = 0u; i < TM; i++) {
         for (var j = 0u; j < THREAD_QUADS; j++) {
             if tile_row(i) < row_end && tile_quad(j) < params.quad_end {
-                epilogue(tile_row(i), tile_quad(j), i, j, c[i * THREAD_QUADS + j]);
+                epilogue(tile_row(i), tile_quad(j), i, j, c[i * THREAD_QUADS + j], fetch_inside(i, j));
             }
         }
     }

@@ -4,8 +4,14 @@
 
 var<private> column_sums: array<vec4f, THREAD_QUADS>;
 
-fn epilogue(row: u32, quad: u32, i: u32, j: u32, c: vec4f) {
-    let contribution = mask(quad, c * load_difference(row % params.samples, quad));
+alias Fetched = vec4f;
+
+fn fetch(row: u32, quad: u32) -> Fetched {
+    return load_difference(row % params.samples, quad);
+}
+
+fn epilogue(row: u32, quad: u32, i: u32, j: u32, c: vec4f, at: Fetched) {
+    let contribution = mask(quad, c * at);
     row_sums[i] += dot(contribution, vec4f(1.0));
     if FOLD == 0u {
         column_sums[j] += abs(contribution);

@@ -1,7 +1,13 @@
 // out = dropout(activation(c + bias))
 // #import shared/dropout.wgsl
-fn epilogue(row: u32, quad: u32, i: u32, j: u32, c: vec4f) {
-    let y = activate(c + load_bias(0u, quad));
+alias Fetched = vec4f;
+
+fn fetch(row: u32, quad: u32) -> Fetched {
+    return load_bias(0u, quad);
+}
+
+fn epilogue(row: u32, quad: u32, i: u32, j: u32, c: vec4f, at: Fetched) {
+    let y = activate(c + at);
     store_out(row, quad, mask(quad, dropout(row, quad, y)));
 }
 

@@ -4,13 +4,23 @@
 
 var<private> sums: vec2f;
 
-fn epilogue(row: u32, quad: u32, i: u32, j: u32, c: vec4f) {
-    let y = activate(c + load_bias(0u, quad));
-    var e = mask(quad, y - load_goal(row, quad));
+struct Fetched {
+    bias: vec4f,
+    goal: vec4f,
+    unit: vec4f,
+}
+
+fn fetch(row: u32, quad: u32) -> Fetched {
+    return Fetched(load_bias(0u, quad), load_goal(row, quad), load_unit(0u, quad));
+}
+
+fn epilogue(row: u32, quad: u32, i: u32, j: u32, c: vec4f, at: Fetched) {
+    let y = activate(c + at.bias);
+    var e = mask(quad, y - at.goal);
     if row >= step.rows {
         e = vec4f();
     }
-    sums += vec2f(dot(loss_value(e), vec4f(1.0)), dot(abs(e), load_unit(0u, quad)));
+    sums += vec2f(dot(loss_value(e), vec4f(1.0)), dot(abs(e), at.unit));
     store_gradient(row, quad, loss_slope(e) * derivative(y));
 }
 

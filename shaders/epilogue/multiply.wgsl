@@ -1,6 +1,12 @@
 // out = c · by[row mod S]
-fn epilogue(row: u32, quad: u32, i: u32, j: u32, c: vec4f) {
-    store_out(row, quad, mask(quad, c * load_by(row % params.samples, quad)));
+alias Fetched = vec4f;
+
+fn fetch(row: u32, quad: u32) -> Fetched {
+    return load_by(row % params.samples, quad);
+}
+
+fn epilogue(row: u32, quad: u32, i: u32, j: u32, c: vec4f, at: Fetched) {
+    store_out(row, quad, mask(quad, c * at));
 }
 
 fn finish(thread: u32) {}

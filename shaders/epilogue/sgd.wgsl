@@ -1,10 +1,18 @@
 // Stochastic gradient descent with momentum, PyTorch's form.
 // #import shared/gradient.wgsl
-fn epilogue(row: u32, quad: u32, i: u32, j: u32, g: vec4f) {
-    let w = load_value(row, quad);
-    let u = params.momentum * load_velocity(row, quad) + objective_gradient(g, w);
+struct Fetched {
+    value: vec4f,
+    velocity: vec4f,
+}
+
+fn fetch(row: u32, quad: u32) -> Fetched {
+    return Fetched(load_value(row, quad), load_velocity(row, quad));
+}
+
+fn epilogue(row: u32, quad: u32, i: u32, j: u32, g: vec4f, at: Fetched) {
+    let u = params.momentum * at.velocity + objective_gradient(g, at.value);
     store_velocity(row, quad, mask(quad, u));
-    store_value(row, quad, mask(quad, w - step.learning_rate * params.rate * u));
+    store_value(row, quad, mask(quad, at.value - step.learning_rate * params.rate * u));
 }
 
 fn finish(thread: u32) {}

@@ -24,7 +24,7 @@ const B_SHARE = BN * BK / 4u / THREADS;
 var<workgroup> half_a: array<halves, BM * BK / 4u / A_WIDTH * A_QUADS>;
 var<workgroup> half_b: array<halves, BN * BK / 4u / B_WIDTH * B_QUADS>;
 
-// The i-th quads of this thread. Past the end of the slice A's are zero, and B's whatever comes next to it.
+// The i-th quads of this thread. Past the end of the slice they are those before it.
 fn fetch_a(thread: u32, i: u32, k: u32, k_end: u32) -> halves {
     let row = (thread + i * THREADS) / A_WIDTH;
     let quad = (thread + i * THREADS) % A_WIDTH;
@@ -33,13 +33,11 @@ fn fetch_a(thread: u32, i: u32, k: u32, k_end: u32) -> halves {
         let m = row_begin + quad * 4u;
         let last = (row_end - 1u) / 4u;
         if SHIFTED {
-            return select(halves(), halves(across_a(at, m)), k + row < k_end);
+            return halves(across_a(at, m));
         }
-        return select(halves(), halves_a(at, min(m / 4u, last)), k + row < k_end);
+        return halves_a(at, min(m / 4u, last));
     }
-    let at = k / 4u + quad;
-    let last = k_end / 4u - 1u;
-    return select(halves(), halves_a(min(row_begin + row, row_end - 1u), min(at, last)), at <= last);
+    return halves_a(min(row_begin + row, row_end - 1u), min(k / 4u + quad, k_end / 4u - 1u));
 }
 
 fn fetch_b(thread: u32, i: u32, k: u32, k_end: u32) -> halves {
@@ -62,14 +60,35 @@ fn keep_b(thread: u32, i: u32, four: halves) {
     half_b[at / B_WIDTH * B_QUADS + at % B_WIDTH] = four;
 }
 
-// The epilogue of strip s, which all threads wrote.
+// Makes what A holds past the end of the slice zero, so that there B counts for nothing: in the last piece alone.
+fn clear_a(thread: u32, i: u32, left: u32) {
+    let at = thread + i * THREADS;
+    let k = select(at % A_WIDTH * 4u, at / A_WIDTH, A_TRANSPOSED);
+    if k >= left {
+        keep_a(thread, i, halves());
+    }
+}
+
+var<private> fetched: array<Fetched, STRIP_SHARE>; // of the strip to come
+
+fn fetch_strip(s: u32) {
+    for (var i = 0u; i < STRIP_SHARE; i++) { // unrolled
+        fetched[i] = fetch_inside(s * STRIP_SHARE + i, 0u);
+    }
+}
+
+// The epilogue of strip s, which all threads wrote. What the next one's reads is asked for first.
 fn consume(s: u32) {
     workgroupBarrier();
+    var now = fetched;
+    if s + 1u < STRIPS {
+        fetch_strip(s + 1u);
+    }
     for (var i = 0u; i < STRIP_SHARE; i++) { // unrolled
         let n = s * STRIP_SHARE + i;
         if tile_row(n) < row_end && tile_quad(0u) < params.quad_end {
             let c = tile[(tile_row(n) - tile_row(s * STRIP_SHARE) + thread_row * 4u) * STRIP_QUADS + thread_column];
-            epilogue(tile_row(n), tile_quad(0u), n, 0u, c);
+            epilogue(tile_row(n), tile_quad(0u), n, 0u, c, now[i]);
         }
     }
     workgroupBarrier();

@@ -50,6 +50,12 @@ fn tile_row(i: u32) -> u32 {
     return row_begin + ((i / 4u) * ROW_THREADS + thread_row) * 4u + i % 4u;
 }
 
+// What an epilogue reads of an element's row and quad, read for all of them that a thread ends at a time, before the first is written:
+// one load after the other would take as many times as long as memory takes to answer. Clamped, since of elements outside nothing is used.
+fn fetch_inside(i: u32, j: u32) -> Fetched {
+    return fetch(min(tile_row(i), row_end - 1u), min(tile_quad(j), params.quad_end - 1u));
+}
+
 // The j-th quad of this thread, j < THREAD_QUADS.
 fn tile_quad(j: u32) -> u32 {
     return quad_begin + j * COLUMN_THREADS + thread_column;

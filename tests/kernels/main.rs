@@ -39,14 +39,16 @@ fn variants(cols: usize) -> Vec<Box<dyn Executor>> {
         tile: Some(tile),
         slices: Some(slices),
         unchecked: Some(false),
+        double: Some(false),
         ..Options::default()
     };
     let limit = 64 * padded(cols) as u64 * 4;
     let narrow = |options| Options { binding_limit: Some(limit), workgroups: Some(7), ..options };
+    let double = |options| Options { double: Some(true), ..options };
     let options = [
-        forced(Tile::LARGE, 1),
+        double(forced(Tile::LARGE, 1)),
         forced(Tile::MEDIUM, 3),
-        narrow(forced(Tile::SMALL, 1)),
+        narrow(double(forced(Tile::SMALL, 1))),
         narrow(forced(Tile::SOFTWARE, 2)),
         narrow(forced(Tile::EMULATED, 2)),
     ];
@@ -55,19 +57,19 @@ fn variants(cols: usize) -> Vec<Box<dyn Executor>> {
     let options = options.into_iter().chain(unchecked);
     let mut all: Vec<_> = options.flat_map(boxed).collect();
     let hardware = gpu(Options::default()).is_some_and(|gpu| gpu.facts().kind != Kind::Software);
-    if let Some(options) = cooperative().filter(|_| hardware) {
-        all.extend(boxed(options));
-        all.extend(boxed(narrow(Options { slices: Some(3), ..options })));
+    if let Some([many, few]) = cooperative().filter(|_| hardware) {
+        all.extend([many, few].into_iter().flat_map(boxed));
+        all.extend(boxed(narrow(Options { slices: Some(3), ..few })));
     }
     all
 }
 
 /// On cooperative matrices, where the adapter has them. Unchecked only: drivers take minutes over such kernels with checks, and software
 /// takes seconds over each without.
-fn cooperative() -> Option<Options> {
-    let tile = gpu(Options::default())?.facts().cooperation()?;
-    let form = Options { tile: Some(tile), slices: Some(1), ..Options::default() };
-    Some(Options { cooperative: true, unchecked: Some(true), ..form })
+fn cooperative() -> Option<[Options; 2]> {
+    let form = Options { cooperative: true, unchecked: Some(true), slices: Some(1), ..Options::default() };
+    let tiles = gpu(Options::default())?.facts().cooperation()?;
+    Some(tiles.map(|tile| Options { tile: Some(tile), ..form }))
 }
 
 fn boxed(options: Options) -> Option<Box<dyn Executor>> {

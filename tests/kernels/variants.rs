@@ -42,10 +42,10 @@ fn products() {
 /// Also where software has them (lavapipe of Mesa 26: 8 × 8 × 8, eight threads), a few of what hardware runs above.
 #[test]
 fn cooperative_products() {
-    let Some(options) = crate::cooperative() else {
+    let Some([many, few]) = crate::cooperative() else {
         return eprintln!("SKIPPED: the adapter has no cooperative matrices");
     };
-    for slices in [1, 3] {
+    for (options, slices) in [(many, 1), (few, 1), (many, 3)] {
         let mut device = gpu(Options { slices: Some(slices), ..options }).expect("opened before");
         for size in [(65, 130, 301), (129, 17, 31)] {
             for layout in LAYOUTS {

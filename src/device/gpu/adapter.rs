@@ -40,9 +40,9 @@ pub struct AdapterFacts {
 }
 
 impl AdapterFacts {
-    /// The tile by which `matmul_cooperative.wgsl` can run: products of f16 summed in f32, of 16 × 16 × 16 (NVIDIA, RDNA3) or 8 × 8 × 8 (Apple,
+    /// The tiles by which `matmul_cooperative.wgsl` can run: products of f16 summed in f32, of 16 × 16 × 16 (NVIDIA, RDNA3) or 8 × 8 × 8 (Apple,
     /// lavapipe), subgroups of one size, and 32 KiB of workgroup memory. wgpu cannot ask a driver that has several sizes for one of them.
-    pub fn cooperation(&self) -> Option<Tile> {
+    pub fn cooperation(&self) -> Option<[Tile; 2]> {
         let has = |side: &usize| self.cooperative.contains(&format!("{side}×{side}×{side} F16 → F32"));
         let side = [16, 8].into_iter().find(has)?;
         let [fewest, most] = self.subgroup_threads;
@@ -82,6 +82,8 @@ pub struct Options {
     pub cooperative: bool,
     /// Runs kernels with wgpu's checks of loops, indices and divisions (`Some(false)`) or without them.
     pub unchecked: Option<bool>,
+    /// Shared memory holds two pieces of the operands, where it has room for both (`Some(true)`), or one.
+    pub double: Option<bool>,
     /// Kernels that reach outside a matrix give NaN, for tests.
     pub guarded: bool,
 }

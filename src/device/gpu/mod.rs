@@ -110,18 +110,19 @@ struct StepWords {
 }
 
 /// What plans depend on for an adapter with these limits.
-fn target(mut tuning: Tuning, binding: u64, options: &Options) -> Target {
+fn target(mut tuning: Tuning, binding: u64, workgroup_memory: usize, options: &Options) -> Target {
     tuning.unchecked = options.unchecked.unwrap_or(tuning.unchecked);
+    tuning.double = options.double.unwrap_or(tuning.double);
     // Indices count elements in 32 bits, and drivers disagree beyond 2 GiB.
     let limit = binding.min((2 << 30) - 16).min(options.binding_limit.unwrap_or(u64::MAX));
     let (tile, slices) = (options.tile, options.slices);
     let (chunking, cooperative) = (Chunking { limit }, Tile::COOPERATIVE);
-    Target { chunking, scratch: SCRATCH.min(limit), tuning, cooperative, tile, slices }
+    Target { chunking, scratch: SCRATCH.min(limit), workgroup_memory, tuning, cooperative, tile, slices }
 }
 
 /// The text of every shader that `recording` leads to on such an adapter, with a label. Needs no device.
 pub fn shaders(recording: &Recording, kind: Kind, binding: u64, options: &Options) -> Vec<(String, String)> {
-    let plan = Plan::new(recording, &target(Tuning::of(kind), binding, options));
+    let plan = Plan::new(recording, &target(Tuning::of(kind), binding, 32 << 10, options));
     plan.launches.into_iter().map(|launch| (launch.label, launch.kernel.source(options.guarded))).collect()
 }
 
@@ -134,7 +135,8 @@ impl GpuExecutor {
         let adapter::Opened { facts, device, queue, fault, tuning } = adapter::open(choice, &options)?;
         let limits = device.limits();
         let calibrated = tuning != Tuning::of(facts.kind);
-        let mut target = target(tuning, facts.max_binding.min(facts.max_buffer), &options);
+        let binding = facts.max_binding.min(facts.max_buffer);
+        let mut target = target(tuning, binding, facts.workgroup_memory as usize, &options);
         target.cooperative = facts.cooperation().unwrap_or(target.cooperative);
         let step = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("step"),

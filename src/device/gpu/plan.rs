@@ -19,14 +19,23 @@ pub struct Target {
     pub chunking: Chunking,
     /// Most bytes for each kind of partial results.
     pub scratch: u64,
+    /// Bytes that the threads of a workgroup share.
+    pub workgroup_memory: usize,
     /// Chooses tiles.
     pub tuning: Tuning,
-    /// For products of f16 operands where the tuning has them on cooperative matrices.
-    pub cooperative: Tile,
+    /// For products of f16 operands where the tuning has them on cooperative matrices, of many tiles and of few.
+    pub cooperative: [Tile; 2],
     /// Overrides the choice (tests).
     pub tile: Option<Tile>,
     /// Overrides the number of slices of split products (tests).
     pub slices: Option<usize>,
+}
+
+impl Target {
+    /// Pieces of the operands that shared memory holds at a time.
+    pub fn stages(&self, tile: Tile) -> usize {
+        if self.tuning.double && 16 * tile.shared_quads(2) <= self.workgroup_memory { 2 } else { 1 }
+    }
 }
 
 /// One dispatch.

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::chunks::{ROWS, pieces};
+use super::chunks::{ROWS, View, pieces};
 use super::plan::{Plan, Target, cut_repeated, rectangle, workgroup};
 use super::shader::{Kernel, Scratch};
 use super::tiles::{Tile, Way};
@@ -83,29 +83,43 @@ pub fn plan(plan: &mut Plan, product: &Product, target: &Target) {
     epilogue.last(plan, target);
 }
 
-/// The gradient of a bias: column sums by blocks of rows, then the end of a split product with one row.
+/// The gradient of a bias: column sums, by blocks of rows where there are many, and the end of a product with one row.
 pub fn bias_gradient(plan: &mut Plan, gradient: Matrix, update: &Update, target: &Target) {
     const NAME: &str = "bias gradient";
+    /// Quads and threads of a workgroup, and rows that it sums: what is left then are few partial results.
+    const QUADS: usize = 8;
+    const THREADS: usize = 256;
+    const BLOCK_ROWS: usize = 4096;
     let quads = gradient.pitch() / 4;
     let epilogue = Epilogue::Update(*update);
     let mut finish = Finish { epilogue: &epilogue, name: NAME, n: gradient.cols, pairs: 0 };
-    let fit = (target.scratch as usize / (quads * 16)).max(1);
-    // few rows of many columns are cut finely, to keep the adapter busy
-    let block_rows = gradient.rows.div_ceil(fit).max(((gradient.rows * quads) >> 17).clamp(8, 32));
-    let mut blocks = 0;
-    for view in target.chunking.views(gradient) {
-        let end = view.end.min(gradient.rows);
-        let mut kernel = Kernel::new(&[wgsl!("bias_gradient.wgsl")]);
-        rectangle(&mut kernel, view.first, end, gradient);
-        kernel.read("gradient", view).scratch(Scratch::Partial);
-        kernel.uint("block_rows", block_rows).uint("block_begin", blocks);
-        let count = (end - view.first).div_ceil(block_rows);
-        plan.push(NAME, kernel, (count * quads).div_ceil(64));
-        blocks += count;
-    }
-    plan.reserve(Scratch::Partial, blocks * quads * 16);
     let row = Rectangle { segments: Segments { begin: 0, rows: 1, count: 1 }, quads: 0..quads };
-    finish.reduce(plan, target, &row, blocks);
+    let fit = (target.scratch as usize / (quads * 16)).max(1);
+    let block_rows = gradient.rows.div_ceil(fit).max(BLOCK_ROWS);
+    let views = target.chunking.views(gradient);
+    let rows = |view: &View| view.first..view.end.min(gradient.rows);
+    let blocks = |view: &View| rows(view).len().div_ceil(block_rows);
+    let parts = views.iter().map(blocks).sum();
+    let mut begin = 0;
+    for view in views {
+        let mut kernel = Kernel::new(&[wgsl!("bias_gradient.wgsl")]);
+        workgroup(&mut kernel, THREADS, THREADS);
+        rectangle(&mut kernel, view.first, rows(&view).end, gradient);
+        kernel.size("QUADS", QUADS).uint("block_rows", block_rows).read("gradient", view);
+        if parts == 1 {
+            finish.bind(&mut kernel, plan, target, Tile::REDUCE, &row);
+        } else {
+            kernel.file(wgsl!("epilogue/partial.wgsl")).scratch(Scratch::Partial).uint("slice_begin", begin);
+            kernel.uint("m_begin", 0).uint("segment_rows", 1).uint("segments", 1);
+            kernel.uint("quad_begin", 0).uint("quad_end", quads);
+        }
+        plan.push(NAME, kernel, blocks(&view) * quads.div_ceil(QUADS));
+        begin += blocks(&view);
+    }
+    if parts > 1 {
+        plan.reserve(Scratch::Partial, parts * quads * 16);
+        finish.reduce(plan, target, &row, parts);
+    }
 }
 
 /// The gradient of concrete samples' logits, a workgroup a row, and their update.
@@ -146,7 +160,10 @@ fn tile(product: &Product, target: &Target) -> Tile {
     match target.tile {
         Some(tile) if rounded(&tile) && !half => Tile::LARGE,
         Some(tile) => tile,
-        None if target.tuning.cooperative && half && m.min(n) > 32 => target.cooperative,
+        None if target.tuning.cooperative && half && m.min(n) > 32 => {
+            let [large, small] = target.cooperative;
+            if target.tuning.busy(large, [m, n, k]) { large } else { small }
+        }
         None => target.tuning.tile(m, n, k),
     }
 }
@@ -269,9 +286,10 @@ fn matmul(product: &Product, target: &Target, tile: Tile, rectangle: &Rectangle,
             kernel.uint("workgroups", rectangle.tiles(tile) * slices.count)
         }
         Way::Emulated => kernel.alias("halves", "vec4f").size("GROUP", 32),
-        Way::Direct | Way::Shared => &mut kernel,
+        Way::Shared => kernel.size("STAGES", target.stages(tile)),
+        Way::Direct => &mut kernel,
     };
-    geometry(&mut kernel, tile, rectangle, product.dims().1);
+    geometry(&mut kernel, tile, target.stages(tile), rectangle, product.dims().1);
     kernel.uint("slices", slices.count);
     kernel.uint("k_begin", slices.range.start).uint("k_end", slices.range.end).uint("k_step", slices.step);
     let (a_row, b_row) = match product.layout {
@@ -294,9 +312,9 @@ fn matmul(product: &Product, target: &Target, tile: Tile, rectangle: &Rectangle,
 }
 
 /// Constants and arguments of `shared/tile.wgsl`.
-fn geometry(kernel: &mut Kernel, tile: Tile, rectangle: &Rectangle, cols: usize) {
+fn geometry(kernel: &mut Kernel, tile: Tile, stages: usize, rectangle: &Rectangle, cols: usize) {
     kernel.size("BM", tile.m).size("BN", tile.n).size("BK", tile.k);
-    kernel.size("TM", tile.thread_m).size("TN", tile.thread_n).size("TILE_LENGTH", tile.shared_quads());
+    kernel.size("TM", tile.thread_m).size("TN", tile.thread_n).size("TILE_LENGTH", tile.shared_quads(stages));
     let Segments { begin, rows, count } = rectangle.segments;
     kernel.uint("m_begin", begin).uint("segment_rows", rows).uint("segments", count);
     kernel.uint("quad_begin", rectangle.quads.start).uint("quad_end", rectangle.quads.end);
@@ -316,7 +334,7 @@ impl Finish<'_> {
     /// Adds `parts` partial results and runs the epilogue.
     fn reduce(&mut self, plan: &mut Plan, target: &Target, rectangle: &Rectangle, parts: usize) {
         let mut kernel = Kernel::new(&[wgsl!("split_k_reduce.wgsl")]);
-        geometry(&mut kernel, Tile::REDUCE, rectangle, self.n);
+        geometry(&mut kernel, Tile::REDUCE, 1, rectangle, self.n);
         kernel.uint("slices", 1).uint("partials", parts).scratch(Scratch::Partial);
         self.bind(&mut kernel, plan, target, Tile::REDUCE, rectangle);
         plan.push(self.name, kernel, rectangle.tiles(Tile::REDUCE));

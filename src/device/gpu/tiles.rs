@@ -51,16 +51,22 @@ impl Tile {
     pub const SOFTWARE: Tile = Tile { m: 32, n: 64, k: 4, thread_m: 8, thread_n: 8, way: Way::Direct };
     /// For the epilogue after a split product.
     pub const REDUCE: Tile = Tile { m: 16, n: 64, k: 16, thread_m: 4, thread_n: 4, way: Way::Direct };
-    /// For f16 operands on cooperative matrices of 16 × 16 of 32 threads, with 48 KiB of shared memory.
-    pub const COOPERATIVE: Tile = Tile::cooperative(16, 32, 48 << 10);
+    /// For f16 operands on cooperative matrices of 16 × 16 of 32 threads, with 48 KiB of shared memory: many, and few.
+    pub const COOPERATIVE: [Tile; 2] = Tile::cooperative(16, 32, 48 << 10);
     /// The same by plain arithmetic.
-    pub const EMULATED: Tile = Tile { way: Way::Emulated, ..Tile::COOPERATIVE };
+    pub const EMULATED: Tile = Tile { way: Way::Emulated, ..Tile::COOPERATIVE[0] };
 
-    /// For cooperative matrices of `side` × `side` of `group` threads: operands' pieces as deep as so many bytes of shared memory hold beside the
-    /// strip of C.
-    pub const fn cooperative(side: usize, group: usize, memory: usize) -> Tile {
-        let k = if memory >= 48 << 10 { 32 } else { 16 };
-        Tile { m: 128, n: 128, k, thread_m: 16, thread_n: 4, way: Way::Cooperative { side, group } }
+    /// For cooperative matrices of `side` × `side` of `group` threads: tiles for products of many, operands' pieces as deep as so many bytes of
+    /// shared memory hold beside the strip of C; and tiles for products of few.
+    pub const fn cooperative(side: usize, group: usize, memory: usize) -> [Tile; 2] {
+        let way = Way::Cooperative { side, group };
+        let [k, k_few] = if memory >= 48 << 10 { [48, 32] } else { [16, 16] };
+        // two groups at least
+        let thread_m = if group > 32 { 4 } else { 8 };
+        [
+            Tile { m: 128, n: 128, k, thread_m: 16, thread_n: 4, way },
+            Tile { m: 32, n: 64, k: k_few, thread_m, thread_n: 4, way },
+        ]
     }
     /// Every shape that some adapter may choose by itself.
     pub const ALL: [Tile; 4] = [Tile::LARGE, Tile::MEDIUM, Tile::SMALL, Tile::SOFTWARE];
@@ -102,9 +108,9 @@ impl Tile {
             && thread_m * thread_n <= 64
             && self.threads().is_power_of_two()
             && self.threads() <= 256
-            && self.shared_quads() * 16 <= 16 << 10
+            && self.shared_quads(1) * 16 <= 16 << 10
             // as `turned` in matmul.wgsl wants it
-            && (way == Way::Direct || whole(m, 32) && whole(n, 32))
+            && (way == Way::Direct || whole(m / thread_m, 8) && whole(n / thread_n, 8))
     }
 
     /// Threads of a workgroup.
@@ -112,9 +118,9 @@ impl Tile {
         (self.m / self.thread_m) * (self.n / self.thread_n)
     }
 
-    /// Length of the shared array in vec4f: the operands' tiles, or a strip of C, and what epilogues sum in.
-    pub fn shared_quads(&self) -> usize {
-        let operands = if self.way == Way::Shared { self.k * (self.m + self.n) / 4 } else { 0 };
+    /// Length of the shared array in vec4f: so many pieces of the operands, or a strip of C, and what epilogues sum in.
+    pub fn shared_quads(&self, stages: usize) -> usize {
+        let operands = if self.way == Way::Shared { stages * self.k * (self.m + self.n) / 4 } else { 0 };
         let columns = self.m / self.thread_m * self.n / 4;
         let rows = self.n / self.thread_n * self.m / 4;
         let strip = if matches!(self.way, Way::Cooperative { .. } | Way::Emulated) {
@@ -160,6 +166,9 @@ pub struct Tuning {
     /// hardware, where a checked product takes eight to eighteen times as long. `GENELIFT_SHADER_CHECKS=1` turns them on.
     #[serde(default)]
     pub unchecked: bool,
+    /// Shared memory holds two pieces of the operands where it has room for both: one arrives while the other is multiplied.
+    #[serde(default)]
+    pub double: bool,
 }
 
 impl Tuning {
@@ -176,17 +185,22 @@ impl Tuning {
             Kind::Integrated => (Tile::MEDIUM, Tile::MEDIUM, Tile::SMALL, 48),
             Kind::Software => (Tile::SOFTWARE, Tile::SOFTWARE, Tile::SOFTWARE, 1),
         };
-        Tuning { large, medium, small, workgroups, cooperative: false, unchecked: kind != Kind::Software }
+        let (unchecked, double) = (kind != Kind::Software, kind == Kind::Discrete);
+        Tuning { large, medium, small, workgroups, cooperative: false, unchecked, double }
     }
 
     /// The tile of an M × N × K product.
     pub fn tile(&self, m: usize, n: usize, k: usize) -> Tile {
-        let busy = |tile: Tile| tile.count(m, n) * Self::most_slices(k) >= self.workgroups / 2;
         match m.min(n) {
-            65.. if busy(self.large) => self.large,
-            33.. if busy(self.medium) => self.medium,
+            65.. if self.busy(self.large, [m, n, k]) => self.large,
+            33.. if self.busy(self.medium, [m, n, k]) => self.medium,
             _ => self.small,
         }
+    }
+
+    /// Whether tiles of an M × N × K product are enough to keep the adapter busy.
+    pub fn busy(&self, tile: Tile, [m, n, k]: [usize; 3]) -> bool {
+        tile.count(m, n) * Self::most_slices(k) >= self.workgroups / 2
     }
 
     /// Into how many slices the summed dimension is cut when `tiles` tiles cover the product.
@@ -210,10 +224,18 @@ mod tests {
         for tile in Tile::ALL.into_iter().chain([Tile::REDUCE]).chain(candidates) {
             assert!(tile.is_sound(), "{tile:?}");
         }
-        // the shape that shaders/shared/half_tiles.wgsl is written for
-        let Tile { m, n, k, thread_m, thread_n, .. } = Tile::COOPERATIVE;
-        assert_eq!((m, n, k % 16, thread_m, thread_n), (128, 128, 0, 16, 4));
-        assert_eq!(Tile::COOPERATIVE.threads(), 256);
+        // what shaders/shared/half_tiles.wgsl is written for
+        for group in [8, 16, 32, 64] {
+            for (tile, threads) in
+                Tile::cooperative(16, group, 48 << 10).into_iter().zip([256, 64.max(2 * group)])
+            {
+                let Tile { m, n, k, thread_m, thread_n, .. } = tile;
+                assert_eq!((m % 32, n % 64, k % 16, thread_n, tile.threads()), (0, 0, 0, 4, threads));
+                let quads = |rows: usize| (rows * (k / 4 + 2)).max(k * (rows / 4 + 2));
+                let bytes = 8 * (quads(m) + quads(n)) + 16 * tile.shared_quads(1);
+                assert!(bytes <= 48 << 10 && (thread_m * 32).is_multiple_of(m), "{tile:?}: {bytes}");
+            }
+        }
     }
 
     #[test]
