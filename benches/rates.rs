@@ -223,7 +223,7 @@ fn weight_gradient_adam(bencher: Bencher, shape: Shape) {
     let (value, before) = bed.random(m, n);
     let (first, second) = (bed.zeros(m, n), bed.zeros(m, n));
     let (beta1, beta2, epsilon) = (0.9, 0.999, 1e-7);
-    let update = Update::Adam { value, first, second, l2: 0.0, beta1, beta2, epsilon };
+    let update = Update::Adam { value, first, second, rounded: None, l2: 0.0, beta1, beta2, epsilon };
     let step = Step { rows: k, learning_rate: 1e-3, correction1: 0.1, correction2: 1e-3, ..Step::default() };
     // after one step from zero m̂ = g and √v̂ = |g|
     let want = |i, j| {

@@ -15,11 +15,13 @@ fn matrix(rows: usize, cols: usize, element: Element) -> Matrix {
 
 fn updates() -> Vec<Update> {
     let [value, first, second] = [(); 3].map(|()| matrix(70, 90, Element::F32));
-    vec![
-        Update::Store { value, out: value, l2: 0.1 },
-        Update::Adam { value, first, second, l2: 0.1, beta1: 0.9, beta2: 0.9, epsilon: 1e-7 },
-        Update::Sgd { value, velocity: first, l2: 0.1, momentum: 0.5, rate: 3.0 },
-    ]
+    let mut all = vec![Update::Store { value, out: value, l2: 0.1 }];
+    for rounded in [None, Some(matrix(70, 90, Element::F16))] {
+        let (l2, beta1, beta2, epsilon) = (0.1, 0.9, 0.9, 1e-7);
+        all.push(Update::Adam { value, first, second, rounded, l2, beta1, beta2, epsilon });
+        all.push(Update::Sgd { value, velocity: first, rounded, l2, momentum: 0.5, rate: 3.0 });
+    }
+    all
 }
 
 /// All epilogues of a 70 × 90 product (14 samples, 5 seeds), with outputs of type `element`.
@@ -110,7 +112,7 @@ fn recording() -> Recording {
     }
     let value = matrix(1, 33, Element::F32);
     let velocity = matrix(1, 33, Element::F32);
-    let update = Update::Sgd { value, velocity, l2: 0.0, momentum: 0.5, rate: 1.0 };
+    let update = Update::Sgd { value, velocity, rounded: None, l2: 0.0, momentum: 0.5, rate: 1.0 };
     recording.push(Call::BiasGradient { gradient: matrix(80, 33, Element::F16), update });
     recording
 }

@@ -17,7 +17,9 @@ fn epilogue(row: u32, quad: u32, i: u32, j: u32, g: vec4f, at: Fetched) {
     let change = (m / step.correction1) / (sqrt(v / step.correction2) + params.epsilon);
     store_first(row, quad, mask(quad, m));
     store_second(row, quad, mask(quad, v));
-    store_value(row, quad, mask(quad, at.value - step.learning_rate * change));
+    let w = mask(quad, at.value - step.learning_rate * change);
+    store_value(row, quad, w);
+    store_rounded(row, quad, w);
 }
 
 fn finish(thread: u32) {}

@@ -12,7 +12,9 @@ fn fetch(row: u32, quad: u32) -> Fetched {
 fn epilogue(row: u32, quad: u32, i: u32, j: u32, g: vec4f, at: Fetched) {
     let u = params.momentum * at.velocity + objective_gradient(g, at.value);
     store_velocity(row, quad, mask(quad, u));
-    store_value(row, quad, mask(quad, at.value - step.learning_rate * params.rate * u));
+    let w = mask(quad, at.value - step.learning_rate * params.rate * u);
+    store_value(row, quad, w);
+    store_rounded(row, quad, w);
 }
 
 fn finish(thread: u32) {}

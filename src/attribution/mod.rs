@@ -324,13 +324,13 @@ fn chain(
     let seed = (target == Target::Post).then_some(multipliers[deepest]);
     recording.push(Call::Seeds { multipliers: seed, average, out: above, samples });
     for l in (1..layers.len()).rev() {
-        let weight = layers[l].weight;
+        let weight = layers[l].operand;
         let out = executor.matrix("chained multipliers", rows, weight.cols, element)?;
         let epilogue = Epilogue::Multiply { by: multipliers[l - 1], out };
         recording.product("chain", Layout::Nn, above, weight, network.half, epilogue);
         above = out;
     }
-    recording.product("contributions", Layout::Nn, above, layers[0].weight, network.half, last);
+    recording.product("contributions", Layout::Nn, above, layers[0].operand, network.half, last);
     Ok(())
 }
 

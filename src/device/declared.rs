@@ -145,22 +145,27 @@ impl Declared {
 impl Update {
     fn declared(&self) -> Declared {
         let own = |name, matrix| same(name, matrix).single();
+        let copy =
+            |value, rounded| Operand { matrix: rounded, single: false, ..own("rounded", value).written() };
         match *self {
             Update::Store { value, out, l2 } => {
                 let operands = vec![own("value", value), own("out", out).written()];
                 Declared::new(wgsl!("epilogue/gradient.wgsl"), operands).float("l2", l2)
             }
-            Update::Adam { value, first, second, l2, beta1, beta2, epsilon } => {
+            Update::Adam { value, first, second, rounded, l2, beta1, beta2, epsilon } => {
                 let operands = [("value", value), ("first", first), ("second", second)];
-                let operands = operands.map(|(name, matrix)| own(name, matrix).written());
-                Declared::new(wgsl!("epilogue/adam.wgsl"), operands.to_vec())
+                let mut operands = operands.map(|(name, matrix)| own(name, matrix).written()).to_vec();
+                operands.push(copy(value, rounded));
+                Declared::new(wgsl!("epilogue/adam.wgsl"), operands)
                     .float("l2", l2)
                     .float("beta1", beta1)
                     .float("beta2", beta2)
                     .float("epsilon", epsilon)
             }
-            Update::Sgd { value, velocity, l2, momentum, rate } => {
-                let operands = vec![own("value", value).written(), own("velocity", velocity).written()];
+            Update::Sgd { value, velocity, rounded, l2, momentum, rate } => {
+                let operands = [("value", value), ("velocity", velocity)];
+                let mut operands = operands.map(|(name, matrix)| own(name, matrix).written()).to_vec();
+                operands.push(copy(value, rounded));
                 Declared::new(wgsl!("epilogue/sgd.wgsl"), operands)
                     .float("l2", l2)
                     .float("momentum", momentum)
@@ -476,8 +481,16 @@ mod tests {
         let message = refused(Call::Difference { input: one, reference: row, out: row });
         assert!(message.contains("out is reference too"), "{message}");
         assert!(refused(Call::Concrete { logits: a, out: a }).contains("out is logits too"));
-        let update =
-            Update::Adam { value: a, first: b, second: b, l2: 0.0, beta1: 0.9, beta2: 0.9, epsilon: 1e-7 };
+        let update = Update::Adam {
+            value: a,
+            first: b,
+            second: b,
+            rounded: None,
+            l2: 0.0,
+            beta1: 0.9,
+            beta2: 0.9,
+            epsilon: 1e-7,
+        };
         let message = refused(Call::ConcreteGradient { selection: square, gradient: square, update });
         assert!(message.contains("first is second too"), "{message}");
         let column = matrix(5, 8, 1);

@@ -93,6 +93,8 @@ pub enum Update {
         first: Matrix,
         /// Second moment v.
         second: Matrix,
+        /// Receives w too, rounded to its own type, for products that take it so.
+        rounded: Option<Matrix>,
         /// α of α·‖w‖².
         l2: f32,
         /// β₁
@@ -108,6 +110,8 @@ pub enum Update {
         value: Matrix,
         /// Velocity u.
         velocity: Matrix,
+        /// Receives w too, rounded to its own type, for products that take it so.
+        rounded: Option<Matrix>,
         /// α of α·‖w‖².
         l2: f32,
         /// μ

@@ -279,7 +279,7 @@ impl<'a> Run<'a> {
                         layer.write(executor, velocity, &saved.first)?;
                     }
                     let momentum = settings.momentum as f32;
-                    Ok((velocity, Update::Sgd { value, velocity, l2: 0.0, momentum, rate }))
+                    Ok((velocity, Update::Sgd { value, velocity, rounded: None, l2: 0.0, momentum, rate }))
                 };
             let (rate, saved) = (if i == 0 { 1.0 } else { UPPER_RATE }, moments.get(i));
             let weight = sgd("weight", layer.weight, rate, saved.map(|saved| &saved.0))?;

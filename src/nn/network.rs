@@ -19,6 +19,8 @@ use crate::error::Result;
 pub struct LayerBuffers {
     /// f32: out × in, or in × out where `turned`
     pub weight: Matrix,
+    /// What products take: `weight`, or its copy in half precision, which updates keep ([`Update::Adam`]'s `rounded`).
+    pub operand: Matrix,
     /// Whether a row of `weight` is an input's. Then a layer of many inputs and few outputs is read and updated along short
     /// rows, one after the other in memory, which is faster by 10 % on a CPU.
     pub turned: bool,
@@ -29,6 +31,11 @@ pub struct LayerBuffers {
 }
 
 impl LayerBuffers {
+    /// The copy of the weights in half precision, where products take that.
+    pub fn rounded(&self) -> Option<Matrix> {
+        (self.operand != self.weight).then_some(self.operand)
+    }
+
     /// Its width.
     pub fn outputs(&self) -> usize {
         if self.turned { self.weight.cols } else { self.weight.rows }
@@ -158,8 +165,15 @@ impl Network {
             let shape = if turned { [layer.inputs, layer.outputs] } else { [layer.outputs, layer.inputs] };
             let weight = executor.matrix(&name, shape[0], shape[1], Element::F32)?;
             let bias = vector(executor, &format!("layers.{i}.bias"), layer.outputs, &layer.bias)?;
-            let made = LayerBuffers { weight, turned, bias, activation: layer.activation };
+            let operand = match half {
+                true => executor.matrix(&format!("{name}.rounded"), shape[0], shape[1], Element::F16)?,
+                false => weight,
+            };
+            let made = LayerBuffers { weight, operand, turned, bias, activation: layer.activation };
             made.write(executor, weight, &layer.weight)?;
+            if let Some(rounded) = made.rounded() {
+                made.write(executor, rounded, &layer.weight)?;
+            }
             buffers.push(made);
         }
         Ok(Network { layers: buffers, half })
@@ -214,7 +228,7 @@ impl Network {
                 dropout: mask(dropout, i),
                 out: *out,
             };
-            recording.product("forward", layer.through(), below, layer.weight, self.half, epilogue);
+            recording.product("forward", layer.through(), below, layer.operand, self.half, epilogue);
             below = *out;
         }
     }
@@ -231,7 +245,7 @@ impl Network {
             unit: loss.unit,
             table: loss.table,
         };
-        recording.product("loss", layer.through(), below, layer.weight, self.half, epilogue);
+        recording.product("loss", layer.through(), below, layer.operand, self.half, epilogue);
     }
 
     /// Records back-propagation and the updates. `inputs[l]` is layer l's input, `gradients[l]` the gradient
@@ -273,7 +287,7 @@ impl Network {
             if let Some(epilogue) = epilogue {
                 let layer = &self.layers[l];
                 let layout = if layer.turned { Layout::Nt } else { Layout::Nn };
-                recording.product("backward", layout, gradients[l], layer.weight, self.half, epilogue);
+                recording.product("backward", layout, gradients[l], layer.operand, self.half, epilogue);
             }
             let (weight, bias) = updates[l];
             let epilogue = Epilogue::Update(weight);

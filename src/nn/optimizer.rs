@@ -22,7 +22,7 @@ pub(super) fn optimizer(
 ) -> Result<OptimizerState> {
     let mut parameter = |layer: &LayerBuffers,
                          name: String,
-                         value: Matrix,
+                         (value, rounded): (Matrix, Option<Matrix>),
                          l2: f32,
                          saved: Option<&Moments>|
      -> Result<_> {
@@ -39,13 +39,27 @@ pub(super) fn optimizer(
             Optimizer::Adam => {
                 let second = make("second", saved.map(|m| &m.second))?;
                 let (beta1, beta2) = BETAS;
-                let update =
-                    Update::Adam { value, first, second, l2, beta1, beta2, epsilon: settings.epsilon as f32 };
+                let update = Update::Adam {
+                    value,
+                    first,
+                    second,
+                    rounded,
+                    l2,
+                    beta1,
+                    beta2,
+                    epsilon: settings.epsilon as f32,
+                };
                 (vec![first, second], update)
             }
             Optimizer::Sgd => {
-                let update =
-                    Update::Sgd { value, velocity: first, l2, momentum: settings.momentum as f32, rate: 1.0 };
+                let update = Update::Sgd {
+                    value,
+                    velocity: first,
+                    rounded,
+                    l2,
+                    momentum: settings.momentum as f32,
+                    rate: 1.0,
+                };
                 (vec![first], update)
             }
         })
@@ -56,11 +70,12 @@ pub(super) fn optimizer(
         let (wm, wu) = parameter(
             layer,
             format!("optimizer.{i}.weight"),
-            layer.weight,
+            (layer.weight, layer.rounded()),
             settings.l2 as f32,
             saved.map(|s| &s.0),
         )?;
-        let (bm, bu) = parameter(layer, format!("optimizer.{i}.bias"), layer.bias, 0.0, saved.map(|s| &s.1))?;
+        let (bm, bu) =
+            parameter(layer, format!("optimizer.{i}.bias"), (layer.bias, None), 0.0, saved.map(|s| &s.1))?;
         moments.push((wm, bm));
         updates.push((wu, bu));
     }

@@ -332,7 +332,16 @@ impl<'a> Run<'a> {
 fn adam(executor: &mut dyn Executor, value: Matrix) -> Result<Update> {
     let mut moment = |name| executor.matrix(name, value.rows, value.cols, Element::F32);
     let (first, second) = (moment("first moment")?, moment("second moment")?);
-    Ok(Update::Adam { value, first, second, l2: 0.0, beta1: BETAS.0, beta2: BETAS.1, epsilon: 1e-7 })
+    Ok(Update::Adam {
+        value,
+        first,
+        second,
+        rounded: None,
+        l2: 0.0,
+        beta1: BETAS.0,
+        beta2: BETAS.1,
+        epsilon: 1e-7,
+    })
 }
 
 #[cfg(test)]

@@ -40,8 +40,16 @@ fn samples_and_their_gradient() {
                 let gradient = fixture.random(rows, cols, element, -1.0, 1.0);
                 let [value, first, second, store] =
                     [0.0; 4].map(|low| fixture.random(rows, cols, F32, low, 1.0));
-                let adam =
-                    Update::Adam { value, first, second, l2: 0.0, beta1: 0.9, beta2: 0.99, epsilon: 1e-7 };
+                let adam = Update::Adam {
+                    value,
+                    first,
+                    second,
+                    rounded: None,
+                    l2: 0.0,
+                    beta1: 0.9,
+                    beta2: 0.99,
+                    epsilon: 1e-7,
+                };
                 for update in [Update::Store { value, out: store, l2: 0.0 }, adam] {
                     fixture.run(&[Call::ConcreteGradient { selection, gradient, update }], &step);
                 }
@@ -65,8 +73,16 @@ fn masked_genes_stay_masked() {
         let selection = fixture.zeros(rows, cols, F32);
         let gradient = fixture.random(rows, cols, F32, -1.0, 1.0);
         let [first, second] = [0, 1].map(|_| fixture.zeros(rows, cols, F32));
-        let update =
-            Update::Adam { value: logits, first, second, l2: 0.0, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
+        let update = Update::Adam {
+            value: logits,
+            first,
+            second,
+            rounded: None,
+            l2: 0.0,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-7,
+        };
         let step = Step { temperature: 0.01, learning_rate: 1e-3, ..Step::default() };
         let calls = [
             Call::Concrete { logits, out: selection },

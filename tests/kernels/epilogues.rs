@@ -6,7 +6,7 @@ use genelift::device::recording::{
 };
 
 use crate::executors;
-use crate::fixture::{Fixture, SINGLE, Tolerance};
+use crate::fixture::{Fixture, SINGLE, Tolerance, tolerance};
 
 use Element::{F16, F32};
 
@@ -139,11 +139,8 @@ fn check_update(what: &str, make: impl Fn(&mut Fixture, usize, usize) -> (Update
             fixture.run(&calls, &step(size.2));
             for (i, matrix) in matrices.into_iter().chain(bias_matrices).enumerate() {
                 // sums over 2100 rows reach 50
-                fixture.check_within(
-                    &format!("{what} {size:?}, matrix {i}"),
-                    matrix,
-                    Tolerance { atol: 1e-4, ..SINGLE },
-                );
+                let tolerance = Tolerance { atol: 1e-4, ..tolerance(matrix.element) };
+                fixture.check_within(&format!("{what} {size:?}, matrix {i}"), matrix, tolerance);
             }
         }
     }
@@ -165,8 +162,10 @@ fn update_adam() {
         let first = fixture.random(rows, cols, F32, -1.0, 1.0);
         let second = fixture.random(rows, cols, F32, 0.1, 1.0);
         let (beta1, beta2, epsilon) = (0.9, 0.999, 1e-7);
-        let update = Update::Adam { value, first, second, l2: 0.05, beta1, beta2, epsilon };
-        (update, vec![value, first, second])
+        let rounded = fixture.zeros(rows, cols, F16);
+        let update =
+            Update::Adam { value, first, second, rounded: Some(rounded), l2: 0.05, beta1, beta2, epsilon };
+        (update, vec![value, first, second, rounded])
     });
 }
 
@@ -175,7 +174,10 @@ fn update_sgd() {
     check_update("sgd", |fixture, rows, cols| {
         let value = fixture.random(rows, cols, F32, -1.0, 1.0);
         let velocity = fixture.random(rows, cols, F32, -1.0, 1.0);
-        (Update::Sgd { value, velocity, l2: 0.05, momentum: 0.5, rate: 3.0 }, vec![value, velocity])
+        let rounded = fixture.zeros(rows, cols, F16);
+        let update =
+            Update::Sgd { value, velocity, rounded: Some(rounded), l2: 0.05, momentum: 0.5, rate: 3.0 };
+        (update, vec![value, velocity, rounded])
     });
 }
 

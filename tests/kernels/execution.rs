@@ -48,6 +48,7 @@ pub fn everything(device: &mut dyn Executor, k: usize) -> Vec<Vec<u32>> {
                 value,
                 first,
                 second,
+                rounded: None,
                 l2: 1e-6,
                 beta1: 0.9,
                 beta2: 0.999,

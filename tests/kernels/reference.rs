@@ -232,7 +232,7 @@ impl Reference {
                 let d = d(self, value, l2);
                 self.set(out, d);
             }
-            Update::Adam { value, first, second, l2, beta1, beta2, epsilon } => {
+            Update::Adam { value, first, second, rounded, l2, beta1, beta2, epsilon } => {
                 let d = d(self, value, l2);
                 let [beta1, beta2, epsilon] = [beta1, beta2, epsilon].map(f64::from);
                 let blend = |old: &[f64], beta: f64, new: &dyn Fn(f64) -> f64| -> Vec<f64> {
@@ -243,17 +243,21 @@ impl Reference {
                 let rate = f64::from(step.learning_rate);
                 let [c1, c2] = [step.correction1, step.correction2].map(f64::from);
                 let w = self.get(value).iter().zip(m.iter().zip(&v));
-                let w = w.map(|(w, (m, v))| w - rate * (m / c1) / ((v / c2).sqrt() + epsilon)).collect();
+                let w = w
+                    .map(|(w, (m, v))| w - rate * (m / c1) / ((v / c2).sqrt() + epsilon))
+                    .collect::<Vec<_>>();
+                rounded.into_iter().for_each(|rounded| self.set(rounded, Vec::clone(&w)));
                 self.set(value, w);
                 self.set(first, m);
                 self.set(second, v);
             }
-            Update::Sgd { value, velocity, l2, momentum, rate } => {
+            Update::Sgd { value, velocity, rounded, l2, momentum, rate } => {
                 let d = d(self, value, l2);
                 let old = self.get(velocity).iter().zip(&d);
                 let u: Vec<f64> = old.map(|(u, d)| f64::from(momentum) * u + d).collect();
                 let rate = f64::from(step.learning_rate) * f64::from(rate);
-                let w = self.get(value).iter().zip(&u).map(|(w, u)| w - rate * u).collect();
+                let w = self.get(value).iter().zip(&u).map(|(w, u)| w - rate * u).collect::<Vec<_>>();
+                rounded.into_iter().for_each(|rounded| self.set(rounded, Vec::clone(&w)));
                 self.set(value, w);
                 self.set(velocity, u);
             }

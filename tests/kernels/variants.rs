@@ -102,9 +102,24 @@ fn losses_and_updates() {
                     .map(|(rows, cols)| fixture.random(rows, cols, F32, 0.1, 1.0));
                 let [value, first, second, bias_value, velocity] = moments;
                 let activation = Activation::Tanh;
-                let adam =
-                    Update::Adam { value, first, second, l2: 0.05, beta1: 0.9, beta2: 0.99, epsilon: 1e-7 };
-                let sgd = Update::Sgd { value: bias_value, velocity, l2: 0.0, momentum: 0.5, rate: 3.0 };
+                let adam = Update::Adam {
+                    value,
+                    first,
+                    second,
+                    rounded: None,
+                    l2: 0.05,
+                    beta1: 0.9,
+                    beta2: 0.99,
+                    epsilon: 1e-7,
+                };
+                let sgd = Update::Sgd {
+                    value: bias_value,
+                    velocity,
+                    rounded: None,
+                    l2: 0.0,
+                    momentum: 0.5,
+                    rate: 3.0,
+                };
                 let loss =
                     Epilogue::Loss { bias, activation, target, loss, gradient: Some(gradient), unit, table };
                 let calls = [

@@ -7,6 +7,8 @@ use crate::device::recording::{Step, Update};
 /// An [`Update`] with its matrices at hand.
 pub struct Rule {
     kind: Kind,
+    /// The parameter, and what receives it rounded.
+    rounded: Option<(ViewMut, ViewMut)>,
     /// gradient_scale
     scale: f32,
     /// 2α
@@ -23,20 +25,24 @@ impl Rule {
     pub fn new(context: &Context, update: &Update) -> Rule {
         let own = |matrix| context.write(matrix);
         let step = *context.step;
+        let copy = |value, rounded: Option<_>| rounded.map(|rounded| (own(value), own(rounded)));
+        let mut rounded = None;
         let (l2, kind) = match *update {
             Update::Store { value, out, l2 } => {
                 (l2, Kind::Store { value: context.read(value), out: own(out) })
             }
-            Update::Adam { value, first, second, l2, beta1, beta2, epsilon } => {
+            Update::Adam { value, first, second, rounded: to, l2, beta1, beta2, epsilon } => {
+                rounded = copy(value, to);
                 let [value, first, second] = [value, first, second].map(own);
                 (l2, Kind::Adam { value, first, second, beta1, beta2, epsilon, step })
             }
-            Update::Sgd { value, velocity, l2, momentum, rate } => {
+            Update::Sgd { value, velocity, rounded: to, l2, momentum, rate } => {
+                rounded = copy(value, to);
                 let ([value, velocity], rate) = ([value, velocity].map(own), step.learning_rate * rate);
                 (l2, Kind::Sgd { value, velocity, momentum, rate })
             }
         };
-        Rule { kind, scale: step.gradient_scale, decay: 2.0 * l2 }
+        Rule { kind, rounded, scale: step.gradient_scale, decay: 2.0 * l2 }
     }
 
     /// Takes the summed gradients of one row's elements from column `col` on (and may overwrite them).
@@ -79,6 +85,9 @@ impl Rule {
                     },
                 );
             }
+        }
+        if let Some((value, rounded)) = &self.rounded {
+            rounded.store(row, col, value.floats(row, col, n));
         }
     }
 
