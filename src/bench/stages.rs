@@ -21,6 +21,9 @@ use crate::select::diverse::Penalty;
 use crate::select::{Constraints, DiverseSettings, diverse};
 use crate::store::Store;
 
+/// Seconds that are not counted at first: an idle GPU runs at a fifth of its clock, and takes some hundred milliseconds of work to come to rest.
+const WARM: f64 = 1.0;
+
 /// Times `rounds` calls of `run`.
 fn timed(rounds: usize, mut run: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
     (0..rounds)
@@ -49,10 +52,7 @@ pub fn train(
     report: Reporter,
 ) -> Result<Vec<Measured>> {
     let n = store.n_samples();
-    // epochs that are not counted: a GPU's driver and clock take some to come to rest
-    let warm = if executor.is_on_host() { 1 } else { 3 };
-    let mut all = Vec::new();
-    for batch in &settings.batches {
+    let epochs = |executor: &mut dyn Executor, batch: usize, epochs: usize| {
         executor.reset();
         let training = Training {
             store,
@@ -60,8 +60,8 @@ pub fn train(
             validation: None,
             settings: TrainSettings {
                 hidden: settings.hidden.clone(),
-                batch: *batch,
-                epochs: settings.rounds + warm,
+                batch,
+                epochs,
                 precision: settings.precision,
                 ..TrainSettings::standard()
             },
@@ -70,7 +70,18 @@ pub fn train(
             checkpoint: None,
             history: None,
         };
-        let history = train_network(executor, &training, report)?.history;
+        Ok(train_network(executor, &training, report)?.history)
+    };
+    let mut all = Vec::new();
+    for batch in &settings.batches {
+        let warm = match executor.is_on_host() {
+            true => 1,
+            false => {
+                let history = epochs(executor, *batch, 3)?;
+                ((WARM / history[2].seconds).ceil() as usize).clamp(3, 1000)
+            }
+        };
+        let history = epochs(executor, *batch, settings.rounds + warm)?;
         all.push(Measured {
             name: format!("training, batch {batch}{}", half(settings)),
             unit: "samples",
@@ -107,13 +118,16 @@ pub fn deeplift(
         ..AttributeSettings::standard()
     };
     let mut seconds = Vec::new();
-    for round in 0..=settings.rounds {
+    let (begin, warm) = (Instant::now(), if executor.is_on_host() { 0.0 } else { WARM });
+    let mut rested = false;
+    while seconds.len() < settings.rounds {
         executor.reset();
         let made = attribute(executor, &model, store, &attribution, false, report)?;
-        // the first warms up
-        if round > 0 {
+        // the first is never counted
+        if rested {
             seconds.push(made.seconds);
         }
+        rested = begin.elapsed().as_secs_f64() >= warm;
     }
     let encoder = [&[store.n_genes()], &settings.hidden[..model.encoder_layers()]].concat();
     Ok(vec![Measured {
