@@ -16,6 +16,19 @@ pub fn allow(bytes: u64) {
     ALLOWED.store(bytes, Ordering::Relaxed);
 }
 
+/// What `--device-memory` allows, 0 for as much as a GPU gives.
+static ON_DEVICE: AtomicU64 = AtomicU64::new(0);
+
+/// Bounds what this process takes of a GPU, as `--device-memory` says.
+pub fn allow_on_device(bytes: u64) {
+    ON_DEVICE.store(bytes, Ordering::Relaxed);
+}
+
+/// The bound of [`allow_on_device`], if there is one.
+pub fn on_device() -> Option<u64> {
+    Some(ON_DEVICE.load(Ordering::Relaxed)).filter(|most| *most > 0)
+}
+
 /// Bytes that can be taken: the least of what the system has without swapping (Linux's MemAvailable), what the control groups
 /// leave, and what `--memory` leaves.
 pub fn available() -> u64 {

@@ -387,6 +387,31 @@ fn the_benchmark_measures_every_stage() {
 }
 
 /// Calibrates llvmpipe, the adapter of the tests, into a file of its own.
+/// 4.8 MB of samples stay on the device where they may, and are streamed where they may not; the network alone takes more than one MiB.
+#[test]
+fn a_bound_on_the_device_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    if !succeed(dir, &["devices", "--json"]).contains("llvmpipe") {
+        let required = std::env::var("GENELIFT_REQUIRE_GPU").is_ok_and(|v| v == "1");
+        assert!(!required, "GENELIFT_REQUIRE_GPU=1, but there is no llvmpipe");
+        return eprintln!("SKIPPED: there is no llvmpipe");
+    }
+    succeed(dir, &["simulate", "-o", "s.gex", "--samples", "600", "--genes", "2000"]);
+    let train = "train s.gex --hidden 20,4,20 --epochs 1 --batch 50 --device gpu:llvmpipe -o";
+    let with = |more: &'static str| -> Vec<&str> { train.split(' ').chain(more.split(' ')).collect() };
+    succeed(dir, &with("all.safetensors"));
+    succeed(dir, &with("streamed.safetensors --device-memory 6"));
+    let read = |name: &str| std::fs::read(dir.join(name)).unwrap();
+    assert!(read("all.safetensors") == read("streamed.safetensors"), "another model");
+    let error = fail(dir, 1, &with("kept.safetensors --resident always --device-memory 6"));
+    assert!(error.contains("does not fit its memory") && error.contains("B are free"), "{error}");
+    let error = fail(dir, 1, &with("none.safetensors --device-memory 1"));
+    assert!(error.contains("not fit its memory") && error.contains("B are free"), "{error}");
+    let error = fail(dir, 2, &with("none.safetensors --device-memory lots"));
+    assert!(error.contains("--device-memory") && error.contains("is not a size"), "{error}");
+}
+
 #[test]
 fn a_calibration_is_kept_used_and_refused_when_it_is_damaged() {
     let dir = tempfile::tempdir().unwrap();

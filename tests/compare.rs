@@ -307,6 +307,30 @@ fn impossible_comparisons_say_why() {
 }
 
 #[test]
+fn what_many_sets_are_warned_of_is_said_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (train, test) = stores(dir.path());
+    let genes: Vec<usize> = (0..GENES).collect();
+    let flat = |g: usize, x: f32| if g < 2 { 2.5 } else { x };
+    let train = part(&train, dir.path().join("flat.gex"), 0..60, &genes, flat);
+    let tests = [test];
+    let sets = vec![set("a", &[0, 2]), set("b", &[3, 4]), set("c", &[1, 5])];
+    let plan = plan(&train, &tests, sets, &NO_DRAWS).unwrap();
+    let warned = Mutex::new(Vec::new());
+    let listen = |event| {
+        if let Event::Warning(text) = event {
+            warned.lock().unwrap().push(text);
+        }
+    };
+    let mut executor = CpuExecutor::open(Some(2)).unwrap();
+    compare(&mut executor, &train, &tests, &plan, &fitting(), &listen).unwrap();
+    let warned = warned.into_inner().unwrap();
+    let of_landmarks: Vec<&String> = warned.iter().filter(|text| text.contains("landmarks have")).collect();
+    let told = "2 sets: 1 of 2 landmarks have one value in all samples and say nothing (a, c)";
+    assert_eq!(of_landmarks, [told], "{warned:?}");
+}
+
+#[test]
 fn leaking_targets_are_counted_and_dropped() {
     let dir = tempfile::tempdir().unwrap();
     let (train, test) = stores(dir.path());

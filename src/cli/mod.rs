@@ -141,11 +141,19 @@ pub struct Common {
     /// Memory to keep to, such as 8G or 512 (MiB): what does not fit is streamed, or refused before it begins [all there is]
     #[arg(long, value_name = "SIZE", value_parser = allowed_memory)]
     pub memory: Option<u64>,
+    /// The same of a GPU's memory [as much as it gives]
+    #[arg(long, value_name = "SIZE", value_parser = allowed_on_device)]
+    pub device_memory: Option<u64>,
 }
 
 /// Reads `--memory`, which binds the whole process from then on.
 fn allowed_memory(text: &str) -> std::result::Result<u64, String> {
     memory::parse(text).inspect(|bytes| memory::allow(*bytes))
+}
+
+/// Reads `--device-memory`, in the same way.
+fn allowed_on_device(text: &str) -> std::result::Result<u64, String> {
+    memory::parse(text).inspect(|bytes| memory::allow_on_device(*bytes))
 }
 
 impl Common {

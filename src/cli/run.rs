@@ -42,6 +42,9 @@ pub struct Args {
     /// As `memory` in the configuration
     #[arg(long, value_name = "SIZE")]
     memory: Option<String>,
+    /// As `device-memory` in the configuration
+    #[arg(long, value_name = "SIZE")]
+    device_memory: Option<String>,
     /// Start anew, whatever is in the folder
     #[arg(long)]
     force: bool,
@@ -64,8 +67,14 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     if config.threads == Some(0) {
         return Err(Error::Usage("--threads 0: at least one thread is needed".into()));
     }
+    let size = |option: &str, text: &str| {
+        memory::parse(text).map_err(|what| Error::Usage(format!("--{option}: {what}")))
+    };
     if let Some(text) = args.memory.as_ref().or(config.memory.as_ref()) {
-        memory::allow(memory::parse(text).map_err(|what| Error::Usage(format!("--memory: {what}")))?);
+        memory::allow(size("memory", text)?);
+    }
+    if let Some(text) = args.device_memory.as_ref().or(config.device_memory.as_ref()) {
+        memory::allow_on_device(size("device-memory", text)?);
     }
     let again = Again { from: args.from.clone(), all: args.force };
     let mut run = Run::open(&config, again, report)?;
@@ -89,6 +98,7 @@ fn overrule(args: &Args, path: &Path, config: &mut Config) {
         ("threads", "threads", args.threads.map(Value::from)),
         ("device", "device", args.device.clone().map(Value::from)),
         ("memory", "memory", args.memory.clone().map(Value::from)),
+        ("device-memory", "device-memory", args.device_memory.clone().map(Value::from)),
         ("repeats", "stability.repeats", args.repeats.map(Value::from)),
     ];
     for (option, key, value) in said {

@@ -28,10 +28,15 @@ pub use rounds::{Design, Held, Round, Test, grouping};
 pub use sets::{LandmarkSet, Named, Plan, PlanSettings, ROUND, places};
 pub use tables::{FILES, SetFigures, Tests, Told, curve_lines, equal_lines, set_figures, write, write_into};
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use crate::device::Executor;
 use crate::error::Result;
 use crate::evaluate::{Agreement, Baseline, ByUnit, Figures, Pairs, Permutation, Rows, by_unit, permutation};
+use crate::genes::shorten;
 use crate::infer::{FitSettings, Predictor};
+use crate::nouns::counted;
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
 
@@ -100,7 +105,19 @@ pub fn compare_by(
         outcomes: Vec::new(),
     };
     let mut tested: Vec<Tested> = design.tests.iter().zip(&known).map(tested).collect();
+    let warned = Mutex::new(BTreeMap::<String, Vec<&str>>::new());
     for (i, set) in plan.sets.iter().enumerate() {
+        // what is said of many sets is said once
+        let heard = |event: Event| match event {
+            Event::Warning(text) => {
+                let mut warned = warned.lock().unwrap_or_else(PoisonError::into_inner);
+                let sets = warned.entry(text).or_default();
+                if sets.last() != Some(&set.name.as_str()) {
+                    sets.push(&set.name);
+                }
+            }
+            other => report(other),
+        };
         report(Event::Note(format!("set {} of {}: {}", i + 1, plan.sets.len(), set.name)));
         let mut under_way = known.iter().map(UnderWay::new).collect::<Result<Vec<_>>>()?;
         for (number, round) in design.rounds.iter().enumerate() {
@@ -109,16 +126,20 @@ pub fn compare_by(
             landmarks.sort_unstable();
             let (train, samples) = (round.train, &round.samples);
             let predictor =
-                Predictor::fit(executor, train, samples, &landmarks, &plan.targets, settings, report)?;
+                Predictor::fit(executor, train, samples, &landmarks, &plan.targets, settings, &heard)?;
             for held in &round.held {
                 let (under_way, known) = (&mut under_way[held.test], &known[held.test]);
-                under_way.take(executor, &predictor, (plan, &landmarks, held), (number, known), report)?;
+                under_way.take(executor, &predictor, (plan, &landmarks, held), (number, known), &heard)?;
             }
         }
         for ((under_way, known), tested) in under_way.into_iter().zip(&known).zip(&mut tested) {
             let outcome = under_way.finish(executor, known, &tested.test, report)?;
             tested.outcomes.push(outcome);
         }
+    }
+    for (text, sets) in warned.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        let names = shorten(sets.iter().map(ToString::to_string));
+        report(Event::Warning(format!("{}: {text} ({names})", counted(sets.len(), "set"))));
     }
     Ok(tested)
 }

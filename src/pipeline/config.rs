@@ -30,6 +30,8 @@ pub struct Config {
     pub threads: Option<usize>,
     /// As `--memory`.
     pub memory: Option<String>,
+    /// As `--device-memory`.
+    pub device_memory: Option<String>,
     /// The matrix, and how to read it.
     pub import: ImportTable,
     /// Steps that make it ready.
@@ -166,6 +168,7 @@ impl Config {
             device: general.device.unwrap_or_else(|| "auto".into()),
             threads: general.threads,
             memory: general.memory,
+            device_memory: general.device_memory,
             import,
             prepare,
             split,
@@ -453,7 +456,7 @@ fn unknown<O: Options>(name: &str, key: &str, message: &str) -> String {
 
 /// The keys outside of tables.
 fn words_of_general() -> Vec<&'static str> {
-    vec!["output", "seed", "device", "threads", "memory", "preset", "report"]
+    vec!["output", "seed", "device", "threads", "memory", "device-memory", "preset", "report"]
 }
 
 fn is_plain(name: &str) -> bool {

@@ -121,6 +121,10 @@ pub struct General {
     #[arg(long, value_name = "SIZE")]
     #[serde(deserialize_with = "text_or_number")]
     pub memory: Option<String>,
+    /// The same of a GPU's memory [as much as it gives]
+    #[arg(long, value_name = "SIZE")]
+    #[serde(deserialize_with = "text_or_number")]
+    pub device_memory: Option<String>,
     /// Where settings of training, attribution and selection that are not given come from [default]
     #[arg(long, value_parser = choice::<Preset>())]
     pub preset: Option<Preset>,

@@ -32,6 +32,7 @@ use super::profile::Span;
 use super::recording::{Element, Matrix, Recording, Step};
 use super::{Executor, Program, STALE, Staging, generation};
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// Steps queued before the host waits for the oldest.
 const IN_FLIGHT: usize = 3;
@@ -278,13 +279,13 @@ impl Executor for GpuExecutor {
         })?;
         let refused = |why: &str| {
             self.error(format!(
-                "{name} ({rows} × {cols}, {} MiB) does not fit its memory: {why}; use a smaller --batch, \
+                "{name} ({rows} × {cols}, {}) does not fit its memory: {why}; use a smaller --batch, \
                  --resident never, --precision f16 or --device cpu",
-                bytes >> 20
+                memory::bytes(bytes)
             ))
         };
         if bytes > self.memory() {
-            return Err(refused(&format!("{} MiB are free", self.memory() >> 20)));
+            return Err(refused(&format!("{} are free", memory::bytes(self.memory()))));
         }
         let mut buffers = Vec::new();
         for view in chunking.views(matrix) {
@@ -354,6 +355,15 @@ impl Executor for GpuExecutor {
             self.stored(matrix)?;
         }
         let plan = Plan::new(recording, &self.target);
+        let partial: u64 = plan.scratch.iter().sum();
+        if partial > self.memory() {
+            return Err(self.error(format!(
+                "partial results ({}) do not fit its memory: {} are free; use a smaller --batch or --device cpu",
+                memory::bytes(partial),
+                memory::bytes(self.memory())
+            )));
+        }
+        self.allocated += partial;
         let scratch: Vec<Option<wgpu::Buffer>> =
             plan.scratch.iter().map(|&bytes| (bytes > 0).then(|| self.buffer("scratch", bytes))).collect();
 

@@ -10,6 +10,7 @@ use super::{GpuExecutor, staging::GpuStaging};
 use crate::device::Staging;
 use crate::device::recording::{Element, Matrix};
 use crate::error::Result;
+use crate::memory;
 
 /// Bytes moved at a time.
 const PIECE: usize = 64 << 20;
@@ -36,13 +37,14 @@ fn decode(element: Element, bytes: &[u8], row: &mut [f32]) {
     }
 }
 
-/// Bytes that matrices may take in all. Graphics interfaces do not tell for a GPU: there it is unlimited here,
-/// and a matrix that does not fit is refused when it is made. A software rasterizer uses the host's memory.
+/// Bytes that matrices and partial results may take in all: what `--device-memory` allows. Graphics interfaces do not tell what a GPU
+/// has: without a bound a matrix that does not fit is refused when it is made. A software rasterizer uses the host's memory.
 pub fn memory(kind: Kind) -> u64 {
-    match kind {
-        Kind::Software => crate::memory::available(),
+    let there = match kind {
+        Kind::Software => memory::available(),
         _ => u64::MAX,
-    }
+    };
+    there.min(memory::on_device().unwrap_or(u64::MAX))
 }
 
 /// A run of rows within one chunk.
