@@ -112,7 +112,7 @@ pub(super) fn fit(
 
     let widths = [&[landmarks.len()], &settings.hidden[..], &[targets.len().div_ceil(slices)]].concat();
     let instead = "lower the widths (--hidden) or --batch, raise --target-slices, or allow more (--memory)";
-    needs::check(executor, &widths, (2, settings.batch.min(training.len())), instead)?;
+    needs::check(executor, &widths, (12, settings.batch.min(training.len())), instead)?;
     let (input, output) = (panel(store, samples, landmarks)?, panel(store, samples, targets)?);
     let (mut keeper, mut moments) = kept::open(plan, config, &input, settings.epochs, report)?;
     for s in keeper.state.history.finished.len()..slices {

@@ -126,7 +126,7 @@ pub fn concrete(
     let (genes, n) = (store.n_genes(), constraints.n());
     let widths = [&[genes, n], &settings.hidden[..], &[genes]].concat();
     let instead = "choose fewer genes (-n), narrow the --decoder, or allow more (--memory)";
-    needs::check(executor, &widths, (4, settings.batch.min(samples.len())), instead)?;
+    needs::check(executor, &widths, (20, settings.batch.min(samples.len())), instead)?;
     let initial = initial_logits(genes, constraints, settings.seed);
     let mut run = stepping_down(executor, Resident::Auto, report, |executor, resident| {
         Run::new(executor, store, samples, &initial, settings, resident, report)
