@@ -38,6 +38,7 @@ pub struct Calibrated {
 /// One entry of a table.
 enum Change {
     Large(Tile),
+    Gradient(Tile),
     Medium(Tile),
     Small(Tile),
     Workgroups(usize),
@@ -49,6 +50,7 @@ impl Change {
     fn to(&self, tuning: Tuning) -> Tuning {
         match *self {
             Change::Large(large) => Tuning { large, ..tuning },
+            Change::Gradient(tile) => Tuning { gradient: Some(tile), ..tuning },
             Change::Medium(medium) => Tuning { medium, ..tuning },
             Change::Small(small) => Tuning { small, ..tuning },
             Change::Workgroups(workgroups) => Tuning { workgroups, ..tuning },
@@ -62,6 +64,7 @@ impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         let (entry, tile) = match self {
             Change::Large(tile) => ("large", tile),
+            Change::Gradient(tile) => ("gradients'", tile),
             Change::Medium(tile) => ("medium", tile),
             Change::Small(tile) => ("small", tile),
             Change::Workgroups(workgroups) => return write!(f, "{workgroups} workgroups at least"),
@@ -114,7 +117,7 @@ impl Clock<'_> {
         let mut total = 0.0;
         for (number, shape) in shapes.iter().enumerate() {
             let [m, n, k] = shape.1;
-            let tile = tuning.tile(m, n, k);
+            let tile = tuning.tile(shape.0, shape.1);
             let way = (!tuning.cooperative).then(|| (tile, tuning.slices(tile.count(m, n), k)));
             let key = (number, way, [tuning.unchecked, tuning.double, half]);
             if !self.known.contains_key(&key) {
@@ -193,7 +196,7 @@ pub fn calibrate(
     let tiles = Tile::candidates(kind);
     let workgroups: &[usize] =
         if kind == Kind::Software { &[1, 4, 16] } else { &[32, 64, 128, 256, 512, 1024] };
-    let entries = [Change::Large, Change::Medium, Change::Small];
+    let entries = [Change::Large, Change::Gradient, Change::Medium, Change::Small];
     // without checks first: tiles chosen on slower code are other tiles
     let changes = (!best.unchecked).then_some(Change::Unchecked).into_iter();
     let changes = changes

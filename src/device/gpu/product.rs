@@ -164,7 +164,7 @@ fn tile(product: &Product, target: &Target) -> Tile {
             let [large, small] = target.cooperative;
             if target.tuning.busy(large, [m, n, k]) { large } else { small }
         }
-        None => target.tuning.tile(m, n, k),
+        None => target.tuning.tile(product.layout, [m, n, k]),
     }
 }
 

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::device::recording::Layout;
+
 /// How a workgroup's threads come by the operands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -45,6 +47,8 @@ impl Tile {
     pub const LARGE: Tile = Tile { m: 128, n: 128, k: 16, thread_m: 8, thread_n: 8, way: Way::Shared };
     /// For integrated GPUs, and where large tiles are too few.
     pub const MEDIUM: Tile = Tile { m: 64, n: 64, k: 16, thread_m: 4, thread_n: 8, way: Way::Shared };
+    /// For weight gradients on discrete GPUs.
+    pub const GRADIENT: Tile = Tile { m: 128, n: 64, k: 16, thread_m: 8, thread_n: 8, way: Way::Shared };
     /// For products that are narrow or few.
     pub const SMALL: Tile = Tile { m: 32, n: 32, k: 16, thread_m: 4, thread_n: 4, way: Way::Shared };
     /// For software rasterizers.
@@ -69,7 +73,7 @@ impl Tile {
         ]
     }
     /// Every shape that some adapter may choose by itself.
-    pub const ALL: [Tile; 4] = [Tile::LARGE, Tile::MEDIUM, Tile::SMALL, Tile::SOFTWARE];
+    pub const ALL: [Tile; 5] = [Tile::LARGE, Tile::GRADIENT, Tile::MEDIUM, Tile::SMALL, Tile::SOFTWARE];
 
     /// What a calibration tries on adapters of this kind.
     pub fn candidates(kind: Kind) -> Vec<Tile> {
@@ -154,6 +158,10 @@ pub enum Kind {
 pub struct Tuning {
     /// For products of more than 64 rows and columns, where such tiles are enough to keep the adapter busy.
     pub large: Tile,
+    /// The same for weight gradients (`Tn`), where that is another: they end with the update's traffic, beside which other workgroups of smaller
+    /// tiles multiply.
+    #[serde(default)]
+    pub gradient: Option<Tile>,
     /// The same for more than 32.
     pub medium: Tile,
     /// For all others.
@@ -174,7 +182,7 @@ pub struct Tuning {
 impl Tuning {
     /// Whether kernels can be made of it.
     pub fn is_valid(&self) -> bool {
-        [self.large, self.medium, self.small].iter().all(Tile::is_sound)
+        [self.large, self.medium, self.small].iter().chain(&self.gradient).all(Tile::is_sound)
             && (1..=1 << 16).contains(&self.workgroups)
     }
 
@@ -186,13 +194,15 @@ impl Tuning {
             Kind::Software => (Tile::SOFTWARE, Tile::SOFTWARE, Tile::SOFTWARE, 1),
         };
         let (unchecked, double) = (kind != Kind::Software, kind == Kind::Discrete);
-        Tuning { large, medium, small, workgroups, cooperative: false, unchecked, double }
+        let gradient = double.then_some(Tile::GRADIENT);
+        Tuning { large, gradient, medium, small, workgroups, cooperative: false, unchecked, double }
     }
 
     /// The tile of an M × N × K product.
-    pub fn tile(&self, m: usize, n: usize, k: usize) -> Tile {
+    pub fn tile(&self, layout: Layout, [m, n, k]: [usize; 3]) -> Tile {
+        let large = self.gradient.filter(|_| layout == Layout::Tn).unwrap_or(self.large);
         match m.min(n) {
-            65.. if self.busy(self.large, [m, n, k]) => self.large,
+            65.. if self.busy(large, [m, n, k]) => large,
             33.. if self.busy(self.medium, [m, n, k]) => self.medium,
             _ => self.small,
         }
@@ -242,14 +252,17 @@ mod tests {
     fn choice_follows_shapes() {
         let [discrete, integrated, software] =
             [Kind::Discrete, Kind::Integrated, Kind::Software].map(Tuning::of);
-        assert_eq!(discrete.tile(1024, 22_268, 500), Tile::LARGE);
-        assert_eq!(discrete.tile(1024, 500, 22_268), Tile::LARGE);
+        let tile = |tuning: Tuning, m, n, k| tuning.tile(Layout::Nt, [m, n, k]);
+        assert_eq!(tile(discrete, 1024, 22_268, 500), Tile::LARGE);
+        assert_eq!(tile(discrete, 1024, 500, 22_268), Tile::LARGE);
+        assert_eq!(discrete.tile(Layout::Tn, [22_268, 500, 1024]), Tile::GRADIENT);
+        assert_eq!(integrated.tile(Layout::Tn, [22_268, 500, 1024]), Tile::MEDIUM);
         assert_eq!(discrete.slices(32, 22_268), 8);
-        assert_eq!(discrete.tile(500, 500, 500), Tile::MEDIUM);
+        assert_eq!(tile(discrete, 500, 500, 500), Tile::MEDIUM);
         assert_eq!(discrete.slices(Tile::SMALL.count(256, 100), 500), 3);
-        assert_eq!(integrated.tile(1024, 22_268, 500), Tile::MEDIUM);
-        assert_eq!(integrated.tile(1024, 20, 500), Tile::SMALL);
-        assert_eq!(software.tile(1024, 20, 500), Tile::SOFTWARE);
+        assert_eq!(tile(integrated, 1024, 22_268, 500), Tile::MEDIUM);
+        assert_eq!(tile(integrated, 1024, 20, 500), Tile::SMALL);
+        assert_eq!(tile(software, 1024, 20, 500), Tile::SOFTWARE);
         assert_eq!(software.slices(1, 100_000), 1);
     }
 }
