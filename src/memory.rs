@@ -162,7 +162,10 @@ pub fn parse(text: &str) -> std::result::Result<u64, String> {
         _ => return Err(wrong()),
     };
     let bytes = number * size;
-    if bytes >= f64::from(1 << 20) && bytes < 2f64.powi(63) { Ok(bytes as u64) } else { Err(wrong()) }
+    if bytes < f64::from(1 << 20) {
+        return Err(format!("{text:?} is less than a MiB"));
+    }
+    if bytes < 2f64.powi(63) { Ok(bytes as u64) } else { Err(wrong()) }
 }
 
 #[cfg(test)]

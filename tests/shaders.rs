@@ -122,9 +122,9 @@ fn variants(tiles: &[Tile]) -> BTreeMap<String, String> {
     let recording = recording();
     let mut found = BTreeMap::new();
     for &tile in tiles {
-        for (slices, double) in [(1, true), (1, false), (3, false)] {
-            let (tile, slices, double) = (Some(tile), Some(slices), Some(double));
-            let options = Options { tile, slices, double, ..Options::default() };
+        for (slices, double_buffered) in [(1, true), (1, false), (3, false)] {
+            let (tile, slices, double_buffered) = (Some(tile), Some(slices), Some(double_buffered));
+            let options = Options { tile, slices, double_buffered, ..Options::default() };
             for (label, source) in shaders(&recording, Kind::Discrete, 128 << 20, &options) {
                 found.insert(source, label);
             }

@@ -43,7 +43,7 @@ enum Change {
     Small(Tile),
     Workgroups(usize),
     Unchecked,
-    Double(bool),
+    DoubleBuffered(bool),
 }
 
 impl Change {
@@ -55,7 +55,7 @@ impl Change {
             Change::Small(small) => Tuning { small, ..tuning },
             Change::Workgroups(workgroups) => Tuning { workgroups, ..tuning },
             Change::Unchecked => Tuning { unchecked: true, ..tuning },
-            Change::Double(double) => Tuning { double, ..tuning },
+            Change::DoubleBuffered(double_buffered) => Tuning { double_buffered, ..tuning },
         }
     }
 }
@@ -69,8 +69,8 @@ impl std::fmt::Display for Change {
             Change::Small(tile) => ("small", tile),
             Change::Workgroups(workgroups) => return write!(f, "{workgroups} workgroups at least"),
             Change::Unchecked => return write!(f, "without checks of loops and indices"),
-            Change::Double(true) => return write!(f, "two pieces of the operands in shared memory"),
-            Change::Double(false) => return write!(f, "one piece of the operands in shared memory"),
+            Change::DoubleBuffered(true) => return write!(f, "two pieces of the operands in shared memory"),
+            Change::DoubleBuffered(false) => return write!(f, "one piece of the operands in shared memory"),
         };
         let Tile { m, n, k, thread_m, thread_n, .. } = tile;
         write!(f, "{entry} tiles {m} × {n} × {k}, {thread_m} × {thread_n} a thread")
@@ -108,7 +108,7 @@ struct Clock<'a> {
     known: HashMap<Key, f64>,
 }
 
-/// Number of a product; its tile and slices, `None` on cooperative matrices; whether it is unchecked and double, and its operands f16.
+/// Number of a product; its tile and slices, `None` on cooperative matrices; whether it is unchecked and double-buffered, and its operands f16.
 type Key = (usize, Option<(Tile, usize)>, [bool; 3]);
 
 impl Clock<'_> {
@@ -119,7 +119,7 @@ impl Clock<'_> {
             let [m, n, k] = shape.1;
             let tile = tuning.tile(shape.0, shape.1);
             let way = (!tuning.cooperative).then(|| (tile, tuning.slices(tile.count(m, n), k)));
-            let key = (number, way, [tuning.unchecked, tuning.double, half]);
+            let key = (number, way, [tuning.unchecked, tuning.double_buffered, half]);
             if !self.known.contains_key(&key) {
                 let seconds = self.one(shape, tuning, half)?.1;
                 self.known.insert(key, seconds);
@@ -200,7 +200,7 @@ pub fn calibrate(
     // without checks first: tiles chosen on slower code are other tiles
     let changes = (!best.unchecked).then_some(Change::Unchecked).into_iter();
     let changes = changes
-        .chain([Change::Double(!best.double)])
+        .chain([Change::DoubleBuffered(!best.double_buffered)])
         .chain(entries.iter().flat_map(|entry| tiles.iter().map(|tile| entry(*tile))));
     let changes: Vec<Change> = changes.chain(workgroups.iter().copied().map(Change::Workgroups)).collect();
     report(Event::Started { task: "calibration".into(), total: Some(changes.len() as u64), unit: "tables" });

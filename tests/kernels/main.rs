@@ -39,16 +39,16 @@ fn variants(cols: usize) -> Vec<Box<dyn Executor>> {
         tile: Some(tile),
         slices: Some(slices),
         unchecked: Some(false),
-        double: Some(false),
+        double_buffered: Some(false),
         ..Options::default()
     };
     let limit = 64 * padded(cols) as u64 * 4;
     let narrow = |options| Options { binding_limit: Some(limit), workgroups: Some(7), ..options };
-    let double = |options| Options { double: Some(true), ..options };
+    let double_buffered = |options| Options { double_buffered: Some(true), ..options };
     let options = [
-        double(forced(Tile::LARGE, 1)),
+        double_buffered(forced(Tile::LARGE, 1)),
         forced(Tile::MEDIUM, 3),
-        narrow(double(forced(Tile::SMALL, 1))),
+        narrow(double_buffered(forced(Tile::SMALL, 1))),
         narrow(forced(Tile::SOFTWARE, 2)),
         narrow(forced(Tile::EMULATED, 2)),
     ];

@@ -83,7 +83,7 @@ pub struct Options {
     /// Runs kernels with wgpu's checks of loops, indices and divisions (`Some(false)`) or without them.
     pub unchecked: Option<bool>,
     /// Shared memory holds two pieces of the operands, where it has room for both (`Some(true)`), or one.
-    pub double: Option<bool>,
+    pub double_buffered: Option<bool>,
     /// Kernels that reach outside a matrix give NaN, for tests.
     pub guarded: bool,
 }

@@ -113,7 +113,7 @@ struct StepWords {
 /// What plans depend on for an adapter with these limits.
 fn target(mut tuning: Tuning, binding: u64, workgroup_memory: usize, options: &Options) -> Target {
     tuning.unchecked = options.unchecked.unwrap_or(tuning.unchecked);
-    tuning.double = options.double.unwrap_or(tuning.double);
+    tuning.double_buffered = options.double_buffered.unwrap_or(tuning.double_buffered);
     // Indices count elements in 32 bits, and drivers disagree beyond 2 GiB.
     let limit = binding.min((2 << 30) - 16).min(options.binding_limit.unwrap_or(u64::MAX));
     let (tile, slices) = (options.tile, options.slices);

@@ -34,7 +34,7 @@ pub struct Target {
 impl Target {
     /// Pieces of the operands that shared memory holds at a time.
     pub fn stages(&self, tile: Tile) -> usize {
-        if self.tuning.double && 16 * tile.shared_quads(2) <= self.workgroup_memory { 2 } else { 1 }
+        if self.tuning.double_buffered && 16 * tile.shared_quads(2) <= self.workgroup_memory { 2 } else { 1 }
     }
 }
 

@@ -176,7 +176,7 @@ pub struct Tuning {
     pub unchecked: bool,
     /// Shared memory holds two pieces of the operands where it has room for both: one arrives while the other is multiplied.
     #[serde(default)]
-    pub double: bool,
+    pub double_buffered: bool,
 }
 
 impl Tuning {
@@ -193,9 +193,9 @@ impl Tuning {
             Kind::Integrated => (Tile::MEDIUM, Tile::MEDIUM, Tile::SMALL, 48),
             Kind::Software => (Tile::SOFTWARE, Tile::SOFTWARE, Tile::SOFTWARE, 1),
         };
-        let (unchecked, double) = (kind != Kind::Software, kind == Kind::Discrete);
-        let gradient = double.then_some(Tile::GRADIENT);
-        Tuning { large, gradient, medium, small, workgroups, cooperative: false, unchecked, double }
+        let (unchecked, double_buffered) = (kind != Kind::Software, kind == Kind::Discrete);
+        let gradient = (kind == Kind::Discrete).then_some(Tile::GRADIENT);
+        Tuning { large, gradient, medium, small, workgroups, cooperative: false, unchecked, double_buffered }
     }
 
     /// The tile of an M × N × K product.
