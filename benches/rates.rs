@@ -144,7 +144,7 @@ fn moved(values: usize) -> Work {
 
 fn product(name: &'static str, layout: Layout, [a, b]: [Matrix; 2], epilogue: Epilogue) -> Call {
     let mut recording = Recording::new();
-    recording.product(name, layout, a, b, false, epilogue);
+    recording.product(name, layout, a, b, Element::F32, epilogue);
     recording.calls()[0]
 }
 

@@ -7,6 +7,8 @@ pub enum Element {
     F32,
     /// IEEE half precision; arithmetic is in f32 after loading.
     F16,
+    /// The upper half of an f32 (bfloat16): its range, eight bits of precision. The CPU executor's, in memory alone.
+    Bf16,
     /// Unsigned integers (row indices).
     U32,
 }
@@ -16,7 +18,7 @@ impl Element {
     pub fn bytes(self) -> usize {
         match self {
             Element::F32 | Element::U32 => 4,
-            Element::F16 => 2,
+            Element::F16 | Element::Bf16 => 2,
         }
     }
 }

@@ -95,18 +95,18 @@ fn recorded(case: &Case) -> (Vec<Vec<f32>>, f32) {
                 table,
             }
         };
-        step.product("forward", Layout::Nt, outputs[l], weights[l].0, false, epilogue);
+        step.product("forward", Layout::Nt, outputs[l], weights[l].0, Element::F32, epilogue);
     }
     for l in (0..layers).rev() {
         let store = |(value, out): (Matrix, Matrix), l2| Update::Store { value, out, l2 };
         let update = Epilogue::Update(store(weights[l], case.l2));
-        step.product("weight gradient", Layout::Tn, deltas[l], outputs[l], false, update);
+        step.product("weight gradient", Layout::Tn, deltas[l], outputs[l], Element::F32, update);
         step.push(Call::BiasGradient { gradient: deltas[l], update: store(biases[l], 0.0) });
         if l > 0 {
             let activation = case.activation(l - 1);
             let epilogue =
                 Epilogue::Derivative { output: outputs[l], activation, dropout: None, out: deltas[l - 1] };
-            step.product("backward", Layout::Nn, deltas[l], weights[l].0, false, epilogue);
+            step.product("backward", Layout::Nn, deltas[l], weights[l].0, Element::F32, epilogue);
         }
     }
 

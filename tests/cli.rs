@@ -457,8 +457,38 @@ fn a_calibration_is_kept_used_and_refused_when_it_is_damaged() {
     std::fs::write(&path, "{\"adapters\": 1}").unwrap();
     let (code, _, error) = bench(&run);
     assert!(code == Some(1) && error.contains("is not a calibration"), "{error}");
+}
 
-    assert!(fail(dir, 2, &["bench", "--calibrate", "--device", "cpu"]).contains("--calibrate"));
+/// How a CPU multiplies bf16 is timed, kept and taken; a way that the processor lacks is not.
+#[test]
+fn a_calibrated_processor_multiplies_bf16_as_it_was_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (dir, path) = (dir.path(), dir.path().join("ways.json"));
+    let run = |words: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_genelift"));
+        let output = command
+            .current_dir(dir)
+            .env("GENELIFT_CALIBRATION", &path)
+            .args(words.split(' '))
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let text =
+        run("bench --device cpu --threads 1 --genes 70 --hidden 12,4,12 --batch 8 --rounds 1 --calibrate");
+    assert!(text.contains("bf16 by f32 arithmetic") && text.contains("ways.json"), "{text}");
+    let stored: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let told = |way: &str| {
+        let mut changed = stored.clone();
+        changed["processors"][0]["bf16"] = way.into();
+        std::fs::write(&path, changed.to_string()).unwrap();
+        run("devices")
+    };
+    assert!(told("widened").contains("bf16       by f32 arithmetic"));
+    let here = genelift::device::cpu::Way::Avx512.is_here();
+    assert_eq!(told("avx512").contains("bf16       by AVX-512 BF16"), here);
 }
 
 /// Everything that is written can be described, and says what it was made from.

@@ -92,7 +92,7 @@ fn recorded(device: &mut dyn Executor, values: [&[f64]; 3], genes: usize, sample
     let mut recording = Recording::new();
     recording.push(Call::Gather { source, index: None, offset: zero, scale: one, out: x });
     recording.push(Call::Concrete { logits, out: selection });
-    recording.product("selection", Layout::Nt, x, selection, false, Epilogue::Store { out: z });
+    recording.product("selection", Layout::Nt, x, selection, Element::F32, Epilogue::Store { out: z });
     let loss = Epilogue::Loss {
         bias: zero,
         activation: Activation::Linear,
@@ -102,9 +102,16 @@ fn recorded(device: &mut dyn Executor, values: [&[f64]; 3], genes: usize, sample
         unit: one,
         table,
     };
-    recording.product("loss", Layout::Nt, z, weight, false, loss);
-    recording.product("backward", Layout::Nn, gradient, weight, false, Epilogue::Store { out: below });
-    recording.product("selection gradient", Layout::Tn, below, x, false, Epilogue::Store { out: back });
+    recording.product("loss", Layout::Nt, z, weight, Element::F32, loss);
+    recording.product("backward", Layout::Nn, gradient, weight, Element::F32, Epilogue::Store { out: below });
+    recording.product(
+        "selection gradient",
+        Layout::Tn,
+        below,
+        x,
+        Element::F32,
+        Epilogue::Store { out: back },
+    );
     let update = Update::Store { value: logits, out, l2: 0.0 };
     recording.push(Call::ConcreteGradient { selection, gradient: back, update });
     let program = device.compile(&recording).expect("compiled");

@@ -87,7 +87,7 @@ fn recorded(device: &mut dyn Executor, layers: &[Layer], batch: &[f64], loss: Lo
         } else {
             Epilogue::Layer { bias, activation, dropout: None, out }
         };
-        recording.product("forward", Layout::Nt, outputs[i], weight, false, epilogue);
+        recording.product("forward", Layout::Nt, outputs[i], weight, Element::F32, epilogue);
         outputs.push(out);
         weights.push((weight, bias));
         gradients.push((filled(n, layer.inputs, None), filled(1, n, None)));
@@ -102,7 +102,7 @@ fn recorded(device: &mut dyn Executor, layers: &[Layer], batch: &[f64], loss: Lo
             Layout::Tn,
             gradient,
             outputs[i],
-            false,
+            Element::F32,
             Epilogue::Update(update),
         );
         recording.push(Call::BiasGradient {
@@ -118,7 +118,7 @@ fn recorded(device: &mut dyn Executor, layers: &[Layer], batch: &[f64], loss: Lo
                 layout: Layout::Nn,
                 a: gradient,
                 b: weight,
-                half: false,
+                operands: Element::F32,
                 epilogue,
             };
             recording.push(Call::Product(product));

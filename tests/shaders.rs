@@ -76,9 +76,9 @@ fn recording() -> Recording {
         for element in [Element::F32, Element::F16] {
             for epilogue in epilogues(element) {
                 let (a, b) = operands(layout, element);
-                recording.product("f32", layout, a, b, false, epilogue);
+                recording.product("f32", layout, a, b, Element::F32, epilogue);
                 let (_, b) = operands(layout, Element::F32);
-                recording.product("half", layout, a, b, true, epilogue);
+                recording.product("half", layout, a, b, Element::F16, epilogue);
             }
         }
     }

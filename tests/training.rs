@@ -127,7 +127,7 @@ impl Case {
     /// Gradients of the first batch at the initial weights, the penalty's included.
     fn gradients(&self, executor: &mut dyn Executor) -> Vec<(Vec<f32>, Vec<f32>)> {
         let batch = self.settings.batch;
-        let network = Network::new(executor, &self.initial.layers, false).unwrap();
+        let network = Network::new(executor, &self.initial.layers, Element::F32).unwrap();
         let input = InputBuffers::new(executor, &self.initial).unwrap();
         let depth = network.layers.len();
         let outputs = network.batch_matrices(executor, "outputs", batch, depth - 1).unwrap();

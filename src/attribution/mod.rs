@@ -173,14 +173,13 @@ pub fn attribute(
     let seeds = if average { 1 } else { neurons };
     let widest = encoder.iter().map(|layer| layer.outputs).max().unwrap_or(1);
     let most = if average { BATCH_ROWS } else { executor.samples_at_once() };
-    let half = settings.precision == Precision::F16;
     let batch = (CHAIN_BYTES / (4 * seeds * widest)).clamp(1, most).min(samples.len());
 
     let kept = usize::from(per_node);
     Need::new()
         .with(format!("scores of {seeds} neurons by {genes} genes"), &[seeds, genes, 4, 2 + 2 * kept])
         .check("the attribution", "take a model with a narrower bottleneck, or allow more (--memory)")?;
-    let network = Network::new(executor, encoder, half)?;
+    let network = Network::new(executor, encoder, settings.precision.element())?;
     let input = InputBuffers::new(executor, model)?;
     let reference = vector(executor, "reference", genes, &reference)?;
     let matrix =
@@ -297,7 +296,7 @@ fn activations(
         let post = executor.matrix("activations", rows, width, Element::F32)?;
         let epilogue =
             Epilogue::Layer { bias: layer.bias, activation: Activation::Linear, dropout: None, out: pre };
-        recording.product("pre-activations", Layout::Nt, below, layer.weight, false, epilogue);
+        recording.product("pre-activations", Layout::Nt, below, layer.weight, Element::F32, epilogue);
         recording.push(Call::Activate { input: pre, activation: layer.activation, out: post });
         out.push(Activations { pre, post });
         below = post;
@@ -315,7 +314,7 @@ fn chain(
     average: bool,
     last: Epilogue,
 ) -> Result<()> {
-    let (layers, element) = (&network.layers, network.element());
+    let (layers, element) = (&network.layers, network.element);
     let deepest = layers.len() - 1;
     let samples = multipliers[deepest].rows;
     let neurons = layers[deepest].weight.rows;
@@ -327,10 +326,10 @@ fn chain(
         let weight = layers[l].operand;
         let out = executor.matrix("chained multipliers", rows, weight.cols, element)?;
         let epilogue = Epilogue::Multiply { by: multipliers[l - 1], out };
-        recording.product("chain", Layout::Nn, above, weight, network.half, epilogue);
+        recording.product("chain", Layout::Nn, above, weight, element, epilogue);
         above = out;
     }
-    recording.product("contributions", Layout::Nn, above, layers[0].operand, network.half, last);
+    recording.product("contributions", Layout::Nn, above, layers[0].operand, element, last);
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Which tiles are fastest on a GPU for the products of a training step.
+//! What is fastest for the products of a training step: tiles on a GPU, the way of multiplying bf16 on a CPU.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::device::Executor;
+use crate::device::cpu::{CpuExecutor, Way};
 use crate::device::gpu::{GpuExecutor, Kind, Tile, Tuning};
 use crate::device::recording::{Element, Epilogue, Layout, Recording, Step};
 use crate::error::Result;
@@ -129,48 +130,122 @@ impl Clock<'_> {
         Ok(total)
     }
 
-    /// A product's rows, and its seconds: the best of a few.
-    fn one(&mut self, (layout, [m, n, k]): &Shape, tuning: Tuning, half: bool) -> Result<(Vec<f32>, f64)> {
-        let executor = &mut *self.executor;
-        executor.tune(tuning);
-        executor.reset();
-        let ([a_rows, a_cols], [b_rows, b_cols]) = match layout {
-            Layout::Nt => ([*m, *k], [*n, *k]),
-            Layout::Nn => ([*m, *k], [*k, *n]),
-            Layout::Tn => ([*k, *m], [*k, *n]),
-        };
+    /// A product's rows, and its seconds.
+    fn one(&mut self, shape: &Shape, tuning: Tuning, half: bool) -> Result<(Vec<f32>, f64)> {
+        self.executor.tune(tuning);
         let element = if half { Element::F16 } else { Element::F32 };
-        let a = executor.matrix("left", a_rows, a_cols, element)?;
-        let b = executor.matrix("right", b_rows, b_cols, element)?;
-        let out = executor.matrix("product", *m, *n, Element::F32)?;
-        for matrix in [a, b] {
-            // 1/128 times whole numbers: exact in f16, and of either sign
-            let value = |i: usize| ((i as u32).wrapping_mul(2_654_435_761) >> 24) as f32 / 128.0 - 1.0;
-            let values: Vec<f32> = (0..matrix.rows * matrix.cols).map(value).collect();
-            executor.write(matrix, 0, &values)?;
+        timed(self.executor, shape, element, self.rounds, self.warm)
+    }
+}
+
+/// A product's rows, and its seconds: the best of a few.
+fn timed(
+    executor: &mut dyn Executor,
+    (layout, [m, n, k]): &Shape,
+    element: Element,
+    rounds: usize,
+    warm: Duration,
+) -> Result<(Vec<f32>, f64)> {
+    executor.reset();
+    let ([a_rows, a_cols], [b_rows, b_cols]) = match layout {
+        Layout::Nt => ([*m, *k], [*n, *k]),
+        Layout::Nn => ([*m, *k], [*k, *n]),
+        Layout::Tn => ([*k, *m], [*k, *n]),
+    };
+    let a = executor.matrix("left", a_rows, a_cols, element)?;
+    let b = executor.matrix("right", b_rows, b_cols, element)?;
+    let out = executor.matrix("product", *m, *n, Element::F32)?;
+    for matrix in [a, b] {
+        // 1/128 times whole numbers: exact in f16 and bf16, and of either sign
+        let value = |i: usize| ((i as u32).wrapping_mul(2_654_435_761) >> 24) as f32 / 128.0 - 1.0;
+        let values: Vec<f32> = (0..matrix.rows * matrix.cols).map(value).collect();
+        executor.write(matrix, 0, &values)?;
+    }
+    let mut recording = Recording::new();
+    recording.product("product", *layout, a, b, element, Epilogue::Store { out });
+    let program = executor.compile(&recording)?;
+    let step = Step { rows: *m, ..Step::default() };
+    let begin = Instant::now();
+    // a GPU that was idle while the operands were made takes a moment to reach its clock
+    loop {
+        executor.run(program, &step)?;
+        executor.wait()?;
+        if begin.elapsed() >= warm {
+            break;
         }
-        let mut recording = Recording::new();
-        recording.product("product", *layout, a, b, half, Epilogue::Store { out });
-        let program = executor.compile(&recording)?;
-        let step = Step { rows: *m, ..Step::default() };
-        let begin = Instant::now();
-        // a GPU that was idle while the operands were made takes a moment to reach its clock
-        loop {
-            executor.run(program, &step)?;
-            executor.wait()?;
-            if begin.elapsed() >= self.warm {
-                break;
+    }
+    let mut least = f64::INFINITY;
+    for _ in 0..rounds {
+        let start = Instant::now();
+        (0..4).try_for_each(|_| executor.run(program, &step))?;
+        executor.wait()?;
+        least = least.min(start.elapsed().as_secs_f64() / 4.0);
+    }
+    Ok((executor.read(out, 0, *m)?, least))
+}
+
+/// The largest difference of two products over a depth, in units of the length of their operands' rows; NaN where there is one.
+fn apart((_, [_, _, k]): &Shape, a: &[f32], b: &[f32]) -> f32 {
+    let length = (*k as f32).sqrt();
+    let apart = a.iter().zip(b).map(|(x, y)| (x - y).abs() / length);
+    // not `max`, which ignores NaN
+    apart.fold(0.0, |worst, x| if x <= worst { worst } else { x })
+}
+
+/// Products that are further apart are not the same.
+const SAME: f32 = 1e-3;
+
+/// What the calibration of a CPU found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CalibratedCpu {
+    /// The fastest way.
+    pub way: Way,
+    /// All products of the steps in f32.
+    pub seconds: f64,
+    /// The same of bf16, in each way that this processor has and whose products are right.
+    pub ways: Vec<(Way, f64)>,
+}
+
+/// Times all ways of multiplying bf16.
+///
+/// # Errors
+/// [`crate::Error::Device`].
+pub fn calibrate_cpu(
+    mut executor: CpuExecutor,
+    widths: &[usize],
+    batches: &[usize],
+    rounds: usize,
+    report: Reporter,
+) -> Result<CalibratedCpu> {
+    let shapes = products(widths, batches);
+    let (mut single, mut ways) = (0.0, Vec::new());
+    let mut widened: Vec<Vec<f32>> = Vec::new();
+    for way in Way::ALL.into_iter().filter(|way| way.is_here()) {
+        executor = executor.by(way);
+        let (mut total, mut right) = (0.0, true);
+        for (number, shape) in shapes.iter().enumerate() {
+            if way == Way::Widened {
+                single += timed(&mut executor, shape, Element::F32, rounds, Duration::ZERO)?.1;
+            }
+            let (rows, seconds) = timed(&mut executor, shape, Element::Bf16, rounds, Duration::ZERO)?;
+            total += seconds;
+            match way {
+                Way::Widened => widened.push(rows),
+                Way::Avx512 => right &= apart(shape, &widened[number], &rows) < SAME,
             }
         }
-        let mut least = f64::INFINITY;
-        for _ in 0..self.rounds {
-            let start = Instant::now();
-            (0..4).try_for_each(|_| executor.run(program, &step))?;
-            executor.wait()?;
-            least = least.min(start.elapsed().as_secs_f64() / 4.0);
+        match right {
+            true => ways.push((way, total)),
+            false => report(Event::Warning(format!(
+                "products by {} are not those of {} and it is left alone; please report it",
+                way.word(),
+                Way::Widened.word()
+            ))),
         }
-        Ok((executor.read(out, 0, *m)?, least))
     }
+    let way = ways.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(Way::Widened, |best| best.0);
+    Ok(CalibratedCpu { way, seconds: single, ways })
 }
 
 /// Tries every candidate for each entry of the table by turns, keeping the best, then cooperative matrices for f16 operands: they
@@ -222,12 +297,10 @@ pub fn calibrate(
         for shape in &shapes {
             let scalar = clock.one(shape, best, true)?.0;
             let cooperative = clock.one(shape, with, true)?.0;
-            let length = (shape.1[2] as f32).sqrt();
-            let apart = scalar.iter().zip(&cooperative).map(|(x, y)| (x - y).abs() / length);
-            // not `max`, which ignores NaN
-            worst = apart.fold(worst, |worst, x| if x <= worst { worst } else { x });
+            let found = apart(shape, &scalar, &cooperative);
+            worst = if found <= worst { worst } else { found };
         }
-        if worst < 1e-3 {
+        if worst < SAME {
             let [scalar, cooperative] = [clock.all(&shapes, best, true)?, clock.all(&shapes, with, true)?];
             half_seconds = Some([scalar, cooperative]);
             best.cooperative = cooperative < scalar;

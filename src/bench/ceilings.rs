@@ -14,7 +14,7 @@ use crate::error::Result;
 pub struct Ceilings {
     /// Operations a second of a large f32 product, stored.
     pub matmul: f64,
-    /// The same with operands rounded to f16.
+    /// The same in half precision: of f16 on a GPU, of bf16 on a CPU.
     pub matmul_half: f64,
     /// Bytes read and written a second by a large copy.
     pub copy: f64,
@@ -26,15 +26,19 @@ const COPIED: usize = 128 << 20;
 /// How often each is tried; the best counts.
 const TRIES: usize = 5;
 
+/// The half precision that an executor is fast in.
+pub fn half(executor: &dyn Executor) -> Element {
+    if executor.is_on_host() { Element::Bf16 } else { Element::F16 }
+}
+
 /// Measures on square matrices of `side` rows and columns, for the copy on larger ones where these fit a cache. Frees what was on the device before.
 ///
 /// # Errors
 /// [`crate::Error::Device`].
 pub fn ceilings(executor: &mut dyn Executor, side: usize) -> Result<Ceilings> {
     let n = side as f64;
-    let product = |executor: &mut dyn Executor, half: bool| -> Result<f64> {
+    let product = |executor: &mut dyn Executor, element: Element| -> Result<f64> {
         executor.reset();
-        let element = if half { Element::F16 } else { Element::F32 };
         let a = executor.matrix("left", side, side, element)?;
         let b = executor.matrix("right", side, side, element)?;
         let out = executor.matrix("product", side, side, Element::F32)?;
@@ -42,13 +46,14 @@ pub fn ceilings(executor: &mut dyn Executor, side: usize) -> Result<Ceilings> {
         executor.write(a, 0, &ones)?;
         executor.write(b, 0, &ones)?;
         let mut recording = Recording::new();
-        recording.product("ceiling", Layout::Nt, a, b, half, Epilogue::Store { out });
+        recording.product("ceiling", Layout::Nt, a, b, element, Epilogue::Store { out });
         let rate = best(executor, &recording, side, 2.0 * n * n * n)?;
         let corner = executor.read(out, side - 1, 1)?;
         debug_assert_eq!(corner[side - 1], side as f32);
         Ok(rate)
     };
-    let (matmul, matmul_half) = (product(executor, false)?, product(executor, true)?);
+    let half = half(executor);
+    let (matmul, matmul_half) = (product(executor, Element::F32)?, product(executor, half)?);
 
     executor.reset();
     let rows = side.max(COPIED / (4 * side));

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "burn")]
 pub use burn::Rival;
-pub use calibrate::{Calibrated, Trial, calibrate};
-pub use ceilings::{Ceilings, ceilings};
+pub use calibrate::{Calibrated, CalibratedCpu, Trial, calibrate, calibrate_cpu};
+pub use ceilings::{Ceilings, ceilings, half};
 use work::Work;
 
 use crate::device::Executor;

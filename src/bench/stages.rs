@@ -37,7 +37,11 @@ fn timed(rounds: usize, mut run: impl FnMut() -> Result<()>) -> Result<Vec<f64>>
 
 /// What the names of stages in half precision end with.
 fn half(settings: &BenchSettings) -> &'static str {
-    if settings.precision == Precision::F16 { ", f16" } else { "" }
+    match settings.precision {
+        Precision::F32 => "",
+        Precision::Bf16 => ", bf16",
+        Precision::F16 => ", f16",
+    }
 }
 
 fn widths(store: &Store, settings: &BenchSettings) -> Vec<usize> {

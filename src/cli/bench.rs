@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::{Common, Profile, print};
-use crate::bench::{BenchSettings, Ceilings, Measured, Rival, Stage, bench, calibrate, ceilings};
-use crate::device::gpu::calibration;
+use crate::bench::{
+    BenchSettings, Ceilings, Measured, Rival, Stage, bench, calibrate, calibrate_cpu, ceilings, half,
+};
+use crate::device::cpu::{CpuExecutor, processor};
 use crate::device::recording::Element;
 use crate::device::{self, Executor};
+use crate::device::{Uncalibrated, calibration};
 use crate::error::{Error, Result};
 use crate::nn::settings::Precision;
 use crate::pipeline::choice::choice;
@@ -60,7 +63,8 @@ pub struct Args {
     /// Where the made-up matrix is written, and removed again [the system's temporary directory]
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
-    /// Find the fastest tiles for this GPU and driver, and keep them for later runs (sums may round otherwise from then on)
+    /// Find what is fastest here and keep it for later runs: tiles for this GPU and driver, or how this CPU multiplies bf16 (sums may round otherwise
+    /// from then on)
     #[arg(long)]
     calibrate: bool,
     /// Train the same network with this library too, on the same kind of device (a build with --features burn, for GPUs burn-wgpu)
@@ -131,6 +135,9 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     simulate(&path, &simulation, false, report)?;
     let store = Store::open(&path)?;
 
+    // on a CPU f16 saves memory alone
+    let half = half(&*executor);
+    let fast = args.precision.element() == half;
     let before = ceilings(&mut *executor, side)?;
     args.profile.start(&mut *executor, *force)?;
     let mut measured = bench(&mut *executor, &store, &args.stage, &settings, report)?;
@@ -156,7 +163,7 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
             "matrix": { "samples": simulation.samples, "genes": simulation.genes },
             "settings": settings,
             "ceilings": best, "ceilings-before": before, "ceilings-after": after,
-            "stages": measured.iter().map(|stage| describe(stage, &best, args.precision)).collect::<Vec<_>>(),
+            "stages": measured.iter().map(|stage| describe(stage, &best, fast)).collect::<Vec<_>>(),
             "faster-than-rival": ratios.iter().map(|(name, ratio)| json!({ "name": name, "ratio": ratio })).collect::<Vec<_>>(),
             "peak-host-memory": memory,
         });
@@ -170,7 +177,7 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     );
     for (name, rate) in [
         ("matmul f32", (|c: &Ceilings| c.matmul) as fn(&Ceilings) -> f64),
-        ("matmul f16", |c| c.matmul_half),
+        (if cpu { "matmul bf16" } else { "matmul f16" }, |c| c.matmul_half),
         ("copy", |c| c.copy),
     ] {
         let unit = if name == "copy" { "GB/s" } else { "GFLOP/s" };
@@ -190,7 +197,7 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
             stage.bytes() / seconds / 1e9,
             seconds,
             100.0 * stage.spread(),
-            100.0 * floor(stage, &best, args.precision) / seconds,
+            100.0 * floor(stage, &best, fast) / seconds,
             stage.device_memory as f64 / 1e6,
         );
     }
@@ -216,9 +223,12 @@ fn calibrate_device(args: &Args, report: Reporter) -> Result<()> {
     {
         return Err(Error::Usage("--rounds, --hidden, --batch and --genes must be at least 1".into()));
     }
-    let mut executor = device::open_uncalibrated(&args.common.device)?;
-    report(Event::Note(format!("device: {}", executor.name())));
     let widths = [&[args.genes], &args.hidden[..], &[args.genes]].concat();
+    let mut executor = match device::open_uncalibrated(&args.common.device, args.common.threads)? {
+        Uncalibrated::Gpu(executor) => executor,
+        Uncalibrated::Cpu(executor) => return calibrate_processor(args, executor, &widths, report),
+    };
+    report(Event::Note(format!("device: {}", executor.name())));
     let found = calibrate(&mut executor, &widths, &args.batch, args.rounds, report)?;
     let path = calibration::store(executor.facts(), found.tuning)?;
     if args.json {
@@ -239,6 +249,25 @@ fn calibrate_device(args: &Args, report: Reporter) -> Result<()> {
     print(&text)
 }
 
+/// The same of the CPU.
+fn calibrate_processor(args: &Args, executor: CpuExecutor, widths: &[usize], report: Reporter) -> Result<()> {
+    let name = executor.name().to_owned();
+    report(Event::Note(format!("device: {name}")));
+    let found = calibrate_cpu(executor, widths, &args.batch, args.rounds, report)?;
+    let path = calibration::store_way(found.way)?;
+    if args.json {
+        let value = json!({ "device": name, "processor": processor(), "stored": path, "calibration": found });
+        return print(&format!("{value:#}\n"));
+    }
+    let mut text =
+        format!("{name}, {}: products of the training steps\n\n{:<44}{:>10}\n", processor(), "", "ms");
+    let mut line = |what: &str, seconds: f64| text += &format!("{what:<44}{:>10.2}\n", 1e3 * seconds);
+    line("f32", found.seconds);
+    found.ways.iter().for_each(|(way, seconds)| line(&format!("bf16 by {}", way.word()), *seconds));
+    text += &format!("\nbf16 by {}: kept for this processor in {}\n", found.way.word(), path.display());
+    print(&text)
+}
+
 /// Of each of the rival's stages, how many times as fast ours of the same name is.
 fn ratios(ours: &[Measured], beside: &[Measured]) -> Vec<(String, f64)> {
     let matching = |rival: &Measured| {
@@ -250,13 +279,14 @@ fn ratios(ours: &[Measured], beside: &[Measured]) -> Vec<(String, f64)> {
 }
 
 /// The least time that a round can take at the ceilings' rates.
-fn floor(stage: &Measured, best: &Ceilings, precision: Precision) -> f64 {
-    let half = precision == Precision::F16 && stage.name.ends_with("f16");
+/// `fast`: stages in half precision are held to its own ceiling.
+fn floor(stage: &Measured, best: &Ceilings, fast: bool) -> f64 {
+    let half = fast && stage.name.ends_with("f16"); // or bf16
     let matmul = if half { best.matmul_half } else { best.matmul };
     stage.work.iter().map(|part| part.floor(matmul, best.copy)).sum()
 }
 
-fn describe(stage: &Measured, best: &Ceilings, precision: Precision) -> Value {
+fn describe(stage: &Measured, best: &Ceilings, fast: bool) -> Value {
     let seconds = stage.median();
     json!({
         "name": stage.name, "unit": stage.unit, "items": stage.items,
@@ -265,9 +295,9 @@ fn describe(stage: &Measured, best: &Ceilings, precision: Precision) -> Value {
         "rate": stage.items as f64 / seconds,
         "flop-per-second": stage.flop() / seconds,
         "bytes-per-second": stage.bytes() / seconds,
-        "floor": floor(stage, best, precision),
+        "floor": floor(stage, best, fast),
         "device-memory": stage.device_memory,
-        "share-of-ceiling": floor(stage, best, precision) / seconds,
+        "share-of-ceiling": floor(stage, best, fast) / seconds,
     })
 }
 

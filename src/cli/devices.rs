@@ -3,8 +3,10 @@
 use serde_json::json;
 
 use super::print;
-use crate::device::gpu::{AdapterFacts, Kind, calibration, list};
-use crate::device::{Executor, auto, cpu::CpuExecutor};
+use crate::device::calibration;
+use crate::device::cpu::{CpuExecutor, processor};
+use crate::device::gpu::{AdapterFacts, Kind, list};
+use crate::device::{Executor, auto};
 use crate::error::Result;
 
 /// Arguments of `devices`.
@@ -27,13 +29,22 @@ pub fn run(args: &Args) -> Result<()> {
         let adapters: Vec<_> = found.iter().map(json).collect();
         let auto = taken.map_or("cpu".to_string(), |index| format!("gpu:{index}"));
         let value = json!({
-            "cpu": {"name": cpu.name(), "free_memory": cpu.memory()},
+            "cpu": {
+                "name": cpu.name(), "processor": processor(), "free_memory": cpu.memory(),
+                "bf16": calibration::way().ok().map(|way| way.word()),
+            },
             "adapters": adapters, "auto": auto, "why": why,
         });
         return print(&format!("{value:#}\n"));
     }
     let mut text = found.iter().map(describe).collect::<String>();
-    text += &format!("cpu    {}\n       memory     {} free\n", cpu.name(), size(cpu.memory()));
+    let bf16 = calibration::way().map_or_else(|error| error.to_string(), |way| format!("by {}", way.word()));
+    text += &format!(
+        "cpu    {}\n       processor  {}\n       bf16       {bf16}\n       memory     {} free\n",
+        cpu.name(),
+        processor(),
+        size(cpu.memory())
+    );
     let taken = taken.map_or("cpu".to_string(), |index| format!("gpu:{index} ({})", found[index].name));
     text += &format!("\nauto takes {taken}: {why}\n");
     print(&text)

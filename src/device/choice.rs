@@ -1,6 +1,7 @@
 //! From `--device` to an executor.
 
 use super::Executor;
+use super::calibration;
 use super::cpu::CpuExecutor;
 use super::gpu::{self, AdapterFacts, Choice, GpuExecutor, Kind, Options};
 use crate::error::{Error, Result};
@@ -11,6 +12,17 @@ enum Asked {
     Auto,
     Cpu,
     Gpu(Choice),
+}
+
+impl Asked {
+    /// The GPU that it is, or the CPU.
+    fn resolved(self) -> Option<Choice> {
+        match self {
+            Asked::Gpu(choice) => Some(choice),
+            Asked::Cpu => None,
+            Asked::Auto => auto(&gpu::list()).0.map(Choice::Index),
+        }
+    }
 }
 
 fn parse(text: &str) -> Result<Asked> {
@@ -70,13 +82,9 @@ pub fn open(device: &str, threads: Option<usize>, report: Reporter) -> Result<Bo
         }
         Ok(Box::new(executor))
     };
-    let executor: Box<dyn Executor> = match parse(device)? {
-        Asked::Gpu(choice) => gpu(choice)?,
-        Asked::Cpu => Box::new(CpuExecutor::open(threads)?),
-        Asked::Auto => match auto(&gpu::list()) {
-            (Some(index), _) => gpu(Choice::Index(index))?,
-            (None, _) => Box::new(CpuExecutor::open(threads)?),
-        },
+    let executor: Box<dyn Executor> = match parse(device)?.resolved() {
+        Some(choice) => gpu(choice)?,
+        None => Box::new(CpuExecutor::open(threads)?.by(calibration::way()?)),
     };
     report(Event::Note(format!("device: {}", executor.name())));
     Ok(executor)
@@ -87,21 +95,24 @@ fn asked_for_checks() -> Option<bool> {
     std::env::var("GENELIFT_SHADER_CHECKS").is_ok_and(|value| value == "1").then_some(false)
 }
 
-/// Opens the GPU that `device` asks for, to be calibrated: with its kind's tiles, whatever was stored, and its cooperative
-/// matrices.
+/// An executor to be calibrated.
+pub enum Uncalibrated {
+    /// With its kind's tiles, whatever was stored, and its cooperative matrices.
+    Gpu(Box<GpuExecutor>),
+    /// Without what was stored.
+    Cpu(CpuExecutor),
+}
+
+/// Opens what [`open`] would, to be calibrated.
 ///
 /// # Errors
-/// Those of [`open`]; [`Error::Usage`] where that would be the CPU.
-pub fn open_uncalibrated(device: &str) -> Result<GpuExecutor> {
-    let choice = match parse(device)? {
-        Asked::Gpu(choice) => choice,
-        Asked::Auto => Choice::Auto,
-        Asked::Cpu => {
-            return Err(Error::Usage(
-                "--calibrate chooses a GPU's tiles; the CPU's follow from its caches (give --device gpu, or no --device)"
-                    .into(),
-            ));
+/// Those of [`open`].
+pub fn open_uncalibrated(device: &str, threads: Option<usize>) -> Result<Uncalibrated> {
+    Ok(match parse(device)?.resolved() {
+        Some(choice) => {
+            let options = Options { cooperative: true, ..Options::default() };
+            Uncalibrated::Gpu(Box::new(GpuExecutor::open(&choice, options)?))
         }
-    };
-    GpuExecutor::open(&choice, Options { cooperative: true, ..Options::default() })
+        None => Uncalibrated::Cpu(CpuExecutor::open(threads)?),
+    })
 }

@@ -454,7 +454,7 @@ mod tests {
         let [a, b, square] = [matrix(0, 8, 8), matrix(1, 8, 8), matrix(2, 8, 8)];
         let product = |a, b, epilogue| {
             let mut recording = Recording::new();
-            recording.product("test", Layout::Nn, a, b, false, epilogue);
+            recording.product("test", Layout::Nn, a, b, Element::F32, epilogue);
             recording.calls()[0]
         };
         product(a, b, Epilogue::Store { out: square });
@@ -465,7 +465,7 @@ mod tests {
                 layout: Layout::Nn,
                 a,
                 b,
-                half: false,
+                operands: Element::F32,
                 epilogue,
             };
             let message = refused(Call::Product(product));

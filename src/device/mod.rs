@@ -3,6 +3,7 @@
 //! machines without a GPU and the reference its shader is tested against.
 
 pub mod activation;
+pub mod calibration;
 mod choice;
 pub mod cpu;
 mod declared;
@@ -18,7 +19,7 @@ mod wgsl;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::Result;
-pub use choice::{auto, check, open, open_uncalibrated};
+pub use choice::{Uncalibrated, auto, check, open, open_uncalibrated};
 use profile::Span;
 use recording::{Element, Matrix, Recording, Step};
 pub(crate) use wgsl::wgsl;

@@ -268,9 +268,9 @@ pub struct Product {
     pub a: Matrix,
     /// Right operand.
     pub b: Matrix,
-    /// True: both operands are rounded to f16 before they are multiplied (f32 accumulation). Set in f16
-    /// training, where activations are stored as f16 and weights as f32 master copies.
-    pub half: bool,
+    /// What both operands are rounded to before they are multiplied (f32 accumulation): in half precision its type, since weights are f32
+    /// master copies. F32: they are taken as they are stored, widened.
+    pub operands: Element,
     /// What becomes of the result.
     pub epilogue: Epilogue,
 }
@@ -508,9 +508,9 @@ impl Recording {
         layout: Layout,
         a: Matrix,
         b: Matrix,
-        half: bool,
+        operands: Element,
         epilogue: Epilogue,
     ) {
-        self.push(Call::Product(Product { name, layout, a, b, half, epilogue }));
+        self.push(Call::Product(Product { name, layout, a, b, operands, epilogue }));
     }
 }

@@ -208,7 +208,7 @@ fn test(
         }
         let mut recording = Recording::new();
         let epilogue = Epilogue::Count { own: thresholds, counts, first };
-        recording.product("permutation test", Layout::Nt, a, b, false, epilogue);
+        recording.product("permutation test", Layout::Nt, a, b, Element::F32, epilogue);
         let program = executor.compile(&recording)?;
         executor.write(a, 0, &values)?;
         // What is not defined is never above; its count is not looked at.

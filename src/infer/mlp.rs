@@ -258,7 +258,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self> {
         let (landmarks, targets) = (slice.landmarks, slice.targets);
         let batch = settings.batch.min(slice.training.len());
-        let network = Network::new(executor, layers, false)?;
+        let network = Network::new(executor, layers, settings.precision.element())?;
         let depth = layers.len();
         let mut scaling = |panel: &Panel| {
             // The MAE is of z-scores: a scaled unit counts as one.
@@ -267,23 +267,27 @@ impl<'a> Run<'a> {
         let (input, output) = (scaling(landmarks.1)?, scaling(targets.1)?);
         let outputs = network.batch_matrices(executor, "activations", batch, depth - 1)?;
         let gradients = network.batch_matrices(executor, "gradients", batch, depth)?;
-        let x = executor.matrix("landmarks", batch, landmarks.0.len(), Element::F32)?;
+        let x = executor.matrix("landmarks", batch, landmarks.0.len(), network.element)?;
         let y = executor.matrix("targets", batch, targets.0.len(), Element::F32)?;
         let (mut velocities, mut updates) = (Vec::with_capacity(depth), Vec::with_capacity(depth));
         for (i, layer) in network.layers.iter().enumerate() {
-            let mut sgd =
-                |name: &str, value: Matrix, rate, saved: Option<&Moments>| -> Result<(Matrix, Update)> {
-                    let name = format!("velocity.{i}.{name}");
-                    let velocity = executor.matrix(&name, value.rows, value.cols, Element::F32)?;
-                    if let Some(saved) = saved.filter(|saved| !saved.first.is_empty()) {
-                        layer.write(executor, velocity, &saved.first)?;
-                    }
-                    let momentum = settings.momentum as f32;
-                    Ok((velocity, Update::Sgd { value, velocity, rounded: None, l2: 0.0, momentum, rate }))
-                };
+            let mut sgd = |name: &str,
+                           value: Matrix,
+                           rounded,
+                           rate,
+                           saved: Option<&Moments>|
+             -> Result<(Matrix, Update)> {
+                let name = format!("velocity.{i}.{name}");
+                let velocity = executor.matrix(&name, value.rows, value.cols, Element::F32)?;
+                if let Some(saved) = saved.filter(|saved| !saved.first.is_empty()) {
+                    layer.write(executor, velocity, &saved.first)?;
+                }
+                let momentum = settings.momentum as f32;
+                Ok((velocity, Update::Sgd { value, velocity, rounded, l2: 0.0, momentum, rate }))
+            };
             let (rate, saved) = (if i == 0 { 1.0 } else { UPPER_RATE }, moments.get(i));
-            let weight = sgd("weight", layer.weight, rate, saved.map(|saved| &saved.0))?;
-            let bias = sgd("bias", layer.bias, 1.0, saved.map(|saved| &saved.1))?;
+            let weight = sgd("weight", layer.weight, layer.rounded(), rate, saved.map(|saved| &saved.0))?;
+            let bias = sgd("bias", layer.bias, None, 1.0, saved.map(|saved| &saved.1))?;
             velocities.push((weight.0, bias.0));
             updates.push((weight.1, bias.1));
         }

@@ -148,7 +148,7 @@ impl Predictor {
         let below = kernels.as_ref().map_or(x, |kernels| kernels.out);
         let mut outputs = Vec::with_capacity(self.networks.len());
         for layers in &self.networks {
-            let network = Network::new(executor, layers, false)?;
+            let network = Network::new(executor, layers, Element::F32)?;
             let made = network.batch_matrices(executor, "activations", batch, layers.len())?;
             network.forward(&mut recording, below, &made, None);
             outputs.extend(made.last().copied());

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::parting::{self, Parting};
 use crate::error::{Error, Result};
+use crate::nn::settings::Precision;
 use crate::nn::train::hold_out;
 
 /// How targets are inferred.
@@ -105,6 +106,9 @@ pub struct MlpSettings {
     pub early_stop: Option<usize>,
     /// Number of independent networks, each for a part of the targets.
     pub target_slices: usize,
+    /// Of activations and operands; targets are f32.
+    #[serde(default)]
+    pub precision: Precision,
 }
 
 /// How the nearest landmarks are chosen.
@@ -167,6 +171,7 @@ impl Default for MlpSettings {
             validation: 0.1,
             early_stop: None,
             target_slices: 1,
+            precision: Precision::F32,
         }
     }
 }

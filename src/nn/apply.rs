@@ -6,7 +6,7 @@ use super::feed::{Feed, Resident};
 use super::model::Model;
 use super::network::{InputBuffers, Network};
 use crate::device::Executor;
-use crate::device::recording::{Recording, Step};
+use crate::device::recording::{Element, Recording, Step};
 use crate::error::{Error, Result};
 use crate::evaluate::{Agreement, Baseline, Evaluation, Pairs, permutation};
 use crate::genes::Table;
@@ -47,10 +47,10 @@ pub fn forward_of(
     mut visit: impl FnMut(usize, &[f32]) -> Result<()>,
 ) -> Result<()> {
     let batch = BATCH.min(samples.len());
-    let network = Network::new(executor, &model.layers[..depth], false)?;
+    let network = Network::new(executor, &model.layers[..depth], Element::F32)?;
     let input = InputBuffers::new(executor, model)?;
     let outputs = network.batch_matrices(executor, "activations", batch, depth)?;
-    let x = executor.matrix("input batch", batch, model.genes.len(), network.element())?;
+    let x = executor.matrix("input batch", batch, model.genes.len(), network.element)?;
     let feed = Feed::new(executor, store, samples, &model.genes, batch, Resident::Never, report)?;
     let mut recording = Recording::new();
     recording.push(feed.gather(&input, x));

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::settings::{Optimizer, Precision, TrainSettings};
+use super::settings::{Optimizer, TrainSettings};
 use crate::device::Executor;
+use crate::device::recording::Element;
 use crate::error::Result;
 use crate::memory::Need;
 use crate::store::atomic;
@@ -52,7 +53,10 @@ pub(super) fn training(
         Optimizer::Sgd => 4,
     };
     // in half precision products take a copy
-    let rounded = if settings.precision == Precision::F16 { 2 } else { 0 };
+    let rounded = match settings.precision.element() {
+        Element::F32 => 0,
+        half => half.bytes(),
+    };
     let instead = "lower the widths (--hidden) or --batch, or allow more (--memory)";
     let batch = settings.batch.min(samples);
     check(executor, &widths, (4 + moments + rounded, batch), instead)?;

@@ -87,8 +87,8 @@ fn transposed(values: &[f32], cols: usize) -> Vec<f32> {
 pub struct Network {
     /// From input to output.
     pub layers: Vec<LayerBuffers>,
-    /// Operands of products are rounded to f16 and activations stored so.
-    pub half: bool,
+    /// Type of stored activations and gradients, and what operands of products are rounded to.
+    pub element: Element,
 }
 
 /// Scaling vectors on a device, all 1 × G.
@@ -141,22 +141,22 @@ impl Network {
     ///
     /// # Errors
     /// [`crate::Error::Device`].
-    pub fn new(executor: &mut dyn Executor, layers: &[Layer], half: bool) -> Result<Self> {
-        Network::with(executor, layers, half, |_| false)
+    pub fn new(executor: &mut dyn Executor, layers: &[Layer], element: Element) -> Result<Self> {
+        Network::with(executor, layers, element, |_| false)
     }
 
     /// Uploads layers in the order in which they train fastest.
     ///
     /// # Errors
     /// [`crate::Error::Device`].
-    pub fn trainable(executor: &mut dyn Executor, layers: &[Layer], half: bool) -> Result<Self> {
-        Network::with(executor, layers, half, |layer| layer.inputs > layer.outputs)
+    pub fn trainable(executor: &mut dyn Executor, layers: &[Layer], element: Element) -> Result<Self> {
+        Network::with(executor, layers, element, |layer| layer.inputs > layer.outputs)
     }
 
     fn with(
         executor: &mut dyn Executor,
         layers: &[Layer],
-        half: bool,
+        element: Element,
         turned: impl Fn(&Layer) -> bool,
     ) -> Result<Self> {
         let mut buffers = Vec::with_capacity(layers.len());
@@ -165,9 +165,9 @@ impl Network {
             let shape = if turned { [layer.inputs, layer.outputs] } else { [layer.outputs, layer.inputs] };
             let weight = executor.matrix(&name, shape[0], shape[1], Element::F32)?;
             let bias = vector(executor, &format!("layers.{i}.bias"), layer.outputs, &layer.bias)?;
-            let operand = match half {
-                true => executor.matrix(&format!("{name}.rounded"), shape[0], shape[1], Element::F16)?,
-                false => weight,
+            let operand = match element {
+                Element::F32 => weight,
+                half => executor.matrix(&format!("{name}.rounded"), shape[0], shape[1], half)?,
             };
             let made = LayerBuffers { weight, operand, turned, bias, activation: layer.activation };
             made.write(executor, weight, &layer.weight)?;
@@ -176,12 +176,7 @@ impl Network {
             }
             buffers.push(made);
         }
-        Ok(Network { layers: buffers, half })
-    }
-
-    /// Type of stored activations and gradients.
-    pub fn element(&self) -> Element {
-        if self.half { Element::F16 } else { Element::F32 }
+        Ok(Network { layers: buffers, element })
     }
 
     /// Reads the parameters back.
@@ -213,7 +208,7 @@ impl Network {
         layers: usize,
     ) -> Result<Vec<Matrix>> {
         let make = |(i, layer): (usize, &LayerBuffers)| {
-            executor.matrix(&format!("{name}.{i}"), batch, layer.outputs(), self.element())
+            executor.matrix(&format!("{name}.{i}"), batch, layer.outputs(), self.element)
         };
         self.layers[..layers].iter().enumerate().map(make).collect()
     }
@@ -228,7 +223,7 @@ impl Network {
                 dropout: mask(dropout, i),
                 out: *out,
             };
-            recording.product("forward", layer.through(), below, layer.operand, self.half, epilogue);
+            recording.product("forward", layer.through(), below, layer.operand, self.element, epilogue);
             below = *out;
         }
     }
@@ -245,7 +240,7 @@ impl Network {
             unit: loss.unit,
             table: loss.table,
         };
-        recording.product("loss", layer.through(), below, layer.operand, self.half, epilogue);
+        recording.product("loss", layer.through(), below, layer.operand, self.element, epilogue);
     }
 
     /// Records back-propagation and the updates. `inputs[l]` is layer l's input, `gradients[l]` the gradient
@@ -287,13 +282,13 @@ impl Network {
             if let Some(epilogue) = epilogue {
                 let layer = &self.layers[l];
                 let layout = if layer.turned { Layout::Nt } else { Layout::Nn };
-                recording.product("backward", layout, gradients[l], layer.operand, self.half, epilogue);
+                recording.product("backward", layout, gradients[l], layer.operand, self.element, epilogue);
             }
             let (weight, bias) = updates[l];
             let epilogue = Epilogue::Update(weight);
             let (rows, cols) =
                 if self.layers[l].turned { (inputs[l], gradients[l]) } else { (gradients[l], inputs[l]) };
-            recording.product("weight gradient", Layout::Tn, rows, cols, self.half, epilogue);
+            recording.product("weight gradient", Layout::Tn, rows, cols, self.element, epilogue);
             recording.push(Call::BiasGradient { gradient: gradients[l], update: bias });
         }
     }
@@ -334,7 +329,7 @@ mod tests {
             bias: vec![0.0; 4],
             activation: Activation::Tanh,
         };
-        let network = Network::new(&mut executor, &[layer(), layer(), layer()], false).unwrap();
+        let network = Network::new(&mut executor, &[layer(), layer(), layer()], Element::F32).unwrap();
         let mut batch = |name, n| network.batch_matrices(&mut executor, name, 2, n).unwrap();
         let (outputs, gradients) = (batch("outputs", 2), batch("gradients", 3));
         let x = executor.matrix("x", 2, 4, Element::F32).unwrap();

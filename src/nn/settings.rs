@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::scaling::Scale;
-use crate::device::recording::{Activation, Loss};
+use crate::device::recording::{Activation, Element, Loss};
 use crate::error::{Error, Result};
 
 /// The update rule of the parameters.
@@ -23,8 +23,21 @@ pub enum Precision {
     /// Single precision
     #[default]
     F32,
+    /// bfloat16 inputs and activations, f32 accumulation; on CPUs
+    Bf16,
     /// Half precision inputs and activations, f32 accumulation
     F16,
+}
+
+impl Precision {
+    /// The type.
+    pub fn element(self) -> Element {
+        match self {
+            Precision::F32 => Element::F32,
+            Precision::Bf16 => Element::Bf16,
+            Precision::F16 => Element::F16,
+        }
+    }
 }
 
 /// Everything that a model's numbers depend on, besides the data. Stored in the model as its `config`.

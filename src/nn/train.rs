@@ -15,7 +15,7 @@ use super::needs;
 use super::network::{InputBuffers, LayerBuffers, LossBuffers, Network};
 use super::optimizer::optimizer;
 use super::scaling;
-use super::settings::{Precision, TrainSettings, corrections};
+use super::settings::{TrainSettings, corrections};
 use crate::device;
 use crate::device::random::Stream;
 use crate::device::recording::{Call, Element, Matrix, Recording, Step};
@@ -222,14 +222,13 @@ impl<'a> Run<'a> {
         let settings = &training.settings;
         let model = &start.model;
         let genes = model.genes.len();
-        let half = settings.precision == Precision::F16;
         let batch = settings.batch.min(training.samples.len());
-        let network = Network::trainable(executor, &model.layers, half)?;
+        let network = Network::trainable(executor, &model.layers, settings.precision.element())?;
         let input = InputBuffers::new(executor, model)?;
         let depth = network.layers.len();
         let outputs = network.batch_matrices(executor, "activations", batch, depth - 1)?;
         let gradients = network.batch_matrices(executor, "gradients", batch, depth)?;
-        let x = executor.matrix("input batch", batch, genes, network.element())?;
+        let x = executor.matrix("input batch", batch, genes, network.element)?;
         let (moments, updates) = optimizer(executor, settings, &network, &start.moments)?;
         let norms = executor.matrix("weight norms", 1, depth, Element::F32)?;
 

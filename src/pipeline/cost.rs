@@ -122,7 +122,7 @@ pub fn rates(executor: &mut dyn Executor) -> Result<(f64, f64)> {
     let [a, b, out] =
         ["left", "right", "product"].map(|name| executor.matrix(name, side, side, Element::F32));
     let mut recording = Recording::new();
-    recording.product("rate", Layout::Nt, a?, b?, false, Epilogue::Store { out: out? });
+    recording.product("rate", Layout::Nt, a?, b?, Element::F32, Epilogue::Store { out: out? });
     let program = executor.compile(&recording)?;
     let mut best = f64::INFINITY;
     for _ in 0..3 {

@@ -54,7 +54,7 @@ impl<'a> Nearness<'a> {
         let (bias, out) = (matrix("lengths", 1, others)?, matrix("nearness", rows, others)?);
         let mut recording = Recording::new();
         let epilogue = Epilogue::Layer { bias, activation: Activation::Linear, dropout: None, out };
-        recording.product("nearness", Layout::Nt, x, y, false, epilogue);
+        recording.product("nearness", Layout::Nt, x, y, Element::F32, epilogue);
         let program = executor.compile(&recording)?;
         let nearest = executor.matrix("nearest", rows, 1, Element::F32)?;
         recording.push(Call::Largest { input: out, out: nearest });

@@ -236,7 +236,7 @@ impl<'a> Run<'a> {
         scaling::check(store, samples, &input)?;
         let ids = store.genes().ids.clone();
         let model = Model { layers, input, genes: ids, config: serde_json::Value::Null };
-        let decoder = Network::new(executor, &model.layers, false)?;
+        let decoder = Network::new(executor, &model.layers, Element::F32)?;
         let input = InputBuffers::new(executor, &model)?;
         let depth = decoder.layers.len();
 
@@ -262,7 +262,7 @@ impl<'a> Run<'a> {
         let mut recording = Recording::new();
         recording.push(feed.gather(&input, x));
         recording.push(Call::Concrete { logits, out: selection });
-        recording.product("selection", Layout::Nt, x, selection, false, Epilogue::Store { out: z });
+        recording.product("selection", Layout::Nt, x, selection, Element::F32, Epilogue::Store { out: z });
         decoder.forward(&mut recording, z, &outputs, None);
         let inputs: Vec<Matrix> = [&[z], &outputs[..]].concat();
         let loss = LossBuffers {
@@ -275,7 +275,7 @@ impl<'a> Run<'a> {
         decoder.loss(&mut recording, inputs[depth - 1], loss);
         decoder.backward_to(&mut recording, &inputs, &gradients, &updates, None, Some(below));
         let out = Epilogue::Store { out: gradient };
-        recording.product("selection gradient", Layout::Tn, below, x, false, out);
+        recording.product("selection gradient", Layout::Tn, below, x, Element::F32, out);
         recording.push(Call::ConcreteGradient { selection, gradient, update });
         let program = executor.compile(&recording)?;
         Ok(Run { settings, feed, program, logits, table, genes })

@@ -209,7 +209,14 @@ impl Sums<'_> {
         let mut outs = Vec::with_capacity(places.len());
         for (row, col) in places {
             let out = self.executor.matrix("products of genes", wide(*row), wide(*col), Element::F32)?;
-            recording.product("covariance", Layout::Tn, z[*row], z[*col], false, Epilogue::Add { out });
+            recording.product(
+                "covariance",
+                Layout::Tn,
+                z[*row],
+                z[*col],
+                Element::F32,
+                Epilogue::Add { out },
+            );
             outs.push(out);
         }
         let program = self.executor.compile(&recording)?;

@@ -196,7 +196,7 @@ pub(super) fn descr(element: Element) -> Option<&'static str> {
     match element {
         Element::F32 => Some("<f4"),
         Element::F16 => Some("<f2"),
-        Element::U32 => None,
+        Element::Bf16 | Element::U32 => None,
     }
 }
 

@@ -2,8 +2,9 @@
 #![allow(dead_code)] // a test binary may need one of the two
 
 use genelift::device::Executor;
-use genelift::device::cpu::CpuExecutor;
+use genelift::device::cpu::{CpuExecutor, Way};
 use genelift::device::gpu::{Choice, GpuExecutor, Options};
+use genelift::nn::settings::Precision;
 
 /// The CPU executor and, where there is one, the adapter under test, whose kernels run checked and unchecked.
 pub fn executors() -> Vec<Box<dyn Executor>> {
@@ -12,6 +13,20 @@ pub fn executors() -> Vec<Box<dyn Executor>> {
     for unchecked in [false, true] {
         let gpu = gpu(Options { unchecked: Some(unchecked), ..Options::default() });
         all.extend(gpu.map(|gpu| -> Box<dyn Executor> { Box::new(gpu) }));
+    }
+    all
+}
+
+/// Every executor with each half precision that it has, the CPU's bf16 in every way of this processor.
+pub fn in_half() -> Vec<(Box<dyn Executor>, Precision)> {
+    let mut all: Vec<_> = executors().into_iter().map(|executor| (executor, Precision::F16)).collect();
+    for way in Way::ALL {
+        if way.is_here() {
+            let cpu = CpuExecutor::open(None).expect("threads can be started").by(way);
+            all.push((Box::new(cpu), Precision::Bf16));
+        } else {
+            eprintln!("NOT RUN: bf16 by {}, which this processor lacks", way.word());
+        }
     }
     all
 }

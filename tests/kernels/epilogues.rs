@@ -62,7 +62,8 @@ fn add() {
                 let [a, b] = fixture.operands(layout, size, [F32, F32]);
                 let out = fixture.random(size.0, size.1, F32, 1.0, 2.0);
                 let epilogue = Epilogue::Add { out };
-                let call = Call::Product(Product { name: "test", layout, a, b, half: false, epilogue });
+                let call =
+                    Call::Product(Product { name: "test", layout, a, b, operands: Element::F32, epilogue });
                 fixture.run(&[call, call], &step(size.0));
                 fixture.check(&format!("add {size:?} {layout:?}"), out);
             }
@@ -131,7 +132,14 @@ fn check_update(what: &str, make: impl Fn(&mut Fixture, usize, usize) -> (Update
             let epilogue = Epilogue::Update(update);
             let (bias_update, bias_matrices) = make(&mut fixture, 1, size.0);
             let calls = [
-                Call::Product(Product { name: "test", layout: Layout::Tn, a, b, half: false, epilogue }),
+                Call::Product(Product {
+                    name: "test",
+                    layout: Layout::Tn,
+                    a,
+                    b,
+                    operands: Element::F32,
+                    epilogue,
+                }),
                 Call::BiasGradient { gradient: a, update: bias_update },
             ];
             // twice: the moments carry over
@@ -264,8 +272,8 @@ fn deeplift() {
         (2, 65, 17, 500),
     ] {
         for fold in [Fold::Abs, Fold::Signed, Fold::Square] {
-            for (layout, element, half) in
-                [(Layout::Nn, F32, false), (Layout::Nn, F16, true), (Layout::Nt, F32, false)]
+            for (layout, element, operands) in
+                [(Layout::Nn, F32, F32), (Layout::Nn, F16, F16), (Layout::Nt, F32, F32)]
             {
                 for mut device in executors() {
                     let mut fixture = Fixture::new(&mut *device, 9);
@@ -276,7 +284,7 @@ fn deeplift() {
                     let scores = fixture.random(seeds, n, F32, 0.0, 1.0);
                     let sums = fixture.random(seeds, samples, F32, 1.0, 2.0);
                     let epilogue = Epilogue::DeepLift { difference, fold, scores, sums };
-                    let product = Product { name: "test", layout, a, b, half, epilogue };
+                    let product = Product { name: "test", layout, a, b, operands, epilogue };
                     fixture.run(&[Call::Product(product)], &step(samples));
                     let what = format!("deeplift {seeds} × {samples} × {n} over {k} {fold:?}");
                     fixture.check(&format!("{what}: scores"), scores);
@@ -308,7 +316,7 @@ pub fn check_counts(
     // columns are items 40.., rows items 70..: they meet in the middle; the last columns are absent
     let epilogue = Epilogue::Count { own, counts, first: 70 };
     let step = Step { rows: n - n / 5, first: 40, ..Step::default() };
-    let product = Product { name: "test", layout, a, b, half: false, epilogue };
+    let product = Product { name: "test", layout, a, b, operands: Element::F32, epilogue };
     fixture.run(&[Call::Product(product), Call::Product(product)], &step);
     let exact = Tolerance { atol: 0.0, rtol: 0.0 };
     fixture.check_within(&format!("counts {layout:?} {m} × {n} over {k}"), counts, exact);
@@ -336,7 +344,7 @@ fn an_item_is_not_its_own_competitor() {
             let counts = fixture.zeros(1, 3, F32);
             let epilogue = Epilogue::Count { own, counts, first };
             let mut recording = genelift::device::recording::Recording::new();
-            recording.product("test", Layout::Nt, a, b, false, epilogue);
+            recording.product("test", Layout::Nt, a, b, Element::F32, epilogue);
             let program = fixture.device.compile(&recording).expect("compiled");
             let step = Step { rows, first: step_first, ..Step::default() };
             fixture.device.run(program, &step).expect("run");

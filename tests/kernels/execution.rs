@@ -27,8 +27,9 @@ pub fn everything(device: &mut dyn Executor, k: usize) -> Vec<Vec<u32>> {
     let difference = fixture.random(100, n, F32, -1.0, 1.0);
     let activation = Activation::Sigmoid;
     let dropout = Some(Dropout { rate: 0.1, layer: 0 });
-    let product =
-        |layout, a, b, epilogue| Call::Product(Product { name: "test", layout, a, b, half: false, epilogue });
+    let product = |layout, a, b, epilogue| {
+        Call::Product(Product { name: "test", layout, a, b, operands: Element::F32, epilogue })
+    };
     let gradient_of = Some(gradient);
     let loss = Loss::Mae;
     let calls = [
@@ -242,7 +243,7 @@ fn every_call_is_timed_and_the_trace_is_json() {
         let out = executor.matrix("output", 17, 65, Element::F32).unwrap();
         let mut recording = Recording::new();
         recording.push(Call::Activate { input, activation: Activation::Tanh, out: input });
-        recording.product("forward", Layout::Nt, input, weight, false, Epilogue::Store { out });
+        recording.product("forward", Layout::Nt, input, weight, Element::F32, Epilogue::Store { out });
         let program = executor.compile(&recording).unwrap();
         executor.run(program, &Step::default()).unwrap();
         assert!(executor.spans().is_empty(), "not asked for yet");

@@ -16,12 +16,16 @@ pub struct Tolerance {
 
 /// f32 arithmetic over values of size about 1: sums of a few thousand such products keep 5 digits.
 pub const SINGLE: Tolerance = Tolerance { atol: 2e-5, rtol: 2e-5 };
-/// Results stored as f16 (11 bits): one unit in the last place where f32 and f64 round to different sides.
+/// Results stored as f16 (11 bits): one unit in the last place where f32 and f64 round to different sides; of bf16 (8 bits) likewise.
 pub const HALF: Tolerance = Tolerance { atol: 1e-4, rtol: 1.1e-3 };
 
 /// The tolerance for what a matrix of this type stores.
 pub fn tolerance(element: Element) -> Tolerance {
-    if element == Element::F16 { HALF } else { SINGLE }
+    match element {
+        Element::F16 => HALF,
+        Element::Bf16 => Tolerance { atol: 1e-4, rtol: 8e-3 },
+        Element::F32 | Element::U32 => SINGLE,
+    }
 }
 
 /// The first element that is out of tolerance (a NaN always is), or `None`.
@@ -107,7 +111,7 @@ impl<'a> Fixture<'a> {
 
     /// Runs X·Wᵀ with an epilogue on both; gives back nothing, for `check` to look at.
     pub fn product(&mut self, a: Matrix, b: Matrix, epilogue: Epilogue, step: &Step) {
-        let product = Product { name: "test", layout: Layout::Nt, a, b, half: false, epilogue };
+        let product = Product { name: "test", layout: Layout::Nt, a, b, operands: Element::F32, epilogue };
         self.run(&[Call::Product(product)], step);
     }
 

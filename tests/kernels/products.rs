@@ -2,10 +2,12 @@
 
 use genelift::device::recording::{Activation, Call, Element, Epilogue, Layout, Product, Step};
 
+use genelift::device::cpu::{CpuExecutor, Way};
+
 use crate::executors;
 use crate::fixture::Fixture;
 
-use Element::{F16, F32};
+use Element::{Bf16, F16, F32};
 
 /// M, N, K: single elements, around tile edges, primes, and few results over a long sum (split-K).
 const SIZES: [(usize, usize, usize); 12] = [
@@ -23,7 +25,7 @@ const SIZES: [(usize, usize, usize); 12] = [
     (700, 3, 100),
 ];
 
-fn check(layout: Layout, elements: [Element; 2], half: bool, out: Element) {
+fn check(layout: Layout, elements: [Element; 2], operands: Element, out: Element) {
     for mut device in executors() {
         for (i, size) in SIZES.into_iter().enumerate() {
             let mut fixture = Fixture::new(&mut *device, i as u64);
@@ -31,45 +33,75 @@ fn check(layout: Layout, elements: [Element; 2], half: bool, out: Element) {
             let out = fixture.zeros(size.0, size.1, out);
             let epilogue = Epilogue::Store { out };
             fixture.run(
-                &[Call::Product(Product { name: "test", layout, a, b, half, epilogue })],
+                &[Call::Product(Product { name: "test", layout, a, b, operands, epilogue })],
                 &Step::default(),
             );
-            fixture.check(&format!("{layout:?} {size:?} {elements:?} half {half}"), out);
+            fixture.check(&format!("{layout:?} {size:?} {elements:?} as {operands:?}"), out);
         }
     }
 }
 
 #[test]
 fn nt() {
-    check(Layout::Nt, [F32, F32], false, F32);
+    check(Layout::Nt, [F32, F32], F32, F32);
 }
 
 #[test]
 fn nn() {
-    check(Layout::Nn, [F32, F32], false, F32);
+    check(Layout::Nn, [F32, F32], F32, F32);
 }
 
 #[test]
 fn tn() {
-    check(Layout::Tn, [F32, F32], false, F32);
+    check(Layout::Tn, [F32, F32], F32, F32);
 }
 
 #[test]
 fn half_operands() {
-    check(Layout::Nt, [F16, F32], true, F16);
-    check(Layout::Nn, [F16, F32], true, F32);
-    check(Layout::Tn, [F16, F16], true, F32);
+    check(Layout::Nt, [F16, F32], F16, F16);
+    check(Layout::Nn, [F16, F32], F16, F32);
+    check(Layout::Tn, [F16, F16], F16, F32);
+}
+
+/// In every way that this processor has, stored so or rounded where they are multiplied.
+#[test]
+fn bf16_operands() {
+    for way in Way::ALL {
+        if !way.is_here() {
+            eprintln!("NOT RUN: this processor has no {}", way.word());
+            continue;
+        }
+        for threads in [1, 2] {
+            let mut device = CpuExecutor::open(Some(threads)).expect("threads can be started").by(way);
+            for (i, size) in SIZES.into_iter().chain([(513, 1100, 777)]).enumerate() {
+                for layout in [Layout::Nt, Layout::Nn, Layout::Tn] {
+                    for elements in [[Bf16, Bf16], [F32, Bf16], [Bf16, F32], [F32, F32]] {
+                        let mut fixture = Fixture::new(&mut device, i as u64);
+                        let [a, b] = fixture.operands(layout, size, elements);
+                        let outs = [F32, Bf16].map(|element| fixture.zeros(size.0, size.1, element));
+                        for out in outs {
+                            let (operands, epilogue) = (Bf16, Epilogue::Store { out });
+                            let product = Product { name: "test", layout, a, b, operands, epilogue };
+                            fixture.run(&[Call::Product(product)], &Step::default());
+                            fixture
+                                .check(&format!("{layout:?} {size:?} {elements:?} by {}", way.word()), out);
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[test]
 fn single_operands_rounded_to_half() {
-    check(Layout::Nt, [F32, F32], true, F32);
+    check(Layout::Nt, [F32, F32], F16, F32);
 }
 
 #[test]
 fn mixed_operands_without_rounding() {
-    check(Layout::Nn, [F32, F16], false, F32);
-    check(Layout::Tn, [F16, F32], false, F16);
+    check(Layout::Nn, [F32, F16], F32, F32);
+    check(Layout::Tn, [F16, F32], F32, F16);
 }
 
 /// A layer's output feeds further products along both of its dimensions: the padding that an epilogue
@@ -87,7 +119,7 @@ fn padding_stays_zero_through_a_chain() {
             let weights = fixture.random(5, n, F32, -1.0, 1.0);
             let [next, gram] = [fixture.zeros(m, 5, F32), fixture.zeros(n, n, F32)];
             let product = |layout, a, b, epilogue| {
-                Call::Product(Product { name: "test", layout, a, b, half: false, epilogue })
+                Call::Product(Product { name: "test", layout, a, b, operands: Element::F32, epilogue })
             };
             fixture.run(
                 &[

@@ -7,7 +7,7 @@ use genelift::device::random::{dropout_threshold, dropout_words, gumbel_words};
 use genelift::device::recording::{
     Call, Dropout, Element, Epilogue, Fold, Layout, Matrix, Product, Step, Update,
 };
-use half::f16;
+use half::{bf16, f16};
 
 /// The matrices' values, dense.
 #[derive(Default)]
@@ -19,6 +19,7 @@ pub struct Reference {
 pub fn rounded(element: Element, value: f64) -> f64 {
     match element {
         Element::F16 => f16::from_f64(value).to_f64(),
+        Element::Bf16 => bf16::from_f32(value as f32).to_f64(),
         _ => value,
     }
 }
@@ -138,10 +139,9 @@ impl Reference {
         let (m, n, k) = product.dims();
         // both operands as outer × depth
         let operand = |matrix: Matrix, depth_first: bool, outer: usize| -> Vec<f64> {
-            let element = if product.half { Element::F16 } else { Element::F32 };
             (0..outer * k)
                 .map(|i| if depth_first { (i % k, i / k) } else { (i / k, i % k) })
-                .map(|(r, c)| rounded(element, self.at(matrix, r, c)))
+                .map(|(r, c)| rounded(product.operands, self.at(matrix, r, c)))
                 .collect()
         };
         let a = operand(product.a, product.layout == Layout::Tn, m);

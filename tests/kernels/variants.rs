@@ -18,8 +18,8 @@ use Element::{F16, F32};
 
 const LAYOUTS: [Layout; 3] = [Layout::Nt, Layout::Nn, Layout::Tn];
 
-fn call(layout: Layout, [a, b]: [Matrix; 2], half: bool, epilogue: Epilogue) -> Call {
-    Call::Product(Product { name: "test", layout, a, b, half, epilogue })
+fn call(layout: Layout, [a, b]: [Matrix; 2], operands: Element, epilogue: Epilogue) -> Call {
+    Call::Product(Product { name: "test", layout, a, b, operands, epilogue })
 }
 
 #[test]
@@ -27,11 +27,12 @@ fn products() {
     for mut device in variants(3001) {
         for size in [(1, 1, 1), (65, 130, 3001), (300, 700, 130), (129, 17, 31), (260, 30, 2049)] {
             for layout in LAYOUTS {
-                for (elements, half, out) in [([F32, F32], false, F32), ([F16, F32], true, F16)] {
+                for (elements, rounded, out) in [([F32, F32], F32, F32), ([F16, F32], F16, F16)] {
                     let mut fixture = Fixture::new(&mut *device, 1);
                     let operands = fixture.operands(layout, size, elements);
                     let out = fixture.zeros(size.0, size.1, out);
-                    fixture.run(&[call(layout, operands, half, Epilogue::Store { out })], &Step::default());
+                    fixture
+                        .run(&[call(layout, operands, rounded, Epilogue::Store { out })], &Step::default());
                     fixture.check(&format!("{layout:?} {size:?} {elements:?}"), out);
                 }
             }
@@ -53,8 +54,9 @@ fn cooperative_products() {
                     let mut fixture = Fixture::new(&mut device, 1);
                     let operands = fixture.operands(layout, size, elements);
                     let out = fixture.zeros(size.0, size.1, F32);
-                    let half = elements[1] == F32;
-                    fixture.run(&[call(layout, operands, half, Epilogue::Store { out })], &Step::default());
+                    let rounded = if elements[1] == F32 { F16 } else { F32 };
+                    fixture
+                        .run(&[call(layout, operands, rounded, Epilogue::Store { out })], &Step::default());
                     fixture.check(&format!("{layout:?} {size:?} {elements:?} in {slices}"), out);
                 }
             }
@@ -75,8 +77,8 @@ fn layers_and_their_derivatives() {
             let bias = fixture.random(1, size.1, F32, -1.0, 1.0);
             let [output, out] = [F16, F32].map(|element| fixture.zeros(size.0, size.1, element));
             let calls = [
-                call(Layout::Nt, operands, false, Epilogue::Layer { bias, activation, dropout, out: output }),
-                call(Layout::Nt, operands, false, Epilogue::Derivative { output, activation, dropout, out }),
+                call(Layout::Nt, operands, F32, Epilogue::Layer { bias, activation, dropout, out: output }),
+                call(Layout::Nt, operands, F32, Epilogue::Derivative { output, activation, dropout, out }),
             ];
             fixture.run(&calls, &Step { rows: size.0, seed: 0x1234_5678_9ABC, step: 3, ..Step::default() });
             fixture.check("output", output);
@@ -123,8 +125,8 @@ fn losses_and_updates() {
                 let loss =
                     Epilogue::Loss { bias, activation, target, loss, gradient: Some(gradient), unit, table };
                 let calls = [
-                    call(Layout::Nt, [a, b], false, loss),
-                    call(Layout::Tn, [gradient, a], false, Epilogue::Update(adam)),
+                    call(Layout::Nt, [a, b], F32, loss),
+                    call(Layout::Tn, [gradient, a], F32, Epilogue::Update(adam)),
                     Call::BiasGradient { gradient, update: sgd },
                     Call::SumSquares { input: value, table, column: 2 },
                 ];
@@ -166,7 +168,7 @@ fn deeplift() {
                 let scores = fixture.random(seeds, n, F32, 0.0, 1.0);
                 let sums = fixture.random(seeds, samples, F32, 1.0, 2.0);
                 let epilogue = Epilogue::DeepLift { difference, fold, scores, sums };
-                fixture.run(&[call(layout, operands, false, epilogue)], &Step::default());
+                fixture.run(&[call(layout, operands, F32, epilogue)], &Step::default());
                 let what = format!("{seeds} × {samples} × {n} over {k} {layout:?}");
                 fixture.check(&format!("{what}: scores"), scores);
                 fixture.check_within(&format!("{what}: sums"), sums, Tolerance { atol: 1e-4, ..SINGLE });
@@ -198,7 +200,7 @@ fn seeds_and_factors() {
         let out = fixture.zeros(samples * neurons, n, F32);
         let calls = [
             Call::Seeds { multipliers: Some(multipliers), average: false, out: start, samples },
-            call(Layout::Nn, [start, weights], false, Epilogue::Multiply { by, out }),
+            call(Layout::Nn, [start, weights], F32, Epilogue::Multiply { by, out }),
         ];
         fixture.run(&calls, &Step::default());
         fixture.check("seeds", start);
@@ -292,8 +294,8 @@ fn a_layer_larger_than_a_binding() {
     let values: Vec<f32> = (0..batch * width).map(|i| (i % 7) as f32 - 3.0).collect();
     device.write(x, 0, &values).expect("written");
     let mut recording = Recording::new();
-    recording.product("forward", Layout::Nt, x, weights, false, Epilogue::Store { out });
-    recording.product("backward", Layout::Nn, x, weights, false, Epilogue::Store { out: back });
+    recording.product("forward", Layout::Nt, x, weights, Element::F32, Epilogue::Store { out });
+    recording.product("backward", Layout::Nn, x, weights, Element::F32, Epilogue::Store { out: back });
     let program = device.compile(&recording).expect("compiled");
     let start = Instant::now();
     device.run(program, &Step::default()).expect("run");

@@ -12,6 +12,7 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
+use super::bf16::{self, Way};
 use super::storage::{Line, View, WIDTH, floats, spread};
 use super::{Context, vectorized};
 use crate::device::recording::{Element, Layout, Product, padded};
@@ -97,16 +98,19 @@ thread_local! {
 pub struct Operands {
     a: Operand,
     b: Operand,
+    /// By the processor's own products of bf16.
+    in_pairs: bool,
 }
 
 impl Operands {
     /// Of `product`.
     pub fn new(context: &Context, product: &Product) -> Operands {
-        let half = product.half;
+        let rounded = product.operands;
         let (a, b) = (context.read(product.a), context.read(product.b));
         Operands {
-            a: Operand { view: a, depth_first: product.layout == Layout::Tn, half },
-            b: Operand { view: b, depth_first: product.layout != Layout::Nt, half },
+            a: Operand { view: a, depth_first: product.layout == Layout::Tn, rounded },
+            b: Operand { view: b, depth_first: product.layout != Layout::Nt, rounded },
+            in_pairs: rounded == Element::Bf16 && context.way == Way::Avx512,
         }
     }
 
@@ -141,6 +145,9 @@ impl Operands {
         out: &mut [f32],
         [a_panel, b_panel]: &mut [Vec<Line>; 2],
     ) {
+        if self.in_pairs {
+            return self.compute_in_pairs(rows, cols, depth, out, [a_panel, b_panel]);
+        }
         let pitch = padded(cols.len());
         // columns past the true ones are zero padding: with them gemm reads whole vectors in place
         let cols = cols.start..cols.start + pitch;
@@ -182,19 +189,42 @@ impl Operands {
     }
 }
 
+impl Operands {
+    /// The same where both operands are rounded to bf16 and multiplied two by two.
+    fn compute_in_pairs(
+        &self,
+        rows: Range<usize>,
+        cols: Range<usize>,
+        depth: Range<usize>,
+        out: &mut [f32],
+        [a_panel, b_panel]: [&mut Vec<Line>; 2],
+    ) {
+        let pitch = padded(cols.len());
+        let cols = cols.start..cols.start + pitch;
+        for first in depth.clone().step_by(bf16::DEPTH) {
+            let part = first..depth.end.min(first + bf16::DEPTH);
+            let shape = (rows.len(), pitch, part.len().div_ceil(2));
+            let left = self.a.left(rows.clone(), part.clone(), a_panel);
+            let right = self.b.right(cols.clone(), part, b_panel);
+            // SAFETY: `left` gives words for the rows and the depth
+            unsafe { bf16::multiply(&left, right, out, shape, first > depth.start) };
+        }
+    }
+}
+
 /// One operand: element (outer, depth) of it is multiplied, outer being a row or column of the result.
 struct Operand {
     view: View,
     /// Stored as depth × outer rather than outer × depth.
     depth_first: bool,
-    /// Rounded to f16 on the way.
-    half: bool,
+    /// What it is rounded to on the way.
+    rounded: Element,
 }
 
 impl Operand {
     /// Whether the stored values are multiplied as they are.
     fn direct(&self) -> bool {
-        self.view.matrix.element == Element::F32 && !self.half
+        self.view.matrix.element == Element::F32 && self.rounded == Element::F32
     }
 
     /// A block of the operand as f32: its address, outer stride and depth stride.
@@ -223,19 +253,124 @@ impl Operand {
 
     fn load(&self, row: usize, col: usize, out: &mut [f32]) {
         self.view.load(row, col, out);
-        if self.half && self.view.matrix.element == Element::F32 {
-            round_to_half(out);
+        if self.view.matrix.element != self.rounded {
+            round(self.rounded, out);
+        }
+    }
+
+    /// Bits of `len` elements of a stored row, rounded to bf16; `room` is for what is not stored so.
+    fn bits<'a>(&'a self, row: usize, col: usize, len: usize, room: &'a mut [u16]) -> &'a [u16] {
+        if self.view.matrix.element == Element::Bf16 {
+            return self.view.bits(row, col, len);
+        }
+        let mut values = [0.0; WIDTH];
+        self.view.load(row, col, &mut values[..len]);
+        bf16::round(&values[..len], &mut room[..len]);
+        &room[..len]
+    }
+
+    /// A block as a left operand of bf16 in pairs. Of an odd depth the last word's upper half is zero.
+    fn left(&self, outer: Range<usize>, depth: Range<usize>, panel: &mut Vec<Line>) -> bf16::Left {
+        if self.depth_first {
+            let pair = spread(outer.len());
+            let out = words(panel, depth.len().div_ceil(2) * pair);
+            self.pairs(outer.clone(), depth, |p, low, high| {
+                bf16::interleave(low, high, &mut out[p * pair..][..outer.len()]);
+            });
+            return bf16::Left { words: out.as_ptr(), row: 1, pair };
+        }
+        let even = depth.len().next_multiple_of(2); // what is beyond is padding, and zero
+        if self.view.matrix.element == Element::Bf16 {
+            self.view.address(outer.end - 1, depth.start, even); // asserts the last row's bounds
+            let words = self.view.address(outer.start, depth.start, even);
+            return bf16::Left { words: words.cast(), row: self.view.pitch() / 2, pair: 1 };
+        }
+        let row = spread(even / 2);
+        let out = words(panel, outer.len() * row);
+        let mut room = [0; WIDTH];
+        for (r, out) in outer.zip(out.chunks_exact_mut(row)) {
+            let bits = self.bits(r, depth.start, even, &mut room);
+            bytemuck::cast_slice_mut(&mut out[..even / 2]).copy_from_slice(bits);
+        }
+        bf16::Left { words: out.as_ptr(), row, pair: 1 }
+    }
+
+    /// A block as a right operand of bf16 in pairs, packed as [`bf16::multiply`] reads it.
+    fn right<'a>(&self, outer: Range<usize>, depth: Range<usize>, panel: &'a mut Vec<Line>) -> &'a [u32] {
+        let (cols, count) = (outer.len(), depth.len().div_ceil(2));
+        let out = words(panel, count * cols);
+        // of the sliver from column `col` on: its first word, and its width
+        let sliver = |col: usize| (count * col, bf16::SLIVER.min(cols - col));
+        if self.depth_first {
+            self.pairs(outer, depth, |p, low, high| {
+                for col in (0..cols).step_by(bf16::SLIVER) {
+                    let (first, width) = sliver(col);
+                    let out = &mut out[first + p * width..][..width];
+                    bf16::interleave(&low[col..][..width], high.map(|high| &high[col..][..width]), out);
+                }
+            });
+            return out;
+        }
+        let even = 2 * count;
+        for col in (0..cols).step_by(16) {
+            let mut rooms = [[0; bf16::DEPTH]; 16];
+            let mut row = outer.start + col;
+            let rows = rooms.each_mut().map(|room| {
+                row += 1;
+                bytemuck::cast_slice::<u16, u32>(self.bits(row - 1, depth.start, even, room))
+            });
+            let (first, width) = sliver(col / bf16::SLIVER * bf16::SLIVER);
+            let out = &mut out[first + col % bf16::SLIVER..];
+            for p in (0..count).step_by(16) {
+                let last = count.min(p + 16);
+                bf16::transpose(rows.map(|row| &row[p..last]), &mut out[p * width..], width);
+            }
+        }
+        out
+    }
+
+    /// Pairs of stored rows of an operand that lies depth first, the last of an odd depth alone.
+    fn pairs(
+        &self,
+        outer: Range<usize>,
+        depth: Range<usize>,
+        mut use_pair: impl FnMut(usize, &[u16], Option<&[u16]>),
+    ) {
+        let mut rooms = [[0; WIDTH]; 2];
+        let [low_room, high_room] = &mut rooms;
+        for (p, row) in depth.clone().step_by(2).enumerate() {
+            let low = self.bits(row, outer.start, outer.len(), low_room);
+            let high = (row + 1 < depth.end).then(|| self.bits(row + 1, outer.start, outer.len(), high_room));
+            use_pair(p, low, high);
         }
     }
 }
 
-/// Rounds to the nearest f16, in place.
-fn round_to_half(values: &mut [f32]) {
-    let mut bits = [f16::ZERO; WIDTH];
-    for values in values.chunks_mut(WIDTH) {
-        let bits = &mut bits[..values.len()];
-        bits.convert_from_f32_slice(values);
-        bits.convert_to_f32_slice(values);
+/// At least so many words of `lines`.
+fn words(lines: &mut Vec<Line>, count: usize) -> &mut [u32] {
+    bytemuck::cast_slice_mut(floats(lines, count))
+}
+
+/// Rounds to the nearest value of the type, in place.
+fn round(element: Element, values: &mut [f32]) {
+    match element {
+        Element::F16 => {
+            let mut bits = [f16::ZERO; WIDTH];
+            for values in values.chunks_mut(WIDTH) {
+                let bits = &mut bits[..values.len()];
+                bits.convert_from_f32_slice(values);
+                bits.convert_to_f32_slice(values);
+            }
+        }
+        Element::Bf16 => {
+            let mut bits = [0; WIDTH];
+            for values in values.chunks_mut(WIDTH) {
+                let bits = &mut bits[..values.len()];
+                bf16::round(values, bits);
+                bf16::widen(bytemuck::cast_slice(bits), values);
+            }
+        }
+        Element::F32 | Element::U32 => {}
     }
 }
 

@@ -5,6 +5,7 @@
 //! One kernel a file, each named like its shader; [`matmul`] hands finished tiles to [`epilogue`]s.
 
 mod activate;
+mod bf16;
 mod bias_gradient;
 mod concrete;
 mod concrete_gradient;
@@ -29,6 +30,7 @@ use super::recording::{Call, Element, Matrix, Recording, Step};
 use super::{Executor, Program, STALE, Staging, generation};
 use crate::error::{Error, Result};
 use crate::memory;
+pub use bf16::{Way, processor};
 use staging::{Ring, Slot};
 use storage::{Lent, Line, Storage, View, ViewMut};
 
@@ -42,6 +44,7 @@ pub struct CpuExecutor {
     ring: Ring,
     /// Partial products of split-K, kept from call to call.
     partials: Mutex<Vec<Line>>,
+    way: Way,
     /// Free memory when the executor was opened or reset, in bytes.
     budget: u64,
     /// Taken by matrices since, in bytes.
@@ -55,6 +58,8 @@ struct Context<'a> {
     lent: Lent<'a>,
     step: &'a Step,
     partials: &'a Mutex<Vec<Line>>,
+    /// How products of bf16 are computed.
+    way: Way,
 }
 
 impl Context<'_> {
@@ -95,10 +100,18 @@ impl CpuExecutor {
             generation: generation(),
             ring: Ring::new(),
             partials: Mutex::default(),
+            way: Way::usual(),
             budget: memory::available(),
             used: 0,
             profile: None,
         })
+    }
+
+    /// Multiplies bf16 in this way, which [`Way::is_here`]; for tests and calibration.
+    #[must_use]
+    pub fn by(mut self, way: Way) -> CpuExecutor {
+        self.way = way;
+        self
     }
 
     /// Checks that rows `first..first + count` exist and gives access to the matrix.
@@ -260,12 +273,12 @@ impl Executor for CpuExecutor {
         let Some(recording) = known else {
             return Err(self.error(format!("a program: {STALE}")));
         };
-        let (matrices, partials) = (&mut self.matrices, &self.partials);
+        let (matrices, partials, way) = (&mut self.matrices, &self.partials, self.way);
         let mut profile = self.profile.as_mut().filter(|(_, spans)| spans.len() < MOST);
         self.pool.install(|| {
             recording.calls().iter().try_for_each(|call| {
                 let start = Instant::now();
-                dispatch(&Context { lent: Lent::of(matrices, call), step, partials }, call)?;
+                dispatch(&Context { lent: Lent::of(matrices, call), step, partials, way }, call)?;
                 if let Some((origin, spans)) = &mut profile {
                     let (start, seconds) = ((start - *origin).as_secs_f64(), start.elapsed().as_secs_f64());
                     spans.push(Span { name: call.describe(), start, seconds });

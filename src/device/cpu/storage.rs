@@ -1,9 +1,10 @@
 //! The memory of one matrix, and how kernels reach into it from many threads.
 
-use half::f16;
 use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
 use memmap2::MmapMut;
 
+use super::bf16::{round, widen};
 use crate::device::recording::{Call, Element, Matrix, padded};
 use crate::error::{Error, Result};
 
@@ -185,6 +186,7 @@ impl View {
         match self.matrix.element {
             Element::F32 => out.copy_from_slice(self.block(row, col, out.len())),
             Element::F16 => self.block::<f16>(row, col, out.len()).convert_to_f32_slice(out),
+            Element::Bf16 => widen(self.block::<bf16>(row, col, out.len()), out),
             Element::U32 => {
                 let values = self.block::<u32>(row, col, out.len());
                 out.iter_mut().zip(values).for_each(|(out, value)| *out = *value as f32);
@@ -196,6 +198,13 @@ impl View {
     #[inline]
     pub fn loaded(&self, row: usize, col: usize, len: usize) -> &[f32] {
         assert_eq!(self.matrix.element, Element::F32, "parameters are f32");
+        self.block(row, col, len)
+    }
+
+    /// Elements of a bf16 matrix that nobody stores to now, as their bits.
+    #[inline]
+    pub fn bits(&self, row: usize, col: usize, len: usize) -> &[u16] {
+        assert_eq!(self.matrix.element, Element::Bf16, "bits of bf16");
         self.block(row, col, len)
     }
 
@@ -214,12 +223,13 @@ impl ViewMut {
         unsafe { std::slice::from_raw_parts_mut(self.address(row, col, len).cast(), len) }
     }
 
-    /// Stores `values` in a row from column `col` on, rounded to nearest where the matrix is f16.
+    /// Stores `values` in a row from column `col` on, rounded to nearest where the matrix is f16 or bf16.
     #[inline]
     pub fn store(&self, row: usize, col: usize, values: &[f32]) {
         match self.matrix.element {
             Element::F32 => self.block_mut(row, col, values.len()).copy_from_slice(values),
             Element::F16 => self.block_mut::<f16>(row, col, values.len()).convert_from_f32_slice(values),
+            Element::Bf16 => round(values, self.block_mut::<u16>(row, col, values.len())),
             Element::U32 => {
                 let out = self.block_mut::<u32>(row, col, values.len());
                 out.iter_mut().zip(values).for_each(|(out, value)| *out = *value as u32);

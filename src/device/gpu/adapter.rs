@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::calibration;
 use super::tiles::{Kind, Tile, Tuning};
+use crate::device::calibration;
 use crate::error::{Error, Result};
 
 /// What the `devices` command tells about an adapter.

@@ -5,7 +5,6 @@
 //! and limits. What remains here is memory and queue.
 
 pub mod adapter;
-pub mod calibration;
 mod chunks;
 mod pipeline;
 mod plan;
@@ -266,6 +265,11 @@ impl Executor for GpuExecutor {
 
     fn matrix(&mut self, name: &str, rows: usize, cols: usize, element: Element) -> Result<Matrix> {
         self.check()?;
+        if element == Element::Bf16 {
+            return Err(self.error(
+                "bf16 is for CPUs, since WGSL does not have it; use --precision f16 or --device cpu",
+            ));
+        }
         let (id, generation) = (self.matrices.len() as u32, self.generation);
         let matrix = Matrix { id, generation, rows, cols, element };
         let chunking = self.target.chunking;

@@ -155,7 +155,8 @@ pub fn concrete_gradient(
 /// The tile of a product. Cooperative matrices take f16 operands, of more rows and columns than a few.
 fn tile(product: &Product, target: &Target) -> Tile {
     let (m, n, k) = product.dims();
-    let half = product.half || [product.a, product.b].iter().all(|matrix| matrix.element == Element::F16);
+    let half = product.operands == Element::F16
+        || [product.a, product.b].iter().all(|matrix| matrix.element == Element::F16);
     let rounded = |tile: &Tile| matches!(tile.way, Way::Cooperative { .. } | Way::Emulated);
     match target.tile {
         Some(tile) if rounded(&tile) && !half => Tile::LARGE,
@@ -306,7 +307,7 @@ fn matmul(product: &Product, target: &Target, tile: Tile, rectangle: &Rectangle,
     kernel.constant("A_TRANSPOSED", transposed).constant("B_TRANSPOSED", product.layout == Layout::Nt);
     let aligned = begin % 4 == 0 && (rows % 4 == 0 || count == 1);
     kernel.constant("SHIFTED", transposed && !aligned);
-    let round = |matrix: Matrix| product.half && matrix.element == Element::F32;
+    let round = |matrix: Matrix| product.operands == Element::F16 && matrix.element == Element::F32;
     kernel.constant("ROUND_A", round(product.a)).constant("ROUND_B", round(product.b));
     kernel
 }

@@ -111,6 +111,7 @@ impl Operand {
             Element::U32 => ("vec4u", "", ""),
             Element::F16 if self.native => ("vec4f", "vec4f", "vec4<f16>"),
             Element::F16 => ("vec4f", "unpack_half", "pack_half"),
+            Element::Bf16 => unreachable!("refused where a matrix is made"),
         };
         let at = format!("(row - params.{name}_first) * params.{name}_quads + quad");
         let guard = match guarded {
@@ -313,6 +314,7 @@ impl Kernel {
             Element::U32 => "vec4u",
             Element::F16 if self.native_half => "vec4<f16>",
             Element::F16 => "vec2u",
+            Element::Bf16 => unreachable!("refused where a matrix is made"),
         };
         let bound = Bound::Matrix(view);
         let index = self.bound.iter().position(|b| *b == bound).unwrap_or_else(|| {

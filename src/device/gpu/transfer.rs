@@ -21,6 +21,7 @@ pub fn encode(element: Element, row: &[f32], bytes: &mut Vec<u8>) {
         Element::F32 => bytes.extend_from_slice(bytemuck::cast_slice(row)),
         Element::F16 => bytes.extend(row.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes())),
         Element::U32 => unreachable!("refused by write_rows"),
+        Element::Bf16 => unreachable!("refused where a matrix is made"),
     }
 }
 
@@ -29,6 +30,7 @@ fn decode(element: Element, bytes: &[u8], row: &mut [f32]) {
     match element {
         Element::F32 => row.copy_from_slice(bytemuck::cast_slice(bytes)),
         Element::F16 => bytemuck::cast_slice::<u8, half::f16>(bytes).convert_to_f32_slice(row),
+        Element::Bf16 => unreachable!("refused where a matrix is made"),
         Element::U32 => {
             for (value, word) in row.iter_mut().zip(bytemuck::cast_slice::<u8, u32>(bytes)) {
                 *value = *word as f32;

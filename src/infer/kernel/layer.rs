@@ -103,7 +103,7 @@ impl<'a> OnDevice<'a> {
         let mixture = Mixture { linear, radial: mixture as f32, slope: (2.0 * gamma) as f32 };
         let (lengths, others, out) = (self.lengths, self.others, self.out);
         let epilogue = Epilogue::Kernel { mixture, lengths, others, out };
-        recording.product("kernels", Layout::Nt, x, self.centres, false, epilogue);
+        recording.product("kernels", Layout::Nt, x, self.centres, Element::F32, epilogue);
     }
 
     /// Before each run: what the kernels need of these samples beside their values.

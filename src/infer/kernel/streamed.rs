@@ -109,7 +109,14 @@ impl Sums {
         for (b, (sum, _)) in [kernels, y].into_iter().zip(&self.parts) {
             // the gradient's rule with 2·l2 = 1: out = d + value
             let update = Update::Store { value: *sum, out: *sum, l2: 0.5 };
-            recording.product("sum over samples", Layout::Tn, kernels, b, false, Epilogue::Update(update));
+            recording.product(
+                "sum over samples",
+                Layout::Tn,
+                kernels,
+                b,
+                Element::F32,
+                Epilogue::Update(update),
+            );
         }
     }
 

@@ -44,8 +44,8 @@ pub struct Options {
     /// How many samples, drawn by the seed [all]
     #[arg(long, value_name = "N")]
     pub samples: Option<usize>,
-    /// Of the multipliers' way from the neurons back to the genes: f32, or f16 with f32 accumulation, good to about 3
-    /// digits [f32]
+    /// Of the multipliers' way from the neurons back to the genes: f32; bf16 (on CPUs) or f16 with f32 accumulation,
+    /// good to about 2 and 3 digits [f32]
     #[arg(long, value_parser = choice::<Precision>())]
     pub precision: Option<Precision>,
 }

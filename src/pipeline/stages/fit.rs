@@ -17,6 +17,7 @@ use crate::infer::{
     MlpSettings, Predictor, Problem,
 };
 use crate::nn::checkpoint::{self, CheckpointPlan};
+use crate::nn::settings::Precision;
 use crate::pipeline::choice::{choice, word};
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
@@ -99,6 +100,9 @@ pub struct Options {
     /// mlp: independent networks, each for a part of the targets [1]
     #[arg(long, value_name = "N")]
     pub target_slices: Option<usize>,
+    /// mlp: of activations and operands [f32]
+    #[arg(long, value_parser = choice::<Precision>())]
+    pub precision: Option<Precision>,
 }
 
 impl Options {
@@ -109,7 +113,7 @@ impl Options {
     pub fn settings(&self, method: Method, seed: u64) -> Result<FitSettings> {
         use Method::{Best, Kernel, Knn, Linear, Mlp};
         let method = self.method.unwrap_or(method);
-        let said: [(&str, bool, &[Method]); 17] = [
+        let said: [(&str, bool, &[Method]); 18] = [
             ("--candidates", self.candidates.is_some(), &[Best]),
             ("--penalty", self.penalty.is_some(), &[Linear, Kernel]),
             ("--folds", self.folds.is_some(), &[Linear, Kernel]),
@@ -127,6 +131,7 @@ impl Options {
             ("--validation", self.validation.is_some(), &[Mlp, Knn]),
             ("--early-stop", self.early_stop.is_some(), &[Mlp]),
             ("--target-slices", self.target_slices.is_some(), &[Mlp]),
+            ("--precision", self.precision.is_some(), &[Mlp]),
         ];
         if let Some((option, ..)) =
             said.iter().find(|(_, said, of)| *said && method != Best && !of.contains(&method))
@@ -160,6 +165,7 @@ impl Options {
                 validation: self.validation.unwrap_or(mlp.validation),
                 early_stop: self.early_stop,
                 target_slices: self.target_slices.unwrap_or(mlp.target_slices),
+                precision: self.precision.unwrap_or(mlp.precision),
             },
             best: BestSettings {
                 candidates: self.candidates.clone().unwrap_or(BestSettings::default().candidates),

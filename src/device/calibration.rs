@@ -1,4 +1,4 @@
-//! What `genelift bench --calibrate` found to be faster than an adapter's kind's table, kept by adapter and driver.
+//! What `genelift bench --calibrate` found to be faster than what an adapter or a processor gets without, kept by adapter and driver, and by processor.
 //!
 //! The file is `$GENELIFT_CALIBRATION`, else `genelift/calibration.json` in the user's configuration directory. A run reads it and
 //! never writes it, so equal commands give equal results until somebody calibrates again.
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::adapter::AdapterFacts;
-use super::tiles::Tuning;
+use super::cpu::{self, Way};
+use super::gpu::{AdapterFacts, Tuning};
 use crate::error::{Error, Result};
 use crate::store::atomic;
 
@@ -16,6 +16,8 @@ use crate::store::atomic;
 #[serde(deny_unknown_fields)]
 struct Calibrations {
     adapters: Vec<Entry>,
+    #[serde(default)]
+    processors: Vec<Processor>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,6 +27,13 @@ struct Entry {
     backend: String,
     driver: String,
     tuning: Tuning,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Processor {
+    name: String,
+    bf16: Way,
 }
 
 impl Entry {
@@ -73,20 +82,49 @@ pub fn load(facts: &AdapterFacts) -> Result<Option<Tuning>> {
     }
 }
 
+/// How this processor multiplies bf16: as stored, else [`Way::usual`].
+///
+/// # Errors
+/// [`Error::Input`] and [`Error::Io`] for a file that is there and cannot be read.
+pub fn way() -> Result<Way> {
+    let Some(path) = path() else { return Ok(Way::usual()) };
+    let name = cpu::processor();
+    let stored = read(&path)?.processors.into_iter().find(|entry| entry.name == name);
+    Ok(stored.map(|entry| entry.bf16).filter(|way| way.is_here()).unwrap_or_else(Way::usual))
+}
+
 /// Stores a table, in place of an earlier one for this adapter and driver; the file that it went to.
 ///
 /// # Errors
 /// [`Error::Input`] for a file that is there and cannot be read; [`Error::Io`].
 pub fn store(facts: &AdapterFacts, tuning: Tuning) -> Result<PathBuf> {
+    change(|all| {
+        all.adapters.retain(|entry| !entry.is_of(facts));
+        let (name, backend, driver) = (facts.name.clone(), facts.backend.clone(), facts.driver.clone());
+        all.adapters.push(Entry { name, backend, driver, tuning });
+    })
+}
+
+/// Stores how this processor multiplies bf16, in place of what was; the file that it went to.
+///
+/// # Errors
+/// As [`store`].
+pub fn store_way(bf16: Way) -> Result<PathBuf> {
+    let name = cpu::processor();
+    change(|all| {
+        all.processors.retain(|entry| entry.name != name);
+        all.processors.push(Processor { name, bf16 });
+    })
+}
+
+fn change(change: impl FnOnce(&mut Calibrations)) -> Result<PathBuf> {
     let path = path().ok_or_else(|| {
         Error::Usage(
             "there is no home directory to keep a calibration in; set GENELIFT_CALIBRATION to a file".into(),
         )
     })?;
     let mut all = read(&path)?;
-    all.adapters.retain(|entry| !entry.is_of(facts));
-    let (name, backend, driver) = (facts.name.clone(), facts.backend.clone(), facts.driver.clone());
-    all.adapters.push(Entry { name, backend, driver, tuning });
+    change(&mut all);
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         std::fs::create_dir_all(directory).map_err(Error::io(directory, "creating"))?;
     }
