@@ -226,7 +226,7 @@ fn calibrate_device(args: &Args, report: Reporter) -> Result<()> {
     let widths = [&[args.genes], &args.hidden[..], &[args.genes]].concat();
     let mut executor = match device::open_uncalibrated(&args.common.device, args.common.threads)? {
         Uncalibrated::Gpu(executor) => executor,
-        Uncalibrated::Cpu(executor) => return calibrate_processor(args, executor, &widths, report),
+        Uncalibrated::Cpu(executor) => return calibrate_processor(args, *executor, &widths, report),
     };
     report(Event::Note(format!("device: {}", executor.name())));
     let found = calibrate(&mut executor, &widths, &args.batch, args.rounds, report)?;

@@ -100,7 +100,7 @@ pub enum Uncalibrated {
     /// With its kind's tiles, whatever was stored, and its cooperative matrices.
     Gpu(Box<GpuExecutor>),
     /// Without what was stored.
-    Cpu(CpuExecutor),
+    Cpu(Box<CpuExecutor>),
 }
 
 /// Opens what [`open`] would, to be calibrated.
@@ -113,6 +113,6 @@ pub fn open_uncalibrated(device: &str, threads: Option<usize>) -> Result<Uncalib
             let options = Options { cooperative: true, ..Options::default() };
             Uncalibrated::Gpu(Box::new(GpuExecutor::open(&choice, options)?))
         }
-        None => Uncalibrated::Cpu(CpuExecutor::open(threads)?),
+        None => Uncalibrated::Cpu(Box::new(CpuExecutor::open(threads)?)),
     })
 }
