@@ -7,5 +7,6 @@ fn main() -> ExitCode {
     // chooses by itself.
     // SAFETY: the first statement of the program, before any other thread.
     unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
-    genelift::cli::main()
+    let arguments: Vec<_> = std::env::args_os().collect();
+    ExitCode::from(genelift::cli::main(&arguments))
 }

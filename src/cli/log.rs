@@ -1,6 +1,7 @@
 //! `--log FILE`: what happens as lines of JSON, for whoever follows a long command from another program. The schema is in
 //! `docs/log.md`.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -39,11 +40,11 @@ struct State {
 }
 
 impl Log {
-    /// Opens a log, or goes on with one.
+    /// Opens a log, or goes on with one, of a command of these words.
     ///
     /// # Errors
     /// [`Error::Input`] for a file that is something else; [`Error::Io`].
-    pub fn open(path: &Path) -> Result<Log> {
+    pub fn open(path: &Path, words: &[OsString]) -> Result<Log> {
         let mut file = OpenOptions::new()
             .append(true)
             .create(true)
@@ -54,7 +55,7 @@ impl Log {
         }
         let state = State { file: Some(file), task: String::new(), total: None, told: None };
         let log = Log { path: path.to_path_buf(), started: Instant::now(), state: Mutex::new(state) };
-        let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+        let words = words.iter().skip(1).map(|word| word.to_string_lossy().into_owned());
         let command: Vec<String> = ["genelift".to_string()].into_iter().chain(words).collect();
         log.write(BEGUN, json!({"genelift": version(), "command": command}));
         Ok(log)
@@ -170,7 +171,7 @@ mod tests {
     fn every_event_is_a_line_of_json_with_its_name_and_time() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log.jsonl");
-        let log = Log::open(&path).unwrap();
+        let log = Log::open(&path, &[]).unwrap();
         log.tell(&Event::Note("a \u{1b}[2J \u{202e} \"b\"".into()));
         log.tell(&Event::Warning("w".into()));
         let figures = json!({"stage": "import", "state": "kept"});
@@ -198,15 +199,15 @@ mod tests {
     fn a_log_goes_on_and_another_file_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log.jsonl");
-        drop(Log::open(&path).unwrap());
+        drop(Log::open(&path, &[]).unwrap());
         // as a machine that went down in the middle of a line leaves it
         let whole = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, format!("{whole}{{\"event\":\"no")).unwrap();
-        drop(Log::open(&path).unwrap());
+        drop(Log::open(&path, &[]).unwrap());
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().filter(|line| line.contains("\"begun\"")).count(), 2, "{text}");
         std::fs::write(&path, "gene\tsample\n").unwrap();
-        let message = Log::open(&path).map(|_| ()).unwrap_err().to_string();
+        let message = Log::open(&path, &[]).map(|_| ()).unwrap_err().to_string();
         assert!(message.contains("no log of genelift"), "{message}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "gene\tsample\n");
     }

@@ -30,9 +30,10 @@ mod split;
 mod train;
 mod verify;
 
+use std::cell::RefCell;
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -215,36 +216,90 @@ impl Profile {
     }
 }
 
-/// Parses the arguments, runs the command, prints an error once; returns the exit code.
-pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+/// Parses the arguments, the program's name first, runs the command, prints an error once; returns the exit code.
+pub fn main(arguments: &[OsString]) -> u8 {
+    let cli = Cli::parse_from(arguments);
     let screen = progress::Screen::new(cli.quiet);
-    let log = match cli.log.as_deref().map(log::Log::open).transpose() {
-        Ok(log) => log,
-        Err(error) => return failed(&error),
-    };
-    let report = |event| {
-        if let Some(log) = &log {
-            log.tell(&event);
-        }
-        screen.show(event);
-    };
     watch::start();
-    let result =
-        interrupt::listen().and_then(|()| dispatch(&cli.command, &report)).and_then(|()| watch::check());
+    let work = |report: Reporter| {
+        interrupt::listen().and_then(|()| dispatch(&cli.command, report)).and_then(|()| watch::check())
+    };
+    let result = logged(&cli, arguments, &|event| screen.show(event), work);
     screen.clear();
-    if let Some(log) = &log {
-        log.end(&result);
-    }
     match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
+        Ok(()) => 0,
+        Err(error) => {
+            progress::say(&format!("error: {error}"));
+            error.exit_code()
+        }
     }
 }
 
-fn failed(error: &Error) -> ExitCode {
-    progress::say(&format!("error: {error}"));
-    ExitCode::from(error.exit_code())
+/// Does the work, and logs what happens where the arguments ask for it.
+fn logged(
+    cli: &Cli,
+    arguments: &[OsString],
+    show: Reporter,
+    work: impl FnOnce(Reporter) -> Result<()>,
+) -> Result<()> {
+    let log = cli.log.as_deref().map(|path| log::Log::open(path, arguments)).transpose()?;
+    let result = work(&|event| {
+        if let Some(log) = &log {
+            log.tell(&event);
+        }
+        show(event);
+    });
+    if let Some(log) = &log {
+        log.end(&result);
+    }
+    result
+}
+
+/// Why a [`call`] came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The command has no such option.
+    #[error("{0}")]
+    Unknown(String),
+    /// Whatever else.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+/// Runs a command inside another program, and returns what it would have printed. Unlike [`main`] it listens to no signals (a
+/// [`Wish`](interrupt::Wish) ends it) and writes nothing to standard error: `report` is told.
+///
+/// # Errors
+/// [`Refused::Unknown`] for an option that the command does not have; [`Error::Usage`] for other arguments that it does not
+/// take; those of the command.
+pub fn call(arguments: &[OsString], report: Reporter) -> std::result::Result<String, Refused> {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) if !error.use_stderr() => return Ok(error.render().to_string()), // help or the version
+        Err(error) => return Err(refused(&error)),
+    };
+    PRINTED.set(Some(String::new()));
+    let result = logged(&cli, arguments, report, |report| dispatch(&cli.command, report));
+    let printed = PRINTED.take().unwrap_or_default();
+    result.map(|()| printed).map_err(Refused::from)
+}
+
+/// What the parser refuses, in its words, without the usage that it shows below them.
+fn refused(error: &clap::Error) -> Refused {
+    let text = error.render().to_string();
+    let text =
+        text.split("\n\nUsage:").next().and_then(|text| text.split("\n\nFor more").next()).unwrap_or(&text);
+    let lines = text.trim_start_matches("error: ").lines().map(str::trim).filter(|line| !line.is_empty());
+    let text = lines.collect::<Vec<_>>().join("; ");
+    match error.kind() {
+        clap::error::ErrorKind::UnknownArgument => Refused::Unknown(text),
+        _ => Error::Usage(text).into(),
+    }
+}
+
+thread_local! {
+    /// What a [`call`] on this thread printed; nothing where standard output is printed to.
+    static PRINTED: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 fn dispatch(command: &Command, report: Reporter) -> Result<()> {
@@ -283,11 +338,15 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
     }
 }
 
-/// Writes a result to standard output. A reader that has gone away (`| head`) is not an error.
+/// Writes a result to standard output, or where a [`call`] keeps it. A reader that has gone away (`| head`) is not an error.
 ///
 /// # Errors
 /// Whatever else keeps standard output from being written.
 pub fn print(text: &str) -> Result<()> {
+    let kept = PRINTED.with_borrow_mut(|printed| printed.as_mut().map(|all| all.push_str(text)));
+    if kept.is_some() {
+        return Ok(());
+    }
     let mut out = std::io::stdout().lock();
     match out.write_all(visible::text(text).as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

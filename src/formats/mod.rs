@@ -81,6 +81,14 @@ pub use orientation::Orientation;
 pub use picking::Picking;
 pub use slice::Slice;
 
+/// Names the columns of a matrix that comes with names from a program as an import does those of a file: the ids' headers are a
+/// store's, and `symbol`, `entrez` and `ensembl` are filled where other columns or the ids tell them.
+pub fn settle_names(samples: &mut Table, genes: &mut Table) {
+    names::settle_columns(samples, "sample_id");
+    names::settle_columns(genes, "gene_id");
+    names::add_symbols(genes);
+}
+
 /// One format that can be read.
 pub struct Format {
     /// As `--format` takes it.

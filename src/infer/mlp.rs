@@ -19,6 +19,7 @@ use crate::device::random::Stream;
 use crate::device::recording::{Activation, Element, Loss, Matrix, Recording, Step, Update};
 use crate::device::{Executor, Program};
 use crate::error::{Error, Result};
+use crate::interrupt;
 use crate::nn::checkpoint::{Body, CheckpointPlan, Moments};
 use crate::nn::feed::{Feed, Resident, stepping_down};
 use crate::nn::keeper::{Running, State};
@@ -225,7 +226,12 @@ fn train_on(
     let run = stepping_down(executor, slice.resident, report, |executor, resident| {
         Run::new(executor, (slice, settings), (layers, moments), resident, report)
     })?;
-    match device::within(executor, |executor| run.epochs(executor, keeper, report)) {
+    let wish = interrupt::heeded();
+    let trained = device::within(executor, |executor| {
+        wish.heed();
+        run.epochs(executor, keeper, report)
+    });
+    match trained {
         Ok(()) => run.fitted(executor, keeper, report),
         Err(error) => {
             let done = (keeper.state.history.epochs.len(), settings.epochs);

@@ -21,6 +21,7 @@ use crate::device::random::Stream;
 use crate::device::recording::{Call, Element, Matrix, Recording, Step};
 use crate::device::{Executor, Program};
 use crate::error::{Error, Result};
+use crate::interrupt;
 use crate::progress::{Event, Reporter, advance};
 use crate::store::Store;
 use crate::store::remembered::Remembered;
@@ -116,7 +117,11 @@ pub fn train(executor: &mut dyn Executor, training: &Training, report: Reporter)
     let mut keeper = Keeper::new(training.checkpoint.as_ref(), start.model, state);
     let total = Some((settings.epochs * run.feed.len()) as u64);
     report(Event::Started { task: "training".into(), total, unit: "samples" });
-    let trained = device::within(executor, |executor| run.epochs(executor, &mut keeper, report));
+    let wish = interrupt::heeded();
+    let trained = device::within(executor, |executor| {
+        wish.heed();
+        run.epochs(executor, &mut keeper, report)
+    });
     let layers = match trained {
         Ok(layers) => layers,
         Err(error) => {

@@ -1,6 +1,9 @@
 //! A store of values that are in memory and in no file: for programs that have their matrix at hand.
 
 use std::path::Path;
+use std::sync::Arc;
+
+use rayon::prelude::*;
 
 use super::info::{self, Checksums, Origin, StoreInfo, VERSION};
 use super::{Store, Values};
@@ -12,12 +15,20 @@ use crate::genes::Table;
 const BLOCK: usize = 4 << 20;
 
 impl Store {
-    /// A store of `values`, samples × genes in row-major order. Nothing is written; messages call it `name`.
+    /// A store of `values`, samples × genes in row-major order: a `Vec<f32>`, or memory of somebody else's, which is not copied and
+    /// must stay as it is as long as the store lives. Nothing is written; messages call it `name`.
     ///
     /// # Errors
     /// [`Error::Data`] for a number of values that is not samples × genes, for none, for an id twice, and for a value that is no
     /// finite number.
-    pub fn in_memory(name: &str, values: Vec<f32>, samples: Table, genes: Table) -> Result<Store> {
+    pub fn in_memory(
+        name: &str,
+        values: impl AsRef<[f32]> + Send + Sync + 'static,
+        samples: Table,
+        genes: Table,
+    ) -> Result<Store> {
+        let held: Box<dyn AsRef<[f32]> + Send + Sync> = Box::new(values);
+        let values = (*held).as_ref();
         let refuse = |message: String| Err(Error::Data(format!("{name}: {message}")));
         let (n, g) = (samples.len(), genes.len());
         if n == 0 || g == 0 || n.checked_mul(g) != Some(values.len()) {
@@ -32,14 +43,14 @@ impl Store {
                 ));
             }
         }
-        if let Some(at) = values.iter().position(|x| !x.is_finite()) {
+        if let Some(at) = values.par_iter().position_first(|x| !x.is_finite()) {
             let (sample, gene) = (&samples.ids[at / g], &genes.ids[at % g]);
             return refuse(format!(
                 "{} of gene {gene:?} in sample {sample:?} is not a finite number",
                 values[at]
             ));
         }
-        let info = described(&values, &samples, &genes);
+        let info = described(values, &samples, &genes);
         let element = Element::F32;
         Ok(Store {
             path: Path::new(name).into(),
@@ -47,8 +58,15 @@ impl Store {
             element,
             samples,
             genes,
-            values: Values::Held(values),
+            values: Arc::new(Values::Held(held)),
         })
+    }
+
+    /// The store, with the word that the names of its genes are made up: they say nothing of what a gene is.
+    #[must_use]
+    pub fn with_made_up_genes(mut self) -> Store {
+        self.info.origin.made_up_genes = true;
+        self
     }
 
     /// Some of the samples, in this order, in memory.
@@ -84,7 +102,7 @@ fn described(values: &[f32], samples: &Table, genes: &Table) -> StoreInfo {
             genes: sum(genes),
             samples: sum(samples),
             block_bytes: BLOCK as u64,
-            blocks: bytes.chunks(BLOCK).map(info::xxh3_hex).collect(),
+            blocks: bytes.par_chunks(BLOCK).map(info::xxh3_hex).collect(),
             parameters: None,
         },
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Store;
+use super::{Store, lent};
 use crate::element::Element;
 use crate::error::{Error, Result};
 
@@ -200,7 +200,7 @@ pub(super) fn descr(element: Element) -> Option<&'static str> {
     }
 }
 
-/// Whether `path` looks like a store (or a damaged one).
+/// Whether `path` looks like a store (or a damaged one), or is the name of one that is lent.
 pub fn is_store(path: &Path) -> bool {
-    path.is_dir() && path.join("store.json").is_file()
+    path.is_dir() && path.join("store.json").is_file() || lent::is_lent(path)
 }

@@ -8,6 +8,7 @@
 pub mod atomic;
 mod held;
 mod info;
+pub mod lent;
 mod mapped;
 pub mod npy;
 pub mod remembered;
@@ -20,6 +21,7 @@ mod writer;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -41,36 +43,44 @@ const SAMPLES: &str = "samples.tsv";
 const INFO: &str = "store.json";
 const PARAMETERS: &str = "prepare.json";
 
-/// An open store: immutable, memory-mapped, shared freely between threads.
-#[derive(Debug)]
+/// An open store: immutable, memory-mapped, shared freely between threads. A clone has the same values, not a copy of them.
+#[derive(Debug, Clone)]
 pub struct Store {
     path: PathBuf,
     info: StoreInfo,
     element: Element,
     samples: Table,
     genes: Table,
-    values: Values,
+    values: Arc<Values>,
 }
 
 /// Where the values are.
-#[derive(Debug)]
 enum Values {
     /// In the file, behind its header.
     Mapped(
         memmap2::Mmap,
         #[expect(dead_code, reason = "known as mapped as long as it lives")] mapped::Registered,
     ),
-    /// In memory, for data that are in no file.
-    Held(Vec<f32>),
+    /// In memory, for data that are in no file: this program's own, or what it was lent.
+    Held(Box<dyn AsRef<[f32]> + Send + Sync>),
+}
+
+impl std::fmt::Debug for Values {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str(if matches!(self, Values::Held(_)) { "Held" } else { "Mapped" })
+    }
 }
 
 impl Store {
     /// Opens a store and checks all of it: description, sizes, tables, and the checksum of every block (a
-    /// pass over the whole matrix, in parallel).
+    /// pass over the whole matrix, in parallel). A name under which a store is lent ([`lent`]) gives that one.
     ///
     /// # Errors
     /// [`Error::Input`] naming the file of the store that is missing, damaged or of another version.
     pub fn open(path: &Path) -> Result<Store> {
+        if let Some(store) = lent::find(path) {
+            return Ok(store);
+        }
         watch::add(path);
         let store = Store::open_unchecked(path)?;
         store.check_blocks()?;
@@ -149,7 +159,7 @@ impl Store {
         // (SIGBUS), and `watch` refuses what was made from one that was written to.
         let map = unsafe { memmap2::Mmap::map(&matrix) }.map_err(Error::io(&file, "mapping"))?;
         let registered = mapped::Registered::new(&map, &file);
-        let values = Values::Mapped(map, registered);
+        let values = Arc::new(Values::Mapped(map, registered));
         Ok(Store { path: path.to_path_buf(), info, element, samples, genes, values })
     }
 
@@ -251,9 +261,9 @@ impl Store {
     }
 
     fn values(&self) -> &[u8] {
-        match &self.values {
+        match &*self.values {
             Values::Mapped(map, _) => &map[npy::WRITTEN..],
-            Values::Held(values) => bytemuck::cast_slice(values),
+            Values::Held(values) => bytemuck::cast_slice((**values).as_ref()),
         }
     }
 

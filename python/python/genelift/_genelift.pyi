@@ -1,0 +1,26 @@
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_Names = tuple[list[str], list[tuple[str, list[str]]]] | None
+
+__version__: str
+
+def call(arguments: list[str], threads: int | None, listener: Callable[..., None]) -> str: ...
+def main(arguments: list[str]) -> int: ...
+
+class Lent:
+    @staticmethod
+    def array(name: str, array: np.ndarray[Any, Any], samples: _Names, genes: _Names) -> Lent: ...
+    @staticmethod
+    def store(name: str, path: str | PathLike[str]) -> Lent: ...
+    @property
+    def path(self) -> Path: ...
+
+class Writer:
+    def __init__(self, path: str | PathLike[str], genes: int) -> None: ...
+    def push(self, block: np.ndarray[Any, Any]) -> None: ...
+    def finish(self, samples: _Names, genes: _Names, shape: tuple[int, int]) -> None: ...

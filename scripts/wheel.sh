@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Builds the wheel: one file for every Python from 3.10 on, on any Linux with glibc 2.17 or newer. Tools come from PyPI, pinned, into
+# an environment under target/, so nothing is needed but Rust and a python3 with venv.
+#
+#   scripts/wheel.sh           build it into target/wheels, say its size, look into it
+#   scripts/wheel.sh test      the same, then install it into a fresh environment, where no Rust is on the path, and run python/tests
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+maturin=1.16.0
+ziglang=0.17.1
+# What is tested with.
+packages='numpy==2.2.6 pandas==2.3.3 scipy==1.15.3 anndata==0.11.4 scikit-learn==1.7.2 pytest==9.0.2'
+
+fail() { printf 'wheel: %s\n' "$1" >&2; exit 1; }
+python=${PYTHON:-python3}
+"$python" -c 'import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
+    || fail "needs $python, 3.10 or newer, with venv (on Debian: apt-get install python3-venv)"
+
+tools=target/wheel/tools
+if [ "$(cat "$tools/versions" 2>/dev/null)" != "$maturin $ziglang" ]; then
+    rm -rf "$tools"
+    "$python" -m venv "$tools"
+    "$tools/bin/pip" install -q --disable-pip-version-check "maturin==$maturin" "ziglang==$ziglang"
+    printf '%s %s\n' "$maturin" "$ziglang" >"$tools/versions"
+fi
+# shellcheck disable=SC1091 # maturin finds zig in the environment that is active
+. "$tools/bin/activate"
+rm -f target/wheels/genelift-*.whl
+maturin build --release --locked --zig --compatibility manylinux2014 --manifest-path python/Cargo.toml --out target/wheels
+deactivate
+
+wheel=$(echo target/wheels/genelift-*.whl)
+[ -f "$wheel" ] || fail "there is not one wheel: $wheel"
+case $wheel in *-cp310-abi3-manylinux*2014_*) ;; *) fail "$wheel is not for every Python from 3.10 on" ;; esac
+"$python" - "$wheel" <<'PYTHON'
+import sys
+import zipfile
+
+wheel = zipfile.ZipFile(sys.argv[1])
+files = wheel.infolist()
+for file in files:
+    print(f"{file.file_size:>12,}  {file.filename}")
+packed = sum(file.compress_size for file in files)
+print(f"{sys.argv[1]}: {packed / 1e6:.1f} MB, unpacked {sum(file.file_size for file in files) / 1e6:.1f} MB")
+names = [file.filename for file in files]
+for wanted in ("genelift/__init__.py", "genelift/py.typed", "genelift/_genelift.abi3.so"):
+    assert wanted in names, f"{wanted} is missing"
+assert not [name for name in names if "__pycache__" in name or "tests" in name], "what is no part of the module"
+commands = next(name for name in names if name.endswith(".dist-info/entry_points.txt"))
+assert b"genelift=genelift._command:main" in wheel.read(commands).replace(b" ", b""), "the command is missing"
+PYTHON
+
+[ "${1:-}" = test ] || exit 0
+fresh=target/wheel/fresh
+rm -rf "$fresh"
+"$python" -m venv "$fresh"
+# shellcheck disable=SC2086 # a list of words
+"$fresh/bin/pip" install -q --disable-pip-version-check $packages "$wheel"
+# A folder of its own, so that nothing of the sources is imported, and a path without Rust.
+cd python/tests
+env -i PATH="$PWD/../../$fresh/bin:/usr/bin:/bin" HOME="${HOME:-/}" LANG=C.UTF-8 \
+    GENELIFT_EXAMPLE="$PWD/../../examples/brca" python -m pytest -p no:cacheprovider -q .
