@@ -9,15 +9,21 @@ mod cluster;
 mod compare;
 mod devices;
 mod enrich;
+mod examples;
 mod explain;
 mod export;
 #[cfg(feature = "figures")]
 mod figures;
 mod fit;
+mod help;
 mod import;
 mod info;
 mod init;
 mod log;
+mod look;
+mod man;
+mod meant;
+mod number;
 mod predict;
 mod prepare;
 mod progress;
@@ -29,12 +35,14 @@ mod simulate;
 mod split;
 mod train;
 mod verify;
+mod version;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{ArgMatches, FromArgMatches, Parser, Subcommand};
 
 use crate::device::{Executor, profile};
 use crate::error::{Error, Result};
@@ -46,6 +54,7 @@ use crate::progress::Reporter;
 use crate::store::atomic::{self, Kind, Output};
 use crate::store::watch;
 use crate::visible;
+pub use help::command;
 
 /// Finds landmark genes: trains a sigmoid autoencoder on an expression matrix, scores every gene by DeepLIFT,
 /// and picks the genes that say most about all the others.
@@ -121,6 +130,8 @@ enum Command {
         /// The shell to write for
         shell: clap_complete::Shell,
     },
+    /// Write manual pages, one a command, or all of help as one page
+    Man(man::Args),
 }
 
 /// The arguments of every computing command.
@@ -170,7 +181,7 @@ impl Common {
 #[derive(clap::Args, Debug)]
 pub struct Profile {
     /// Time every kernel call and write a trace that chrome://tracing and ui.perfetto.dev open; a GPU is slower meanwhile
-    #[arg(long = "profile", value_name = "JSON")]
+    #[arg(long = "profile", value_name = "JSON", help_heading = help::OUTPUTS)]
     path: Option<PathBuf>,
 }
 
@@ -217,7 +228,8 @@ impl Profile {
 
 /// Parses the arguments, runs the command, prints an error once; returns the exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let (cli, matches) = parsed(&arguments).unwrap_or_else(|error| error.exit());
     let screen = progress::Screen::new(cli.quiet);
     let log = match cli.log.as_deref().map(log::Log::open).transpose() {
         Ok(log) => log,
@@ -230,8 +242,10 @@ pub fn main() -> ExitCode {
         screen.show(event);
     };
     watch::start();
-    let result =
-        interrupt::listen().and_then(|()| dispatch(&cli.command, &report)).and_then(|()| watch::check());
+    let result = meant::check(&matches, &arguments)
+        .and_then(|()| interrupt::listen())
+        .and_then(|()| dispatch(&cli.command, &report))
+        .and_then(|()| watch::check());
     screen.clear();
     if let Some(log) = &log {
         log.end(&result);
@@ -242,8 +256,14 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// What the arguments say, the program's name first.
+fn parsed(arguments: &[OsString]) -> std::result::Result<(Cli, ArgMatches), clap::Error> {
+    let matches = help::command().try_get_matches_from(arguments)?;
+    Ok((Cli::from_arg_matches(&matches)?, matches))
+}
+
 fn failed(error: &Error) -> ExitCode {
-    progress::say(&format!("error: {error}"));
+    progress::say(look::ERROR, "error: ", &error.to_string());
     ExitCode::from(error.exit_code())
 }
 
@@ -277,9 +297,10 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Devices(args) => devices::run(args),
         Command::Completions { shell } => {
             let mut text = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "genelift", &mut text);
+            clap_complete::generate(*shell, &mut help::command(), "genelift", &mut text);
             print(&String::from_utf8_lossy(&text))
         }
+        Command::Man(args) => man::run(args),
     }
 }
 
