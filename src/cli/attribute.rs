@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::help::OUTPUTS;
 use super::{Common, print};
 use crate::error::Result;
 use crate::pipeline::perform;
@@ -21,7 +22,7 @@ pub struct Args {
     #[command(flatten)]
     options: Options,
     /// Also write the scores of each bottleneck neuron: a neurons × genes array
-    #[arg(long, value_name = "NPY")]
+    #[arg(long, value_name = "NPY", help_heading = OUTPUTS)]
     per_node: Option<PathBuf>,
     #[command(flatten)]
     common: Common,

@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     only: Vec<String>,
     /// Dots an inch of PNGs, at a column's width of 85 mm
-    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(30..=2400))]
+    #[arg(long, value_name = "N", default_value_t = 300)]
     dpi: u32,
     /// Replace outputs that exist
     #[arg(long)]
@@ -65,6 +65,9 @@ const CAPTIONS: &str = "captions.tsv";
 /// # Errors
 /// Paths from which nothing can be drawn, names that no figure has, and those of [`atomic::write_folder`].
 pub fn run(args: &Args) -> Result<()> {
+    if !(30..=2400).contains(&args.dpi) {
+        return Err(Error::Usage(format!("--dpi {} must be from 30 to 2400", args.dpi)));
+    }
     atomic::check_free(&args.output, args.force)?;
     let all = of_all(&args.paths)?;
     let possible: Vec<String> = all.iter().flat_map(|figure| file_names(&figure.name)).collect();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::help::OUTPUTS;
 use super::{Common, print};
 use crate::error::{Error, Result};
 use crate::genes::writer::write_rows;
@@ -30,7 +31,7 @@ pub struct Args {
     #[arg(short, value_name = "PREDICTOR")]
     output: PathBuf,
     /// mlp: also write a table of every epoch: loss, learning rate, mean errors
-    #[arg(long, value_name = "TSV")]
+    #[arg(long, value_name = "TSV", help_heading = OUTPUTS)]
     history: Option<PathBuf>,
     #[command(flatten)]
     matching: Match,

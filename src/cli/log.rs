@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Map, Value, json};
 
+use super::look;
 use super::progress::say;
 use crate::error::{Error, Result};
 use crate::pipeline::record::version;
@@ -117,10 +118,9 @@ impl Log {
         let Some(file) = &mut state.file else { return };
         if let Err(error) = file.write_all(line.as_bytes()) {
             state.file = None;
-            say(&format!(
-                "warning: {}: writing the log failed: {error}; going on without it",
-                self.path.display()
-            ));
+            let path = self.path.display();
+            let text = format!("{path}: writing the log failed: {error}; going on without it");
+            say(look::WARNING, "warning: ", &text);
         }
     }
 }

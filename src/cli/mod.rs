@@ -9,15 +9,21 @@ mod cluster;
 mod compare;
 mod devices;
 mod enrich;
+mod examples;
 mod explain;
 mod export;
 #[cfg(feature = "figures")]
 mod figures;
 mod fit;
+mod help;
 mod import;
 mod info;
 mod init;
 mod log;
+mod look;
+mod man;
+mod meant;
+mod number;
 mod predict;
 mod prepare;
 mod progress;
@@ -29,13 +35,14 @@ mod simulate;
 mod split;
 mod train;
 mod verify;
+mod version;
 
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{ArgMatches, FromArgMatches, Parser, Subcommand};
 
 use crate::device::{Executor, profile};
 use crate::error::{Error, Result};
@@ -47,6 +54,7 @@ use crate::progress::Reporter;
 use crate::store::atomic::{self, Kind, Output};
 use crate::store::watch;
 use crate::visible;
+pub use help::command;
 
 /// Finds landmark genes: trains a sigmoid autoencoder on an expression matrix, scores every gene by DeepLIFT,
 /// and picks the genes that say most about all the others.
@@ -122,6 +130,8 @@ enum Command {
         /// The shell to write for
         shell: clap_complete::Shell,
     },
+    /// Write manual pages, one a command, or all of help as one page
+    Man(man::Args),
 }
 
 /// The arguments of every computing command.
@@ -171,7 +181,7 @@ impl Common {
 #[derive(clap::Args, Debug)]
 pub struct Profile {
     /// Time every kernel call and write a trace that chrome://tracing and ui.perfetto.dev open; a GPU is slower meanwhile
-    #[arg(long = "profile", value_name = "JSON")]
+    #[arg(long = "profile", value_name = "JSON", help_heading = help::OUTPUTS)]
     path: Option<PathBuf>,
 }
 
@@ -218,21 +228,30 @@ impl Profile {
 
 /// Parses the arguments, the program's name first, runs the command, prints an error once; returns the exit code.
 pub fn main(arguments: &[OsString]) -> u8 {
-    let cli = Cli::parse_from(arguments);
+    let (cli, matches) = parsed(arguments).unwrap_or_else(|error| error.exit());
     let screen = progress::Screen::new(cli.quiet);
     watch::start();
     let work = |report: Reporter| {
-        interrupt::listen().and_then(|()| dispatch(&cli.command, report)).and_then(|()| watch::check())
+        meant::check(&matches, arguments)
+            .and_then(|()| interrupt::listen())
+            .and_then(|()| dispatch(&cli.command, report))
+            .and_then(|()| watch::check())
     };
     let result = logged(&cli, arguments, &|event| screen.show(event), work);
     screen.clear();
     match result {
         Ok(()) => 0,
         Err(error) => {
-            progress::say(&format!("error: {error}"));
+            progress::say(look::ERROR, "error: ", &error.to_string());
             error.exit_code()
         }
     }
+}
+
+/// What the arguments say, the program's name first.
+fn parsed(arguments: &[OsString]) -> std::result::Result<(Cli, ArgMatches), clap::Error> {
+    let matches = help::command().try_get_matches_from(arguments)?;
+    Ok((Cli::from_arg_matches(&matches)?, matches))
 }
 
 /// Does the work, and logs what happens where the arguments ask for it.
@@ -273,13 +292,15 @@ pub enum Refused {
 /// [`Refused::Unknown`] for an option that the command does not have; [`Error::Usage`] for other arguments that it does not
 /// take; those of the command.
 pub fn call(arguments: &[OsString], report: Reporter) -> std::result::Result<String, Refused> {
-    let cli = match Cli::try_parse_from(arguments) {
-        Ok(cli) => cli,
+    let (cli, matches) = match parsed(arguments) {
+        Ok(parsed) => parsed,
         Err(error) if !error.use_stderr() => return Ok(error.render().to_string()), // help or the version
         Err(error) => return Err(refused(&error)),
     };
     PRINTED.set(Some(String::new()));
-    let result = logged(&cli, arguments, report, |report| dispatch(&cli.command, report));
+    let work =
+        |report: Reporter| meant::check(&matches, arguments).and_then(|()| dispatch(&cli.command, report));
+    let result = logged(&cli, arguments, report, work);
     let printed = PRINTED.take().unwrap_or_default();
     result.map(|()| printed).map_err(Refused::from)
 }
@@ -332,9 +353,10 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
         Command::Devices(args) => devices::run(args),
         Command::Completions { shell } => {
             let mut text = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "genelift", &mut text);
+            clap_complete::generate(*shell, &mut help::command(), "genelift", &mut text);
             print(&String::from_utf8_lossy(&text))
         }
+        Command::Man(args) => man::run(args),
     }
 }
 

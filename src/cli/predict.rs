@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::help::OUTPUTS;
 use super::{Common, print, raw};
 use crate::device;
 use crate::error::{Error, Result};
@@ -30,7 +31,7 @@ pub struct Args {
     missing: MissingLandmarks,
     /// A table to write: of each inferred gene its R² in training samples that were held out, its interval (the inferred value ± half_width,
     /// in the data's units), how many such samples it covers, whether it is reliable, and, where it is measured here too, how many samples lie within
-    #[arg(long, value_name = "TSV")]
+    #[arg(long, value_name = "TSV", help_heading = OUTPUTS)]
     intervals: Option<PathBuf>,
     /// Share of samples that an interval is to cover: 0.5, 0.8, 0.9 or 0.95
     #[arg(long, value_name = "SHARE", default_value = "0.9")]

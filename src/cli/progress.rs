@@ -4,8 +4,10 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use clap::builder::styling::Style;
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
+use super::look;
 use crate::progress::Event;
 use crate::visible;
 
@@ -59,9 +61,11 @@ impl Screen {
     pub fn show(&self, event: Event) {
         let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         match event {
-            Event::Warning(text) => state.line(&format!("warning: {text}")),
+            Event::Warning(text) => state.line(look::WARNING, "warning: ", &text),
             _ if self.quiet => {}
-            Event::Note(text) | Event::Figures { text: Some(text), .. } => state.line(&text),
+            Event::Note(text) | Event::Figures { text: Some(text), .. } => {
+                state.line(Style::new(), "", &text);
+            }
             Event::Figures { text: None, .. } => {}
             Event::Started { task, total, unit } => {
                 state.clear();
@@ -83,17 +87,17 @@ impl Screen {
     }
 }
 
-/// A line on standard error, without what would steer a terminal. Where nobody reads it, or the disk that it goes to is full,
-/// the work goes on.
-pub fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", visible::line(text));
+/// A line on standard error, its first word in colour, without what would steer a terminal. Where nobody reads it, or the disk that it goes to
+/// is full, the work goes on.
+pub fn say(style: Style, word: &str, text: &str) {
+    let _ = writeln!(anstream::stderr(), "{style}{word}{style:#}{}", visible::line(text));
 }
 
 impl State {
-    fn line(&self, text: &str) {
+    fn line(&self, style: Style, word: &str, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| say(text)),
-            None => say(text),
+            Some(bar) => bar.suspend(|| say(style, word, text)),
+            None => say(style, word, text),
         }
     }
 
@@ -123,7 +127,8 @@ impl State {
             };
             let note = if note.is_empty() { String::new() } else { format!(", {note}") };
             let speed = rate(per_second, self.unit);
-            say(&format!("{}: {done} {}{left}{speed}{note}", self.task, self.unit));
+            let text = format!("{}: {done} {}{left}{speed}{note}", self.task, self.unit);
+            say(Style::new(), "", &text);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::help::OUTPUTS;
 use super::{Common, Profile, print};
 use crate::error::Result;
 use crate::pipeline::perform;
@@ -22,7 +23,7 @@ pub struct Args {
     #[arg(long, value_name = "MODEL")]
     init: Option<PathBuf>,
     /// Write one row an epoch, as soon as it is over: losses, MAE, seconds
-    #[arg(long, value_name = "TSV")]
+    #[arg(long, value_name = "TSV", help_heading = OUTPUTS)]
     history: Option<PathBuf>,
     #[command(flatten)]
     profile: Profile,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::look;
 use super::print;
 use super::progress::say;
 use crate::error::{Error, Result};
@@ -27,7 +28,7 @@ pub fn run(args: &Args) -> Result<()> {
             Ok(what) => print(&format!("ok\t{}\t{what}\n", path.display()))?,
             Err(error) => {
                 wrong += 1;
-                say(&format!("error: {error}"));
+                say(look::ERROR, "error: ", &error.to_string());
             }
         }
     }

@@ -6,6 +6,7 @@
 //! must be equal bytes, and the crate writes metadata in the order of a hash map.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 
 use xxhash_rust::xxh3::Xxh3Default;
@@ -160,6 +161,21 @@ impl TensorFile {
         }
         let bytes = std::fs::read(path).map_err(Error::io(path, "reading"))?;
         TensorFile::parse(path, &bytes)
+    }
+
+    /// What a file's metadata say of `key`, from its header alone; `None` for whatever is no such file.
+    pub fn told(path: &Path, key: &str) -> Option<String> {
+        let mut file = std::fs::File::open(path).ok()?;
+        let mut length = [0; 8];
+        file.read_exact(&mut length).ok()?;
+        let length = u64::from_le_bytes(length);
+        if length > file.metadata().ok()?.len() {
+            return None;
+        }
+        let mut header = Vec::new();
+        file.take(length).read_to_end(&mut header).ok()?;
+        let header: serde_json::Value = serde_json::from_slice(&header).ok()?;
+        header["__metadata__"][key].as_str().map(str::to_string)
     }
 
     /// The file `path`, of these bytes.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::record::{NAME, Record};
 use crate::error::{Error, Result};
 use crate::formats::is_directory;
-use crate::genes::{Checked, Sheet, Untold, shown};
+use crate::genes::{Checked, Sheet, Untold, shown, sidecar};
 use crate::infer::{Method, Predictor};
 use crate::nn::checkpoint::Checkpoint;
 use crate::nn::model::Model;
@@ -25,6 +25,72 @@ pub struct About {
     pub facts: Vec<(&'static str, String)>,
     /// The same for a program.
     pub value: Value,
+}
+
+/// What genelift writes and reads again: enough to tell whether it stands where it belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// A store.
+    Store,
+    /// A trained network, or a checkpoint of one.
+    Model,
+    /// A predictor, or a checkpoint of one.
+    Predictor,
+    /// All genes with their scores.
+    Scores,
+    /// The genes that were chosen.
+    Landmarks,
+    /// The folder of a run.
+    Run,
+    /// What `run` reads.
+    Configuration,
+    /// What [`what`] never says: for places that take all of these.
+    Anything,
+}
+
+impl What {
+    /// With its article, and which command makes it.
+    pub fn described(self) -> &'static str {
+        match self {
+            What::Store => "a store (a folder that `genelift import` makes)",
+            What::Model => "a model (as `genelift train` makes it)",
+            What::Predictor => "a predictor (as `genelift fit` makes it)",
+            What::Scores => "a table of scores (as `genelift attribute` makes it)",
+            What::Landmarks => "a list or table of genes (such as `genelift select` makes)",
+            What::Run => "the folder of a run",
+            What::Configuration => "a configuration (TOML, as `genelift init` makes it)",
+            What::Anything => "anything",
+        }
+    }
+
+    /// Whether it is a table of genes in the order of their scores.
+    pub fn is_ranking(self) -> bool {
+        matches!(self, What::Scores | What::Landmarks)
+    }
+}
+
+/// What a path is, from its beginning alone: nothing is checked. `None` for what genelift did not write, and for other results.
+pub fn what(path: &Path) -> Option<What> {
+    if path.is_dir() {
+        let run = || path.join(NAME).is_file().then_some(What::Run);
+        return if is_store(path) { Some(What::Store) } else { run() };
+    }
+    if holds_tensors(path) {
+        return match TensorFile::told(path, "format")?.as_str() {
+            "genelift.autoencoder" => Some(What::Model),
+            "genelift.predictor" => Some(What::Predictor),
+            _ => None,
+        };
+    }
+    // Only what genelift described is surely a result of its, not a list of somebody's.
+    let text = std::fs::read_to_string(sidecar::name(path)).ok().filter(|_| path.is_file())?;
+    let description: Value = serde_json::from_str(&text).ok()?;
+    let about = &description["about"];
+    match (about["completeness"].is_null(), about["strategy"].is_null()) {
+        (false, _) => Some(What::Scores),
+        (true, false) => Some(What::Landmarks),
+        (true, true) => None,
+    }
 }
 
 /// Looks at a path; `None` for what genelift did not write, or cannot tell from what others write. Whatever has checksums is compared with

@@ -89,7 +89,7 @@ pub struct Match {
     #[arg(long, value_parser = choice::<Ambiguous>())]
     pub ambiguous: Option<Ambiguous>,
     /// Write the names that were not found to this table, with the reason where it is plain
-    #[arg(long, value_name = "TSV")]
+    #[arg(long, value_name = "TSV", help_heading = "Outputs")]
     pub unmatched: Option<PathBuf>,
 }
 

@@ -11,8 +11,6 @@ use crate::report::{Block, Copied, Section};
 use crate::select::Strategy;
 use crate::select::diverse::{DiverseSettings, Penalty};
 
-const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
-
 const KONG: &str = "Kong L, Chen Y, Xu F, et al. Mining influential genes based on deep learning. BMC Bioinformatics 2021;22:27. \
                     doi:10.1186/s12859-021-03972-5";
 const DEEPLIFT: &str = "Shrikumar A, Greenside P, Kundaje A. Learning important features through propagating activation differences. \
@@ -52,7 +50,9 @@ impl References {
 pub fn section(run: &Run) -> Option<Section> {
     let version = told_version(&run.done.record);
     let mut references = References { cited: Vec::new() };
-    let own = format!("genelift, version {version}. {REPOSITORY}");
+    let own = format!(
+        "The genelift developers. genelift: landmark genes from expression matrices, version {version}."
+    );
     let sentences = [
         samples(run, &format!("genelift {version} {}", references.cite(&own))),
         network(run, &mut references),
@@ -69,7 +69,7 @@ pub fn section(run: &Run) -> Option<Section> {
     }
     let entry = format!(
         "@software{{genelift,\n  title   = {{genelift: landmark genes from expression matrices}},\n  author  = {{{{The genelift \
-         developers}}}},\n  version = {{{version}}},\n  url     = {{{REPOSITORY}}}\n}}"
+         developers}}}},\n  version = {{{version}}}\n}}"
     );
     let blocks = vec![
         Block::Copied(Copied { title: "Methods".into(), text, prose: true }),
