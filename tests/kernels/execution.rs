@@ -3,13 +3,14 @@
 use genelift::Error;
 use genelift::device::Executor;
 use genelift::device::cpu::CpuExecutor;
+use genelift::device::gpu::Options;
 use genelift::device::recording::{
     Activation, Call, Dropout, Element, Epilogue, Fold, Layout, Loss, Matrix, Product, Recording, Step,
     Update,
 };
 
-use crate::executors;
 use crate::fixture::Fixture;
+use crate::{executors, gpu};
 
 use Element::{F16, F32};
 
@@ -231,6 +232,27 @@ fn what_does_not_fit_is_refused() {
         device.matrix("small", 1000, 1000, F32).expect("room");
         assert!(device.memory() <= free);
     }
+}
+
+/// Four buffers a kernel and 16 KiB of workgroup memory: products work, an update by Adam is refused.
+#[test]
+fn an_adapter_of_the_least_limits_works_or_is_refused_in_words() {
+    let Some(mut device) = gpu(Options { downlevel: true, ..Options::default() }) else { return };
+    assert_eq!(device.facts().storage_buffers, 4);
+    let mut fixture = Fixture::new(&mut device, 1);
+    let [a, b] = fixture.operands(Layout::Tn, (65, 130, 301), [F32, F32]);
+    let out = fixture.zeros(65, 130, F32);
+    let product =
+        |epilogue| Call::Product(Product { name: "test", layout: Layout::Tn, a, b, operands: F32, epilogue });
+    fixture.run(&[product(Epilogue::Store { out })], &Step::default());
+    fixture.check("least limits", out);
+    let [value, first, second] = [(); 3].map(|()| fixture.zeros(65, 130, F32));
+    let (l2, beta1, beta2, epsilon) = (0.0, 0.9, 0.9, 1e-7);
+    let adam = Update::Adam { value, first, second, rounded: None, l2, beta1, beta2, epsilon };
+    let mut recording = Recording::new();
+    recording.push(product(Epilogue::Update(adam)));
+    let message = device.compile(&recording).expect_err("five buffers").to_string();
+    assert!(message.contains("works on") && message.contains("at most 4 here"), "{message}");
 }
 
 #[test]

@@ -86,6 +86,8 @@ pub struct Options {
     pub double_buffered: Option<bool>,
     /// Kernels that reach outside a matrix give NaN, for tests.
     pub guarded: bool,
+    /// Asks for wgpu's downlevel limits and no more, as the least adapters have them, for tests.
+    pub downlevel: bool,
 }
 
 fn adapters() -> Vec<wgpu::Adapter> {
@@ -98,8 +100,8 @@ fn adapters() -> Vec<wgpu::Adapter> {
     pollster::block_on(wgpu::Instance::new(descriptor).enumerate_adapters(backends))
 }
 
-fn facts(index: usize, adapter: &wgpu::Adapter) -> AdapterFacts {
-    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+fn facts(index: usize, adapter: &wgpu::Adapter, limits: &wgpu::Limits) -> AdapterFacts {
+    let (info, features) = (adapter.get_info(), adapter.features());
     let cooperative = features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
     let shapes = if cooperative { adapter.cooperative_matrix_properties() } else { Vec::new() };
     AdapterFacts {
@@ -129,7 +131,7 @@ fn facts(index: usize, adapter: &wgpu::Adapter) -> AdapterFacts {
 
 /// Every adapter of Vulkan, Metal and DX12.
 pub fn list() -> Vec<AdapterFacts> {
-    adapters().iter().enumerate().map(|(index, adapter)| facts(index, adapter)).collect()
+    adapters().iter().enumerate().map(|(index, adapter)| facts(index, adapter, &adapter.limits())).collect()
 }
 
 /// The index that `choice` means among `found`.
@@ -205,7 +207,11 @@ pub struct Opened {
 /// [`Error::Input`] for a calibration that cannot be read.
 pub fn open(choice: &Choice, options: &Options) -> Result<Opened> {
     let mut adapters = adapters();
-    let mut found: Vec<_> = adapters.iter().enumerate().map(|(i, a)| facts(i, a)).collect();
+    let limits = |adapter: &wgpu::Adapter| match options.downlevel {
+        true => wgpu::Limits::downlevel_defaults(),
+        false => adapter.limits(),
+    };
+    let mut found: Vec<_> = adapters.iter().enumerate().map(|(i, a)| facts(i, a, &limits(a))).collect();
     let index = choose(&found, choice)?;
     let (adapter, facts) = (adapters.swap_remove(index), found.swap_remove(index));
     let stored = if options.calibrated { calibration::load(&facts)? } else { None };
@@ -226,7 +232,7 @@ pub fn open(choice: &Choice, options: &Options) -> Result<Opened> {
         experimental = unsafe { wgpu::ExperimentalFeatures::enabled() };
     }
     let descriptor = wgpu::DeviceDescriptor {
-        required_limits: adapter.limits(),
+        required_limits: limits(&adapter),
         required_features: adapter.features() & features,
         experimental_features: experimental,
         ..Default::default()

@@ -359,6 +359,17 @@ impl Executor for GpuExecutor {
             self.stored(matrix)?;
         }
         let plan = Plan::new(recording, &self.target);
+        let buffers = |launch: &plan::Launch| launch.kernel.bound.len();
+        if let Some(most) = plan.launches.iter().max_by_key(|launch| buffers(launch))
+            && buffers(most) > self.facts.storage_buffers as usize
+        {
+            return Err(self.error(format!(
+                "{} works on {} buffers, of which a kernel has at most {} here; use --device cpu",
+                most.label,
+                buffers(most),
+                self.facts.storage_buffers
+            )));
+        }
         let partial: u64 = plan.scratch.iter().sum();
         if partial > self.memory() {
             return Err(self.error(format!(
