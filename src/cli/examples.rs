@@ -26,7 +26,7 @@ pub fn of(command: &str) -> &'static str {
         }
         "compare" => {
             "genelift compare --train parts/train.gex --test parts/test.gex -o comparison \\\n      \
-             --landmarks mine=landmarks.tsv --subsets l1000=l1000 --size 100 --random-draws 5"
+             --landmarks mine=landmarks.tsv --subsets l1000=l1000 --size 100 \\\n      --random-draws 5"
         }
         "cluster" => {
             "genelift cluster parts/test.gex --label pam50 -o clusters \\\n      --model model.safetensors --landmarks landmarks.tsv"

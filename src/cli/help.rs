@@ -174,6 +174,16 @@ mod tests {
         assert!(tried > 300, "{tried}");
     }
 
+    /// What is no count keeps its own reader.
+    #[test]
+    fn sizes_are_no_counts() {
+        for option in ["--memory", "--device-memory"] {
+            let arguments = ["genelift", "train", "s.gex", "-o", "m.safetensors", option, "lots"];
+            let error = command().try_get_matches_from(arguments).expect_err("no size");
+            assert!(error.to_string().contains("is not a size such as 8G"), "{error}");
+        }
+    }
+
     /// A minus belongs to the number: "unexpected argument" would say nothing of what is wrong.
     #[test]
     fn a_minus_is_the_numbers() {

@@ -151,20 +151,24 @@ pub struct Common {
     pub force: bool,
     /// Memory to keep to, such as 8G or 512 (MiB): what does not fit is streamed, or refused before it begins [all there is]
     #[arg(long, value_name = "SIZE", value_parser = allowed_memory)]
-    pub memory: Option<u64>,
+    pub memory: Option<Bytes>,
     /// The same of a GPU's memory [as much as it gives]
     #[arg(long, value_name = "SIZE", value_parser = allowed_on_device)]
-    pub device_memory: Option<u64>,
+    pub device_memory: Option<Bytes>,
 }
 
+/// A size such as 8G: a type of its own, because its reader is not that of counts ([`number`]).
+#[derive(Debug, Clone, Copy)]
+pub struct Bytes(pub u64);
+
 /// Reads `--memory`, which binds the whole process from then on.
-fn allowed_memory(text: &str) -> std::result::Result<u64, String> {
-    memory::parse(text).inspect(|bytes| memory::allow(*bytes))
+fn allowed_memory(text: &str) -> std::result::Result<Bytes, String> {
+    memory::parse(text).inspect(|bytes| memory::allow(*bytes)).map(Bytes)
 }
 
 /// Reads `--device-memory`, in the same way.
-fn allowed_on_device(text: &str) -> std::result::Result<u64, String> {
-    memory::parse(text).inspect(|bytes| memory::allow_on_device(*bytes))
+fn allowed_on_device(text: &str) -> std::result::Result<Bytes, String> {
+    memory::parse(text).inspect(|bytes| memory::allow_on_device(*bytes)).map(Bytes)
 }
 
 impl Common {

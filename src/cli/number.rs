@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use clap::Arg;
 
-/// Gives an option that takes a number this reader, whichever of the types it has; others stay as they are. `-1` is a value, not another option.
+/// Gives an option that takes a number this reader, whichever of the types it has; others stay as they are, so what has a
+/// reader of its own has a type of its own. `-1` is a value, not another option.
 pub fn read_plainly(argument: Arg) -> Arg {
     let kind = argument.get_value_parser().type_id();
     let is = |of: TypeId| kind == of;
