@@ -362,7 +362,7 @@ mod tests {
             { "gamma": null, "mixture": null, "penalty": null, "folds": 5, "centres": null },
             {
                 "hidden": [1000], "include-rate": 0.9, "batch": 200, "epochs": 200, "shuffle": true, "learning-rate": null,
-                "momentum": 0.5, "validation": 0.1, "early-stop": null, "target-slices": 1,
+                "momentum": 0.5, "validation": 0.1, "early-stop": null, "target-slices": 1, "precision": "f32",
             },
             { "neighbors": null, "validation": 0.1 },
         ]);
