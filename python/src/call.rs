@@ -52,8 +52,8 @@ pub fn call(
             if broken.is_some() {
                 wish.ask(SIGINT);
             }
-        } else if let Err(again) = py.check_signals() {
-            return Err(again); // asked twice: the work ends by itself, unheard
+        } else {
+            py.check_signals()?; // asked twice: the work ends by itself, unheard
         }
         if over {
             break;
