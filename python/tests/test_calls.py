@@ -173,7 +173,8 @@ def test_results_pickle_and_copy(small):
 
 
 LONG = """
-    import sys, time, numpy as np, genelift
+    import signal, sys, time, numpy as np, genelift
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # see `heard`
     x = np.random.default_rng(0).normal(size=(400, 500)).astype(np.float32)
     began = []
     def tell(event):
@@ -212,11 +213,16 @@ def test_ctrl_c_ends_a_call_within_a_second(call):
         child.kill()
 
 
+def heard():
+    """A job in a shell's background has its parent's wish not to be interrupted."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_the_installed_command(store, tmp_path):
     from conftest import COMMAND
 
     words = ["train", store.path, "-o", tmp_path / "model", "--epochs", "100000", "--device", "cpu"]
-    child = subprocess.Popen([COMMAND, *map(str, words)], stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen([COMMAND, *map(str, words)], stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     try:
         while "epoch 1/" not in child.stderr.readline():
             assert child.poll() is None
