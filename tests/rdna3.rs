@@ -247,11 +247,11 @@ fn no_shader_spills_and_none_grows() {
             let count = |what: &str| counts.get(what).copied();
             let [registers, code, instructions] =
                 ["vgprs", "code size", "instructions"].map(|what| count(what).expect("RADV counts it"));
+            let spilled = ["spilled vgprs", "spilled sgprs"].map(|what| count(what).expect("RADV counts it"));
+            let spilled = spilled.iter().sum::<u64>();
             println!(
                 "{name}: {registers} registers, {code} bytes, {spilled} spilled, {instructions} instructions, {seconds:.1?}"
             );
-            let spilled = ["spilled vgprs", "spilled sgprs"].map(|what| count(what).expect("RADV counts it"));
-            let spilled = spilled.iter().sum::<u64>();
             assert!(seconds < LONGEST, "{name} took {seconds:?}");
             if known && !keep {
                 let kept = before.get(&(compiler.driver.clone(), name.clone()));
