@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::ceilings::fastest;
 use crate::device::Executor;
 use crate::device::cpu::{CpuExecutor, Way};
 use crate::device::gpu::{GpuExecutor, Kind, Tile, Tuning};
@@ -174,14 +175,8 @@ fn timed(
             break;
         }
     }
-    let mut least = f64::INFINITY;
-    for _ in 0..rounds {
-        let start = Instant::now();
-        (0..4).try_for_each(|_| executor.run(program, &step))?;
-        executor.wait()?;
-        least = least.min(start.elapsed().as_secs_f64() / 4.0);
-    }
-    Ok((executor.read(out, 0, *m)?, least))
+    let seconds = fastest(executor, program, &step, rounds)?;
+    Ok((executor.read(out, 0, *m)?, seconds))
 }
 
 /// The largest difference of two products over a depth, in units of the length of their operands' rows; NaN where there is one.

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::device::Executor;
 use crate::device::recording::{Call, Element, Epilogue, Layout, Recording, Step};
+use crate::device::{Executor, Program};
 use crate::error::Result;
 
 /// Measured rates.
@@ -74,13 +74,23 @@ fn best(executor: &mut dyn Executor, recording: &Recording, rows: usize, amount:
     let step = Step { rows, ..Step::default() };
     executor.run(program, &step)?;
     executor.wait()?;
+    Ok(amount / fastest(executor, program, &step, TRIES)?)
+}
+
+/// Seconds of the fastest run of a few tries.
+pub(super) fn fastest(
+    executor: &mut dyn Executor,
+    program: Program,
+    step: &Step,
+    tries: usize,
+) -> Result<f64> {
     let mut least = f64::INFINITY;
-    for _ in 0..TRIES {
+    for _ in 0..tries {
         let start = Instant::now();
         // Several at once, so that what it costs to ask is not what is measured.
-        (0..4).try_for_each(|_| executor.run(program, &step))?;
+        (0..4).try_for_each(|_| executor.run(program, step))?;
         executor.wait()?;
         least = least.min(start.elapsed().as_secs_f64() / 4.0);
     }
-    Ok(amount / least)
+    Ok(least)
 }

@@ -168,7 +168,8 @@ pub unsafe fn multiply(
             // for the left operand.
             unsafe {
                 let left = Left { words: left.words.add(row * left.row), ..*left };
-                x86::block(shape, pairs, &left, sliver, out.as_mut_ptr().add(row * cols + col), cols, add);
+                let out = out.as_mut_ptr().add(row * cols + col);
+                x86::Block { pairs, left, right: sliver, out, pitch: cols, add }.multiply(shape);
             }
         }
     }
@@ -191,72 +192,74 @@ mod x86 {
 
     use super::Left;
 
-    /// Runs the kernel of this shape: rows, and vectors of columns.
-    #[target_feature(enable = "avx512f,avx512bf16")]
-    pub unsafe fn block(
-        shape: (usize, usize),
-        pairs: usize,
-        left: &Left,
-        right: &[u32],
-        out: *mut f32,
-        pitch: usize,
-        add: bool,
-    ) {
-        macro_rules! kernels {
-            ($($rows:literal)*) => {
-                match shape {
-                    $(($rows, 1) => kernel::<$rows, 1>,
-                      ($rows, 2) => kernel::<$rows, 2>,
-                      ($rows, 3) => kernel::<$rows, 3>,
-                      ($rows, 4) => kernel::<$rows, 4>,)*
-                    _ => unreachable!("blocks have 1 to 6 rows and 1 to 4 vectors"),
-                }
-            };
-        }
-        let kernel = kernels!(1 2 3 4 5 6);
-        // SAFETY: as the caller says
-        unsafe { kernel(pairs, left, right, out, pitch, add) }
+    /// A block of the result, and what it is made of.
+    pub struct Block<'a> {
+        pub pairs: usize,
+        pub left: Left,
+        /// pairs × columns
+        pub right: &'a [u32],
+        /// Its first element.
+        pub out: *mut f32,
+        /// Elements from one row to the next.
+        pub pitch: usize,
+        /// Whether products are added to what is there.
+        pub add: bool,
     }
 
-    /// Sums in registers over all pairs.
-    #[target_feature(enable = "avx512f,avx512bf16")]
-    unsafe fn kernel<const ROWS: usize, const VECTORS: usize>(
-        pairs: usize,
-        left: &Left,
-        right: &[u32],
-        out: *mut f32,
-        pitch: usize,
-        add: bool,
-    ) {
-        let mut sums = [[_mm512_setzero_ps(); VECTORS]; ROWS];
-        // SAFETY: rows × vectors of `out`, pairs × vectors of `right`, rows × pairs of `left` are there, as the caller says
-        unsafe {
-            let place = |row: usize, vector: usize| out.add(row * pitch + 16 * vector);
-            if add {
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    for (vector, sum) in sums.iter_mut().enumerate() {
-                        *sum = _mm512_loadu_ps(place(row, vector));
+    impl Block<'_> {
+        /// Runs the kernel of this shape: rows, and vectors of columns.
+        #[target_feature(enable = "avx512f,avx512bf16")]
+        pub unsafe fn multiply(&self, shape: (usize, usize)) {
+            macro_rules! kernels {
+                ($($rows:literal)*) => {
+                    match shape {
+                        $(($rows, 1) => Self::kernel::<$rows, 1>,
+                          ($rows, 2) => Self::kernel::<$rows, 2>,
+                          ($rows, 3) => Self::kernel::<$rows, 3>,
+                          ($rows, 4) => Self::kernel::<$rows, 4>,)*
+                        _ => unreachable!("blocks have 1 to 6 rows and 1 to 4 vectors"),
+                    }
+                };
+            }
+            let kernel = kernels!(1 2 3 4 5 6);
+            // SAFETY: as the caller says
+            unsafe { kernel(self) }
+        }
+
+        /// Sums in registers over all pairs.
+        #[target_feature(enable = "avx512f,avx512bf16")]
+        unsafe fn kernel<const ROWS: usize, const VECTORS: usize>(&self) {
+            let Block { pairs, ref left, right, out, pitch, add } = *self;
+            let mut sums = [[_mm512_setzero_ps(); VECTORS]; ROWS];
+            // SAFETY: rows × vectors of `out`, pairs × vectors of `right`, rows × pairs of `left` are there, as the caller says
+            unsafe {
+                let place = |row: usize, vector: usize| out.add(row * pitch + 16 * vector);
+                if add {
+                    for (row, sums) in sums.iter_mut().enumerate() {
+                        for (vector, sum) in sums.iter_mut().enumerate() {
+                            *sum = _mm512_loadu_ps(place(row, vector));
+                        }
                     }
                 }
-            }
-            let (mut word, mut words) = (left.words, right.as_ptr());
-            for _ in 0..pairs {
-                let mut columns = [_mm512_setzero_si512(); VECTORS];
-                for (vector, columns) in columns.iter_mut().enumerate() {
-                    *columns = _mm512_loadu_si512(words.add(16 * vector).cast());
-                }
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    let both = of_bf16(_mm512_set1_epi32(word.add(row * left.row).read().cast_signed()));
-                    for (sum, columns) in sums.iter_mut().zip(columns) {
-                        *sum = _mm512_dpbf16_ps(*sum, both, of_bf16(columns));
+                let (mut word, mut words) = (left.words, right.as_ptr());
+                for _ in 0..pairs {
+                    let mut columns = [_mm512_setzero_si512(); VECTORS];
+                    for (vector, columns) in columns.iter_mut().enumerate() {
+                        *columns = _mm512_loadu_si512(words.add(16 * vector).cast());
                     }
+                    for (row, sums) in sums.iter_mut().enumerate() {
+                        let both = of_bf16(_mm512_set1_epi32(word.add(row * left.row).read().cast_signed()));
+                        for (sum, columns) in sums.iter_mut().zip(columns) {
+                            *sum = _mm512_dpbf16_ps(*sum, both, of_bf16(columns));
+                        }
+                    }
+                    word = word.add(left.pair);
+                    words = words.add(16 * VECTORS);
                 }
-                word = word.add(left.pair);
-                words = words.add(16 * VECTORS);
-            }
-            for (row, sums) in sums.iter().enumerate() {
-                for (vector, sum) in sums.iter().enumerate() {
-                    _mm512_storeu_ps(place(row, vector), *sum);
+                for (row, sums) in sums.iter().enumerate() {
+                    for (vector, sum) in sums.iter().enumerate() {
+                        _mm512_storeu_ps(place(row, vector), *sum);
+                    }
                 }
             }
         }
