@@ -10,6 +10,7 @@ mod failing;
 mod library;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::example_store;
@@ -26,7 +27,7 @@ use genelift::nn::model::Model;
 use genelift::nn::scaling::{self, Scale};
 use genelift::nn::settings::{Precision, TrainSettings};
 use genelift::nn::train::{CheckpointPlan, Found, Trained, Training, hold_out, train};
-use genelift::progress::silent;
+use genelift::progress::{Event, silent};
 use genelift::store::{Origin, Store, StoreWriter};
 use genelift::{Error, select};
 
@@ -169,6 +170,26 @@ fn half_precision_follows_single_precision() {
         let (a, b) = (single[7].validation_mae.unwrap(), half[7].validation_mae.unwrap());
         assert!((a - b).abs() < 0.01 * a, "validation MAE {a} in f32, {b} in half precision");
         assert_ne!(single[7].train_loss, half[7].train_loss, "half precision must not be f32");
+    }
+}
+
+#[test]
+fn a_gpu_refuses_bf16_and_says_what_to_take() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = example_store(dir.path(), SAMPLES, GENES);
+    let settings = TrainSettings { precision: Precision::Bf16, ..small() };
+    for mut executor in executors().into_iter().filter(|executor| !executor.is_on_host()) {
+        let training = training(&store, settings.clone(), Resident::Auto);
+        // at once: with less on the device it would be refused too
+        let warned = AtomicBool::new(false);
+        let report = |event| _ = warned.fetch_or(matches!(event, Event::Warning(_)), Ordering::Relaxed);
+        match train(&mut *executor, &training, &report) {
+            Err(Error::Usage(message)) => {
+                assert!(message.contains("--precision f16 or --device cpu"), "{message}");
+            }
+            other => panic!("{:?}", other.map(|_| ())),
+        }
+        assert!(!warned.into_inner());
     }
 }
 

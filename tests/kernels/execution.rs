@@ -251,7 +251,9 @@ fn an_adapter_of_the_least_limits_works_or_is_refused_in_words() {
     let adam = Update::Adam { value, first, second, rounded: None, l2, beta1, beta2, epsilon };
     let mut recording = Recording::new();
     recording.push(product(Epilogue::Update(adam)));
-    let message = device.compile(&recording).expect_err("five buffers").to_string();
+    let error = device.compile(&recording).expect_err("five buffers");
+    assert!(matches!(error, Error::Usage(_)), "nothing smaller would do: {error:?}");
+    let message = error.to_string();
     assert!(message.contains("works on") && message.contains("at most 4 here"), "{message}");
 }
 

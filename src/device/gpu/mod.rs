@@ -200,6 +200,11 @@ impl GpuExecutor {
         Error::device(&self.facts.name, message)
     }
 
+    /// What this adapter cannot do, with however little on it: unlike a lack of memory it is not tried again with less.
+    fn unable(&self, why: &str) -> Error {
+        Error::Usage(format!("device {}: {why}", self.facts.name))
+    }
+
     /// Raises what failed since the last call.
     fn check(&self) -> Result<()> {
         match self.fault.take() {
@@ -266,7 +271,7 @@ impl Executor for GpuExecutor {
     fn matrix(&mut self, name: &str, rows: usize, cols: usize, element: Element) -> Result<Matrix> {
         self.check()?;
         if element == Element::Bf16 {
-            return Err(self.error(
+            return Err(self.unable(
                 "bf16 is for CPUs, since WGSL does not have it; use --precision f16 or --device cpu",
             ));
         }
@@ -363,7 +368,7 @@ impl Executor for GpuExecutor {
         if let Some(most) = plan.launches.iter().max_by_key(|launch| buffers(launch))
             && buffers(most) > self.facts.storage_buffers as usize
         {
-            return Err(self.error(format!(
+            return Err(self.unable(&format!(
                 "{} works on {} buffers, of which a kernel has at most {} here; use --device cpu",
                 most.label,
                 buffers(most),

@@ -1,6 +1,7 @@
 //! What changes from step to step and from epoch to epoch, and what must not.
 
 use super::*;
+use crate::nn::settings::Precision;
 use crate::testing::{Spy, assert_orders_differ, random_store, store};
 
 /// Samples of [`fit_small`], of which the last 6 are held out.
@@ -34,6 +35,21 @@ fn try_fit_small(settings: &MlpSettings) -> Result<(Spy, Fitted)> {
 
 fn small() -> MlpSettings {
     MlpSettings { hidden: vec![4], batch: 5, epochs: 4, ..MlpSettings::default() }
+}
+
+/// bf16 is another precision than f32, and not much another.
+#[test]
+fn half_precision_follows_single_precision() {
+    let fit = |precision| fit_small(&MlpSettings { precision, epochs: 12, ..small() }).1.history;
+    let single = fit(Precision::F32);
+    for precision in [Precision::Bf16, Precision::F16] {
+        let half = fit(precision);
+        assert_eq!(half.len(), single.len());
+        for (a, b) in single.iter().zip(&half) {
+            assert!((a.training_mae - b.training_mae).abs() < 0.01 * a.training_mae, "{a:?} {b:?}");
+        }
+        assert_ne!(single[11].training_mae, half[11].training_mae, "{precision:?} must not be f32");
+    }
 }
 
 #[test]
