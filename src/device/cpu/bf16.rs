@@ -86,6 +86,7 @@ fn text(words: &[u32]) -> String {
 /// Columns of a sliver: four vectors.
 pub const SLIVER: usize = 64;
 /// Rows of the left operand that a kernel works on: with four vectors 24 sums, which with what they are made of fill the 32 registers.
+#[cfg(target_arch = "x86_64")]
 const ROWS: usize = 6;
 /// Depth that is packed at a time: a sliver of it stays in the first-level cache while all rows pass.
 pub const DEPTH: usize = 192;
@@ -133,6 +134,7 @@ pub fn interleave(low: &[u16], high: Option<&[u16]>, out: &mut [u32]) {
 }
 
 /// A left operand: the word of row r and pair p is at `words[r·row + p·pair]`.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // nothing else multiplies it
 pub struct Left {
     /// Its first word.
     pub words: *const u32,
