@@ -2,6 +2,7 @@
 
 mod common;
 
+use genelift::device::cpu::Way;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -487,8 +488,10 @@ fn a_calibrated_processor_multiplies_bf16_as_it_was_told() {
         run("devices")
     };
     assert!(told("widened").contains("bf16       by f32 arithmetic"));
-    let here = genelift::device::cpu::Way::Avx512.is_here();
-    assert_eq!(told("avx512").contains("bf16       by AVX-512 BF16"), here);
+    for (word, way) in [("avx512", Way::Avx512), ("amx", Way::Amx)] {
+        let shown = format!("bf16       by {}\n", way.word());
+        assert_eq!(told(word).contains(&shown), way.is_here(), "{word}");
+    }
 }
 
 /// Everything that is written can be described, and says what it was made from.

@@ -227,7 +227,7 @@ pub fn calibrate_cpu(
             total += seconds;
             match way {
                 Way::Widened => widened.push(rows),
-                Way::Avx512 => right &= apart(shape, &widened[number], &rows) < SAME,
+                Way::Avx512 | Way::Amx => right &= apart(shape, &widened[number], &rows) < SAME,
             }
         }
         match right {

@@ -3,6 +3,7 @@
 //! [`reference`] evaluates a call with plain loops; [`fixture`] fills matrices, runs both and compares. An
 //! executor joins the tests by joining [`executors`].
 
+mod bf16;
 mod concrete;
 mod elementwise;
 mod epilogues;
@@ -12,6 +13,7 @@ mod executors;
 mod fixture;
 mod products;
 mod reference;
+mod sizes;
 mod variants;
 
 use executors::gpu;

@@ -2,28 +2,13 @@
 
 use genelift::device::recording::{Activation, Call, Element, Epilogue, Layout, Product, Step};
 
-use genelift::device::cpu::{CpuExecutor, Way};
+use genelift::device::cpu::Way;
 
 use crate::executors;
 use crate::fixture::Fixture;
+use crate::sizes::SIZES;
 
-use Element::{Bf16, F16, F32};
-
-/// M, N, K: single elements, around tile edges, primes, and few results over a long sum (split-K).
-const SIZES: [(usize, usize, usize); 12] = [
-    (1, 1, 1),
-    (1, 1, 2500),
-    (2, 65, 3),
-    (63, 65, 257),
-    (129, 17, 31),
-    (16, 16, 16),
-    (257, 513, 64),
-    (300, 700, 130),
-    (65, 130, 3001),
-    (260, 30, 2049),
-    (5, 1031, 7),
-    (700, 3, 100),
-];
+use Element::{F16, F32};
 
 fn check(layout: Layout, elements: [Element; 2], operands: Element, out: Element) {
     for mut device in executors() {
@@ -63,29 +48,13 @@ fn half_operands() {
     check(Layout::Tn, [F16, F16], F16, F32);
 }
 
-/// In every way that this processor has, stored so or rounded where they are multiplied.
+/// In every way that this processor has; `tests/amx.rs` has its instructions carried out where it lacks them.
 #[test]
 fn bf16_operands() {
     for way in Way::ALL {
-        if !way.is_here() {
-            eprintln!("NOT RUN: this processor has no {}", way.word());
-            continue;
-        }
-        let mut device = CpuExecutor::open(Some(2)).expect("threads can be started").by(way);
-        for (i, size) in SIZES.into_iter().chain([(270, 530, 397)]).enumerate() {
-            for layout in [Layout::Nt, Layout::Nn, Layout::Tn] {
-                for (elements, out) in
-                    [([Bf16, Bf16], Bf16), ([F32, Bf16], F32), ([Bf16, F32], F32), ([F32, F32], F32)]
-                {
-                    let mut fixture = Fixture::new(&mut device, i as u64);
-                    let [a, b] = fixture.operands(layout, size, elements);
-                    let out = fixture.zeros(size.0, size.1, out);
-                    let (operands, epilogue) = (Bf16, Epilogue::Store { out });
-                    let product = Product { name: "test", layout, a, b, operands, epilogue };
-                    fixture.run(&[Call::Product(product)], &Step::default());
-                    fixture.check(&format!("{layout:?} {size:?} {elements:?} by {}", way.word()), out);
-                }
-            }
+        match way.is_here() {
+            true => crate::bf16::check(way),
+            false => eprintln!("NOT RUN: this processor has no {}", way.word()),
         }
     }
 }

@@ -98,8 +98,8 @@ thread_local! {
 pub struct Operands {
     a: Operand,
     b: Operand,
-    /// By the processor's own products of bf16.
-    in_pairs: bool,
+    /// By the processor's own products of bf16, in this way.
+    in_pairs: Option<Way>,
 }
 
 impl Operands {
@@ -110,7 +110,7 @@ impl Operands {
         Operands {
             a: Operand { view: a, depth_first: product.layout == Layout::Tn, rounded },
             b: Operand { view: b, depth_first: product.layout != Layout::Nt, rounded },
-            in_pairs: rounded == Element::Bf16 && context.way == Way::Avx512,
+            in_pairs: Some(context.way).filter(|way| rounded == Element::Bf16 && *way != Way::Widened),
         }
     }
 
@@ -145,8 +145,8 @@ impl Operands {
         out: &mut [f32],
         [a_panel, b_panel]: &mut [Vec<Line>; 2],
     ) {
-        if self.in_pairs {
-            return self.compute_in_pairs(rows, cols, depth, out, [a_panel, b_panel]);
+        if let Some(way) = self.in_pairs {
+            return self.compute_in_pairs(way, rows, cols, depth, out, [a_panel, b_panel]);
         }
         let pitch = padded(cols.len());
         // columns past the true ones are zero padding: with them gemm reads whole vectors in place
@@ -193,6 +193,7 @@ impl Operands {
     /// The same where both operands are rounded to bf16 and multiplied two by two.
     fn compute_in_pairs(
         &self,
+        way: Way,
         rows: Range<usize>,
         cols: Range<usize>,
         depth: Range<usize>,
@@ -201,13 +202,13 @@ impl Operands {
     ) {
         let pitch = padded(cols.len());
         let cols = cols.start..cols.start + pitch;
-        for first in depth.clone().step_by(bf16::DEPTH) {
-            let part = first..depth.end.min(first + bf16::DEPTH);
+        for first in depth.clone().step_by(way.depth()) {
+            let part = first..depth.end.min(first + way.depth());
             let shape = (rows.len(), pitch, part.len().div_ceil(2));
-            let left = self.a.left(rows.clone(), part.clone(), a_panel);
-            let right = self.b.right(cols.clone(), part, b_panel);
+            let left = self.a.left(way, rows.clone(), part.clone(), a_panel);
+            let right = self.b.right(way, cols.clone(), part, b_panel);
             // SAFETY: `left` gives words for the rows and the depth
-            unsafe { bf16::multiply(&left, right, out, shape, first > depth.start) };
+            unsafe { bf16::multiply(way, &left, right, out, shape, first > depth.start) };
         }
     }
 }
@@ -270,7 +271,10 @@ impl Operand {
     }
 
     /// A block as a left operand of bf16 in pairs. Of an odd depth the last word's upper half is zero.
-    fn left(&self, outer: Range<usize>, depth: Range<usize>, panel: &mut Vec<Line>) -> bf16::Left {
+    fn left(&self, way: Way, outer: Range<usize>, depth: Range<usize>, panel: &mut Vec<Line>) -> bf16::Left {
+        if self.depth_first && way == Way::Amx {
+            return self.left_in_rows(outer, depth, panel);
+        }
         if self.depth_first {
             let pair = spread(outer.len());
             let out = words(panel, depth.len().div_ceil(2) * pair);
@@ -295,12 +299,43 @@ impl Operand {
         bf16::Left { words: out.as_ptr(), row, pair: 1 }
     }
 
+    /// The same of an operand that lies depth first, with the pairs of a row one after another.
+    fn left_in_rows(&self, outer: Range<usize>, depth: Range<usize>, panel: &mut Vec<Line>) -> bf16::Left {
+        let (count, rows) = (depth.len().div_ceil(2), outer.len());
+        let row = spread(count);
+        let out = words(panel, rows * row);
+        let mut sixteen = [[0; WIDTH]; 16];
+        self.pairs(outer, depth, |p, low, high| {
+            bf16::interleave(low, high, &mut sixteen[p % 16][..rows]);
+            if p % 16 == 15 || p + 1 == count {
+                for first in (0..rows).step_by(16) {
+                    let some = first..rows.min(first + 16);
+                    // behind the last pair an earlier one is left, which nobody reads
+                    let pairs = sixteen.each_ref().map(|pair| &pair[some.clone()]);
+                    bf16::transpose(pairs, &mut out[first * row + p / 16 * 16..], row);
+                }
+            }
+        });
+        bf16::Left { words: out.as_ptr(), row, pair: 1 }
+    }
+
     /// A block as a right operand of bf16 in pairs, packed as [`bf16::multiply`] reads it.
-    fn right<'a>(&self, outer: Range<usize>, depth: Range<usize>, panel: &'a mut Vec<Line>) -> &'a [u32] {
+    fn right<'a>(
+        &self,
+        way: Way,
+        outer: Range<usize>,
+        depth: Range<usize>,
+        panel: &'a mut Vec<Line>,
+    ) -> &'a [u32] {
         let (cols, count) = (outer.len(), depth.len().div_ceil(2));
-        let out = words(panel, count * cols);
+        let packed = way.packed(count);
+        let out = words(panel, packed * cols);
         // of the sliver from column `col` on: its first word, and its width
-        let sliver = |col: usize| (count * col, bf16::SLIVER.min(cols - col));
+        let sliver = |col: usize| (packed * col, bf16::SLIVER.min(cols - col));
+        for col in (0..cols).step_by(bf16::SLIVER) {
+            let (first, width) = sliver(col);
+            out[first + count * width..first + packed * width].fill(0);
+        }
         if self.depth_first {
             self.pairs(outer, depth, |p, low, high| {
                 for col in (0..cols).step_by(bf16::SLIVER) {
@@ -312,8 +347,8 @@ impl Operand {
             return out;
         }
         let even = 2 * count;
+        let mut rooms = [[0; bf16::DEPTH]; 16];
         for col in (0..cols).step_by(16) {
-            let mut rooms = [[0; bf16::DEPTH]; 16];
             let mut row = outer.start + col;
             let rows = rooms.each_mut().map(|room| {
                 row += 1;
