@@ -8,6 +8,7 @@ use crate::device::Executor;
 use crate::device::recording::{Element, Epilogue, Layout, Recording, Step};
 use crate::error::Result;
 use crate::formats::{FileInfo, describe_rows};
+use crate::store::{Store, is_store};
 
 use super::config::Config;
 
@@ -78,7 +79,13 @@ impl Size {
         let import = config.import.options.settings(false);
         let (mut samples, mut genes) = (0, usize::MAX);
         for file in &config.import.files {
-            let (n, g) = shape(&describe_rows(file, &import.read, import.orientation, COUNTED)?);
+            let (n, g) = match is_store(file) {
+                true => {
+                    let store = Store::open(file)?;
+                    (store.n_samples(), store.n_genes())
+                }
+                false => shape(&describe_rows(file, &import.read, import.orientation, COUNTED)?),
+            };
             (samples, genes) = (samples + n, genes.min(g));
         }
         Ok(Size::of(config, samples, genes))

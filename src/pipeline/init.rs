@@ -8,6 +8,7 @@ use toml::Value;
 use crate::error::{Error, Result};
 use crate::formats::{self, FileInfo, ReadSettings};
 use crate::genes::{Column, Sheet, Table, Untold};
+use crate::store::{Store, is_store};
 
 use super::cost;
 
@@ -50,11 +51,11 @@ struct Files {
     gene_labels: Option<PathBuf>,
 }
 
-/// Looks at matrix files, and tables about their samples and genes among them, and writes a configuration whose paths are
+/// Looks at matrix files, and tables about their samples and genes among them, or at one store, and writes a configuration whose paths are
 /// relative to the folder `beside`.
 ///
 /// # Errors
-/// [`Error::Input`] for a file that is neither; [`Error::Usage`] without a matrix.
+/// [`Error::Input`] for a file that is neither; [`Error::Usage`] without a matrix, and for a store beside other files.
 pub fn start(files: &[PathBuf], beside: &Path) -> Result<Start> {
     let found = look(files)?;
     let (_, first) = &found.matrices[0];
@@ -87,7 +88,9 @@ pub fn start(files: &[PathBuf], beside: &Path) -> Result<Start> {
         text += &format!("gene-labels = {}\n", path(file));
         notes.push(format!("{}: about the genes", file.display()));
     }
-    text += "# missing = \"mean\"            # in place of refusing blanks, NA, NaN\n";
+    if !is_store(&found.matrices[0].0) {
+        text += "# missing = \"mean\"            # in place of refusing blanks, NA, NaN\n";
+    }
     text += &glance.values.steps();
     text += &split(&sample_columns(&found));
     text += &format!(
@@ -144,6 +147,16 @@ fn seen_from(beside: &Path, path: &Path) -> String {
 
 /// Tells matrices from tables about them.
 fn look(files: &[PathBuf]) -> Result<Files> {
+    if let Some(store) = files.iter().find(|file| is_store(file)) {
+        if files.len() > 1 {
+            return Err(Error::Usage(format!(
+                "{} is a store already, with what is known of its samples and genes; name it alone (`prepare` joins stores and adds tables)",
+                store.display()
+            )));
+        }
+        let matrices = vec![(store.clone(), stored(&Store::open(store)?))];
+        return Ok(Files { matrices, labels: None, gene_labels: None });
+    }
     let (mut matrices, mut others) = (Vec::new(), Vec::new());
     for file in files {
         let info = formats::describe(file, &ReadSettings::default());
@@ -166,6 +179,22 @@ fn look(files: &[PathBuf]) -> Result<Files> {
         found.place(file, info)?;
     }
     Ok(found)
+}
+
+/// What a store is, in the words of matrix files.
+fn stored(store: &Store) -> FileInfo {
+    FileInfo {
+        path: store.path().display().to_string(),
+        bytes: (store.n_samples() * store.n_genes() * store.element().bytes()) as u64,
+        format: "store".into(),
+        rows: Some(store.n_samples()),
+        columns: store.n_genes(),
+        rows_are: "samples",
+        reason: "as in every store".into(),
+        first_rows: store.samples().ids.iter().take(1).cloned().collect(),
+        first_columns: store.genes().ids.iter().take(1).cloned().collect(),
+        warnings: Vec::new(),
+    }
 }
 
 impl Files {
@@ -225,6 +254,16 @@ struct Glance {
 
 impl Glance {
     fn of(path: &Path) -> Glance {
+        if let Some(store) = Some(path).filter(|path| is_store(path)).and_then(|path| Store::open(path).ok())
+        {
+            let samples = (LOOKED_AT / store.n_genes()).clamp(1, store.n_samples());
+            let mut values = vec![0.0; samples * store.n_genes()];
+            values
+                .chunks_exact_mut(store.n_genes())
+                .enumerate()
+                .for_each(|(sample, row)| store.read_row(sample, row));
+            return Glance { values: Values::of(&values), rows: None };
+        }
         let Ok(mut file) = formats::open(path, &ReadSettings::default()) else {
             return Glance { values: Values::Ready, rows: None };
         };
@@ -275,7 +314,9 @@ fn sample_columns(found: &Files) -> Vec<(String, Vec<String>)> {
         columns.extend(sheet.columns.iter().map(|column| (column.name.clone(), column.fields.clone())));
     }
     let (path, info) = &found.matrices[0];
-    if let Ok(file) = formats::open(path, &ReadSettings::default()) {
+    if let Some(store) = Some(path).filter(|path| is_store(path)).and_then(|path| Store::open(path).ok()) {
+        columns.extend(store.samples().columns.clone());
+    } else if let Ok(file) = formats::open(path, &ReadSettings::default()) {
         let names = if info.rows_are == "samples" { &info.first_rows } else { &info.first_columns };
         let sides = [Some(file.columns), file.rows].into_iter().flatten();
         let of_samples = |side: &Table| names.iter().any(|name| side.ids.contains(name));

@@ -5,6 +5,7 @@
 //! ```text
 //! E = I − β·Λ + β·S·βᵀ   Λᵀ ← E⁻¹·β·S   ψ_j ← S_jj − Σ_q Λ_jq·(β·S)_qj
 //! ```
+//! where I − β·Λ is the inverse in β once more.
 //! It starts from the first q principal components, found by subspace iteration. Cost: 4·n·G·q a step by samples, 2·G²·q by
 //! genes; memory 4 matrices of q × G.
 
@@ -95,9 +96,10 @@ fn step(
         column *= if *psi > 0.0 { 1.0 / psi } else { 0.0 };
     }
     let precision = DMatrix::identity(q, q) + product(&beta, loadings);
-    let beta = applied(&precision.cholesky()?.inverse(), &beta);
+    let inverse = precision.cholesky()?.inverse();
+    let beta = applied(&inverse, &beta);
     let image = c.times(&beta) / n as f64;
-    let expected = DMatrix::identity(q, q) - product(&beta, loadings) + product(&image, &beta);
+    let expected = inverse + product(&image, &beta);
     let expected = (&expected + expected.transpose()) * 0.5;
     let next = applied(&expected.cholesky()?.inverse(), &image);
     Some((next, image))

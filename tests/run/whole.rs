@@ -53,6 +53,20 @@ fn one_command_does_the_whole_flow_and_says_what_it_found() {
     }
 }
 
+/// A configuration is made for a store as for a matrix file, with its samples' groups.
+#[test]
+fn a_store_gets_a_configuration() {
+    let folder = Folder::new();
+    folder.succeed(&["import", "m.tsv", "--labels", "m.samples.tsv", "-o", "m.gex"]);
+    folder.succeed(&["init", "m.gex", "-o", "made.toml"]);
+    let text = String::from_utf8(folder.read("made.toml")).unwrap();
+    assert!(text.contains("files = [\"m.gex\"]") && text.contains("group-by = \"study\""), "{text}");
+    let (plan, _) = folder.succeed(&["run", "made.toml", "--dry-run"]);
+    assert!(plan.contains("90 samples × 60 genes"), "{plan}");
+    let said = folder.fail(2, &["init", "m.gex", "m.samples.tsv", "-o", "d.toml"]);
+    assert!(said.contains("m.gex is a store already") && said.contains("name it alone"), "{said}");
+}
+
 /// A store is an input like a matrix file: the same results, what made it remembered, and no option of the import beside it.
 #[test]
 fn a_run_begins_at_a_store() {
@@ -62,6 +76,8 @@ fn a_run_begins_at_a_store() {
         "c.toml",
         &CONFIG.replace("\"m.tsv\"", "\"m.gex\"").replace("labels = \"m.samples.tsv\"\n", ""),
     );
+    let (plan, _) = folder.succeed(&["run", "c.toml", "--set", "train=false", "--dry-run"]);
+    assert!(plan.contains("90 samples × 60 genes"), "{plan}");
     let (summary, _) = folder.succeed(&["run", "c.toml", "--set", "train=false"]);
     assert!(summary.contains("90 samples × 60 genes; 63 to learn from, 27 held out"), "{summary}");
     assert_eq!(folder.read("out/data.gex/matrix.npy"), folder.read("m.gex/matrix.npy"));
