@@ -35,7 +35,8 @@ fn executors() -> Vec<Box<dyn Executor>> {
 }
 
 /// The GPU's executor in every other form that some adapter may choose: all tiles, split and unsplit, matrices
-/// of up to `cols` columns in chunks of few rows, dispatches of more workgroups than one dimension takes.
+/// of up to `cols` columns in chunks of few rows, dispatches of more workgroups than one dimension takes, products in dispatches of
+/// two million operations.
 fn variants(cols: usize) -> Vec<Box<dyn Executor>> {
     let forced = |tile, slices| Options {
         tile: Some(tile),
@@ -45,7 +46,12 @@ fn variants(cols: usize) -> Vec<Box<dyn Executor>> {
         ..Options::default()
     };
     let limit = 64 * padded(cols) as u64 * 4;
-    let narrow = |options| Options { binding_limit: Some(limit), workgroups: Some(7), ..options };
+    let narrow = |options| Options {
+        binding_limit: Some(limit),
+        workgroups: Some(7),
+        longest: Some(1 << 21),
+        ..options
+    };
     let double_buffered = |options| Options { double_buffered: Some(true), ..options };
     let options = [
         double_buffered(forced(Tile::LARGE, 1)),

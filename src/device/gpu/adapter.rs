@@ -75,6 +75,8 @@ pub struct Options {
     pub slices: Option<usize>,
     /// Lowers the number of workgroups in one dimension of a dispatch.
     pub workgroups: Option<u32>,
+    /// Lowers the operations of one dispatch of a product.
+    pub longest: Option<u64>,
     /// Takes the table by which products get their tiles from the user's calibration, where there is one for this adapter and
     /// driver.
     pub calibrated: bool,

@@ -39,6 +39,10 @@ const IN_FLIGHT: usize = 3;
 /// Most bytes of each kind of partial results.
 const SCRATCH: u64 = 64 << 20;
 
+/// Most operations of one dispatch: a fifth of a second at 250 GFLOP/s, which integrated graphics do. Windows takes a card that does not answer for
+/// two seconds for broken, and resets it.
+const LONGEST: u64 = 50_000_000_000;
+
 /// A matrix in device memory.
 struct Stored {
     name: String,
@@ -117,7 +121,8 @@ fn target(mut tuning: Tuning, binding: u64, workgroup_memory: usize, options: &O
     let limit = binding.min((2 << 30) - 16).min(options.binding_limit.unwrap_or(u64::MAX));
     let (tile, slices) = (options.tile, options.slices);
     let (chunking, cooperative) = (Chunking { limit }, Tile::COOPERATIVE);
-    Target { chunking, scratch: SCRATCH.min(limit), workgroup_memory, tuning, cooperative, tile, slices }
+    let (scratch, longest) = (SCRATCH.min(limit), LONGEST.min(options.longest.unwrap_or(u64::MAX)));
+    Target { chunking, scratch, longest, workgroup_memory, tuning, cooperative, tile, slices }
 }
 
 /// The text of every shader that `recording` leads to on such an adapter, with a label. Needs no device.

@@ -19,6 +19,8 @@ pub struct Target {
     pub chunking: Chunking,
     /// Most bytes for each kind of partial results.
     pub scratch: u64,
+    /// Most operations of one dispatch of a product.
+    pub longest: u64,
     /// Bytes that the threads of a workgroup share.
     pub workgroup_memory: usize,
     /// Chooses tiles.

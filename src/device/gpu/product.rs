@@ -194,10 +194,12 @@ fn slices(product: &Product, target: &Target, tile: Tile) -> Vec<Slices> {
         .collect()
 }
 
-/// Cuts C so that no rectangle crosses a chunk of any operand or needs too much scratch memory.
+/// Cuts C so that no rectangle crosses a chunk of any operand, needs too much scratch memory or takes too long.
 fn rectangles(product: &Product, target: &Target, end: Tile, parts: usize) -> Vec<Rectangle> {
-    let (m, n, _) = product.dims();
+    let (m, n, k) = product.dims();
     let chunking = &target.chunking;
+    // columns of so many rows, or rows of so many columns, that one dispatch may take
+    let in_time = |others: usize| target.longest as usize / (2 * k * others).max(1);
     let (mut rows, mut columns) = (BTreeSet::new(), BTreeSet::new());
     if product.layout != Layout::Tn {
         chunking.cut(product.a, &mut rows);
@@ -222,7 +224,8 @@ fn rectangles(product: &Product, target: &Target, end: Tile, parts: usize) -> Ve
     }
     // Partial results of at least ROWS rows must fit, so many columns at most:
     let scratch = target.scratch as usize;
-    let widest = (scratch / (ROWS * 4 * parts) / ROWS * ROWS).max(ROWS);
+    let widest = (scratch / (ROWS * 4 * parts)).min(in_time(ROWS));
+    let widest = (widest / ROWS * ROWS).max(ROWS);
     columns.extend((0..n).step_by(widest));
 
     let mut rectangles = Vec::new();
@@ -239,7 +242,8 @@ fn rectangles(product: &Product, target: &Target, end: Tile, parts: usize) -> Ve
         if matches!(leaves, Some(Leaves::Scores { .. } | Leaves::RowSums(_))) {
             row_bytes = row_bytes.max(4 * columns.len().div_ceil(end.n));
         }
-        let most_rows = (scratch / row_bytes / ROWS * ROWS).max(ROWS);
+        let most_rows = (scratch / row_bytes).min(in_time(columns.len()));
+        let most_rows = (most_rows / ROWS * ROWS).max(ROWS);
         for piece in pieces(m, &rows) {
             for segments in segments(piece, segment, most_rows, end.m) {
                 rectangles.push(Rectangle { segments, quads: quads.clone() });
@@ -426,6 +430,7 @@ impl Finish<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Kind, Options, Tuning};
     use super::*;
 
     #[test]
@@ -440,6 +445,29 @@ mod tests {
                 next += s.rows * s.count;
             }
             assert_eq!(next, range.end);
+        }
+    }
+
+    #[test]
+    fn no_dispatch_of_a_product_takes_long() {
+        let target = super::super::target(Tuning::of(Kind::Discrete), 1 << 40, 32 << 10, &Options::default());
+        // a training step, a Gram matrix of all genes over many samples, a permutation test, a sum as long as a compendium
+        for (m, n, k) in
+            [(1024, 22_268, 943), (22_268, 22_268, 4096), (12_900, 22_268, 22_268), (64, 22_268, 200_000)]
+        {
+            let matrix = |rows, cols| Matrix { id: 0, generation: 0, rows, cols, element: Element::F32 };
+            let epilogue = Epilogue::Store { out: matrix(m, n) };
+            let (a, b, layout) = (matrix(m, k), matrix(n, k), Layout::Nt);
+            let product = Product { name: "test", layout, a, b, operands: Element::F32, epilogue };
+            let tile = tile(&product, &target);
+            let mut covered = 0;
+            for rectangle in rectangles(&product, &target, tile, 1) {
+                let columns = n.min(rectangle.quads.end * 4) - rectangle.quads.start * 4;
+                let operations = 2 * (rectangle.rows() * columns * k) as u64;
+                assert!(operations <= target.longest, "{m} × {n} × {k}: {operations}");
+                covered += rectangle.rows() * columns;
+            }
+            assert_eq!(covered, m * n);
         }
     }
 }
