@@ -43,7 +43,7 @@ impl Way {
         }
     }
 
-    /// The one taken where nothing is calibrated: matrix units, six times as fast as f32; the instructions of AVX-512 are twice as fast on the
+    /// The one taken where nothing is calibrated: matrix units, made for nothing else; the instructions of AVX-512 are twice as fast on the
     /// processors of AMD that have them, and half as fast on those of Intel.
     pub fn usual() -> Way {
         if Way::Amx.is_here() {
