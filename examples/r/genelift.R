@@ -30,6 +30,8 @@ read_floats <- function(file, n, type) {
     "<f8" = readBin(file, "numeric", n, size = 8, endian = "little"),
     "<f4" = readBin(file, "numeric", n, size = 4, endian = "little"),
     "<f2" = half(readBin(file, "integer", n, size = 2, signed = FALSE, endian = "little")),
+    "<i4" = readBin(file, "integer", n, size = 4, endian = "little"),
+    "<i8" = { halves <- matrix(readBin(file, "integer", 2 * n, size = 4, endian = "little"), 2); halves[1, ] %% 2^32 + halves[2, ] * 2^32 },
     stop("values of type ", type, " are not read"))
 }
 
@@ -41,12 +43,20 @@ half <- function(bits) {
   sign * ifelse(exponent == 0, mantissa * 2^-24, ifelse(exponent == 31, ifelse(mantissa == 0, Inf, NaN), (1 + mantissa / 1024) * 2^(exponent - 15)))
 }
 
+# The values of a sparse store, in memory whole; Matrix::sparseMatrix(i = rows, j = genes, x = values) takes the same three where they are many.
+read_pairs <- function(path, n_samples, n_genes) {
+  rows <- rep(seq_len(n_samples), diff(read_npy(file.path(path, "indptr.npy"))))
+  matrix <- matrix(0, n_samples, n_genes)
+  matrix[cbind(rows, read_npy(file.path(path, "indices.npy")) + 1)] <- read_npy(file.path(path, "data.npy"))
+  matrix
+}
+
 # A store: samples x genes.
 read_store <- function(path) {
   info <- fromJSON(file.path(path, "store.json"))
   genes <- fread(file.path(path, "genes.tsv"), colClasses = "character", na.strings = NULL, quote = "")
   samples <- fread(file.path(path, "samples.tsv"), colClasses = "character", na.strings = NULL, quote = "")
-  matrix <- read_npy(file.path(path, "matrix.npy"))
+  matrix <- if (is.null(info$pairs)) read_npy(file.path(path, "matrix.npy")) else read_pairs(path, nrow(samples), nrow(genes))
   stopifnot(nrow(matrix) == nrow(samples), ncol(matrix) == nrow(genes))
   dimnames(matrix) <- list(samples[[1]], genes[[1]])
   list(matrix = matrix, genes = genes, samples = samples, info = info)

@@ -24,7 +24,7 @@ use crate::genes::{Labels, Table, shown};
 use crate::progress::{Event, Reporter, advance};
 use crate::store::atomic::{Kind, Place, check_space};
 use crate::store::spool::Spool;
-use crate::store::{InputFile, Origin, Store, StoreWriter};
+use crate::store::{InputFile, Layout, Origin, Store, StoreWriter};
 
 /// How to import.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct ImportSettings {
     pub orientation: Orientation,
     /// F32 or F16.
     pub element: Element,
+    /// How the store holds its values.
+    pub layout: Layout,
     /// A table whose columns are joined to the samples by the column that holds their ids.
     pub labels: Option<PathBuf>,
     /// A table whose columns are joined to the genes by the column that holds their ids; it fills `symbol` and `entrez`.
@@ -59,6 +61,7 @@ impl Default for ImportSettings {
             read: ReadSettings::default(),
             orientation: Orientation::Auto,
             element: Element::F32,
+            layout: Layout::Dense,
             labels: None,
             gene_labels: None,
             missing: Missing::Refuse,
@@ -232,7 +235,7 @@ impl Import<'_> {
     /// Refuses a file that tells its shape beforehand and whose values all come into a store for which there is no room.
     fn has_room(&self, file: &MatrixFile) -> Result<()> {
         match &file.rows {
-            Some(rows) if self.at_once() => {
+            Some(rows) if self.at_once() && self.settings.layout == Layout::Dense => {
                 let values = (rows.len() as u64).saturating_mul(file.columns.len() as u64);
                 check_space(self.out, values.saturating_mul(self.settings.element.bytes() as u64))
             }
@@ -485,8 +488,8 @@ impl Import<'_> {
         let writer = match &mut self.writer {
             Some(writer) => writer,
             none => {
-                let ImportSettings { element, force, .. } = *self.settings;
-                none.insert(StoreWriter::create(self.out, self.spread.genes(), element, force)?)
+                let ImportSettings { element, layout, force, .. } = *self.settings;
+                none.insert(StoreWriter::create_in(layout, self.out, self.spread.genes(), element, force)?)
             }
         };
         writer.push_rows(rows)

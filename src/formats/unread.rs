@@ -252,7 +252,7 @@ pub(super) fn folder(path: &Path) -> Option<String> {
         .any(|f| there(f))
     {
         ("a Zarr store", ZARR)
-    } else if there("store.json") && there("matrix.npy") {
+    } else if there("store.json") && (there("matrix.npy") || there("indptr.npy")) {
         return Some(
             "is a store of genelift already: the other commands take one as it is, also as the one file of `run`; `prepare` joins several"
                 .into(),

@@ -269,8 +269,7 @@ impl Predictor {
 
 /// Refuses samples that are all alike: there is nothing to infer one gene from another by.
 fn varies(store: &Store, samples: &[usize]) -> Result<()> {
-    let first = store.row_bytes(samples[0]);
-    if samples.iter().any(|s| store.row_bytes(*s) != first) {
+    if !store.are_alike(samples) {
         return Ok(());
     }
     Err(Error::Data(format!(

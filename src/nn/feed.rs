@@ -244,11 +244,11 @@ impl<'a> Feed<'a> {
         let (to_device, filled) = mpsc::channel();
         std::thread::scope(|scope| {
             scope.spawn(move || {
-                let mut permuted = Vec::new();
+                let (mut room, mut permuted) = (Vec::new(), Vec::new());
                 for (n, mut areas) in requests {
                     let positions = &order[n * rows..order.len().min((n + 1) * rows)];
                     for (row, position) in positions.iter().enumerate() {
-                        let bytes = self.store.row_bytes(self.samples[*position as usize]);
+                        let bytes = self.store.row_bytes(self.samples[*position as usize], &mut room);
                         for (panel, staging) in self.panels.iter().zip(&mut areas) {
                             staging.write_row(row, self.in_order(panel, bytes, &mut permuted));
                         }

@@ -60,8 +60,7 @@ pub(crate) fn is_usable(factor: f32) -> bool {
 /// [`Error::Data`] naming the store, or the gene.
 pub fn check(store: &Store, samples: &[usize], input: &Input) -> Result<()> {
     let path = store.path().display();
-    let first = samples.first().map_or(&[][..], |s| store.row_bytes(*s));
-    if samples.iter().all(|s| store.row_bytes(*s) == first) {
+    if store.are_alike(samples) {
         let n = counted(samples.len(), "sample");
         return Err(Error::Data(format!(
             "{path}: nothing varies over the {n} to learn from, so there is nothing to learn; give it more and different samples"

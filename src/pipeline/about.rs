@@ -165,12 +165,15 @@ fn of_store(store: &Store) -> About {
 }
 
 fn store_facts(s: &Summary) -> Vec<(&'static str, String)> {
+    let share = |pairs: usize| 100.0 * pairs as f64 / (s.samples * s.genes) as f64;
+    let pairs =
+        s.pairs.map_or(String::new(), |pairs| format!(", sparse: {:.1} % are not zero", share(pairs)));
     let listed = |names: &[String]| if names.is_empty() { "none".into() } else { names.join(", ") };
     let mut facts = vec![
         ("store", s.path.clone()),
         ("samples", s.samples.to_string()),
         ("genes", s.genes.to_string()),
-        ("type", format!("{}, {:.1} MB", s.dtype, s.bytes as f64 / 1e6)),
+        ("type", format!("{}, {:.1} MB", s.dtype, s.bytes as f64 / 1e6) + &pairs),
         ("values", format!("{} to {}, mean {:.4}", s.min, s.max, s.mean)),
         ("missing", s.missing.to_string()),
         ("constant genes", s.zero_variance_genes.to_string()),

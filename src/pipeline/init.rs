@@ -185,7 +185,7 @@ fn look(files: &[PathBuf]) -> Result<Files> {
 fn stored(store: &Store) -> FileInfo {
     FileInfo {
         path: store.path().display().to_string(),
-        bytes: (store.n_samples() * store.n_genes() * store.element().bytes()) as u64,
+        bytes: store.bytes(),
         format: "store".into(),
         rows: Some(store.n_samples()),
         columns: store.n_genes(),

@@ -61,6 +61,22 @@ pub(super) enum Fitted {
     },
 }
 
+impl Fitted {
+    /// Whether zeros become other values, as far as can be told: then nothing is gained by holding only what is not zero.
+    pub fn fills_zeros(&self) -> bool {
+        match self {
+            Fitted::Quantiles { .. } | Fitted::Range { .. } => true,
+            Fitted::Scale { offset, .. } => offset.iter().any(|offset| *offset != 0.0),
+            Fitted::Pick { .. }
+            | Fitted::Average { .. }
+            | Fitted::LibrarySize { .. }
+            | Fitted::Log1p
+            | Fitted::Log2p1
+            | Fitted::Dedup { .. } => false,
+        }
+    }
+}
+
 /// A value that a step cannot be applied to.
 pub(super) struct Refused {
     /// Place of its gene among those that went in.

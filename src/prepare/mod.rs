@@ -31,7 +31,7 @@ use rows::Rows;
 use crate::error::{Error, Result};
 use crate::genes::{Labels, MapSettings, Matching, Table};
 use crate::progress::{Event, Reporter};
-use crate::store::{InputFile, Origin, Store, StoreWriter, atomic, is_store};
+use crate::store::{InputFile, Layout, Origin, Store, StoreWriter, atomic, is_store};
 
 /// One thing done to a whole store. A new one is a variant here, its arm in `Step::fit`, what it does to a row in
 /// `fitted.rs`, and its option in `cli/prepare.rs`.
@@ -276,8 +276,16 @@ fn write(
     let genes = rows.genes();
     let mut writers = Vec::new();
     let mut kept: Vec<Vec<usize>> = vec![Vec::new(); stores.len()];
+    let fills = parameters.steps.iter().any(Fitted::fills_zeros);
     for (store, (out, _)) in stores.iter().zip(outs) {
-        writers.push(StoreWriter::create(out, genes.len(), store.element(), force)?);
+        let layout = if fills { Layout::Dense } else { store.layout() };
+        if layout != store.layout() {
+            report(Event::Note(format!(
+                "{}: all values are written, since the steps leave no zeros; `train`, `select` and `fit` scale genes themselves",
+                out.display()
+            )));
+        }
+        writers.push(StoreWriter::create_in(layout, out, genes.len(), store.element(), force)?);
     }
     writers[0].expect(rows.len())?; // all of them are on one disk
     rows.blocks("writing", report, |first, block| {

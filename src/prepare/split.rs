@@ -50,7 +50,7 @@ pub fn split(
     let part_of = part_of(store, fractions, draw, seed)?;
     let files = files(names.len());
     let outputs = atomic::Parts::new(dir, &files, force)?;
-    atomic::check_space(dir, (store.n_samples() * store.row_len()) as u64)?;
+    atomic::check_space(dir, store.bytes())?;
     let part = |part: usize, dir: &Path| {
         let name = names[part];
         let samples: Vec<usize> = (0..store.n_samples()).filter(|s| part_of[*s] == part).collect();
@@ -239,7 +239,7 @@ pub(super) fn write(
     origin: Origin,
     force: bool,
 ) -> Result<Store> {
-    let mut writer = StoreWriter::create(path, store.n_genes(), store.element(), force)?;
+    let mut writer = StoreWriter::create_in(store.layout(), path, store.n_genes(), store.element(), force)?;
     writer.expect(samples.len())?;
     let mut row = vec![0.0; store.n_genes()];
     for &sample in samples {

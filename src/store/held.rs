@@ -97,6 +97,7 @@ fn described(values: &[f32], samples: &Table, genes: &Table) -> StoreInfo {
         version: VERSION,
         shape: [samples.len(), genes.len()],
         dtype: "<f4".into(),
+        pairs: None,
         origin: Origin::default(),
         checksums: Checksums {
             genes: sum(genes),
@@ -104,6 +105,8 @@ fn described(values: &[f32], samples: &Table, genes: &Table) -> StoreInfo {
             block_bytes: BLOCK as u64,
             blocks: bytes.par_chunks(BLOCK).map(info::xxh3_hex).collect(),
             parameters: None,
+            indices: Vec::new(),
+            indptr: Vec::new(),
         },
     }
 }

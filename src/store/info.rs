@@ -13,6 +13,19 @@ use crate::error::{Error, Result};
 
 /// The version that this program writes and reads.
 pub const VERSION: u32 = 1;
+/// The same of stores that hold what is not zero, which older programs cannot read.
+pub const SPARSE_VERSION: u32 = 2;
+
+/// How a store holds its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// All of them
+    #[default]
+    Dense,
+    /// Those that are not zero, with their genes: for counts of single cells
+    Sparse,
+}
 
 /// The contents of `store.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +38,9 @@ pub struct StoreInfo {
     pub shape: [usize; 2],
     /// `"<f4"` or `"<f2"`, as NumPy writes it.
     pub dtype: String,
+    /// How many values are held, where those that are zero are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<usize>,
     /// Where the values come from and what was done to them.
     pub origin: Origin,
     /// XXH3 of everything else in the store.
@@ -71,7 +87,7 @@ impl InputFile {
     pub fn of_store(store: &Store) -> InputFile {
         InputFile {
             path: store.path().display().to_string(),
-            bytes: (store.n_samples() * store.row_len()) as u64,
+            bytes: store.bytes(),
             sha256: store.info().fingerprint(),
             format: "store".into(),
         }
@@ -166,6 +182,12 @@ pub struct Checksums {
     pub block_bytes: u64,
     /// Of the matrix's values, block by block.
     pub blocks: Vec<String>,
+    /// Of the genes of values that are not zero, and of where samples begin among them, likewise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indices: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[allow(missing_docs)] // with those above
+    pub indptr: Vec<String>,
     /// Of `prepare.json`, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<String>,
@@ -175,8 +197,11 @@ impl StoreInfo {
     /// SHA-256 of the checksums: equal for stores of equal content.
     pub fn fingerprint(&self) -> String {
         let sums = &self.checksums;
-        let text =
+        let mut text =
             format!("{:?} {} {} {} {:?}", self.shape, self.dtype, sums.genes, sums.samples, sums.blocks);
+        if self.pairs.is_some() {
+            text += &format!(" {:?} {:?}", sums.indices, sums.indptr);
+        }
         hex(&Sha256::digest(text.as_bytes()))
     }
 }

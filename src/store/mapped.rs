@@ -1,7 +1,58 @@
 //! Mapped files that are cut short while they are read. The system then raises SIGBUS where the lost part is touched; for a map
 //! that is registered here the process ends with a message and exit code 1, for anything else as it would have ended.
 
+use std::fs::File;
 use std::path::Path;
+
+use super::{damaged, npy};
+use crate::error::{Error, Result};
+
+/// The array of a `.npy` file of a store.
+pub(super) struct Mapped {
+    map: memmap2::Mmap,
+    #[expect(dead_code, reason = "known as mapped as long as it lives")]
+    registered: Registered,
+}
+
+impl Mapped {
+    /// Maps `name` in the store at `path`, which holds an array of this type and shape.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where it does not; [`Error::Io`].
+    pub fn open(path: &Path, name: &str, descr: &str, shape: &[usize]) -> Result<Mapped> {
+        let file = path.join(name);
+        let mut array = File::open(&file).map_err(Error::io(&file, "opening"))?;
+        let header = npy::parse(&mut array).map_err(|e| damaged(path, name, e))?;
+        if header.descr != descr || header.fortran || header.shape != shape {
+            return Err(damaged(path, name, format!("header {header:?} contradicts store.json")));
+        }
+        let found = array.metadata().map_err(Error::io(&file, "reading"))?.len();
+        let size = descr[2..].parse::<usize>().expect("as NumPy names types");
+        let values = shape.iter().try_fold(size, |bytes, length| bytes.checked_mul(*length));
+        let expected = values.and_then(|n| n.checked_add(header.offset));
+        if expected.map(|n| n as u64) != Some(found) {
+            let lengths: Vec<String> = shape.iter().map(usize::to_string).collect();
+            let shape = format!("{} {descr}", lengths.join(" × "));
+            return Err(damaged(path, name, format!("{found} bytes do not hold {shape}")));
+        }
+        if header.offset != npy::WRITTEN {
+            return Err(damaged(path, name, format!("its header takes {} bytes", header.offset)));
+        }
+        // SAFETY: the map is read-only and every element type is valid for any bits. What the type system
+        // cannot promise is that nobody changes the file while it is mapped: no part of this program writes to a
+        // finished store, and replacing one renames a new directory into place, which leaves the mapped file
+        // alive until it is unmapped. Where somebody else does, a registered map ends a command whose file was cut short
+        // (SIGBUS), and `watch` refuses what was made from one that was written to.
+        let map = unsafe { memmap2::Mmap::map(&array) }.map_err(Error::io(&file, "mapping"))?;
+        let registered = Registered::new(&map, &file);
+        Ok(Mapped { map, registered })
+    }
+
+    /// The array's elements.
+    pub fn bytes(&self) -> &[u8] {
+        &self.map[npy::WRITTEN..]
+    }
+}
 
 /// A registered map, as long as this lives.
 #[derive(Debug)]

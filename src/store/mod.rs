@@ -1,6 +1,6 @@
 //! A store: a directory `NAME.gex/` with one expression matrix, ready to be memory-mapped.
 //!
-//! `matrix.npy` (samples × genes, C order, `<f4` or `<f2`), `genes.tsv`, `samples.tsv`, and `store.json`
+//! `matrix.npy` (samples × genes, C order, `<f4` or `<f2`) or, of values most of which are zero, the files of [`sparse`]; `genes.tsv`, `samples.tsv`, and `store.json`
 //! ([`StoreInfo`]) with shape, origin and checksums; where `prepare` made it, `prepare.json` with what its steps
 //! learned. It is written by [`StoreWriter`], whole or not at all,
 //! and never changed afterwards.
@@ -14,12 +14,12 @@ pub mod npy;
 pub mod remembered;
 pub mod sealed;
 pub(crate) mod signed;
+mod sparse;
 pub(crate) mod spool;
 mod summary;
 pub mod watch;
 mod writer;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,9 +30,10 @@ use rayon::prelude::*;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::genes::Table;
+use info::SPARSE_VERSION;
 pub(crate) use info::Sum;
 pub(crate) use info::files_of;
-pub use info::{Checksums, InputFile, Origin, StoreInfo, VERSION, is_store};
+pub use info::{Checksums, InputFile, Layout, Origin, StoreInfo, VERSION, is_store};
 pub use summary::{Summary, summary};
 pub use writer::StoreWriter;
 
@@ -56,18 +57,21 @@ pub struct Store {
 
 /// Where the values are.
 enum Values {
-    /// In the file, behind its header.
-    Mapped(
-        memmap2::Mmap,
-        #[expect(dead_code, reason = "known as mapped as long as it lives")] mapped::Registered,
-    ),
+    /// In the file.
+    Mapped(mapped::Mapped),
+    /// In files, those that are not zero.
+    Sparse(sparse::Rows),
     /// In memory, for data that are in no file: this program's own, or what it was lent.
     Held(Box<dyn AsRef<[f32]> + Send + Sync>),
 }
 
 impl std::fmt::Debug for Values {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        f.write_str(if matches!(self, Values::Held(_)) { "Held" } else { "Mapped" })
+        f.write_str(match self {
+            Values::Mapped(_) => "Mapped",
+            Values::Sparse(_) => "Sparse",
+            Values::Held(_) => "Held",
+        })
     }
 }
 
@@ -101,8 +105,12 @@ impl Store {
 
         let text = read(INFO)?;
         let info: StoreInfo = serde_json::from_slice(&text).map_err(|e| damaged(INFO, e.to_string()))?;
-        if info.version != VERSION {
-            let message = format!("store version {}; this program reads version {VERSION}", info.version);
+        let version = if info.pairs.is_some() { SPARSE_VERSION } else { VERSION };
+        if info.version != version {
+            let message = format!(
+                "store version {}; this program reads versions {VERSION} and {SPARSE_VERSION}",
+                info.version
+            );
             return Err(Error::input(path.join(INFO), message));
         }
         if !signed::is_whole(&text) {
@@ -132,57 +140,57 @@ impl Store {
 
     /// Maps the matrix of a store of which all else is known, as to whoever has just written it.
     fn mapped(path: &Path, info: StoreInfo, element: Element, samples: Table, genes: Table) -> Result<Store> {
-        let damaged = |file: &str, what: String| damaged(path, file, what);
-        let [n_samples, n_genes] = info.shape;
-        let file = path.join(MATRIX);
-        let mut matrix = File::open(&file).map_err(Error::io(&file, "opening"))?;
-        let header = npy::parse(&mut matrix).map_err(|e| damaged(MATRIX, e))?;
-        if header.descr != info.dtype || header.fortran || header.shape != info.shape {
-            return Err(damaged(MATRIX, format!("header {header:?} contradicts store.json")));
+        let descr = info::descr(element).expect("a store's");
+        if info.shape.contains(&0) {
+            return Err(damaged(path, INFO, format!("a store of {:?}", info.shape)));
         }
-        let found = matrix.metadata().map_err(Error::io(&file, "reading"))?.len();
-        let expected = n_samples
-            .checked_mul(n_genes)
-            .and_then(|n| n.checked_mul(element.bytes()))
-            .and_then(|n| n.checked_add(header.offset));
-        if expected.map(|n| n as u64) != Some(found) || n_samples == 0 || n_genes == 0 {
-            let shape = format!("{n_samples} × {n_genes} {}", info.dtype);
-            return Err(damaged(MATRIX, format!("{found} bytes do not hold {shape}")));
-        }
-        if header.offset != npy::WRITTEN {
-            return Err(damaged(MATRIX, format!("its header takes {} bytes", header.offset)));
-        }
-        // SAFETY: the map is read-only and every element type is valid for any bits. What the type system
-        // cannot promise is that nobody changes the file while it is mapped: no part of this program writes to a
-        // finished store, and replacing one renames a new directory into place, which leaves the mapped file
-        // alive until it is unmapped. Where somebody else does, `mapped` ends a command whose file was cut short
-        // (SIGBUS), and `watch` refuses what was made from one that was written to.
-        let map = unsafe { memmap2::Mmap::map(&matrix) }.map_err(Error::io(&file, "mapping"))?;
-        let registered = mapped::Registered::new(&map, &file);
-        let values = Arc::new(Values::Mapped(map, registered));
+        let values = match info.pairs {
+            Some(pairs) => Values::Sparse(sparse::Rows::open(path, info.shape, element, pairs)?),
+            None => Values::Mapped(mapped::Mapped::open(path, MATRIX, descr, &info.shape)?),
+        };
+        let values = Arc::new(values);
         Ok(Store { path: path.to_path_buf(), info, element, samples, genes, values })
     }
 
     fn check_blocks(&self) -> Result<()> {
         let sums = &self.info.checksums;
-        let file = self.path.join(MATRIX);
-        let size = usize::try_from(sums.block_bytes).unwrap_or(0);
-        if size == 0 || self.values().len().div_ceil(size) != sums.blocks.len() {
-            return Err(Error::input(file, "the list of checksums does not fit the matrix; import it again"));
+        match &*self.values {
+            Values::Sparse(rows) => {
+                for ((name, bytes), sums) in
+                    rows.bytes().into_iter().zip([&sums.blocks, &sums.indices, &sums.indptr])
+                {
+                    if self.wrong_block(name, bytes, sums)?.is_some() {
+                        return Err(damaged(&self.path, name, "it does not match its checksum".into()));
+                    }
+                }
+                return rows.check(&self.path);
+            }
+            Values::Mapped(_) | Values::Held(_) => {}
         }
-        let blocks = self.values().par_chunks(size).zip(&sums.blocks).enumerate();
-        let wrong = blocks.filter(|(_, (bytes, sum))| info::xxh3_hex(bytes) != **sum).map(|(i, _)| i).min();
-        let Some(block) = wrong else { return Ok(()) };
-        let rows =
-            [block * size, ((block + 1) * size).min(self.values().len()) - 1].map(|b| b / self.row_len());
+        let (bytes, size) = (self.values(), sums.block_bytes as usize);
+        let Some(block) = self.wrong_block(MATRIX, bytes, &sums.blocks)? else { return Ok(()) };
+        let rows = [block * size, ((block + 1) * size).min(bytes.len()) - 1].map(|b| b / self.row_len());
         let [first, last] = rows.map(|row| &self.samples.ids[row]);
         Err(Error::input(
-            file,
+            self.path.join(MATRIX),
             format!(
                 "the values of samples {first:?} to {last:?} do not match their checksum: the file was changed \
                  or damaged; import it again"
             ),
         ))
+    }
+
+    /// The first block of a file that is not what it was.
+    fn wrong_block(&self, name: &str, bytes: &[u8], sums: &[String]) -> Result<Option<usize>> {
+        let size = usize::try_from(self.info.checksums.block_bytes).unwrap_or(0);
+        if size == 0 || bytes.len().div_ceil(size) != sums.len() {
+            return Err(Error::input(
+                self.path.join(name),
+                "the list of checksums does not fit the matrix; import it again",
+            ));
+        }
+        let blocks = bytes.par_chunks(size).zip(sums).enumerate();
+        Ok(blocks.filter(|(_, (bytes, sum))| info::xxh3_hex(bytes) != **sum).map(|(i, _)| i).min())
     }
 
     /// Where it lies.
@@ -255,24 +263,58 @@ impl Store {
         Ok(Some(bytes))
     }
 
-    /// Bytes of one row.
+    /// How it holds its values.
+    pub fn layout(&self) -> Layout {
+        if matches!(&*self.values, Values::Sparse(_)) { Layout::Sparse } else { Layout::Dense }
+    }
+
+    /// Bytes of the values, as they are held.
+    pub fn bytes(&self) -> u64 {
+        match self.info.pairs {
+            Some(pairs) => sparse::size(self.n_samples(), pairs, self.element),
+            None => (self.n_samples() * self.row_len()) as u64,
+        }
+    }
+
+    /// Bytes of one row, all its values.
     pub fn row_len(&self) -> usize {
         self.n_genes() * self.element.bytes()
     }
 
+    /// All values, where they lie one after another.
     fn values(&self) -> &[u8] {
         match &*self.values {
-            Values::Mapped(map, _) => &map[npy::WRITTEN..],
+            Values::Mapped(map) => map.bytes(),
             Values::Held(values) => bytemuck::cast_slice((**values).as_ref()),
+            Values::Sparse(_) => unreachable!("read by pairs"),
         }
     }
 
-    /// The bytes of one sample, as they lie in the file, [`Store::row_len`] of them.
+    /// The bytes of one sample, [`Store::row_len`] of them: as they lie in a dense file, else put together in `room`.
     ///
     /// # Panics
     /// If there is no such sample.
-    pub fn row_bytes(&self, sample: usize) -> &[u8] {
+    pub fn row_bytes<'a>(&'a self, sample: usize, room: &'a mut Vec<f32>) -> &'a [u8] {
+        match &*self.values {
+            Values::Sparse(rows) => rows.dense(sample, room),
+            Values::Mapped(_) | Values::Held(_) => self.stored(sample),
+        }
+    }
+
+    /// The same of a dense store.
+    fn stored(&self, sample: usize) -> &[u8] {
         &self.values()[sample * self.row_len()..][..self.row_len()]
+    }
+
+    /// Whether all these samples have the same values, as none and one have.
+    ///
+    /// # Panics
+    /// If there is no such sample.
+    pub fn are_alike(&self, samples: &[usize]) -> bool {
+        samples.windows(2).all(|two| match &*self.values {
+            Values::Sparse(rows) => rows.are_alike(two[0], two[1]),
+            Values::Mapped(_) | Values::Held(_) => self.stored(two[0]) == self.stored(two[1]),
+        })
     }
 
     /// One sample's values; `out` is as long as there are genes.
@@ -290,7 +332,10 @@ impl Store {
     /// If there is no such sample or gene, or `out` has another length than `genes`.
     pub fn read_genes(&self, sample: usize, genes: &[usize], out: &mut [f32]) {
         assert_eq!(out.len(), genes.len(), "one value a gene");
-        let bytes = self.row_bytes(sample);
+        if let Values::Sparse(rows) = &*self.values {
+            return rows.pick(sample, genes, out);
+        }
+        let bytes = self.stored(sample);
         match self.element {
             Element::F16 => {
                 let row: &[f16] = bytemuck::cast_slice(bytes);
@@ -305,8 +350,11 @@ impl Store {
 
     /// Genes `first..first + out.len()` of one sample.
     fn read_part(&self, sample: usize, first: usize, out: &mut [f32]) {
+        if let Values::Sparse(rows) = &*self.values {
+            return rows.read(sample, first, out);
+        }
         let size = self.element.bytes();
-        let bytes = &self.row_bytes(sample)[first * size..][..out.len() * size];
+        let bytes = &self.stored(sample)[first * size..][..out.len() * size];
         match self.element {
             Element::F16 => bytemuck::cast_slice::<u8, f16>(bytes).convert_to_f32_slice(out),
             _ => out.copy_from_slice(bytemuck::cast_slice(bytes)),
@@ -336,11 +384,16 @@ impl Store {
         if n == 0 {
             return;
         }
-        out.par_chunks_mut(GENES * n).enumerate().for_each(|(task, columns)| {
-            let mut part = [0.0; GENES];
-            let part = &mut part[..columns.len() / n];
+        // of pairs each look costs the same, however many genes it is for
+        let tasks = 4 * rayon::current_num_threads();
+        let genes = match self.layout() {
+            Layout::Dense => GENES,
+            Layout::Sparse => (last - first).div_ceil(tasks).max(GENES),
+        };
+        out.par_chunks_mut(genes * n).enumerate().for_each(|(task, columns)| {
+            let mut part = vec![0.0; columns.len() / n];
             for (row, sample) in samples.iter().enumerate() {
-                self.read_part(*sample, first + task * GENES, part);
+                self.read_part(*sample, first + task * genes, &mut part);
                 for (gene, value) in part.iter().enumerate() {
                     columns[gene * n + row] = *value;
                 }

@@ -24,12 +24,17 @@ pub struct Header {
 
 /// The header of a C-order matrix, exactly [`WRITTEN`] bytes.
 pub fn header(descr: &str, rows: usize, cols: usize) -> Vec<u8> {
+    header_of(descr, &[rows, cols])
+}
+
+/// The header of an array in C order of one or two dimensions, exactly [`WRITTEN`] bytes.
+pub fn header_of(descr: &str, shape: &[usize]) -> Vec<u8> {
+    let lengths: Vec<String> = shape.iter().map(usize::to_string).collect();
+    let shape = lengths.join(", ") + if shape.len() == 1 { "," } else { "" };
     let mut bytes = MAGIC.to_vec();
     bytes.extend([1, 0]);
     bytes.extend((WRITTEN as u16 - 10).to_le_bytes());
-    bytes.extend(
-        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({rows}, {cols}), }}").bytes(),
-    );
+    bytes.extend(format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}").bytes());
     bytes.resize(WRITTEN - 1, b' ');
     bytes.push(b'\n');
     bytes
@@ -88,6 +93,9 @@ mod tests {
             let shape = vec![rows, cols];
             assert_eq!(read, Header { descr: "<f2".into(), fortran: false, shape, offset: WRITTEN });
         }
+        let bytes = header_of("<i8", &[7]);
+        assert!(String::from_utf8_lossy(&bytes).contains("'shape': (7,), }"));
+        assert_eq!(parse(&mut bytes.as_slice()).expect("readable").shape, [7]);
     }
 
     #[test]

@@ -19,6 +19,9 @@ pub struct Summary {
     pub dtype: &'static str,
     /// Bytes of the values.
     pub bytes: u64,
+    /// How many values are held, where those that are zero are not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<usize>,
     /// Smallest finite value.
     pub min: f32,
     /// Mean of the finite values.
@@ -93,7 +96,8 @@ pub fn summary(store: &Store) -> Summary {
         samples: n,
         genes: store.n_genes(),
         dtype: if store.element().bytes() == 2 { "f16" } else { "f32" },
-        bytes: (n * store.row_len()) as u64,
+        bytes: store.bytes(),
+        pairs: store.info().pairs,
         min: all.min,
         mean: all.sum / present.max(1) as f64,
         max: all.max,

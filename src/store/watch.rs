@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use super::sparse::{DATA, PLACES, STARTS};
 use super::{GENES, INFO, MATRIX, PARAMETERS, SAMPLES};
 use crate::error::{Error, Result};
 
@@ -39,7 +40,7 @@ pub(super) fn add(store: &Path) {
         return;
     }
     let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
-    for name in [MATRIX, GENES, SAMPLES, INFO, PARAMETERS] {
+    for name in [MATRIX, DATA, PLACES, STARTS, GENES, SAMPLES, INFO, PARAMETERS] {
         let path = store.join(name);
         if let Some(was) = path.metadata().ok().map(|there| State::of(&there)) {
             files.retain(|file| file.path != path);

@@ -10,7 +10,8 @@ use half::slice::HalfFloatSliceExt;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::atomic::{Kind, Place, Temporary};
-use super::info::{self, Checksums, Origin, StoreInfo, VERSION};
+use super::info::{self, Checksums, Layout, Origin, SPARSE_VERSION, StoreInfo, VERSION};
+use super::sparse::{DATA, PLACES, PLACES_TYPE, STARTS, STARTS_TYPE};
 use super::{GENES, INFO, MATRIX, PARAMETERS, SAMPLES, Store, atomic, npy, signed};
 use crate::element::Element;
 use crate::error::{Error, Result};
@@ -28,26 +29,124 @@ pub struct StoreWriter {
     path: PathBuf,
     place: Place,
     temporary: Temporary,
-    out: BufWriter<File>,
+    values: Stream,
+    /// Of a sparse store.
+    pairs: Option<Pairs>,
     n_genes: usize,
     n_samples: usize,
     element: Element,
-    hasher: Xxh3Default,
-    hashed: usize,
-    blocks: Vec<String>,
     halves: Vec<f16>,
     /// Sample, gene and value of the first value that the element type cannot hold.
     unfit: Option<(usize, usize, f32)>,
     parameters: Option<Vec<u8>>,
 }
 
+/// The array of a `.npy` file, with checksums.
+struct Stream {
+    out: BufWriter<File>,
+    hasher: Xxh3Default,
+    hashed: usize,
+    blocks: Vec<String>,
+}
+
+/// What a sparse store has beside its values.
+struct Pairs {
+    places: Stream,
+    starts: Stream,
+    count: usize,
+    /// Of the rows at hand.
+    values: Vec<f32>,
+    genes: Vec<i32>,
+    begins: Vec<i64>,
+}
+
+impl Stream {
+    /// The number of elements is known at the end; the header's place is kept until then.
+    fn create(file: &Path) -> std::io::Result<Stream> {
+        let mut out = BufWriter::with_capacity(BUFFER, File::create(file)?);
+        out.write_all(&[0; npy::WRITTEN])?;
+        Ok(Stream { out, hasher: Xxh3Default::new(), hashed: 0, blocks: Vec::new() })
+    }
+
+    fn push(&mut self, mut bytes: &[u8]) -> std::io::Result<()> {
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(BLOCK - self.hashed));
+            self.out.write_all(now)?;
+            self.hasher.update(now);
+            self.hashed += now.len();
+            if self.hashed == BLOCK {
+                self.end_block();
+                start_syncing(self.out.get_ref(), self.blocks.len());
+            }
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    fn end_block(&mut self) {
+        self.blocks.push(format!("{:016x}", self.hasher.digest()));
+        self.hasher.reset();
+        self.hashed = 0;
+    }
+
+    /// Writes the header.
+    fn finish(&mut self, header: &[u8]) -> std::io::Result<()> {
+        if self.hashed > 0 {
+            self.end_block();
+        }
+        self.out.flush()?;
+        self.out.seek(SeekFrom::Start(0))?;
+        self.out.write_all(header)?;
+        self.out.flush()?;
+        start_syncing(self.out.get_ref(), self.blocks.len());
+        Ok(())
+    }
+}
+
+impl Pairs {
+    /// What is not zero in some rows, into the lists at hand.
+    fn collect(&mut self, rows: &[f32], n_genes: usize) {
+        /// Values that are looked at together: most are zero.
+        const TOGETHER: usize = 16;
+        (self.values.clear(), self.genes.clear(), self.begins.clear());
+        for row in rows.chunks_exact(n_genes) {
+            for (first, some) in row.chunks(TOGETHER).enumerate() {
+                // NaN is not zero
+                if some.iter().fold(true, |all, x| all & (*x == 0.0)) {
+                    continue;
+                }
+                for (i, x) in some.iter().enumerate().filter(|(_, x)| **x != 0.0) {
+                    self.values.push(*x);
+                    self.genes.push((first * TOGETHER + i) as i32);
+                }
+            }
+            self.begins.push((self.count + self.values.len()) as i64);
+        }
+        self.count += self.values.len();
+    }
+}
+
 impl StoreWriter {
-    /// Begins a store of `n_genes` columns at `path`.
+    /// Begins a dense store of `n_genes` columns at `path`.
     ///
     /// # Errors
     /// [`Error::Exists`] without `force`; with it, [`Error::Input`] where `path` is something other than a
     /// store; [`Error::Data`] for no genes or an element type that a store cannot hold.
     pub fn create(path: &Path, n_genes: usize, element: Element, force: bool) -> Result<StoreWriter> {
+        StoreWriter::create_in(Layout::Dense, path, n_genes, element, force)
+    }
+
+    /// The same in either layout. Rows are given whole, whichever it is.
+    ///
+    /// # Errors
+    /// As [`StoreWriter::create`].
+    pub fn create_in(
+        layout: Layout,
+        path: &Path,
+        n_genes: usize,
+        element: Element,
+        force: bool,
+    ) -> Result<StoreWriter> {
         if n_genes == 0 {
             return Err(Error::Data(format!("{}: a store needs at least one gene", path.display())));
         }
@@ -57,22 +156,35 @@ impl StoreWriter {
         let place = Place::new(path, Kind::Store, force)?;
         let temporary = place.temporary();
         std::fs::create_dir(temporary.path()).map_err(Error::io(temporary.path(), "creating"))?;
-        let file = temporary.path().join(MATRIX);
-        let mut out =
-            BufWriter::with_capacity(BUFFER, File::create(&file).map_err(Error::io(&file, "creating"))?);
-        // The number of samples is known at the end; the header's place is kept until then.
-        out.write_all(&[0; npy::WRITTEN]).map_err(Error::io(path, "writing"))?;
+        let stream = |name: &str| {
+            let file = temporary.path().join(name);
+            Stream::create(&file).map_err(Error::io(&file, "creating"))
+        };
+        let (values, pairs) = match layout {
+            Layout::Dense => (stream(MATRIX)?, None),
+            Layout::Sparse => {
+                let (places, mut starts) = (stream(PLACES)?, stream(STARTS)?);
+                starts.push(&0i64.to_le_bytes()).map_err(Error::io(path, "writing"))?;
+                let pairs = Pairs {
+                    places,
+                    starts,
+                    count: 0,
+                    values: Vec::new(),
+                    genes: Vec::new(),
+                    begins: Vec::new(),
+                };
+                (stream(DATA)?, Some(pairs))
+            }
+        };
         Ok(StoreWriter {
             path: path.to_path_buf(),
             place,
             temporary,
-            out,
+            values,
+            pairs,
             n_genes,
             n_samples: 0,
             element,
-            hasher: Xxh3Default::new(),
-            hashed: 0,
-            blocks: Vec::new(),
             halves: Vec::new(),
             unfit: None,
             parameters: None,
@@ -84,6 +196,9 @@ impl StoreWriter {
     /// # Errors
     /// As [`atomic::check_space`].
     pub fn expect(&self, samples: usize) -> Result<()> {
+        if self.pairs.is_some() {
+            return Ok(()); // nobody knows yet how many values are not zero
+        }
         let values = (samples as u64).saturating_mul(self.n_genes as u64);
         atomic::check_space(&self.path, values.saturating_mul(self.element.bytes() as u64))
     }
@@ -118,37 +233,16 @@ impl StoreWriter {
             self.unfit = Some((self.n_samples + at / self.n_genes, at % self.n_genes, rows[at]));
         }
         self.n_samples += rows.len() / self.n_genes;
-        if self.element == Element::F16 {
-            let mut halves = std::mem::take(&mut self.halves);
-            halves.resize(rows.len(), f16::ZERO);
-            halves.convert_from_f32_slice(rows);
-            self.push_bytes(bytemuck::cast_slice(&halves))?;
-            self.halves = halves;
-            Ok(())
-        } else {
-            self.push_bytes(bytemuck::cast_slice(rows))
-        }
-    }
-
-    fn push_bytes(&mut self, mut bytes: &[u8]) -> Result<()> {
-        while !bytes.is_empty() {
-            let (now, later) = bytes.split_at(bytes.len().min(BLOCK - self.hashed));
-            self.out.write_all(now).map_err(Error::io(&self.path, "writing"))?;
-            self.hasher.update(now);
-            self.hashed += now.len();
-            if self.hashed == BLOCK {
-                self.end_block();
-                start_syncing(self.out.get_ref(), self.blocks.len());
+        let written = match &mut self.pairs {
+            None => push_values(&mut self.values, rows, self.element, &mut self.halves),
+            Some(pairs) => {
+                pairs.collect(rows, self.n_genes);
+                push_values(&mut self.values, &pairs.values, self.element, &mut self.halves)
+                    .and_then(|()| pairs.places.push(bytemuck::cast_slice(&pairs.genes)))
+                    .and_then(|()| pairs.starts.push(bytemuck::cast_slice(&pairs.begins)))
             }
-            bytes = later;
-        }
-        Ok(())
-    }
-
-    fn end_block(&mut self) {
-        self.blocks.push(format!("{:016x}", self.hasher.digest()));
-        self.hasher.reset();
-        self.hashed = 0;
+        };
+        written.map_err(Error::io(&self.path, "writing"))
     }
 
     /// What the steps that make this store learned, for `prepare.json`.
@@ -192,21 +286,20 @@ impl StoreWriter {
             let (gene, sample) = (&genes.ids[gene], &samples.ids[sample]);
             return refuse(format!("{value} of gene {gene:?} in sample {sample:?} {why}"));
         }
-        if self.hashed > 0 {
-            self.end_block();
-        }
         genes.key = "gene_id".into();
         samples.key = "sample_id".into();
 
         let descr = info::descr(self.element).expect("checked by create");
-        let header = npy::header(descr, self.n_samples, self.n_genes);
-        self.out
-            .flush()
-            .and_then(|()| self.out.seek(SeekFrom::Start(0)))
-            .and_then(|_| self.out.write_all(&header))
-            .and_then(|()| self.out.flush())
-            .map_err(Error::io(&self.path, "writing"))?;
-        start_syncing(self.out.get_ref(), self.blocks.len());
+        let mut finished = match &self.pairs {
+            None => self.values.finish(&npy::header(descr, self.n_samples, self.n_genes)),
+            Some(pairs) => self.values.finish(&npy::header_of(descr, &[pairs.count])),
+        };
+        if let Some(pairs) = &mut self.pairs {
+            finished = finished
+                .and_then(|()| pairs.places.finish(&npy::header_of(PLACES_TYPE, &[pairs.count])))
+                .and_then(|()| pairs.starts.finish(&npy::header_of(STARTS_TYPE, &[self.n_samples + 1])));
+        }
+        finished.map_err(Error::io(&self.path, "writing"))?;
 
         let files = RefCell::new(Vec::new());
         let write = |file: &str, bytes: &[u8]| -> Result<String> {
@@ -223,15 +316,24 @@ impl StoreWriter {
         };
         let info = StoreInfo {
             format: "genelift store".into(),
-            version: VERSION,
+            version: if self.pairs.is_some() { SPARSE_VERSION } else { VERSION },
             shape: [self.n_samples, self.n_genes],
             dtype: descr.into(),
+            pairs: self.pairs.as_ref().map(|pairs| pairs.count),
             origin,
             checksums: Checksums {
                 genes: write(GENES, &text(&genes)?)?,
                 samples: write(SAMPLES, &text(&samples)?)?,
                 block_bytes: BLOCK as u64,
-                blocks: std::mem::take(&mut self.blocks),
+                blocks: std::mem::take(&mut self.values.blocks),
+                indices: self
+                    .pairs
+                    .as_mut()
+                    .map_or(Vec::new(), |pairs| std::mem::take(&mut pairs.places.blocks)),
+                indptr: self
+                    .pairs
+                    .as_mut()
+                    .map_or(Vec::new(), |pairs| std::mem::take(&mut pairs.starts.blocks)),
                 parameters: self.parameters.as_deref().map(|json| write(PARAMETERS, json)).transpose()?,
             },
         };
@@ -240,8 +342,9 @@ impl StoreWriter {
         // Together: the disk writes its journal once for all of them.
         let files = files.into_inner();
         let synced: std::io::Result<()> = std::thread::scope(|scope| {
-            let syncing =
-                files.iter().chain([self.out.get_ref()]).map(|file| scope.spawn(|| file.sync_all()));
+            let pairs = self.pairs.iter().flat_map(|pairs| [&pairs.places, &pairs.starts]);
+            let arrays = pairs.chain([&self.values]).map(|stream| stream.out.get_ref());
+            let syncing = files.iter().chain(arrays).map(|file| scope.spawn(|| file.sync_all()));
             syncing.collect::<Vec<_>>().into_iter().try_for_each(|thread| {
                 thread.join().unwrap_or_else(|_| Err(std::io::Error::other("syncing was broken off")))
             })
@@ -251,6 +354,20 @@ impl StoreWriter {
         self.place.put(&self.temporary)?;
         Store::mapped(&self.path, info, self.element, samples, genes)
     }
+}
+
+fn push_values(
+    out: &mut Stream,
+    values: &[f32],
+    element: Element,
+    halves: &mut Vec<f16>,
+) -> std::io::Result<()> {
+    if element != Element::F16 {
+        return out.push(bytemuck::cast_slice(values));
+    }
+    halves.resize(values.len(), f16::ZERO);
+    halves.convert_from_f32_slice(values);
+    out.push(bytemuck::cast_slice(halves))
 }
 
 /// Lets the disk begin with the values up to the end of so many blocks, so that there is little to wait for in the end. Where the
@@ -275,6 +392,7 @@ const F16_LIMIT: f32 = 65520.0;
 
 #[cfg(test)]
 mod tests {
+    use super::super::sparse::Rows;
     use super::*;
 
     fn ids(prefix: &str, n: usize) -> Table {
@@ -336,6 +454,96 @@ mod tests {
             std::fs::write(&file, &good).expect("written");
         }
         Store::open(&path).expect("whole again");
+    }
+
+    /// Rows of pairs: none, all, the first, the last, and negative ones.
+    fn sparse(path: &Path, element: Element) -> (Store, Vec<f32>) {
+        let rows = vec![0.0, 0.0, 0.0, 1.0, 2.0, 3.5, 4.0, 0.0, 0.0, 0.0, 0.0, -5.0, 0.0, 0.0, -0.0];
+        let mut writer = StoreWriter::create_in(Layout::Sparse, path, 3, element, true).expect("created");
+        writer.push_rows(&rows[..6]).expect("pushed");
+        writer.push_rows(&[]).expect("pushed");
+        writer.push_rows(&rows[6..]).expect("pushed");
+        (writer.finish(ids("g", 3), ids("s", 5), Origin::default()).expect("finished"), rows)
+    }
+
+    #[test]
+    fn pairs_come_back_as_rows_and_columns() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        for element in [Element::F32, Element::F16] {
+            let path = dir.path().join("a.gex");
+            let (_, rows) = sparse(&path, element);
+            let store = Store::open(&path).expect("opens");
+            assert_eq!((store.layout(), store.info().pairs), (Layout::Sparse, Some(5)));
+            assert_eq!(store.bytes(), (6 * 8 + 5 * (4 + element.bytes())) as u64);
+            let (mut row, mut room, mut columns) = ([9.0; 3], vec![7.0; 50], Vec::new());
+            for (sample, expected) in rows.chunks(3).enumerate() {
+                store.read_row(sample, &mut row);
+                assert_eq!(row, *expected);
+                let bytes = store.row_bytes(sample, &mut room);
+                assert_eq!(bytes.len(), store.row_len());
+                let value = |i: usize| match element {
+                    Element::F16 => f16::from_le_bytes([bytes[2 * i], bytes[2 * i + 1]]).to_f32(),
+                    _ => f32::from_le_bytes(bytes[4 * i..4 * i + 4].try_into().expect("four")),
+                };
+                assert!((0..3).all(|i| value(i) == expected[i]));
+                let many: Vec<usize> = (0..99).map(|i| (i * 2) % 3).collect();
+                for genes in [&[2, 0][..], &many] {
+                    let mut picked = vec![9.0; genes.len()];
+                    store.read_genes(sample, genes, &mut picked);
+                    assert!(genes.iter().zip(picked).all(|(gene, x)| x == expected[*gene]));
+                }
+            }
+            store.read_columns_of(&[4, 1, 3], 1, 3, &mut columns);
+            assert_eq!(columns, [0.0, 2.0, 0.0, 0.0, 3.5, -5.0]);
+            assert!(store.are_alike(&[0, 4]) && store.are_alike(&[2]) && !store.are_alike(&[0, 4, 2]));
+            let (other, _) = sparse(&dir.path().join("b.gex"), element);
+            assert_eq!(store.info().fingerprint(), other.info().fingerprint());
+        }
+    }
+
+    #[test]
+    fn damaged_pairs_are_noticed_and_never_read_past() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("a.gex");
+        sparse(&path, Element::F32);
+        for file in [DATA, PLACES, STARTS] {
+            let file = path.join(file);
+            let good = std::fs::read(&file).expect("readable");
+            for at in [0, good.len() / 2, good.len() - 1] {
+                let mut bad = good.clone();
+                bad[at] ^= 1;
+                std::fs::write(&file, &bad).expect("written");
+                let message = Store::open(&path).expect_err("must be noticed").to_string();
+                assert!(message.contains("import it again"), "{message}");
+            }
+            std::fs::write(&file, &good[..good.len() - 1]).expect("written");
+            Store::open(&path).expect_err("truncated");
+            std::fs::write(&file, &good).expect("written");
+        }
+        // what no checksum can tell, since another program may have written it
+        let change = |name: &str, at: usize, bytes: &[u8]| {
+            let file = path.join(name);
+            let good = std::fs::read(&file).expect("readable");
+            let mut bad = good.clone();
+            let at = npy::WRITTEN + at * bytes.len();
+            bad[at..at + bytes.len()].copy_from_slice(bytes);
+            std::fs::write(&file, &bad).expect("written");
+            let said = Rows::open(&path, [5, 3], Element::F32, 5).and_then(|rows| rows.check(&path));
+            if let Ok(rows) = Rows::open(&path, [5, 3], Element::F32, 5) {
+                (0..5).for_each(|sample| rows.read(sample, 0, &mut [0.0; 3])); // no panic
+            }
+            std::fs::write(&file, &good).expect("written");
+            said.expect_err("must be noticed").to_string()
+        };
+        for (at, start) in [(0, 1i64), (1, -1), (3, 99), (5, 4), (5, 6)] {
+            assert!(
+                change(STARTS, at, &start.to_le_bytes()).contains("does not divide 5 values among 5 samples")
+            );
+        }
+        for (at, place) in [(0, 1i32), (0, -1), (4, 3), (3, i32::MAX)] {
+            let message = change(PLACES, at, &place.to_le_bytes());
+            assert!(message.contains("do not ascend from 0 to 2"), "{message}");
+        }
     }
 
     #[test]

@@ -69,11 +69,28 @@ class Store:
         return samples, genes
 
     @cached_property
-    def matrix(self) -> np.memmap:
-        """The values, samples × genes, float32 or float16, as they lie in the file: read-only, nothing is copied."""
+    def matrix(self) -> Any:
+        """The values, samples × genes, float32 or float16, as they lie in the file: read-only, nothing is copied. Of a sparse store a
+        ``scipy.sparse.csr_matrix`` over its files; SciPy computes nothing with float16 (``.astype(np.float32)``)."""
         import numpy as np
 
+        if self.is_sparse:
+            from scipy.sparse import csr_matrix
+
+            parts = (np.load(self.path / f"{name}.npy", mmap_mode="r") for name in ("data", "indices", "indptr"))
+            return csr_matrix(tuple(parts), shape=self.shape, copy=False)
         return np.load(self.path / "matrix.npy", mmap_mode="r")
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the files hold only the values that are not zero (``genelift import --layout sparse``)."""
+        return self.info.get("pairs") is not None
+
+    def _values(self) -> Any:
+        """The values in memory, in their layout."""
+        import numpy as np
+
+        return self.matrix.astype(np.float32) if self.is_sparse else np.array(self.matrix)
 
     @cached_property
     def samples(self) -> pd.DataFrame:
@@ -92,14 +109,13 @@ class Store:
 
     def to_pandas(self) -> pd.DataFrame:
         """The values with the ids of samples and genes, in memory."""
-        import numpy as np
         import pandas as pd
 
-        return pd.DataFrame(np.array(self.matrix), index=self.samples.index, columns=self.genes.index)
+        values = self._values()
+        return pd.DataFrame(values.toarray() if self.is_sparse else values, index=self.samples.index, columns=self.genes.index)
 
     def to_anndata(self) -> Any:
         """An AnnData with the values, the samples' table as obs and the genes' as var, in memory."""
-        import numpy as np
         from anndata import AnnData
 
-        return AnnData(np.array(self.matrix), obs=self.samples.copy(), var=self.genes.copy())
+        return AnnData(self._values(), obs=self.samples.copy(), var=self.genes.copy())

@@ -131,8 +131,9 @@ pub fn export_table(table: &Path, path: &Path, force: bool) -> Result<usize> {
 
 fn write_npy(store: &Store, out: &mut dyn Write, done: &Done) -> std::io::Result<()> {
     out.write_all(&npy::header(&store.info().dtype, store.n_samples(), store.n_genes()))?;
+    let mut room = Vec::new();
     for sample in 0..store.n_samples() {
-        out.write_all(store.row_bytes(sample))?;
+        out.write_all(store.row_bytes(sample, &mut room))?;
         done(sample + 1)?;
     }
     Ok(())

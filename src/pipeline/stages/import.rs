@@ -13,7 +13,7 @@ use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings;
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::prepare::copy;
-use crate::store::{Store, is_store};
+use crate::store::{Layout, Store, is_store};
 
 /// Type of a store's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -48,6 +48,9 @@ pub struct Options {
     /// Type of the store's values
     #[arg(long, value_parser = choice::<Dtype>(), default_value = "f32")]
     pub dtype: Dtype,
+    /// How the store holds its values. A sparse store is smaller, and slower to read by columns; every command takes either
+    #[arg(long, value_parser = choice::<Layout>(), default_value = "dense")]
+    pub layout: Layout,
     /// A table about the samples (tabs, commas, semicolons, .gz), joined by the column that holds their ids
     #[arg(long, value_name = "TSV")]
     pub labels: Option<PathBuf>,
@@ -132,6 +135,7 @@ impl Options {
                 Dtype::F32 => Element::F32,
                 Dtype::F16 => Element::F16,
             },
+            layout: self.layout,
             labels: self.labels.clone(),
             gene_labels: self.gene_labels.clone(),
             missing: self.missing,
