@@ -82,7 +82,7 @@ def outputs(cell):
     """What of a cell's outputs is compared: (kind, lines)."""
     found = []
     for output in cell.get("outputs", []):
-        if output.get("metadata", {}).get("genelift") == "progress":
+        if is_bar(output):
             continue
         if output["output_type"] == "stream":
             found.append((output["name"], output["text"].rstrip().split("\n")))
@@ -103,6 +103,21 @@ def differences(kept, new):
                 yield f"cell {number} keeps as {kind}\n" + "\n".join(lines) + "\nand shows\n" + "\n".join(shown)
 
 
+def bars(notebook):
+    """Bars that do not end as they should: as one line of what the call took."""
+    for number, cell in enumerate(notebook["cells"]):
+        for output in cell.get("outputs", []):
+            text = "".join(output.get("data", {}).get("text/plain", ""))
+            if is_bar(output) and not re.fullmatch(r"[a-z]+: [\d,]+\.\d s", text):
+                yield f"cell {number}: a bar ends as {text!r}"
+            if "\r" in output.get("text", ""):
+                yield f"cell {number}: a line that was written over is left in the output"
+
+
+def is_bar(output):
+    return output.get("metadata", {}).get("genelift") == "progress"
+
+
 def tampered(notebook):
     """Copies of a notebook that lie: a digit before a decimal point changed, and an output gone."""
     lie, gone = copy.deepcopy(notebook), copy.deepcopy(notebook)
@@ -119,6 +134,7 @@ def wrong(path, check):
     started = time.monotonic()
     new = run(path)
     took = time.monotonic() - started
+    yield from bars(new)
     if check:
         yield from differences(kept, new)
         for lie in tampered(new):
