@@ -93,13 +93,13 @@ def outputs(cell):
 
 def differences(kept, new):
     """Where a notebook keeps what it does not show."""
-    for number, (old, now) in enumerate(zip(kept["cells"], new["cells"], strict=True)):
-        before, after = outputs(old), outputs(now)
+    for number, (old, anew) in enumerate(zip(kept["cells"], new["cells"], strict=True)):
+        before, after = outputs(old), outputs(anew)
         if [kind for kind, _ in before] != [kind for kind, _ in after]:
             yield f"cell {number} keeps {[kind for kind, _ in before]} and shows {[kind for kind, _ in after]}"
             continue
         for (kind, lines), (_, shown) in zip(before, after):
-            if len(lines) != len(shown) or not all(map(same_line, lines, shown)):
+            if len(lines) != len(shown) or not all(same_line(line.rstrip(), now) for line, now in zip(lines, shown)):
                 yield f"cell {number} keeps as {kind}\n" + "\n".join(lines) + "\nand shows\n" + "\n".join(shown)
 
 
@@ -119,7 +119,7 @@ def is_bar(output):
 
 
 def tampered(notebook):
-    """Copies of a notebook that lie: a digit before a decimal point changed, and an output gone."""
+    """Copies of a notebook that lie, whose difference the comparison must see: a digit before a decimal point changed, and an output gone."""
     lie, gone = copy.deepcopy(notebook), copy.deepcopy(notebook)
     streams = [output for cell in lie["cells"] for output in cell.get("outputs", []) if re.search(r"\d\.\d", output.get("text", ""))]
     streams[-1]["text"] = re.sub(r"(\d)\.(\d)", lambda found: f"{(int(found[1]) + 5) % 10}.{found[2]}", streams[-1]["text"], count=1)
@@ -129,16 +129,21 @@ def tampered(notebook):
 
 def wrong(path, check):
     import nbformat
+    from nbclient.exceptions import CellExecutionError
 
     kept = nbformat.read(path, as_version=4)
     started = time.monotonic()
-    new = run(path)
+    try:
+        new = run(path)
+    except CellExecutionError as failed:
+        yield f"a cell fails\n{failed}"
+        return
     took = time.monotonic() - started
     yield from bars(new)
     if check:
         yield from differences(kept, new)
-        for lie in tampered(new):
-            if not list(differences(lie, new)):
+        for lie in tampered(kept):
+            if not list(differences(lie, kept)):
                 yield "the comparison does not see a changed number or an output that is gone"
     else:
         nbformat.write(new, path)
