@@ -31,6 +31,18 @@ mkdir -p "$tools/link"
 # shellcheck disable=SC2016 # the linker's own arguments
 printf '#!/bin/sh\nexec "%s/maturin" zig cc -- -target %s-linux-gnu.2.17 "$@"\n' "$bin" "$(uname -m)" >"$tools/link/cc"
 chmod +x "$tools/link/cc"
+# Manual pages and completions come with the command: what lies in genelift.data/data is installed below the environment's prefix, where
+# `man` and the shells look for what belongs to a command on the path.
+data=python/genelift.data
+share=$data/data/share
+cargo build --release --locked
+genelift=${CARGO_TARGET_DIR:-target}/release/genelift
+rm -rf "$data"
+mkdir -p "$share/man" "$share/bash-completion/completions" "$share/zsh/site-functions" "$share/fish/vendor_completions.d"
+"$genelift" man -q "$share/man/man1" >/dev/null
+"$genelift" completions bash >"$share/bash-completion/completions/genelift"
+"$genelift" completions zsh >"$share/zsh/site-functions/_genelift"
+"$genelift" completions fish >"$share/fish/vendor_completions.d/genelift.fish"
 rm -f target/wheels/genelift-*.whl
 PATH=$PWD/$tools/link:$bin:$PATH maturin build --release --locked --compatibility manylinux2014 \
     --interpreter "$bin/python" --manifest-path python/Cargo.toml --out target/wheels
@@ -39,6 +51,7 @@ wheel=$(echo target/wheels/genelift-*.whl)
 [ -f "$wheel" ] || fail "there is not one wheel: $wheel"
 case $wheel in *-cp310-abi3-manylinux*2014_*) ;; *) fail "$wheel is not for every Python from 3.10 on" ;; esac
 "$python" - "$wheel" <<'PYTHON'
+import pathlib
 import sys
 import zipfile
 
@@ -53,6 +66,9 @@ for wanted in ("genelift/__init__.py", "genelift/py.typed", "genelift/_genelift.
     assert wanted in names, f"{wanted} is missing"
 assert not [name for name in names if "__pycache__" in name or "tests" in name], "what is no part of the module"
 commands = next(name for name in names if name.endswith(".dist-info/entry_points.txt"))
+share = sorted(str(path.relative_to("python/genelift.data")) for path in pathlib.Path("python/genelift.data").rglob("*") if path.is_file())
+packed = sorted(name.split(".data/", 1)[1] for name in names if ".data/" in name)
+assert packed == share and len(share) > 20, f"manual pages and completions: {packed} in place of {share}"
 assert b"genelift=genelift._command:main" in wheel.read(commands).replace(b" ", b""), "the command is missing"
 PYTHON
 

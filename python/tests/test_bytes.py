@@ -2,6 +2,7 @@
 
 import anndata
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import CPU, SMALL, command
 
@@ -113,13 +114,42 @@ def test_folders_of_tables_are_those_of_the_command(adata, store, tmp_path):
     assert genelift.reconstruct(model, test, **CPU).shape == (77, 2000)
 
 
-def test_the_page_of_a_run(store, tmp_path):
+def test_the_page_of_a_run(tmp_path):
+    """A run from files to a page by the module, and what it left in the module's hands."""
     run = tmp_path / "run"
-    (tmp_path / "run.toml").write_text(
-        f'[run]\ninput = ["{store.path}"]\noutput = "{run}"\n', encoding="utf-8"
-    )
-    with pytest.raises(genelift.Error):
+    with pytest.raises(genelift.DataError, match="run"):
         genelift.report(run, tmp_path / "page.html")
+    matrix, samples, study = (tmp_path / name for name in ("made-up.tsv", "made-up.samples.tsv", "study.toml"))
+    genelift.command("simulate", "--samples", "120", "--genes", "60", "--studies", "6", "-o", matrix)
+    genelift.command("init", matrix, samples, "-o", study)
+    settings = ["train.epochs=3", "train.hidden=[20,5,20]", "select.n=10", "compare.random-draws=3", "device=cpu", f"output={run}"]
+    told = genelift.command("run", study, *(word for setting in settings for word in ("--set", setting)))
+    assert "Verdict" in told
+
+    page = genelift.report(run, tmp_path / "page.html")
+    command("report", run, "-o", tmp_path / "theirs.html")
+    assert page.read_bytes() == (tmp_path / "theirs.html").read_bytes()
+    text = page.read_text(encoding="utf-8")
+    landmarks = pd.read_csv(run / "landmarks.tsv", sep="\t")
+    assert text.startswith("<!doctype html>") and all(gene in text for gene in landmarks["gene_id"])
+    with pytest.raises(genelift.OutputExistsError):
+        genelift.report(run, page)
+
+    model = genelift.Model(run / "model.safetensors")
+    assert model.hidden == [20, 5, 20] and len(model.genes) == 60
+    (about,) = genelift.explain([landmarks["gene_id"][0]], run=run)
+    assert about["name"] == landmarks["gene_id"][0] and about["lines"]
+    assert list(genelift.Landmarks(run / "landmarks.tsv")) == landmarks["gene_id"].tolist()
+
+
+def test_numbers_that_are_missing_are_nan_and_names_stay_names(tmp_path):
+    from genelift._store import read_table
+
+    table = tmp_path / "table.tsv"
+    table.write_text("gene_id\tfigure\twords\nNA\t0.1234567890123456\tNA\nTP53\tNA\tno\n")
+    read = read_table(table)
+    assert read["gene_id"].tolist() == ["NA", "TP53"] and read["words"].tolist() == ["NA", "no"]
+    assert read["figure"].dtype == float and read["figure"][0] == 0.1234567890123456 and np.isnan(read["figure"][1])
 
 
 def test_the_command_is_the_command(tmp_path):

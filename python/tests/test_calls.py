@@ -2,12 +2,14 @@
 
 import copy
 import pickle
+import re
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import time
+import types
 import warnings
 
 import numpy as np
@@ -92,6 +94,40 @@ def test_the_bar_is_one_line():
     bar(genelift.Event("started", "training", 0, 200, "samples"))
     line = bar.line(genelift.Event("advanced", "training", 100, 200, "samples", "loss 0.5"), 2.0)
     assert line.startswith("training [") and "50%" in line and line.endswith("loss 0.5")
+
+
+def test_in_a_notebook_the_bar_is_one_output_that_ends_as_what_the_call_took(small, monkeypatch, capfd):
+    shows = []
+
+    class DisplayHandle:
+        """IPython's, as far as the bar uses it: one output of the cell, and what it shows from time to time."""
+
+        def display(self, bundle, **kwargs):
+            assert kwargs == {"raw": True, "metadata": {"genelift": "progress"}}
+            shows.append([bundle])
+
+        def update(self, bundle, **kwargs):
+            shows[-1].append(bundle)
+
+    shell = types.SimpleNamespace(config={"IPKernelApp": {}})
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setitem(sys.modules, "IPython.display", types.SimpleNamespace(DisplayHandle=DisplayHandle))
+    genelift.select(small, 3, device="cpu")
+    assert not shows, "a call that is over at once has no bar"
+    # Some seconds of work, ended by the third show at the latest.
+    with pytest.raises(KeyboardInterrupt):
+        monkeypatch.setattr(DisplayHandle, "update", lambda self, bundle, **_: shows[-1].append(bundle) or enough(shows))
+        genelift.train(small, **{**OPTIONS, "epochs": 10_000_000})
+    (bar,) = shows
+    first, last = bar[0], bar[-1]
+    assert first["text/plain"].startswith("training ") and '<progress value="0.' in first["text/html"]
+    assert re.fullmatch(r"train: stopped after \d+\.\d s", last["text/plain"]) and "progress" not in last["text/html"]
+    assert capfd.readouterr().err == ""
+
+
+def enough(shows):
+    if len(shows[-1]) == 3:
+        raise KeyboardInterrupt
 
 
 def test_two_trainings_in_two_threads(small):

@@ -122,7 +122,7 @@ def run(
     """Runs a command of these words; what it tells in figures joins ``figures``."""
     # Mesa's device-select layer orders adapters for desktops and complains on servers without one.
     os.environ.setdefault("NODEVICE_SELECT", "1")
-    watch = watcher(progress)
+    watch = watcher(progress, words[0] if words else "")
     task = Event("started")
 
     def listen(kind: str, *fields: Any) -> None:
@@ -147,7 +147,13 @@ def run(
             LOG.info("%s", event.text)
 
     known = isinstance(threads, int) and not isinstance(threads, bool) and threads > 0
-    return _genelift.call(["genelift", *words], threads if known else None, listen)
+    failed = True
+    try:
+        printed = _genelift.call(["genelift", *words], threads if known else None, listen)
+        failed = False
+    finally:
+        watch.close(failed)
+    return printed
 
 
 def outside() -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any, ClassVar, Union
 
 Progress = Union[bool, None, Callable[["Event"], Any]]
 
@@ -40,24 +41,42 @@ def is_notebook() -> bool:
     return shell is not None and "IPKernelApp" in getattr(shell, "config", {})
 
 
-def watcher(progress: Progress) -> Callable[[Event], Any]:
-    """Who is told: a function of the caller's, a bar, or nobody."""
+class Listener:
+    """Tells a function of the caller's, or nobody."""
+
+    def __init__(self, function: Callable[[Event], Any] | None = None) -> None:
+        self.function = function
+
+    def __call__(self, event: Event) -> None:
+        if self.function is not None:
+            self.function(event)
+
+    def close(self, failed: bool = False) -> None:
+        """The call is over, by an exception or well."""
+
+
+def watcher(progress: Progress, command: str = "") -> Listener:
+    """Who is told what ``command`` does: a function of the caller's, a bar, or nobody."""
     if callable(progress):
-        return progress
+        return Listener(progress)
     if progress is None:
         progress = is_notebook() or (sys.stderr is not None and sys.stderr.isatty())
-    return Bar() if progress else lambda event: None
+    if not progress:
+        return Listener()
+    return NotebookBar(command) if is_notebook() else Bar()
 
 
-class Bar:
-    """One line on standard error that is written over and over, which terminals and notebooks both show."""
+class Bar(Listener):
+    """One line on standard error that is written over and over, and blank when the call is over."""
 
     WIDTH = 30
     EVERY = 0.1  # seconds
 
     def __init__(self) -> None:
+        super().__init__()
         self.task = self.unit = ""
         self.total: int | None = None
+        self.share: float | None = None
         self.began = self.drawn = 0.0
         self.first: int | None = None
         self.length = 0
@@ -80,15 +99,19 @@ class Bar:
         """The task, how much of it is done, at what rate, and how long it will take."""
         rate = (event.done - (self.first or 0)) / seconds if seconds > 0 else 0.0
         speed = f", {rate:,.0f} {self.unit}/s" if rate >= 1 else ""
-        if not self.total:
+        self.share = min(event.done / self.total, 1.0) if self.total else None
+        if not self.total or self.share is None:
             return f"{self.task} {event.done:,} {self.unit}{speed} {event.text}"
-        share = min(event.done / self.total, 1.0)
-        bar = ("=" * int(share * self.WIDTH) + ">")[: self.WIDTH]
         left = f", {(self.total - event.done) / rate:,.0f} s left" if rate > 0 else ""
-        return f"{self.task} [{bar:{self.WIDTH}}] {share:.0%}{speed}{left} {event.text}"
+        return f"{self.task} {self.drawing(self.share)}{self.share:.0%}{speed}{left} {event.text}"
+
+    def drawing(self, share: float) -> str:
+        """The bar of a line of text."""
+        bar = ("=" * int(share * self.WIDTH) + ">")[: self.WIDTH]
+        return f"[{bar:{self.WIDTH}}] "
 
     def write(self, text: str) -> None:
-        text = "".join(c if c.isprintable() else "?" for c in text)[:110]
+        text = shown(text)
         sys.stderr.write("\r" + text.ljust(self.length))
         sys.stderr.flush()
         self.length = len(text)
@@ -98,3 +121,57 @@ class Bar:
             sys.stderr.write("\r" + " " * self.length + "\r")
             sys.stderr.flush()
             self.length = 0
+
+    def close(self, failed: bool = False) -> None:
+        self.clear()
+
+
+class NotebookBar(Bar):
+    """An output of the cell that is written over: the bar as HTML beside the line, and in the end what the call took.
+
+    A call that is over before there is anything to wait for shows nothing. Standard error is left to warnings: notebooks mark it, and
+    keep every line of it that was written over.
+    """
+
+    EVERY = 0.2  # seconds: each update is a message to the browser
+    PATIENCE = 0.5  # seconds
+
+    #: By which a reader of the notebook's file, such as ``scripts/notebooks.py``, knows an output that is of the clock.
+    METADATA: ClassVar[dict[str, Any]] = {"genelift": "progress"}
+
+    def __init__(self, command: str) -> None:
+        super().__init__()
+        self.command, self.called = command, time.monotonic()
+        self.handle: Any = None
+
+    def drawing(self, share: float) -> str:
+        return ""
+
+    def write(self, text: str) -> None:
+        if self.handle is not None or time.monotonic() - self.called >= self.PATIENCE:
+            self.show(shown(text), self.share)
+
+    def show(self, text: str, share: float | None = None) -> None:
+        """Shows a line in place of what stood there."""
+        bar = "" if share is None else f'<progress value="{share:.3f}" max="1" style="width: 16em"></progress> '
+        bundle = {"text/plain": text, "text/html": f"<code>{bar}{html.escape(text)}</code>"}
+        if self.handle is None:
+            from IPython.display import DisplayHandle
+
+            self.handle = DisplayHandle()
+            self.handle.display(bundle, raw=True, metadata=self.METADATA)
+        else:
+            self.handle.update(bundle, raw=True, metadata=self.METADATA)
+
+    def clear(self) -> None:
+        """Between two tasks the line stays, so that what is below it does not jump."""
+
+    def close(self, failed: bool = False) -> None:
+        if self.handle is not None:
+            seconds = time.monotonic() - self.called
+            self.show(f"{self.command}: " + (f"stopped after {seconds:,.1f} s" if failed else f"{seconds:,.1f} s"))
+
+
+def shown(text: str) -> str:
+    """A line as it is shown: printable, and not longer than a terminal has room for."""
+    return "".join(c if c.isprintable() else "?" for c in text)[:110]

@@ -219,8 +219,11 @@ class Tables(Result):
 
     NAME = "tables"
 
-    #: What the command prints.
+    #: What the command prints, and ``print`` of this too.
     text: str = ""
+
+    def __str__(self) -> str:
+        return self.text.rstrip("\n") or repr(self)
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:

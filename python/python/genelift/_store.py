@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def read_table(path: str | os.PathLike[str], index: str | None = None) -> pd.DataFrame:
-    """A table that genelift wrote, all digits kept. Names such as NA stay names."""
+    """A table that genelift wrote, all digits kept. Names such as NA stay names; among numbers NA is a missing one."""
     import pandas as pd
 
     with open(path, encoding="utf-8") as file:
@@ -27,6 +27,14 @@ def read_table(path: str | os.PathLike[str], index: str | None = None) -> pd.Dat
     )
     for name in names:
         table[name] = table[name].fillna("")
+    for name in table.columns.difference(list(names)):
+        column = table[name]
+        if column.dtype == object and (missing := column == "NA").any():
+            try:
+                # Python's own reading, which keeps all digits as the reader does.
+                table[name] = column.mask(missing, float("nan")).astype(float)
+            except ValueError:
+                pass  # text, whose NA is a word
     return table.set_index(index) if index else table
 
 
