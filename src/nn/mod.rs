@@ -12,7 +12,7 @@ pub mod model;
 pub(crate) mod needs;
 pub mod network;
 mod optimizer;
-mod ranked;
+pub(crate) mod ranked;
 pub mod scaling;
 pub mod settings;
 pub mod tensors;

@@ -1,12 +1,42 @@
 //! A training step that several ranks do together: each has some rows of the batch, gradients are summed over the ranks layer by
 //! layer while those of the layers below are computed, and every rank then makes the same updates.
 
+use super::model::Model;
 use super::network::Network;
 use crate::device::recording::{Call, Element, Matrix, Recording, Step, Update};
 use crate::device::{Executor, Program};
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::ranks::Ranks;
+use crate::store::Store;
+
+/// A checksum of a network's scaling and weights.
+pub(crate) fn digest(model: &Model) -> String {
+    let layers = model.layers.iter().flat_map(|layer| [&layer.weight, &layer.bias]);
+    let mut digest = xxhash_rust::xxh3::Xxh3::new();
+    for values in [&model.input.offset, &model.input.scale].into_iter().chain(layers) {
+        digest.update(bytemuck::cast_slice(values));
+    }
+    format!("{:016x}", digest.digest())
+}
+
+/// Refuses ranks that would not apply the same model to the same samples.
+///
+/// # Errors
+/// [`Error::Ranks`].
+pub(crate) fn same_work(ranks: &Ranks, model: &Model, store: &Store) -> Result<()> {
+    if !ranks.are_several() {
+        return Ok(());
+    }
+    let facts = [
+        ("the checksum of the model".to_string(), digest(model)),
+        ("the checksum of the data".to_string(), store.info().fingerprint()),
+    ];
+    ranks.agree(&facts, SAME_FILES)
+}
+
+/// What to do about ranks that read other files.
+pub(crate) const SAME_FILES: &str = "give all ranks the same files, on a file system that all hosts share";
 
 /// What the passes of a step read and write, by layer.
 pub(super) struct Passes<'a> {
@@ -129,3 +159,6 @@ pub(super) fn same_weights(ranks: &Ranks, norms: &[f32], epoch: u64) -> Result<(
         "their processors or devices round differently; give all ranks hosts and devices of one kind",
     )
 }
+
+#[cfg(test)]
+mod tests;

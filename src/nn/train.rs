@@ -201,18 +201,9 @@ fn agree(ranks: &Ranks, start: &Checkpoint) -> Result<()> {
     let config = config.filter(|(key, _)| *key != REMEMBERED);
     let mut facts: Vec<(String, String)> =
         config.map(|(key, value)| (name(key), value.to_string())).collect();
-    let input = &start.model.input;
-    let layers = start.model.layers.iter().flat_map(|layer| [&layer.weight, &layer.bias]);
-    let mut digest = xxhash_rust::xxh3::Xxh3::new();
-    for values in [&input.offset, &input.scale].into_iter().chain(layers) {
-        digest.update(bytemuck::cast_slice(values));
-    }
     facts.push(("the number of steps done".into(), start.step.to_string()));
-    facts.push((
-        "the checksum of scaling and weights at the start".into(),
-        format!("{:016x}", digest.digest()),
-    ));
-    ranks.agree(&facts, "give all ranks the same files, on a file system that all hosts share")
+    facts.push(("the checksum of scaling and weights at the start".into(), ranked::digest(&start.model)));
+    ranks.agree(&facts, ranked::SAME_FILES)
 }
 
 /// What defines the model's numbers: the settings, the data's checksum, the samples and the model started from.

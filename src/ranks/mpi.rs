@@ -33,10 +33,10 @@ const FAREWELL: Duration = Duration::from_secs(120);
 const GRACE: Duration = Duration::from_secs(10);
 /// Between two looks at whether another rank failed, where nothing is under way.
 const IDLE: Duration = Duration::from_millis(20);
-/// Looks at what is under way before the thread sleeps between them.
-const EAGER: u32 = 500;
+/// Looks at what is under way before the thread sleeps between them: the processors have better to do.
+const EAGER: u32 = 100;
 /// Sleep between two looks then.
-const NAP: Duration = Duration::from_micros(50);
+const NAP: Duration = Duration::from_micros(20);
 /// Elements of a sum that travel at a time: MPI counts in 31 bits.
 const PIECE: usize = 16 << 20;
 /// Of messages of failures, and their longest, which travels without waiting for who receives it.
@@ -104,10 +104,12 @@ pub(super) fn join(tell: fn(&str)) -> Result<Ranks> {
         let Some((universe, _)) = initialize_with_threading(Threading::Funneled) else { return };
         let world = universe.world();
         let place = place(&world);
-        if sender.send(place).is_ok() {
-            Thread { world, place, tell, failure, patience }.serve(&received);
+        let thread = Thread { world, place, tell, failure, patience };
+        let left = sender.send(place).ok().and_then(|()| thread.serve(&received));
+        drop((thread, universe));
+        if let Some(left) = left {
+            let _ = left.send(()); // now that MPI is finalized the process may end
         }
-        drop(universe);
     });
     let lost = |why: &str| Error::Ranks(format!("MPI does not start: {why}"));
     begun.map_err(|error| lost(&error.to_string()))?;
@@ -168,8 +170,8 @@ struct Thread {
 }
 
 impl Thread {
-    /// Does what it is asked for, until it is to leave.
-    fn serve(&self, orders: &Receiver<Order>) {
+    /// Does what it is asked for, until it is to leave: then who waits for that.
+    fn serve(&self, orders: &Receiver<Order>) -> Option<Sender<()>> {
         loop {
             match orders.recv_timeout(IDLE) {
                 Ok(Order::Post(parcel, answer)) => {
@@ -184,11 +186,10 @@ impl Thread {
                     // The others may wait for as long as the first has to write.
                     let patience = if self.place.rank == 0 { self.patience } else { Duration::MAX };
                     self.finish(self.world.immediate_barrier(), patience);
-                    let _ = left.send(());
-                    return;
+                    return Some(left);
                 }
                 Err(RecvTimeoutError::Timeout) => self.look(),
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
     }
@@ -260,7 +261,7 @@ impl Thread {
             request = waiting;
             looks = looks.saturating_add(1);
             if looks < EAGER {
-                std::thread::yield_now();
+                std::hint::spin_loop();
                 continue;
             }
             std::thread::sleep(NAP);
