@@ -249,9 +249,9 @@ pub fn main(arguments: &[OsString]) -> u8 {
     let screen = progress::Screen::new(cli.quiet);
     watch::start();
     let work = |report: Reporter| {
-        meant::check(&matches, arguments)
+        among_ranks::check(&ranks, &cli.command)
+            .and_then(|()| meant::check(&matches, arguments))
             .and_then(|()| interrupt::listen())
-            .and_then(|()| among_ranks::check(&ranks, &cli.command))
             .and_then(|()| dispatch(&cli.command, report))
             .and_then(|()| watch::check())
     };
