@@ -17,6 +17,7 @@ group=study
 fractions=0.7,0.3
 splits=(1 2)
 strategies=(diverse variance)
+seeds=(0)
 sizes=5,10
 options=(--method linear --random-draws 2)
 genelift=$genelift
@@ -62,4 +63,8 @@ SPOOL=$PWD/spool SUBMIT=$PWD PATH=$PWD/bin:$PATH "$study" submit >said
 [ "$(grep -c ' tasks, job ' said)" -eq 3 ] || fail "three arrays were to be submitted: $(cat said)"
 "$study" gather >slurm.tsv
 cmp local.tsv slurm.tsv || fail 'arrays left another table'
+sed -i 's/^out=.*/out=seeds/; s/^seeds=.*/seeds=(4 5)/; s/^splits=.*/splits=(1)/; s/^strategies=.*/strategies=(concrete)/' study.conf
+"$study" submit --local >/dev/null
+"$study" gather >seeds.tsv
+[ "$(cut -f2 seeds.tsv | grep -c '^concrete-s[45]$')" -eq 4 ] || fail "two seeds and two sizes: $(cat seeds.tsv)"
 cat slurm.tsv

@@ -66,6 +66,10 @@ pub enum Error {
         tensor: String,
     },
 
+    /// Ranks that do not do the same, or of which one is gone.
+    #[error("{0}")]
+    Ranks(String),
+
     /// A signal asked the process to end; what was finished is kept.
     #[error("{message}")]
     Interrupted {

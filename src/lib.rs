@@ -65,6 +65,7 @@ pub mod nouns;
 pub mod pipeline;
 pub mod prepare;
 pub mod progress;
+pub mod ranks;
 pub mod report;
 pub mod select;
 pub mod simulate;

@@ -15,6 +15,7 @@ use genelift::nn::feed::Resident;
 use genelift::nn::settings::TrainSettings;
 use genelift::nn::train::{CheckpointPlan, Found, Training, train};
 use genelift::progress::{Event, silent};
+use genelift::ranks::Ranks;
 use genelift::store::Store;
 
 fn genelift(dir: &Path, arguments: &str) -> Output {
@@ -190,6 +191,7 @@ fn training<'a>(store: &'a Store, dir: &Path) -> Training<'a> {
             found: Found::GoOn,
         }),
         history: None,
+        ranks: Ranks::alone(),
     }
 }
 

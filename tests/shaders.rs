@@ -105,6 +105,7 @@ fn recording() -> Recording {
     let logits = matrix(70, 90, Element::F32);
     recording.push(Call::Concrete { logits, out: matrix(70, 90, Element::F32) });
     for update in updates() {
+        recording.push(Call::Update { gradient: matrix(70, 90, Element::F32), update });
         for element in [Element::F32, Element::F16] {
             let gradient = matrix(70, 90, element);
             recording.push(Call::ConcreteGradient { selection: logits, gradient, update });

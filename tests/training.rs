@@ -16,6 +16,7 @@ use genelift::nn::settings::{Optimizer, TrainSettings};
 use genelift::nn::tensors::TensorFile;
 use genelift::nn::train::{Trained, Training, train};
 use genelift::progress::silent;
+use genelift::ranks::Ranks;
 use genelift::store::Store;
 use serde_json::Value;
 
@@ -90,6 +91,7 @@ impl Case {
             init: Some(self.initial.clone()),
             checkpoint: None,
             history: None,
+            ranks: Ranks::alone(),
         };
         train(executor, &training, &silent).unwrap()
     }

@@ -27,11 +27,16 @@ grouped=()
 [ -z "$group" ] || grouped=(--group-by "$group")
 most=$(printf '%s\n' "${sizes//,/$'\n'}" | sort -n | tail -1)
 
+# A list is a strategy and a seed.
+lists=()
+for each in "${strategies[@]}"; do for seed in "${seeds[@]}"; do lists+=("$each-s$seed"); done; done
+list_name() { if [ "${#seeds[@]}" -eq 1 ]; then echo "${1%-s*}"; else echo "$1"; fi; }
+
 # How many tasks a stage has; they are counted from 0.
 tasks() {
     case $1 in
         split | compare) echo "${#splits[@]}" ;;
-        select) echo $((${#splits[@]} * ${#strategies[@]})) ;;
+        select) echo $((${#splits[@]} * ${#lists[@]})) ;;
     esac
 }
 
@@ -49,21 +54,21 @@ split)
     ;;
 select)
     needs_task
-    seed=${splits[$((task / ${#strategies[@]}))]} strategy=${strategies[$((task % ${#strategies[@]}))]}
-    list=$out/split-$seed/$strategy.tsv
-    [ -e "$list" ] || "$genelift" select --strategy "$strategy" --store "$out/split-$seed/train.gex" -n "$most" -o "$list" --seed "$seed" "${cpus[@]}" -q
+    here=$out/split-${splits[$((task / ${#lists[@]}))]} which=${lists[$((task % ${#lists[@]}))]}
+    list=$here/$(list_name "$which").tsv
+    [ -e "$list" ] || "$genelift" select --strategy "${which%-s*}" --store "$here/train.gex" -n "$most" -o "$list" --seed "${which##*-s}" "${cpus[@]}" -q
     ;;
 compare)
     needs_task
     seed=${splits[$task]} here=$out/split-${splits[$task]}
-    lists=()
-    for strategy in "${strategies[@]}"; do lists+=("$strategy=$here/$strategy.tsv"); done
+    sets=()
+    for which in "${lists[@]}"; do name=$(list_name "$which"); sets+=("$name=$here/$name.tsv"); done
     # one fold held out once: what its groups say of it is in its own tables, the spread over the splits is gathered
-    [ -e "$here/comparison" ] || "$genelift" compare --train "$here/train.gex" --test "$here/test.gex" --landmarks "${lists[@]}" --size "$sizes" \
+    [ -e "$here/comparison" ] || "$genelift" compare --train "$here/train.gex" --test "$here/test.gex" --landmarks "${sets[@]}" --size "$sizes" \
         "${grouped[@]}" --hold-out split --seed "$seed" "${options[@]}" -o "$here/comparison" "${cpus[@]}" -q
     ;;
 gather)
-    exec python3 "$(dirname "$(readlink -f "$0")")/gather.py" "$out" --splits "$(IFS=,; echo "${splits[*]}")" --sets "$(IFS=,; echo "${strategies[*]}")"
+    exec python3 "$(dirname "$(readlink -f "$0")")/gather.py" "$out" --splits "$(IFS=,; echo "${splits[*]}")" --sets "$(IFS=,; for which in "${lists[@]}"; do names+=("$(list_name "$which")"); done; echo "${names[*]}")"
     ;;
 submit)
     after=()

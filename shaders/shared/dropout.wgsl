@@ -6,7 +6,7 @@ fn dropout(row: u32, quad: u32, v: vec4f) -> vec4f {
     if !DROPOUT {
         return v;
     }
-    let key = vec4u(step.seed_low ^ row, step.seed_high ^ params.dropout_layer, step.step, quad);
+    let key = vec4u(step.seed_low ^ (step.offset + row), step.seed_high ^ params.dropout_layer, step.step, quad);
     let kept = pcg4d(key) >= vec4u(params.dropout_threshold);
     return select(vec4f(), v / params.dropout_keep, kept);
 }

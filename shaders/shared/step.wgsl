@@ -11,5 +11,6 @@ struct Step {
     correction1: f32,
     correction2: f32,
     temperature: f32,
+    offset: u32,
 }
 @group(1) @binding(0) var<uniform> step: Step;

@@ -21,8 +21,10 @@ use crate::memory::Need;
 use crate::nn::feed::{Feed, Resident, match_genes};
 use crate::nn::model::Model;
 use crate::nn::network::{InputBuffers, Network, vector};
+use crate::nn::ranked;
 use crate::nn::settings::Precision;
 use crate::progress::{Event, Reporter, advance};
+use crate::ranks::Ranks;
 use crate::store::Store;
 
 pub use reference::Reference;
@@ -124,6 +126,19 @@ impl Completeness {
         }
         self.scale = self.scale.max(difference.abs());
     }
+
+    /// Of all ranks' samples.
+    fn among(self, ranks: &Ranks) -> Result<Completeness> {
+        let all = ranks.gather_values(&[self.worst_error, self.scale])?;
+        Ok(all.chunks_exact(2).fold(Completeness::default(), |most, pair| Completeness {
+            worst_error: if pair[0].is_nan() || pair[0] > most.worst_error {
+                pair[0]
+            } else {
+                most.worst_error
+            },
+            scale: most.scale.max(pair[1]),
+        }))
+    }
 }
 
 /// The result of [`attribute`].
@@ -161,6 +176,24 @@ pub fn attribute(
     per_node: bool,
     report: Reporter,
 ) -> Result<Attribution> {
+    attribute_among(&Ranks::alone(), executor, model, store, settings, per_node, report)
+}
+
+/// The same by several ranks, of which each goes through a part of the samples; all get the result. Contributions are added up in f32 by
+/// each rank, as on one, and then in f64 in the order of the ranks.
+///
+/// # Errors
+/// As [`attribute`]; [`Error::Ranks`].
+pub fn attribute_among(
+    ranks: &Ranks,
+    executor: &mut dyn Executor,
+    model: &Model,
+    store: &Store,
+    settings: &AttributeSettings,
+    per_node: bool,
+    report: Reporter,
+) -> Result<Attribution> {
+    ranked::same_work(ranks, model, store)?;
     let samples = chosen_samples(store, settings)?;
     let columns = match_genes(store, &model.genes)?;
     let reference = settings.reference.values(model, store, &samples, columns.as_deref())?;
@@ -173,11 +206,12 @@ pub fn attribute(
     let seeds = if average { 1 } else { neurons };
     let widest = encoder.iter().map(|layer| layer.outputs).max().unwrap_or(1);
     let most = if average { BATCH_ROWS } else { executor.samples_at_once() };
-    let batch = (CHAIN_BYTES / (4 * seeds * widest)).clamp(1, most).min(samples.len());
+    let (n, samples) = (samples.len(), samples[ranks.share(samples.len())].to_vec());
+    let batch = (CHAIN_BYTES / (4 * seeds * widest)).clamp(1, most).min(samples.len().max(1));
 
     let kept = usize::from(per_node);
     Need::new()
-        .with(format!("scores of {seeds} neurons by {genes} genes"), &[seeds, genes, 4, 2 + 2 * kept])
+        .with(format!("scores of {seeds} neurons by {genes} genes"), &[seeds, genes, 4, 4 + 2 * kept])
         .check("the attribution", "take a model with a narrower bottleneck, or allow more (--memory)")?;
     let network = Network::new(executor, encoder, settings.precision.element())?;
     let input = InputBuffers::new(executor, model)?;
@@ -188,7 +222,7 @@ pub fn attribute(
     let difference = matrix(executor, "input − reference", batch, genes)?;
     let scores = matrix(executor, "scores", seeds, genes)?;
     let sums = matrix(executor, "sums of contributions", seeds, batch)?;
-    let n = samples.len();
+    let part = samples.len();
     let feed = Feed::new(executor, store, samples, &model.genes, batch, Resident::Never, report)?;
 
     let mut recording = Recording::new();
@@ -226,9 +260,9 @@ pub fn attribute(
     let program = executor.compile(&recording)?;
 
     let mut completeness = Completeness::default();
-    let order: Vec<u32> = (0..n as u32).collect();
+    let order: Vec<u32> = (0..part as u32).collect();
     let started = Instant::now();
-    report(Event::Started { task: "attributing".into(), total: Some(n as u64), unit: "samples" });
+    report(Event::Started { task: "attributing".into(), total: Some(part as u64), unit: "samples" });
     feed.pass(executor, &order, |executor, part| {
         executor.run(program, &Step { rows: part.rows, first: part.first, ..Step::default() })?;
         let sums = executor.read(sums, 0, seeds)?;
@@ -247,7 +281,9 @@ pub fn attribute(
     })?;
     report(Event::Finished);
 
-    let folded = executor.read(scores, 0, seeds)?;
+    let folded = executor.read(scores, 0, seeds)?.into_iter().map(f64::from).collect();
+    let folded = ranks.sum_f64(folded)?;
+    let completeness = completeness.among(ranks)?;
     let seconds = started.elapsed().as_secs_f64();
     if let Some(gene) = folded.iter().position(|v| !v.is_finite()).map(|i| i % genes) {
         let message = format!(
@@ -334,18 +370,18 @@ fn chain(
 }
 
 /// (one score a gene, mean over samples by neuron and gene) from sums over samples.
-fn aggregate(folded: &[f32], genes: usize, samples: usize, aggregate: Aggregate) -> (Vec<f64>, Vec<f32>) {
+fn aggregate(folded: &[f64], genes: usize, samples: usize, aggregate: Aggregate) -> (Vec<f64>, Vec<f32>) {
     let seeds = folded.len() / genes;
     let mut scores = vec![0.0f64; genes];
     for row in folded.chunks_exact(genes) {
         for (score, value) in scores.iter_mut().zip(row) {
-            let mean = f64::from(*value) / samples as f64;
+            let mean = *value / samples as f64;
             *score += if aggregate == Aggregate::AbsMean { mean.abs() } else { mean };
         }
     }
     let root = |x: f64| if aggregate == Aggregate::Rms { x.sqrt() } else { x };
     scores.iter_mut().for_each(|score| *score = root(*score / seeds as f64));
-    let nodes = folded.iter().map(|value| root(f64::from(*value) / samples as f64) as f32).collect();
+    let nodes = folded.iter().map(|value| root(*value / samples as f64) as f32).collect();
     (scores, nodes)
 }
 
@@ -437,5 +473,58 @@ mod tests {
                 assert!((score - want).abs() < 1e-5, "{reference:?} of {samples}: {score}, not {want}");
             }
         }
+    }
+
+    #[test]
+    fn several_ranks_attribute_what_one_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = random_store(&dir.path().join("x.gex"), 11, 5);
+        let shape = crate::nn::model::Shape {
+            genes: 5,
+            hidden: vec![4, 2, 4],
+            activation: Activation::Sigmoid,
+            output_activation: Activation::Linear,
+        };
+        let input = Input { offset: vec![0.5; 5], scale: vec![2.0; 5], median: vec![0.0; 5] };
+        let model = Model::initial(&shape, store.genes().ids.clone(), input, 7, serde_json::Value::Null);
+        for aggregate in [Aggregate::MeanAbs, Aggregate::AbsMean, Aggregate::Mean, Aggregate::Rms] {
+            let settings = AttributeSettings { aggregate, ..AttributeSettings::standard() };
+            let run = |ranks: Ranks| {
+                let mut executor = CpuExecutor::open(Some(1)).unwrap();
+                let report = &crate::progress::silent;
+                attribute_among(&ranks, &mut executor, &model, &store, &settings, true, report).unwrap()
+            };
+            let alone = run(Ranks::alone());
+            // of 12 ranks one has no sample
+            for size in [2, 3, 12] {
+                for found in Ranks::of_threads(size, run) {
+                    assert_eq!((found.samples, found.neurons), (11, 2));
+                    assert!(found.completeness.worst_error < 1e-5, "{:?}", found.completeness);
+                    assert_eq!(found.completeness.scale, alone.completeness.scale);
+                    let near = |a: f64, b: f64| (a - b).abs() < 1e-6 * b.abs().max(0.1);
+                    let nodes = found.per_node.as_ref().unwrap().iter().zip(alone.per_node.as_ref().unwrap());
+                    assert!(nodes.clone().all(|(a, b)| near(f64::from(*a), f64::from(*b))));
+                    let scores = found.scores.iter().zip(&alone.scores);
+                    scores.for_each(|(a, b)| {
+                        assert!(near(*a, *b), "{aggregate:?}, {size} ranks: {a}, not {b}")
+                    });
+                }
+            }
+        }
+        let other = random_store(&dir.path().join("y.gex"), 12, 5);
+        let refused = Ranks::of_threads(2, |ranks| {
+            let mut executor = CpuExecutor::open(Some(1)).unwrap();
+            let (settings, report) = (AttributeSettings::standard(), &crate::progress::silent);
+            let store = if ranks.is_first() { &store } else { &other };
+            attribute_among(&ranks, &mut executor, &model, store, &settings, false, report)
+                .unwrap_err()
+                .to_string()
+        });
+        assert_eq!(refused[0], refused[1]);
+        assert!(
+            refused[0].contains("rank 1") && refused[0].contains("the checksum of the data"),
+            "{}",
+            refused[0]
+        );
     }
 }

@@ -16,6 +16,7 @@ use crate::nn::settings::{Precision, TrainSettings};
 use crate::nn::train::{Training, train as train_network};
 use crate::prepare::{DedupSettings, kmeans};
 use crate::progress::Reporter;
+use crate::ranks::Ranks;
 use crate::select::columns::Columns;
 use crate::select::diverse::Penalty;
 use crate::select::{Constraints, DiverseSettings, diverse};
@@ -73,6 +74,7 @@ pub fn train(
             init: None,
             checkpoint: None,
             history: None,
+            ranks: Ranks::alone(),
         };
         Ok(train_network(executor, &training, report)?.history)
     };

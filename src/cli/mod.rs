@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output and nothing else does; progress, notes and errors go to standard error.
 
+mod among_ranks;
 mod apply;
 mod attribute;
 mod bench;
@@ -40,7 +41,7 @@ mod version;
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, FromArgMatches, Parser, Subcommand};
 
@@ -51,6 +52,7 @@ use crate::memory;
 use crate::pipeline::Workbench;
 pub use crate::pipeline::limit_threads;
 use crate::progress::Reporter;
+use crate::ranks;
 use crate::store::atomic::{self, Kind, Output};
 use crate::store::watch;
 use crate::visible;
@@ -177,7 +179,7 @@ impl Common {
     /// # Errors
     /// Those of [`Workbench::new`].
     pub fn workbench<'a>(&self, report: Reporter<'a>) -> Result<Workbench<'a>> {
-        Workbench::new(&self.device, self.threads, self.force, report)
+        Workbench::among(ranks::of_process(), &self.device, self.threads, self.force, report)
     }
 }
 
@@ -232,21 +234,44 @@ impl Profile {
 
 /// Parses the arguments, the program's name first, runs the command, prints an error once; returns the exit code.
 pub fn main(arguments: &[OsString]) -> u8 {
-    let (cli, matches) = parsed(arguments).unwrap_or_else(|error| error.exit());
+    let say = |message: &str| progress::say(look::ERROR, "error: ", message);
+    let ranks = match ranks::join(say) {
+        Ok(ranks) => ranks,
+        Err(error) => {
+            say(&error.to_string());
+            return error.exit_code();
+        }
+    };
+    if let Err(error) = among_ranks::agree(&ranks, arguments) {
+        ranks.fail(&error);
+    }
+    let (cli, matches) = parsed(arguments).unwrap_or_else(|error| among_ranks::exit(&ranks, &error));
     let screen = progress::Screen::new(cli.quiet);
     watch::start();
     let work = |report: Reporter| {
-        meant::check(&matches, arguments)
+        among_ranks::check(&ranks, &cli.command)
+            .and_then(|()| meant::check(&matches, arguments))
             .and_then(|()| interrupt::listen())
             .and_then(|()| dispatch(&cli.command, report))
             .and_then(|()| watch::check())
     };
-    let result = logged(&cli, arguments, &|event| screen.show(event), work);
+    let first = ranks.is_first();
+    let show = |event| {
+        if first {
+            screen.show(event)
+        }
+    };
+    let log = cli.log.as_deref().filter(|_| first);
+    let result = logged(log, arguments, &show, work);
     screen.clear();
     match result {
-        Ok(()) => 0,
+        Ok(()) => {
+            ranks.leave();
+            0
+        }
         Err(error) => {
-            progress::say(look::ERROR, "error: ", &error.to_string());
+            ranks.fail(&error);
+            say(&error.to_string());
             error.exit_code()
         }
     }
@@ -260,12 +285,12 @@ fn parsed(arguments: &[OsString]) -> std::result::Result<(Cli, ArgMatches), clap
 
 /// Does the work, and logs what happens where the arguments ask for it.
 fn logged(
-    cli: &Cli,
+    path: Option<&Path>,
     arguments: &[OsString],
     show: Reporter,
     work: impl FnOnce(Reporter) -> Result<()>,
 ) -> Result<()> {
-    let log = cli.log.as_deref().map(|path| log::Log::open(path, arguments)).transpose()?;
+    let log = path.map(|path| log::Log::open(path, arguments)).transpose()?;
     let result = work(&|event| {
         if let Some(log) = &log {
             log.tell(&event);
@@ -304,7 +329,7 @@ pub fn call(arguments: &[OsString], report: Reporter) -> std::result::Result<Str
     PRINTED.set(Some(String::new()));
     let work =
         |report: Reporter| meant::check(&matches, arguments).and_then(|()| dispatch(&cli.command, report));
-    let result = logged(&cli, arguments, report, work);
+    let result = logged(cli.log.as_deref(), arguments, report, work);
     let printed = PRINTED.take().unwrap_or_default();
     result.map(|()| printed).map_err(Refused::from)
 }
@@ -364,13 +389,13 @@ fn dispatch(command: &Command, report: Reporter) -> Result<()> {
     }
 }
 
-/// Writes a result to standard output, or where a [`call`] keeps it. A reader that has gone away (`| head`) is not an error.
+/// Writes a result to standard output, or where a [`call`] keeps it; of several ranks the first does. A reader that has gone away (`| head`) is not an error.
 ///
 /// # Errors
 /// Whatever else keeps standard output from being written.
 pub fn print(text: &str) -> Result<()> {
     let kept = PRINTED.with_borrow_mut(|printed| printed.as_mut().map(|all| all.push_str(text)));
-    if kept.is_some() {
+    if kept.is_some() || !ranks::of_process().is_first() {
         return Ok(());
     }
     let mut out = std::io::stdout().lock();

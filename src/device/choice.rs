@@ -6,6 +6,7 @@ use super::cpu::CpuExecutor;
 use super::gpu::{self, AdapterFacts, Choice, GpuExecutor, Kind, Options};
 use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter};
+use crate::ranks::Place;
 
 /// What `--device` can mean.
 enum Asked {
@@ -68,6 +69,57 @@ pub fn check(device: &str) -> Result<()> {
     parse(device).map(|_| ())
 }
 
+/// The adapter of one of several ranks of a host, each of which was asked for the same: the first rank takes the first adapter that it can
+/// mean, the second the second, in turn; with how many there are. An index is one adapter, of all ranks.
+fn of_rank(found: &[AdapterFacts], choice: &Choice, local: usize) -> (Choice, usize) {
+    let of_kind = |kind| found.iter().filter(|facts| facts.kind == kind).collect::<Vec<_>>();
+    let able = match choice {
+        Choice::Index(_) => Vec::new(),
+        Choice::Auto if of_kind(Kind::Discrete).is_empty() => of_kind(Kind::Integrated),
+        Choice::Auto => of_kind(Kind::Discrete),
+        Choice::Name(name) => {
+            let part = name.to_lowercase();
+            found.iter().filter(|facts| facts.name.to_lowercase().contains(&part)).collect()
+        }
+    };
+    match able.len() {
+        0 => (choice.clone(), 1), // refused by whoever opens it
+        n => (Choice::Index(able[local % n].index), n),
+    }
+}
+
+/// Opens what `--device` asks for, for one of several ranks: where a host has several adapters that it can mean, each rank takes one.
+/// Otherwise as [`open`].
+///
+/// # Errors
+/// Those of [`open`].
+pub fn open_for(
+    place: Place,
+    device: &str,
+    threads: Option<usize>,
+    report: Reporter,
+) -> Result<Box<dyn Executor>> {
+    let choice = match parse(device)? {
+        _ if place.on_host == 1 => return open(device, threads, report),
+        Asked::Cpu => return open(device, threads, report),
+        Asked::Auto if auto(&gpu::list()).0.is_none() => return open("cpu", threads, report),
+        Asked::Auto => Choice::Auto,
+        Asked::Gpu(choice) => choice,
+    };
+    let (choice, adapters) = of_rank(&gpu::list(), &choice, place.local);
+    if place.on_host > adapters {
+        report(Event::Warning(format!(
+            "{} ranks of this host share {adapters} GPU{}; start one a GPU",
+            place.on_host,
+            if adapters == 1 { "" } else { "s" }
+        )));
+    }
+    match choice {
+        Choice::Index(index) => open(&format!("gpu:{index}"), threads, report),
+        _ => open(device, threads, report),
+    }
+}
+
 /// Opens what `--device` asks for: `auto` (a discrete GPU, else an integrated one, else the CPU), `cpu`, `gpu`,
 /// `gpu:INDEX` or `gpu:NAME`. `threads` is for the CPU executor; all cores without it.
 ///
@@ -115,4 +167,32 @@ pub fn open_uncalibrated(device: &str, threads: Option<usize>) -> Result<Uncalib
         }
         None => Uncalibrated::Cpu(Box::new(CpuExecutor::open(threads)?)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_of_a_host_take_one_adapter_each() {
+        let found: Vec<AdapterFacts> = [
+            ("llvmpipe", Kind::Software),
+            ("NVIDIA H100", Kind::Discrete),
+            ("Intel Iris", Kind::Integrated),
+            ("NVIDIA H100", Kind::Discrete),
+            ("NVIDIA A2", Kind::Discrete),
+        ]
+        .into_iter()
+        .enumerate()
+        .map(|(index, (name, kind))| AdapterFacts::made_up(index, name, kind))
+        .collect();
+        let taken = |choice: &Choice| [0, 1, 2, 3].map(|local| of_rank(&found, choice, local));
+        let index = Choice::Index;
+        assert_eq!(taken(&Choice::Auto), [1, 3, 4, 1].map(|i| (index(i), 3)));
+        assert_eq!(taken(&Choice::Name("h100".into())), [1, 3, 1, 3].map(|i| (index(i), 2)));
+        assert_eq!(taken(&index(2)), [2; 4].map(|i| (index(i), 1)));
+        assert_eq!(of_rank(&found[..3], &Choice::Name("iris".into()), 5), (index(2), 1));
+        assert_eq!(of_rank(&found[2..3], &Choice::Auto, 1), (index(2), 1));
+        assert_eq!(of_rank(&[], &Choice::Auto, 1), (Choice::Auto, 1));
+    }
 }

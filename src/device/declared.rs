@@ -264,6 +264,11 @@ impl Call {
                 declared.operands.push(other("gradient", gradient));
                 Declared { shader: wgsl!("bias_gradient.wgsl"), ..declared }
             }
+            Call::Update { gradient, update } => {
+                let mut declared = update.declared();
+                declared.operands.push(same("gradient", gradient).single());
+                Declared { shader: wgsl!("update.wgsl"), ..declared }
+            }
             Call::Activate { input, activation, out: to } => {
                 Declared::new(wgsl!("activate.wgsl"), vec![same("input", input), out(to)])
                     .functions(activation.shader())
@@ -312,6 +317,7 @@ impl Call {
                 (m, n)
             }
             Call::BiasGradient { gradient, .. } => (1, gradient.cols),
+            Call::Update { gradient, .. } => (gradient.rows, gradient.cols),
             Call::ConcreteGradient { selection, .. } => (selection.rows, selection.cols),
             Call::SumSquares { input, .. } => (input.rows, input.cols),
             Call::Gather { out, .. }
@@ -429,6 +435,7 @@ fn own(call: &Call, name: &str, (m, n): (usize, usize)) {
         }
         Call::SumSquares { table, column, .. } => assert!(column < table.cols, "{name}: the table's column"),
         Call::BiasGradient { .. }
+        | Call::Update { .. }
         | Call::Activate { .. }
         | Call::Multipliers { .. }
         | Call::Difference { .. } => {}

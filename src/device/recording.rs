@@ -54,7 +54,7 @@ impl Matrix {
 /// Inverted dropout on a layer's output: kept values are divided by 1 − rate.
 ///
 /// The mask of element (row, col) comes from [`super::random::pcg4d`] keyed by (seed, step, layer,
-/// element), so forward and backward draw the same one and nothing is stored.
+/// `Step::offset` + row, col), so forward and backward draw the same one and nothing is stored.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dropout {
     /// Share of values set to zero, in [0, 1).
@@ -325,6 +325,13 @@ pub enum Call {
         /// What becomes of them.
         update: Update,
     },
+    /// A gradient that was summed elsewhere goes to `update`, which has its shape.
+    Update {
+        /// R × C, f32
+        gradient: Matrix,
+        /// What becomes of it.
+        update: Update,
+    },
     /// out = activation(input), elementwise.
     Activate {
         /// S × H
@@ -413,6 +420,7 @@ impl Call {
             }
             Call::Gather { out, .. } => ("gather", out),
             Call::BiasGradient { gradient, .. } => ("bias gradient", gradient),
+            Call::Update { gradient, .. } => ("update", gradient),
             Call::Activate { out, .. } => ("activation", out),
             Call::Multipliers { out, .. } => ("multipliers", out),
             Call::Difference { out, .. } => ("difference", out),
@@ -431,6 +439,8 @@ impl Call {
 pub struct Step {
     /// Samples in this batch, at most the batch matrices' rows.
     pub rows: usize,
+    /// Rows of the whole batch before these, where several ranks share one: dropout masks are keyed by the row of the whole batch.
+    pub offset: usize,
     /// Position of the batch's first row in the index (or in the source, without an index).
     pub first: usize,
     /// Row of the loss table that this step writes.
@@ -455,6 +465,7 @@ impl Default for Step {
     fn default() -> Self {
         Step {
             rows: 0,
+            offset: 0,
             first: 0,
             slot: 0,
             step: 1,

@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use super::optional;
+use crate::error::Result;
+use crate::ranks::Ranks;
 
 /// Running sums of one gene or one sample over pairs (measured x, inferred y).
 #[derive(Debug, Clone, Copy, Default)]
@@ -44,6 +46,20 @@ impl Sums {
         self.squared += (x - y) * (x - y);
         self.scaled += (x - y) * (x - y) * per_variance;
         self.scalable += f64::from(u8::from(per_variance > 0.0));
+    }
+
+    /// What is added up, as numbers.
+    fn added(&mut self) -> [&mut f64; 11] {
+        let Sums { n, x, y, xx, yy, xy, absolute, squared, scaled, scalable, baseline, .. } = self;
+        [n, x, y, xx, yy, xy, absolute, squared, scaled, scalable, baseline]
+    }
+
+    /// Least and largest values, negated where they are least, so that all are the largest of their kind.
+    fn bounds(&self) -> [f64; 4] {
+        match self.n {
+            0.0 => [f64::NEG_INFINITY; 4],
+            _ => [-self.min_x, self.max_x, -self.min_y, self.max_y],
+        }
     }
 
     /// Σ(x − x̄)²
@@ -140,6 +156,26 @@ impl Figures {
     /// The columns of [`Figures::fields`].
     pub const HEADER: [&str; 6] = ["mae", "baseline_mae", "pcc", "mse", "nmse", "r2"];
 
+    /// As plain numbers, NaN where a figure is not defined.
+    fn plain(&self) -> [f64; 7] {
+        let Figures { mae, baseline_mae, pcc, baseline_pcc, mse, nmse, r2 } = *self;
+        let number = |x: Option<f64>| x.unwrap_or(f64::NAN);
+        [mae, baseline_mae, number(pcc), number(baseline_pcc), mse, number(nmse), number(r2)]
+    }
+
+    fn of_plain([mae, baseline_mae, pcc, baseline_pcc, mse, nmse, r2]: [f64; 7]) -> Figures {
+        let figure = |x: f64| (!x.is_nan()).then_some(x);
+        Figures {
+            mae,
+            baseline_mae,
+            pcc: figure(pcc),
+            baseline_pcc: figure(baseline_pcc),
+            mse,
+            nmse: figure(nmse),
+            r2: figure(r2),
+        }
+    }
+
     /// The figures as fields of a table; what is not defined is `NA`.
     pub fn fields(&self) -> [String; 6] {
         let Figures { mae, baseline_mae, pcc, mse, nmse, r2, .. } = *self;
@@ -214,6 +250,40 @@ impl Agreement {
         self.samples.push(Figures { baseline_pcc: rival.pearson(), ..sample.figures() });
     }
 
+    /// Of all ranks' samples, on every rank: `places` are those of this rank's among all, in the order in which they were added.
+    ///
+    /// # Errors
+    /// [`crate::Error::Ranks`].
+    pub fn among(mut self, ranks: &Ranks, places: &[usize]) -> Result<Agreement> {
+        if !ranks.are_several() {
+            return Ok(self);
+        }
+        let added = self.genes.iter_mut().flat_map(|gene| gene.added().map(|sum| *sum)).collect();
+        let bounds: Vec<f64> = self.genes.iter().flat_map(Sums::bounds).collect();
+        let (added, all_bounds) = (ranks.sum_f64(added)?, ranks.gather_values(&bounds)?);
+        for (gene, sums) in self.genes.iter_mut().zip(added.chunks_exact(11)) {
+            gene.added().into_iter().zip(sums).for_each(|(sum, all)| *sum = *all);
+        }
+        for (i, gene) in self.genes.iter_mut().enumerate() {
+            let ranks = all_bounds.chunks_exact(bounds.len()).map(|bounds| &bounds[4 * i..4 * i + 4]);
+            let most = ranks.fold([f64::NEG_INFINITY; 4], |most, of| {
+                std::array::from_fn(|i| if of[i] > most[i] { of[i] } else { most[i] })
+            });
+            [gene.min_x, gene.max_x, gene.min_y, gene.max_y] = [-most[0], most[1], -most[2], most[3]];
+        }
+        let own = self.samples.iter().zip(places);
+        let own: Vec<f64> =
+            own.flat_map(|(figures, place)| std::iter::once(*place as f64).chain(figures.plain())).collect();
+        let mut all: Vec<(usize, Figures)> = ranks
+            .gather_values(&own)?
+            .chunks_exact(8)
+            .map(|row| (row[0] as usize, Figures::of_plain(std::array::from_fn(|i| row[1 + i]))))
+            .collect();
+        all.sort_by_key(|(place, _)| *place);
+        self.samples = all.into_iter().map(|(_, figures)| figures).collect();
+        Ok(self)
+    }
+
     /// The figures by gene (over samples) and by sample (over genes).
     pub fn finish(self) -> (Vec<Figures>, Vec<Figures>) {
         (self.genes.iter().map(Sums::figures).collect(), self.samples)
@@ -267,6 +337,42 @@ mod tests {
         assert!(close(own.r2, none.r2) && close(own.pcc, none.pcc), "{own:?} {none:?}");
         // 1 − (1 + 0.25 + 9 + 4)/(25 + 16 + 16 + 25)
         assert!(close(own.r2, Some(1.0 - 14.25 / 82.0)), "{own:?}");
+    }
+
+    #[test]
+    fn figures_of_several_ranks_are_those_of_one() {
+        let (genes, samples) = (5, 7);
+        let value =
+            |sample: usize, gene: usize, scale: f64| ((sample * 7 + gene * 3) as f64 * scale).sin() as f32;
+        let row = |sample: usize, scale: f64| -> Vec<f32> {
+            (0..genes).map(|gene| if gene == 4 { 1.0 } else { value(sample, gene, scale) }).collect()
+        };
+        let known = Baseline { median: vec![0.1; genes], per_variance: vec![0.0, 1.0, 2.0, 3.0, 0.0] };
+        let add = |agreement: &mut Agreement, sample: usize| {
+            agreement.add(&known, &row(sample, 0.7), &row(sample, 0.71));
+        };
+        let mut alone = Agreement::new(genes);
+        (0..samples).for_each(|sample| add(&mut alone, sample));
+        let (by_gene, by_sample) = alone.finish();
+        // of nine ranks some have no sample
+        for size in [2, 3, 9] {
+            for (genes_found, samples_found) in Ranks::of_threads(size, |ranks| {
+                let mut own = Agreement::new(genes);
+                // every size-th sample: places are not in a row
+                let places: Vec<usize> = (ranks.place().rank..samples).step_by(size).collect();
+                places.iter().for_each(|sample| add(&mut own, *sample));
+                own.among(&ranks, &places).unwrap().finish()
+            }) {
+                assert_eq!(samples_found, by_sample, "figures by sample are one rank's");
+                for (found, want) in genes_found.iter().zip(&by_gene) {
+                    let pairs = found.plain().into_iter().zip(want.plain());
+                    pairs.for_each(|(a, b)| {
+                        // sums of seven numbers in another order
+                        assert!((a - b).abs() < 1e-12 || a.is_nan() && b.is_nan(), "{found:?} {want:?}");
+                    });
+                }
+            }
+        }
     }
 
     #[test]

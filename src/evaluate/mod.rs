@@ -11,7 +11,7 @@ pub mod statistics;
 pub use agreement::{Agreement, Baseline, Figures};
 pub use by_unit::{ByUnit, Rows, UnitFigures, by_unit};
 pub use evaluation::{Evaluation, FILES, Summary};
-pub use permutation::{PASSING_SHARE, Pairs, Permutation, permutation};
+pub use permutation::{PASSING_SHARE, Pairs, Permutation, permutation, permutation_among};
 
 /// An optional figure in a table: `NA` where it is not defined.
 pub fn optional<T: ToString>(x: Option<T>) -> String {

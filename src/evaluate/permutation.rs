@@ -13,6 +13,7 @@ use crate::device::Executor;
 use crate::device::recording::{Element, Epilogue, Layout, Recording, Step};
 use crate::error::Result;
 use crate::progress::{Event, Reporter, advance};
+use crate::ranks::Ranks;
 use crate::store::atomic;
 use crate::store::spool::Spool;
 
@@ -152,10 +153,24 @@ fn chosen(values: &[f32], range: &Range<usize>, competes: &[bool], samples: usiz
 /// # Errors
 /// [`crate::Error::Device`]; [`crate::Error::Io`].
 pub fn permutation(executor: &mut dyn Executor, pairs: &mut Pairs, report: Reporter) -> Result<Permutation> {
-    test(executor, pairs, BLOCK_VALUES, report)
+    test(&Ranks::alone(), executor, pairs, BLOCK_VALUES, report)
+}
+
+/// The same by several ranks, all of which have all pairs: each tests a part of the genes, and all get the result.
+///
+/// # Errors
+/// As [`permutation`]; [`crate::Error::Ranks`].
+pub fn permutation_among(
+    ranks: &Ranks,
+    executor: &mut dyn Executor,
+    pairs: &mut Pairs,
+    report: Reporter,
+) -> Result<Permutation> {
+    test(ranks, executor, pairs, BLOCK_VALUES, report)
 }
 
 fn test(
+    ranks: &Ranks,
     executor: &mut dyn Executor,
     pairs: &mut Pairs,
     block_values: usize,
@@ -191,32 +206,38 @@ fn test(
     executor.reset();
     let matrix =
         |executor: &mut dyn Executor, name, rows, cols| executor.matrix(name, rows, cols, Element::F32);
-    let a = matrix(executor, "inferred genes", width, samples)?;
+    let part = ranks.largest_share(width);
+    let a = matrix(executor, "inferred genes", part, samples)?;
     let b = matrix(executor, "measured genes", width, samples)?;
-    let thresholds = matrix(executor, "own correlations", 1, width)?;
-    let counts = matrix(executor, "counts", 1, width)?;
+    let thresholds = matrix(executor, "own correlations", 1, part)?;
+    let counts = matrix(executor, "counts", 1, part)?;
     let total = (blocks.len() * blocks.len()) as u64;
     report(Event::Started { task: "permutation test".into(), total: Some(total), unit: "blocks" });
     let (mut first, mut done) = (0, 0);
     for rows in &blocks {
         let values = chosen(&block(inferred, rows.clone(), samples)?, rows, &competes, samples);
         let count = values.len() / samples;
-        if count == 0 {
+        let own_part = ranks.share(count);
+        if own_part.is_empty() {
+            first += count;
             done += blocks.len() as u64;
             advance(report, done, "")?;
             continue;
         }
         let mut recording = Recording::new();
-        let epilogue = Epilogue::Count { own: thresholds, counts, first };
+        let epilogue = Epilogue::Count { own: thresholds, counts, first: first + own_part.start };
         recording.product("permutation test", Layout::Nt, a, b, Element::F32, epilogue);
         let program = executor.compile(&recording)?;
-        executor.write(a, 0, &values)?;
+        executor.write(a, 0, &values[own_part.start * samples..own_part.end * samples])?;
         // What is not defined is never above; its count is not looked at.
-        let competing = || rows.clone().filter(|gene| competes[*gene]);
+        let competing = || {
+            let all = rows.clone().filter(|gene| competes[*gene]);
+            all.skip(own_part.start).take(own_part.len())
+        };
         let mut limits: Vec<f32> = competing().map(|gene| own[gene].unwrap_or(1.0) + MARGIN).collect();
-        limits.resize(width, 0.0);
+        limits.resize(part, 0.0);
         executor.write(thresholds, 0, &limits)?;
-        executor.write(counts, 0, &vec![0.0; width])?;
+        executor.write(counts, 0, &vec![0.0; part])?;
         let mut column = 0;
         for cols in &blocks {
             let values = chosen(&block(measured, cols.clone(), samples)?, cols, &competes, samples);
@@ -235,6 +256,10 @@ fn test(
         first += count;
     }
     report(Event::Finished);
+    // 0 for what is not defined or another rank's
+    let counted = above.iter().map(|above: &Option<u32>| above.map_or(0.0, |above| f64::from(above) + 1.0));
+    let counted = ranks.sum_f64(counted.collect())?;
+    let above = counted.into_iter().map(|count| (count > 0.0).then(|| count as u32 - 1)).collect();
     let competitors = competes.iter().filter(|competes| **competes).count() - 1;
     Ok(Permutation { above, competitors })
 }
@@ -292,11 +317,26 @@ mod tests {
                 pairs.add(&row(&x), &row(&y)).unwrap();
             }
             let listener = Listener::default();
-            let found = test(&mut executor, &mut pairs, block_values, &|event| listener.hear(event)).unwrap();
+            let found =
+                test(&Ranks::alone(), &mut executor, &mut pairs, block_values, &|event| listener.hear(event))
+                    .unwrap();
             if block_values > samples {
                 assert_eq!(listener.tasks(), ["permutation test"]);
             }
             assert_eq!(found.above, want, "blocks of {block_values} values");
+            let among = |size| {
+                Ranks::of_threads(size, |ranks| {
+                    let mut pairs = Pairs::new(genes).unwrap();
+                    for s in 0..samples {
+                        let row = |v: &[Vec<f32>]| v.iter().map(|v| v[s]).collect::<Vec<f32>>();
+                        pairs.add(&row(&x), &row(&y)).unwrap();
+                    }
+                    let mut executor = CpuExecutor::open(Some(1)).unwrap();
+                    test(&ranks, &mut executor, &mut pairs, block_values, &silent).unwrap()
+                })
+            };
+            // of 64 ranks many have no gene of a block
+            [2, 3, 64].map(among).into_iter().flatten().for_each(|of| assert_eq!(of, found));
             assert_eq!(
                 (found.competitors, found.undefined()),
                 (99, 2),

@@ -2,16 +2,18 @@
 
 use std::path::Path;
 
-use super::feed::{Feed, Resident};
+use super::feed::{Batch, Feed, Resident};
 use super::model::Model;
 use super::network::{InputBuffers, Network};
+use super::ranked;
 use crate::device::Executor;
 use crate::device::recording::{Element, Recording, Step};
 use crate::error::{Error, Result};
-use crate::evaluate::{Agreement, Baseline, Evaluation, Pairs, permutation};
+use crate::evaluate::{Agreement, Baseline, Evaluation, Pairs, permutation_among};
 use crate::genes::Table;
 use crate::genes::writer::Line;
 use crate::progress::{Event, Reporter, advance};
+use crate::ranks::Ranks;
 use crate::store::{Origin, Store, StoreWriter, atomic};
 
 /// Samples that go through the network at a time.
@@ -46,12 +48,31 @@ pub fn forward_of(
     report: Reporter,
     mut visit: impl FnMut(usize, &[f32]) -> Result<()>,
 ) -> Result<()> {
-    let batch = BATCH.min(samples.len());
+    let ranks = Ranks::alone();
+    forward_among(&ranks, executor, model, (store, samples), depth, report, |batch, rows| {
+        visit(batch.start, rows)
+    })
+}
+
+/// The same by several ranks: `visit` is called for every batch on every rank, with the rows that are the rank's own, of which a batch
+/// of few samples may have none.
+fn forward_among(
+    ranks: &Ranks,
+    executor: &mut dyn Executor,
+    model: &Model,
+    (store, samples): (&Store, Vec<usize>),
+    depth: usize,
+    report: Reporter,
+    mut visit: impl FnMut(Batch, &[f32]) -> Result<()>,
+) -> Result<()> {
+    let whole = (BATCH * ranks.size()).min(samples.len());
+    let batch = ranks.largest_share(whole);
     let network = Network::new(executor, &model.layers[..depth], Element::F32)?;
     let input = InputBuffers::new(executor, model)?;
     let outputs = network.batch_matrices(executor, "activations", batch, depth)?;
     let x = executor.matrix("input batch", batch, model.genes.len(), network.element)?;
-    let feed = Feed::new(executor, store, samples, &model.genes, batch, Resident::Never, report)?;
+    let feed = Feed::new(executor, store, samples, &model.genes, batch, Resident::Never, report)?
+        .among(ranks, whole);
     let mut recording = Recording::new();
     recording.push(feed.gather(&input, x));
     network.forward(&mut recording, x, &outputs, None);
@@ -60,10 +81,15 @@ pub fn forward_of(
     let total = Some(feed.len() as u64);
     report(Event::Started { task: "forward".into(), total, unit: "samples" });
     feed.pass(executor, &order, |executor, batch| {
-        executor.run(program, &Step { rows: batch.rows, first: batch.first, ..Step::default() })?;
-        let rows = executor.read(outputs[depth - 1], 0, batch.rows)?;
-        advance(report, (batch.start + batch.rows) as u64, "")?;
-        visit(batch.start, &rows)
+        let rows = match batch.rows {
+            0 => Vec::new(),
+            rows => {
+                executor.run(program, &Step { rows, first: batch.first, ..Step::default() })?;
+                executor.read(outputs[depth - 1], 0, rows)?
+            }
+        };
+        advance(report, (batch.start + batch.of) as u64, "")?;
+        visit(batch, &rows)
     })?;
     report(Event::Finished);
     Ok(())
@@ -137,16 +163,36 @@ pub fn evaluate(
     store: &Store,
     report: Reporter,
 ) -> Result<Evaluation> {
+    evaluate_among(&Ranks::alone(), executor, model, store, report)
+}
+
+/// The same by several ranks; all get the result. Each takes a part of the samples through the network, and of the permutation test a part
+/// of the genes, for which it has what the others inferred too.
+///
+/// # Errors
+/// As [`evaluate`]; [`Error::Ranks`].
+pub fn evaluate_among(
+    ranks: &Ranks,
+    executor: &mut dyn Executor,
+    model: &Model,
+    store: &Store,
+    report: Reporter,
+) -> Result<Evaluation> {
+    ranked::same_work(ranks, model, store)?;
     let columns = super::feed::match_genes(store, &model.genes)?;
     let genes = model.genes.len();
     let mut agreement = Agreement::new(genes);
     let known = Baseline::of_medians(&model.input.median);
     let mut pairs = Pairs::new(genes)?;
     pairs.expect(store.n_samples())?;
+    let mut places = Vec::with_capacity(ranks.largest_share(store.n_samples()));
     let (mut stored, mut truth) = (vec![0.0; store.n_genes()], vec![0.0; genes]);
-    forward(executor, model, store, model.layers.len(), report, |first, rows| {
+    let all = (0..store.n_samples()).collect();
+    forward_among(ranks, executor, model, (store, all), model.layers.len(), report, |batch, rows| {
+        let own = batch.offset..batch.offset + batch.rows;
+        let rows = ranks.gather_values(rows)?;
         for (i, row) in rows.chunks_exact(genes).enumerate() {
-            store.read_row(first + i, &mut stored);
+            store.read_row(batch.start + i, &mut stored);
             match &columns {
                 Some(columns) => {
                     columns.iter().zip(&mut truth).for_each(|(column, value)| *value = stored[*column]);
@@ -155,13 +201,16 @@ pub fn evaluate(
             }
             let mut row = row.to_vec();
             unscale(model, &mut row);
-            agreement.add(&known, &truth, &row);
+            if own.contains(&i) {
+                agreement.add(&known, &truth, &row);
+            }
             pairs.add(&truth, &row)?;
         }
+        places.extend(own.map(|i| batch.start + i));
         Ok(())
     })?;
-    let (by_gene, by_sample) = agreement.finish();
-    let permutation = permutation(executor, &mut pairs, report)?;
+    let (by_gene, by_sample) = agreement.among(ranks, &places)?.finish();
+    let permutation = permutation_among(ranks, executor, &mut pairs, report)?;
     Ok(Evaluation {
         genes: model_genes(model, store),
         samples: store.samples().clone(),

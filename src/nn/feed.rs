@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::genes::{Ambiguous, Side, Table, Way, join};
 use crate::interrupt;
 use crate::progress::{Event, Reporter, advance};
+use crate::ranks::Ranks;
 use crate::store::Store;
 
 /// Whether the whole matrix is kept in device memory.
@@ -47,6 +48,8 @@ pub struct Feed<'a> {
     panels: Vec<Panel>,
     /// The order of the rows of resident panels; `None` where they are streamed.
     index: Option<Matrix>,
+    /// Who shares every batch.
+    ranks: Ranks,
 }
 
 /// One panel of genes on the device.
@@ -65,8 +68,12 @@ pub struct Batch {
     pub number: usize,
     /// Position of its first sample in the epoch's order.
     pub start: usize,
-    /// Its samples.
+    /// Its samples, of all ranks.
+    pub of: usize,
+    /// Those of this rank; all of them where there is one.
     pub rows: usize,
+    /// How many of its samples other ranks have before these.
+    pub offset: usize,
     /// What `Step::first` must be.
     pub first: usize,
 }
@@ -119,11 +126,19 @@ impl<'a> Feed<'a> {
         };
         let panels =
             columns.into_iter().zip(matrices).map(|(columns, values)| Panel { columns, values }).collect();
-        let feed = Feed { store, samples, batch, panels, index };
+        let feed = Feed { store, samples, batch, panels, index, ranks: Ranks::alone() };
         if feed.is_resident() {
             feed.upload_all(executor, report)?;
         }
         Ok(feed)
+    }
+
+    /// Shares every batch of `batch` samples with other ranks, row by row; it was made for no more than
+    /// [`Ranks::largest_share`] of them. Each rank then brings its own rows to its device, and may end only with the others: whoever
+    /// goes through the samples looks after interruptions.
+    #[must_use]
+    pub fn among(self, ranks: &Ranks, batch: usize) -> Self {
+        Feed { batch, ranks: ranks.clone(), ..self }
     }
 
     /// Number of samples.
@@ -185,26 +200,25 @@ impl<'a> Feed<'a> {
         skip: usize,
         mut run: impl FnMut(&mut dyn Executor, Batch) -> Result<()>,
     ) -> Result<()> {
-        let batch = |number: usize, first: usize| {
-            let start = number * self.batch;
-            Batch { number, start, rows: self.batch.min(order.len() - start), first }
-        };
+        let check = || if self.ranks.are_several() { Ok(()) } else { interrupt::check() };
+        let (batches, own) = self.parts(order, skip);
         match self.index {
             Some(index) => {
-                let mut whole = order.to_vec();
+                let mut whole = own;
                 whole.resize(index.cols, 0);
                 executor.write_u32(index, 0, &whole)?;
-                let batches = order.len().div_ceil(self.batch);
-                (skip..batches).try_for_each(|n| {
-                    interrupt::check()?;
-                    run(executor, batch(n, n * self.batch))
+                batches.into_iter().try_for_each(|batch| {
+                    check()?;
+                    run(executor, batch)
                 })
             }
             None => {
-                self.pump(executor, self.batch, rest(order, skip * self.batch), |executor, n, staging| {
-                    interrupt::check()?;
-                    let batch = batch(skip + n, 0);
-                    for (panel, staging) in self.panels.iter().zip(staging) {
+                let pieces: Vec<usize> = batches.iter().map(|batch| batch.rows).collect();
+                self.pump(executor, &pieces, &own, |executor, n, staging| {
+                    check()?;
+                    let batch = Batch { first: 0, ..batches[n] };
+                    // none where there are fewer samples than ranks
+                    for (panel, staging) in self.panels.iter().zip(staging).filter(|_| batch.rows > 0) {
                         executor.upload(staging, panel.values, 0, batch.rows)?;
                     }
                     run(executor, batch)
@@ -213,14 +227,34 @@ impl<'a> Feed<'a> {
         }
     }
 
+    /// The batches of a pass without the first `skip`, and the order of this rank's samples in them.
+    fn parts(&self, order: &[u32], skip: usize) -> (Vec<Batch>, Vec<u32>) {
+        let (mut batches, mut own) = (Vec::new(), Vec::with_capacity(self.ranks.largest_share(order.len())));
+        for (number, batch) in order.chunks(self.batch).enumerate().skip(skip) {
+            let part = self.ranks.share(batch.len());
+            let (start, first) = (number * self.batch, own.len());
+            own.extend_from_slice(&batch[part.clone()]);
+            batches.push(Batch {
+                number,
+                start,
+                of: batch.len(),
+                rows: part.len(),
+                offset: part.start,
+                first,
+            });
+        }
+        (batches, own)
+    }
+
     fn upload_all(&self, executor: &mut dyn Executor, report: Reporter) -> Result<()> {
         let order: Vec<u32> = (0..self.samples.len() as u32).collect();
         let row: usize = self.panels.iter().map(|panel| panel.values.row_bytes()).sum();
         let piece = (PIECE_BYTES / row).clamp(1, self.samples.len());
         let total = Some(order.len() as u64);
         report(Event::Started { task: "uploading".into(), total, unit: "samples" });
-        self.pump(executor, piece, &order, |executor, n, staging| {
-            let rows = piece.min(order.len() - n * piece);
+        let pieces: Vec<usize> = order.chunks(piece).map(<[u32]>::len).collect();
+        self.pump(executor, &pieces, &order, |executor, n, staging| {
+            let rows = pieces[n];
             for (panel, staging) in self.panels.iter().zip(staging) {
                 executor.upload(staging, panel.values, n * piece, rows)?;
             }
@@ -231,23 +265,32 @@ impl<'a> Feed<'a> {
         executor.wait()
     }
 
-    /// Fills staging areas, one a panel, on a loader thread, some ahead, and hands them over in order.
+    /// Fills staging areas, one a panel, on a loader thread, some ahead, and hands them over in order: of `order` as many rows a piece as
+    /// `pieces` says.
     fn pump(
         &self,
         executor: &mut dyn Executor,
-        rows: usize,
+        pieces: &[usize],
         order: &[u32],
         mut consume: impl FnMut(&mut dyn Executor, usize, Vec<Box<dyn Staging>>) -> Result<()>,
     ) -> Result<()> {
-        let pieces = order.len().div_ceil(rows);
+        let largest = pieces.iter().copied().max().unwrap_or(0).max(1);
+        let pieces: Vec<&[u32]> = pieces
+            .iter()
+            .scan(order, |rest, rows| {
+                let (piece, after) = rest.split_at(*rows);
+                *rest = after;
+                Some(piece)
+            })
+            .collect();
         let (to_loader, requests) = mpsc::channel::<(usize, Vec<Box<dyn Staging>>)>();
         let (to_device, filled) = mpsc::channel();
         std::thread::scope(|scope| {
+            let pieces = &pieces;
             scope.spawn(move || {
                 let (mut room, mut permuted) = (Vec::new(), Vec::new());
                 for (n, mut areas) in requests {
-                    let positions = &order[n * rows..order.len().min((n + 1) * rows)];
-                    for (row, position) in positions.iter().enumerate() {
+                    for (row, position) in pieces[n].iter().enumerate() {
                         let bytes = self.store.row_bytes(self.samples[*position as usize], &mut room);
                         for (panel, staging) in self.panels.iter().zip(&mut areas) {
                             staging.write_row(row, self.in_order(panel, bytes, &mut permuted));
@@ -261,9 +304,9 @@ impl<'a> Feed<'a> {
             let lost = || Error::Data("the loader thread stopped; this is a bug".into());
             let ahead = AHEAD.min(STAGING_AREAS / self.panels.len() - 1).max(1);
             let mut asked = 0;
-            for n in 0..pieces {
-                while asked < pieces && asked < n + ahead {
-                    let area = |panel: &Panel| executor.staging(panel.values, rows.min(order.len()));
+            for n in 0..pieces.len() {
+                while asked < pieces.len() && asked < n + ahead {
+                    let area = |panel: &Panel| executor.staging(panel.values, largest);
                     let areas = self.panels.iter().map(area).collect::<Result<_>>()?;
                     to_loader.send((asked, areas)).map_err(|_| lost())?;
                     asked += 1;
@@ -306,11 +349,6 @@ pub(crate) fn stepping_down<T>(
         }
         made => made,
     }
-}
-
-/// What is left of an order after some rows, of which there may be fewer: the last batch is smaller.
-fn rest(order: &[u32], rows: usize) -> &[u32] {
-    order.get(rows..).unwrap_or_default()
 }
 
 /// Room for all samples on the device: the order of the rows, and the panels.
@@ -363,6 +401,40 @@ pub fn match_genes(store: &Store, genes: &[String]) -> Result<Option<Vec<usize>>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranks_share_every_batch_and_miss_nobody() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = crate::testing::random_store(&dir.path().join("x.gex"), 23, 3);
+        let order: Vec<u32> = (0..23).rev().collect();
+        for size in [2, 3, 5] {
+            let all = Ranks::of_threads(size, |ranks| {
+                let mut executor = crate::device::cpu::CpuExecutor::open(Some(1)).expect("a thread");
+                let (samples, resident) = ((0..23).collect(), Resident::Never);
+                let batch = ranks.largest_share(6);
+                let columns = vec![None];
+                let report = &crate::progress::silent;
+                let feed = Feed::of_panels(&mut executor, &store, samples, columns, batch, resident, report);
+                feed.expect("made").among(&ranks, 6).parts(&order, 1)
+            });
+            let mut seen = Vec::new();
+            for number in 0..3 {
+                let batches: Vec<Batch> = all.iter().map(|(batches, _)| batches[number]).collect();
+                assert_eq!(batches.iter().map(|b| b.rows).sum::<usize>(), batches[0].of);
+                let mut offset = 0;
+                for (batch, (_, own)) in batches.iter().zip(&all) {
+                    assert_eq!(
+                        (batch.number, batch.start, batch.offset),
+                        (number + 1, 6 * (number + 1), offset)
+                    );
+                    offset += batch.rows;
+                    seen.extend_from_slice(&own[batch.first..batch.first + batch.rows]);
+                }
+            }
+            // the last batch has 5 samples; the first was skipped
+            assert_eq!(seen, order[6..], "{size} ranks");
+        }
+    }
 
     #[test]
     fn genes_are_matched_by_their_ids() {

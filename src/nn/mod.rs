@@ -12,6 +12,7 @@ pub mod model;
 pub(crate) mod needs;
 pub mod network;
 mod optimizer;
+pub(crate) mod ranked;
 pub mod scaling;
 pub mod settings;
 pub mod tensors;

@@ -37,7 +37,7 @@ pub(crate) fn check(
 }
 
 /// Refuses a training that the host cannot hold: the network, and a copy of parameters and moments where there are checkpoints,
-/// for which there must be room on the disk too.
+/// for which there must be room on the disk too. Of several ranks each has gradients to sum, on the device and on their way.
 ///
 /// # Errors
 /// As [`check`].
@@ -46,6 +46,7 @@ pub(super) fn training(
     settings: &TrainSettings,
     (genes, samples): (usize, usize),
     checkpoint: Option<&Path>,
+    are_several: bool,
 ) -> Result<()> {
     let widths = [&[genes], &settings.hidden[..], &[genes]].concat();
     let moments = match settings.optimizer {
@@ -59,7 +60,13 @@ pub(super) fn training(
     };
     let instead = "lower the widths (--hidden) or --batch, or allow more (--memory)";
     let batch = settings.batch.min(samples);
-    check(executor, &widths, (4 + moments + rounded, batch), instead)?;
+    let summed = if are_several { 4 } else { 0 };
+    check(executor, &widths, (4 + moments + rounded + summed, batch), instead)?;
+    if are_several {
+        // values, what is sent and what comes of it
+        with_weights(Need::new(), "gradients on their way", &widths, 12)
+            .check("training in ranks", instead)?;
+    }
     let Some(path) = checkpoint else { return Ok(()) };
     let copies = with_weights(Need::new(), "weights and moments", &widths, 8 + moments);
     copies.check("a checkpoint of the network", instead)?;

@@ -270,27 +270,56 @@ impl Network {
     ) {
         for l in (0..self.layers.len()).rev() {
             // Before the update, since it needs the weights that made the output.
-            let epilogue = match l {
-                0 => below.map(|out| Epilogue::Store { out }),
-                _ => Some(Epilogue::Derivative {
-                    output: inputs[l],
-                    activation: self.layers[l - 1].activation,
-                    dropout: mask(dropout, l - 1),
-                    out: gradients[l - 1],
-                }),
-            };
-            if let Some(epilogue) = epilogue {
-                let layer = &self.layers[l];
-                let layout = if layer.turned { Layout::Nt } else { Layout::Nn };
-                recording.product("backward", layout, gradients[l], layer.operand, self.element, epilogue);
+            match l {
+                0 => {
+                    if let Some(out) = below {
+                        self.back(recording, 0, gradients, Epilogue::Store { out });
+                    }
+                }
+                _ => self.back_through(recording, l, inputs, gradients, dropout),
             }
-            let (weight, bias) = updates[l];
-            let epilogue = Epilogue::Update(weight);
-            let (rows, cols) =
-                if self.layers[l].turned { (inputs[l], gradients[l]) } else { (gradients[l], inputs[l]) };
-            recording.product("weight gradient", Layout::Tn, rows, cols, self.element, epilogue);
-            recording.push(Call::BiasGradient { gradient: gradients[l], update: bias });
+            self.update(recording, l, inputs, gradients, updates[l]);
         }
+    }
+
+    /// Records the gradient with respect to the pre-activation of layer l − 1 (l ≥ 1), from that of layer l, whose weights have to be
+    /// those that made the output.
+    pub fn back_through(
+        &self,
+        recording: &mut Recording,
+        l: usize,
+        inputs: &[Matrix],
+        gradients: &[Matrix],
+        dropout: Option<f32>,
+    ) {
+        let epilogue = Epilogue::Derivative {
+            output: inputs[l],
+            activation: self.layers[l - 1].activation,
+            dropout: mask(dropout, l - 1),
+            out: gradients[l - 1],
+        };
+        self.back(recording, l, gradients, epilogue);
+    }
+
+    fn back(&self, recording: &mut Recording, l: usize, gradients: &[Matrix], epilogue: Epilogue) {
+        let layer = &self.layers[l];
+        let layout = if layer.turned { Layout::Nt } else { Layout::Nn };
+        recording.product("backward", layout, gradients[l], layer.operand, self.element, epilogue);
+    }
+
+    /// Records what becomes of the gradients of layer l's (weight, bias).
+    pub fn update(
+        &self,
+        recording: &mut Recording,
+        l: usize,
+        inputs: &[Matrix],
+        gradients: &[Matrix],
+        (weight, bias): (Update, Update),
+    ) {
+        let (rows, cols) =
+            if self.layers[l].turned { (inputs[l], gradients[l]) } else { (gradients[l], inputs[l]) };
+        recording.product("weight gradient", Layout::Tn, rows, cols, self.element, Epilogue::Update(weight));
+        recording.push(Call::BiasGradient { gradient: gradients[l], update: bias });
     }
 }
 

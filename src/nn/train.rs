@@ -14,6 +14,7 @@ use super::model::{Layer, Model, Shape};
 use super::needs;
 use super::network::{InputBuffers, LayerBuffers, LossBuffers, Network};
 use super::optimizer::optimizer;
+use super::ranked::{self, Passes, RankedStep};
 use super::scaling;
 use super::settings::{TrainSettings, corrections};
 use crate::device;
@@ -23,6 +24,7 @@ use crate::device::{Executor, Program};
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::progress::{Event, Reporter, advance};
+use crate::ranks::Ranks;
 use crate::store::Store;
 use crate::store::remembered::Remembered;
 
@@ -47,6 +49,8 @@ pub struct Training<'a> {
     pub checkpoint: Option<CheckpointPlan>,
     /// A table that gets a row an epoch, as soon as it is over; replaced where it exists.
     pub history: Option<PathBuf>,
+    /// Who trains: every rank is given the same, has some rows of every batch, and ends with the same model.
+    pub ranks: Ranks,
 }
 
 impl<'a> Training<'a> {
@@ -61,6 +65,7 @@ impl<'a> Training<'a> {
             init: None,
             checkpoint: None,
             history: None,
+            ranks: Ranks::alone(),
         }
     }
 }
@@ -100,7 +105,7 @@ pub fn hold_out(n: usize, fraction: f64, seed: u64) -> Result<(Vec<usize>, Vec<u
 ///
 /// # Errors
 /// [`Error::Usage`] for settings out of range, [`Error::Diverged`] when the loss leaves the finite numbers,
-/// [`Error::Device`], and those of the checkpoint's file.
+/// [`Error::Device`], [`Error::Ranks`], and those of the checkpoint's file.
 pub fn train(executor: &mut dyn Executor, training: &Training, report: Reporter) -> Result<Trained> {
     let settings = &training.settings;
     settings.validate()?;
@@ -108,13 +113,29 @@ pub fn train(executor: &mut dyn Executor, training: &Training, report: Reporter)
         return Err(Error::input(training.store.path(), "no samples to train on"));
     }
     let shape = (training.store.n_genes(), training.samples.len());
-    needs::training(executor, settings, shape, training.checkpoint.as_ref().map(|plan| plan.path.as_path()))?;
+    let ranks = &training.ranks;
+    if settings.batch.min(shape.1) < ranks.size() && settings.epochs > 0 {
+        return Err(Error::Usage(format!(
+            "batches of {} samples among {} ranks leave some without; take a larger --batch, or fewer ranks",
+            settings.batch.min(shape.1),
+            ranks.size()
+        )));
+    }
+    let path = training.checkpoint.as_ref().map(|plan| plan.path.as_path()).filter(|_| ranks.is_first());
+    needs::training(executor, settings, shape, path, ranks.are_several())?;
     let start = start(training, report)?;
-    let mut run = stepping_down(executor, training.resident, report, |executor, resident| {
+    agree(ranks, &start)?;
+    // Every rank needs any of the samples: on the host all map the same file, and a copy of it each would be for nothing.
+    let resident = match training.resident {
+        Resident::Auto if ranks.are_several() && executor.is_on_host() => Resident::Never,
+        other => other,
+    };
+    let mut run = stepping_down(executor, resident, report, |executor, resident| {
         Run::new(executor, training, &start, resident, report)
     })?;
     let state = State { history: start.history, step: start.step, losses: start.losses };
-    let mut keeper = Keeper::new(training.checkpoint.as_ref(), start.model, state);
+    let plan = training.checkpoint.as_ref().filter(|_| ranks.is_first());
+    let mut keeper = Keeper::new(plan, start.model, state);
     let total = Some((settings.epochs * run.feed.len()) as u64);
     report(Event::Started { task: "training".into(), total, unit: "samples" });
     let wish = interrupt::heeded();
@@ -167,6 +188,24 @@ fn start(training: &Training, report: Reporter) -> Result<Checkpoint> {
     Ok(Checkpoint { model, moments: Vec::new(), step: 0, history: Vec::new(), losses: Vec::new() })
 }
 
+/// Refuses ranks that would not train the same: other settings, data or samples, or another state to go on from.
+fn agree(ranks: &Ranks, start: &Checkpoint) -> Result<()> {
+    if !ranks.are_several() {
+        return Ok(());
+    }
+    let name = |key: &str| match key {
+        "training-data" => "the checksum of the training data".to_string(),
+        other => format!("the setting {other}"),
+    };
+    let config = start.model.config.as_object().into_iter().flatten();
+    let config = config.filter(|(key, _)| *key != REMEMBERED);
+    let mut facts: Vec<(String, String)> =
+        config.map(|(key, value)| (name(key), value.to_string())).collect();
+    facts.push(("the number of steps done".into(), start.step.to_string()));
+    facts.push(("the checksum of scaling and weights at the start".into(), ranked::digest(&start.model)));
+    ranks.agree(&facts, ranked::SAME_FILES)
+}
+
 /// What defines the model's numbers: the settings, the data's checksum, the samples and the model started from.
 fn config(training: &Training) -> serde_json::Value {
     let digest = |values: &[u64]| {
@@ -199,7 +238,10 @@ struct Run<'a> {
     network: Network,
     moments: Vec<(Vec<Matrix>, Vec<Matrix>)>,
     feed: Feed<'a>,
+    ranks: Ranks,
     step: Program,
+    /// Instead of `step`, where there are several ranks.
+    ranked: Option<RankedStep>,
     /// steps of an epoch × (Σ loss, Σ |e| in the store's units)
     table: Matrix,
     norms: Matrix,
@@ -211,6 +253,7 @@ struct Run<'a> {
 }
 
 struct Validation<'a> {
+    ranks: Ranks,
     feed: Feed<'a>,
     program: Program,
     table: Matrix,
@@ -227,7 +270,8 @@ impl<'a> Run<'a> {
         let settings = &training.settings;
         let model = &start.model;
         let genes = model.genes.len();
-        let batch = settings.batch.min(training.samples.len());
+        let (ranks, whole) = (&training.ranks, settings.batch.min(training.samples.len()));
+        let batch = ranks.largest_share(whole);
         let network = Network::trainable(executor, &model.layers, settings.precision.element())?;
         let input = InputBuffers::new(executor, model)?;
         let depth = network.layers.len();
@@ -241,14 +285,16 @@ impl<'a> Run<'a> {
         let validation = match &training.validation {
             Some((store, samples)) if !samples.is_empty() => {
                 let feed =
-                    Feed::new(executor, store, samples.clone(), &model.genes, batch, resident, report)?;
+                    Feed::new(executor, store, samples.clone(), &model.genes, batch, resident, report)?
+                        .among(ranks, whole);
                 let table = executor.matrix("validation losses", feed.batches(), 2, Element::F32)?;
                 Some((feed, table))
             }
             _ => None,
         };
         let samples = training.samples.clone();
-        let feed = Feed::new(executor, training.store, samples, &model.genes, batch, resident, report)?;
+        let feed = Feed::new(executor, training.store, samples, &model.genes, batch, resident, report)?
+            .among(ranks, whole);
         let table = executor.matrix("losses", feed.batches(), 2, Element::F32)?;
 
         let loss = LossBuffers {
@@ -264,7 +310,15 @@ impl<'a> Run<'a> {
         network.forward(&mut recording, x, &outputs, Some(settings.dropout as f32));
         network.loss(&mut recording, below, loss);
         let inputs: Vec<Matrix> = [&[x], &outputs[..]].concat();
-        network.backward(&mut recording, &inputs, &gradients, &updates, Some(settings.dropout as f32));
+        let dropout = Some(settings.dropout as f32);
+        let ranked = match ranks.are_several() {
+            true => {
+                let passes = Passes { inputs: &inputs, gradients: &gradients, updates: &updates, dropout };
+                Some(RankedStep::new(executor, &network, recording.clone(), &passes, table)?)
+            }
+            false => None,
+        };
+        network.backward(&mut recording, &inputs, &gradients, &updates, dropout);
         let step = executor.compile(&recording)?;
 
         let mut recording = Recording::new();
@@ -280,17 +334,19 @@ impl<'a> Run<'a> {
                 network.forward(&mut recording, x, &outputs, None);
                 network.loss(&mut recording, below, LossBuffers { gradient: None, table, ..loss });
                 let program = executor.compile(&recording)?;
-                Some(Validation { feed, program, table })
+                Some(Validation { ranks: ranks.clone(), feed, program, table })
             }
             None => None,
         };
         Ok(Run {
             settings,
-            history: training.history.as_deref(),
+            history: training.history.as_deref().filter(|_| ranks.is_first()),
             network,
             moments,
             feed,
+            ranks: ranks.clone(),
             step,
+            ranked,
             table,
             norms,
             norm,
@@ -347,21 +403,31 @@ impl<'a> Run<'a> {
             let (correction1, correction2) = corrections(step);
             let arguments = Step {
                 rows: batch.rows,
+                offset: batch.offset,
                 first: batch.first,
                 slot: batch.number,
                 step,
                 seed: settings.seed,
                 learning_rate: settings.learning_rate as f32,
-                gradient_scale: (1.0 / (batch.rows as f64 * genes)) as f32,
+                gradient_scale: (1.0 / (batch.of as f64 * genes)) as f32,
                 correction1,
                 correction2,
                 ..Step::default()
             };
-            executor.run(program, &arguments)?;
-            keeper.stepped(executor, this, step)?;
-            let done = before + (batch.start + batch.rows) as u64;
-            advance(report, done, note.clone())?;
-            Ok(())
+            let done = before + (batch.start + batch.of) as u64;
+            match &this.ranked {
+                None => {
+                    executor.run(program, &arguments)?;
+                    keeper.stepped(executor, this, step)?;
+                    advance(report, done, note.clone())
+                }
+                Some(ranked) => {
+                    let asked = ranked.run(executor, &this.ranks, &arguments)?;
+                    keeper.stepped(executor, this, step)?;
+                    report(Event::Advanced { done, note: note.clone() });
+                    if asked { Err(ranked::interrupted()) } else { Ok(()) }
+                }
+            }
         })?;
         let losses = Running::losses(self, executor, &keeper.state)?;
         executor.run(self.norm, &Step::default())?;
@@ -371,6 +437,7 @@ impl<'a> Run<'a> {
             return Err(Error::Diverged { step: first_step + slot as u64 + 1, epoch, tensor });
         }
         let norms = executor.read(self.norms, 0, 1)?;
+        ranked::same_weights(&self.ranks, &norms, epoch)?;
         let train_seconds = started.elapsed().as_secs_f64();
         let total = n as f64 * genes;
         let (loss, mae) = sums(&losses);
@@ -432,8 +499,9 @@ impl Validation<'_> {
             executor.run(self.program, &step)
         })?;
         let (loss, mae) = sums(&executor.read(self.table, 0, self.feed.batches())?);
+        let sums = self.ranks.sum_f64(vec![loss, mae])?;
         let total = self.feed.len() as f64 * genes;
-        Ok((loss / total, mae / total))
+        Ok((sums[0] / total, sums[1] / total))
     }
 }
 

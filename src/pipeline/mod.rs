@@ -45,6 +45,7 @@ use crate::error::{Error, Result};
 use crate::genes::sidecar;
 use crate::nn::train::Found;
 use crate::progress::Reporter;
+use crate::ranks::Ranks;
 use crate::store::Store;
 use crate::store::atomic::{self, Claim, Kind};
 
@@ -186,6 +187,8 @@ pub struct Workbench<'a> {
     pub found: Found,
     /// Who is told what happens.
     pub report: Reporter<'a>,
+    /// Who works: every rank does the stage, and the first alone writes.
+    pub ranks: Ranks,
     executor: Option<Box<dyn Executor>>,
 }
 
@@ -198,7 +201,24 @@ impl<'a> Workbench<'a> {
         device::check(device)?;
         limit_threads(threads)?;
         let found = if force { Found::Replace } else { Found::GoOn };
-        Ok(Workbench { device: device.into(), threads, force, found, report, executor: None })
+        let ranks = Ranks::alone();
+        Ok(Workbench { device: device.into(), threads, force, found, report, ranks, executor: None })
+    }
+
+    /// The same for one of several ranks, on its own threads and adapter of those that its host has.
+    ///
+    /// # Errors
+    /// As [`Workbench::new`].
+    pub fn among(
+        ranks: Ranks,
+        device: &str,
+        threads: Option<usize>,
+        force: bool,
+        report: Reporter<'a>,
+    ) -> Result<Self> {
+        let own = ranks.are_several().then(|| ranks.place().threads);
+        let bench = Workbench::new(device, threads.or(own), force, report)?;
+        Ok(Workbench { ranks, ..bench })
     }
 
     /// The device, with nothing on it.
@@ -208,7 +228,7 @@ impl<'a> Workbench<'a> {
     pub fn executor(&mut self) -> Result<&mut dyn Executor> {
         let mut executor = match self.executor.take() {
             Some(executor) => executor,
-            None => device::open(&self.device, self.threads, self.report)?,
+            None => device::open_for(self.ranks.place(), &self.device, self.threads, self.report)?,
         };
         executor.reset();
         Ok(&mut **self.executor.insert(executor))
@@ -249,13 +269,14 @@ pub fn limit_threads(threads: Option<usize>) -> Result<()> {
     Ok(())
 }
 
-/// Does one stage by itself, as a command does: settings and outputs are checked before anything is read.
+/// Does one stage by itself, as a command does: settings and outputs are checked before anything is read. Of several ranks the first
+/// looks after the outputs.
 ///
 /// # Errors
 /// Those of the stage.
 pub fn perform<T: DeserializeOwned>(stage: &dyn Stage, bench: &mut Workbench) -> Result<T> {
     stage.check()?;
-    let _ours = stage.claim(bench.force)?;
+    let _ours = bench.ranks.is_first().then(|| stage.claim(bench.force)).transpose()?;
     told(stage.compute(bench)?)
 }
 

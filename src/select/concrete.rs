@@ -299,6 +299,7 @@ impl<'a> Run<'a> {
                 let (correction1, correction2) = corrections(step);
                 let arguments = Step {
                     rows: batch.rows,
+                    offset: 0,
                     first: batch.first,
                     slot: batch.number,
                     step,

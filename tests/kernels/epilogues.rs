@@ -20,6 +20,7 @@ const DROPOUTS: [Option<Dropout>; 2] = [None, Some(Dropout { rate: 0.3, layer: 2
 fn step(rows: usize) -> Step {
     Step {
         rows,
+        offset: 3,
         first: 0,
         slot: 1,
         step: 7,
@@ -122,7 +123,7 @@ fn the_absolute_error_has_no_slope_at_zero() {
     }
 }
 
-/// Runs one update from a product and from a bias gradient, and checks every matrix of it.
+/// Runs one update from a product, from a bias gradient and from a gradient summed before, and checks every matrix of it.
 fn check_update(what: &str, make: impl Fn(&mut Fixture, usize, usize) -> (Update, Vec<Matrix>)) {
     for mut device in executors() {
         for size in SIZES {
@@ -131,6 +132,8 @@ fn check_update(what: &str, make: impl Fn(&mut Fixture, usize, usize) -> (Update
             let (update, matrices) = make(&mut fixture, size.0, size.1);
             let epilogue = Epilogue::Update(update);
             let (bias_update, bias_matrices) = make(&mut fixture, 1, size.0);
+            let (plain_update, plain_matrices) = make(&mut fixture, size.0, size.1);
+            let gradient = fixture.random(size.0, size.1, F32, -1.0, 1.0);
             let calls = [
                 Call::Product(Product {
                     name: "test",
@@ -141,11 +144,13 @@ fn check_update(what: &str, make: impl Fn(&mut Fixture, usize, usize) -> (Update
                     epilogue,
                 }),
                 Call::BiasGradient { gradient: a, update: bias_update },
+                Call::Update { gradient, update: plain_update },
             ];
             // twice: the moments carry over
             fixture.run(&calls, &step(size.2));
             fixture.run(&calls, &step(size.2));
-            for (i, matrix) in matrices.into_iter().chain(bias_matrices).enumerate() {
+            let all = [matrices, bias_matrices, plain_matrices].concat();
+            for (i, matrix) in all.into_iter().enumerate() {
                 // sums over 2100 rows reach 50
                 let tolerance = Tolerance { atol: 1e-4, ..tolerance(matrix.element) };
                 fixture.check_within(&format!("{what} {size:?}, matrix {i}"), matrix, tolerance);

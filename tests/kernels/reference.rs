@@ -27,7 +27,8 @@ pub fn rounded(element: Element, value: f64) -> f64 {
 /// 1/(1 − rate) where the element is kept, 0 where it is dropped.
 fn mask(dropout: Option<Dropout>, step: &Step, row: usize, col: usize) -> f64 {
     let Some(Dropout { rate, layer }) = dropout else { return 1.0 };
-    let word = dropout_words(step.seed, step.step, layer, row as u32, (col / 4) as u32)[col % 4];
+    let word =
+        dropout_words(step.seed, step.step, layer, (step.offset + row) as u32, (col / 4) as u32)[col % 4];
     if word >= dropout_threshold(rate) { 1.0 / (1.0 - f64::from(rate)) } else { 0.0 }
 }
 
@@ -78,6 +79,10 @@ impl Reference {
                     .map(|c| (0..gradient.rows).map(|r| self.at(gradient, r, c)).sum())
                     .collect();
                 self.update(update, &sums, step);
+            }
+            Call::Update { gradient, ref update } => {
+                let values = self.get(gradient).to_vec();
+                self.update(update, &values, step);
             }
             Call::Activate { input, activation, out } => {
                 self.fill(out, |this, r, c| activation.exact(this.at(input, r, c)));

@@ -103,6 +103,7 @@ fn losses_and_updates() {
                 let moments = [(n, k), (n, k), (n, k), (1, n), (1, n)]
                     .map(|(rows, cols)| fixture.random(rows, cols, F32, 0.1, 1.0));
                 let [value, first, second, bias_value, velocity] = moments;
+                let summed = fixture.random(n, k, F32, -1.0, 1.0);
                 let activation = Activation::Tanh;
                 let adam = Update::Adam {
                     value,
@@ -129,6 +130,7 @@ fn losses_and_updates() {
                     call(Layout::Tn, [gradient, a], F32, Epilogue::Update(adam)),
                     Call::BiasGradient { gradient, update: sgd },
                     Call::SumSquares { input: value, table, column: 2 },
+                    Call::Update { gradient: summed, update: adam },
                 ];
                 let step = Step {
                     rows: m - m / 3,

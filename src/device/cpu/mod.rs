@@ -19,6 +19,7 @@ mod seeds;
 mod staging;
 mod storage;
 mod sum_squares;
+mod update;
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -313,6 +314,7 @@ fn dispatch(context: &Context, call: &Call) -> Result<()> {
         }
         Call::Product(ref product) => epilogue::run(context, product),
         Call::BiasGradient { gradient, ref update } => bias_gradient::run(context, gradient, update),
+        Call::Update { gradient, ref update } => update::run(context, gradient, update),
         Call::Activate { input, activation, out } => activate::run(context, input, activation, out),
         Call::Multipliers { input, reference, activation, out } => {
             multipliers::run(context, input, reference, activation, out);

@@ -51,6 +51,27 @@ impl AdapterFacts {
         let able = self.half && fits && self.workgroup_memory >= 32 << 10;
         able.then(|| Tile::cooperative(side, group, self.workgroup_memory as usize))
     }
+
+    /// Of an adapter that is not there.
+    #[cfg(test)]
+    pub(crate) fn made_up(index: usize, name: &str, kind: Kind) -> AdapterFacts {
+        AdapterFacts {
+            index,
+            name: name.to_owned(),
+            backend: "vulkan".to_owned(),
+            kind,
+            driver: String::new(),
+            max_binding: 1 << 27,
+            max_buffer: 1 << 30,
+            workgroup_memory: 16 << 10,
+            workgroup_threads: 256,
+            storage_buffers: 8,
+            half: false,
+            subgroups: false,
+            subgroup_threads: [8, 8],
+            cooperative: Vec::new(),
+        }
+    }
 }
 
 /// Which adapter the user asked for.
@@ -257,31 +278,12 @@ pub fn open(choice: &Choice, options: &Options) -> Result<Opened> {
 mod tests {
     use super::*;
 
-    fn adapter(index: usize, name: &str, kind: Kind) -> AdapterFacts {
-        AdapterFacts {
-            index,
-            name: name.to_owned(),
-            backend: "vulkan".to_owned(),
-            kind,
-            driver: String::new(),
-            max_binding: 1 << 27,
-            max_buffer: 1 << 30,
-            workgroup_memory: 16 << 10,
-            workgroup_threads: 256,
-            storage_buffers: 8,
-            half: false,
-            subgroups: false,
-            subgroup_threads: [8, 8],
-            cooperative: Vec::new(),
-        }
-    }
-
     #[test]
     fn auto_prefers_discrete_and_refuses_software() {
         let mut found = vec![
-            adapter(0, "llvmpipe (LLVM 15)", Kind::Software),
-            adapter(1, "Iris Xe", Kind::Integrated),
-            adapter(2, "GeForce", Kind::Discrete),
+            AdapterFacts::made_up(0, "llvmpipe (LLVM 15)", Kind::Software),
+            AdapterFacts::made_up(1, "Iris Xe", Kind::Integrated),
+            AdapterFacts::made_up(2, "GeForce", Kind::Discrete),
         ];
         assert_eq!(choose(&found, &Choice::Auto).unwrap(), 2);
         assert_eq!(choose(&found, &Choice::Name("IRIS".into())).unwrap(), 1);

@@ -110,7 +110,7 @@ struct StepWords {
     correction1: f32,
     correction2: f32,
     temperature: f32,
-    _padding: u32,
+    offset: u32,
 }
 
 /// What plans depend on for an adapter with these limits.
@@ -495,7 +495,7 @@ impl From<&Step> for StepWords {
             correction1: step.correction1,
             correction2: step.correction2,
             temperature: step.temperature,
-            _padding: 0,
+            offset: step.offset as u32,
         }
     }
 }

@@ -99,6 +99,7 @@ impl Plan {
             Call::BiasGradient { gradient, update } => {
                 product::bias_gradient(self, gradient, &update, target);
             }
+            Call::Update { gradient, update } => product::update(self, gradient, &update, target),
             Call::Activate { out, .. }
             | Call::Multipliers { out, .. }
             | Call::Difference { out, .. }

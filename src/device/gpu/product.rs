@@ -152,6 +152,29 @@ pub fn concrete_gradient(
     }
 }
 
+/// The update of a parameter from a gradient that was summed before, a thread four elements.
+pub fn update(plan: &mut Plan, gradient: Matrix, update: &Update, target: &Target) {
+    const NAME: &str = "update";
+    const THREADS: usize = 64;
+    let epilogue = Epilogue::Update(*update);
+    let mut finish = Finish { epilogue: &epilogue, name: NAME, n: gradient.cols, pairs: 0 };
+    let quads = gradient.pitch() / 4;
+    let mut cuts = BTreeSet::new();
+    let bound = epilogue.declared().operands;
+    for matrix in std::iter::once(gradient).chain(bound.iter().filter_map(|o| o.matrix)) {
+        target.chunking.cut(matrix, &mut cuts);
+    }
+    for rows in pieces(gradient.rows, &cuts) {
+        let mut kernel = Kernel::new(&[wgsl!("update.wgsl")]);
+        rectangle(&mut kernel, rows.start, rows.end, gradient);
+        kernel.read("gradient", target.chunking.view(gradient, rows.start));
+        let segments = Segments { begin: rows.start, rows: rows.len(), count: 1 };
+        let piece = Rectangle { segments, quads: 0..quads };
+        finish.bind(&mut kernel, plan, target, Tile::REDUCE, &piece);
+        plan.push(NAME, kernel, (rows.len() * quads).div_ceil(THREADS));
+    }
+}
+
 /// The tile of a product. Cooperative matrices take f16 operands, of more rows and columns than a few.
 fn tile(product: &Product, target: &Target) -> Tile {
     let (m, n, k) = product.dims();

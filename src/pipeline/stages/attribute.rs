@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::train::Preset;
 use crate::attribution::{
-    Aggregate, AttributeSettings, Attribution, Completeness, Reference, ScoreTable, Target, attribute,
+    Aggregate, AttributeSettings, Attribution, Completeness, Reference, ScoreTable, Target, attribute_among,
 };
 use crate::bench::work;
 use crate::error::{Error, Result};
@@ -161,13 +161,16 @@ impl Stage for Attribute {
         let settings = self.options.settings(self.seed);
         let (per_node, report) = (self.per_node.is_some(), bench.report);
         warn_of_other_data((&model, &self.model), &store, Expect::Training, report)?;
-        let result = attribute(bench.executor()?, &model, &store, &settings, per_node, report)?;
+        let ranks = bench.ranks.clone();
+        let result = attribute_among(&ranks, bench.executor()?, &model, &store, &settings, per_node, report)?;
         warn_of_rounding(&result, report);
-        if let (Some(path), Some(values)) = (&self.per_node, &result.per_node) {
-            write_nodes(path, values, (result.neurons, model.genes.len()), bench.force)?;
+        if ranks.is_first() {
+            if let (Some(path), Some(values)) = (&self.per_node, &result.per_node) {
+                write_nodes(path, values, (result.neurons, model.genes.len()), bench.force)?;
+            }
+            let made = self.made((&model, &store), &settings, &result)?;
+            table(&model, &store, &result).write(&self.scores, bench.force, made)?;
         }
-        let made = self.made((&model, &store), &settings, &result)?;
-        table(&model, &store, &result).write(&self.scores, bench.force, made)?;
         let Attribution { scores, samples, neurons, completeness, .. } = result;
         Ok(facts(Facts { genes: scores.len(), samples, neurons, completeness }))
     }

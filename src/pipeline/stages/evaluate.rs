@@ -71,10 +71,13 @@ impl Stage for Evaluate {
         samples.warn("the model", &store, &all, report);
         warn_of_preparation(&store, report);
         warn_of_other_data((&model, &self.model), &store, Expect::Any, report)?;
-        let evaluation = apply::evaluate(bench.executor()?, &model, &store, report)?;
+        let ranks = bench.ranks.clone();
+        let evaluation = apply::evaluate_among(&ranks, bench.executor()?, &model, &store, report)?;
         let sources = Source::regular(&self.model, "model")?.into_iter().chain([Source::store(&store)]);
         let made = Made { made_from: sources.collect(), about: json!(evaluation.summary()), samples };
-        evaluation.write(&self.dir, &made, bench.force)?;
+        if ranks.is_first() {
+            evaluation.write(&self.dir, &made, bench.force)?;
+        }
         Ok(facts(evaluation.summary()))
     }
 }

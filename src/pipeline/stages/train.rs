@@ -316,11 +316,14 @@ impl Stage for Train {
             init,
             checkpoint: Some(self.checkpoint(bench.found)),
             history: self.history.clone(),
+            ranks: bench.ranks.clone(),
         };
         let report = bench.report;
         let trained = train(bench.executor()?, &training, report)?;
-        trained.model.save(&self.model, bench.force)?;
-        remove(&checkpoint::path_for(&self.model), "removing the checkpoint of the finished run")?;
+        if bench.ranks.is_first() {
+            trained.model.save(&self.model, bench.force)?;
+            remove(&checkpoint::path_for(&self.model), "removing the checkpoint of the finished run")?;
+        }
         let last = trained.history.last().cloned();
         Ok(facts(Facts { epochs, last, samples: n, resident: trained.resident }))
     }

@@ -63,6 +63,8 @@ struct Mask {
     dropout: Dropout,
     seed: u64,
     step: u64,
+    /// Rows of the whole batch before these.
+    offset: usize,
     threshold: u32,
     /// 1/(1 − rate)
     scale: f32,
@@ -74,6 +76,7 @@ impl Mask {
             dropout,
             seed: step.seed,
             step: step.step,
+            offset: step.offset,
             threshold: random::dropout_threshold(dropout.rate),
             scale: 1.0 / (1.0 - dropout.rate),
         }
@@ -82,9 +85,10 @@ impl Mask {
     /// Multiplies kept values of row `row`, from column `col` (a multiple of 4) on, by 1/(1 − rate) and
     /// sets the others to zero.
     fn apply(&self, row: usize, col: usize, values: &mut [f32]) {
+        let row = (self.offset + row) as u32;
         for (i, values) in values.chunks_mut(4).enumerate() {
             let quad = (col / 4 + i) as u32;
-            let words = random::dropout_words(self.seed, self.step, self.dropout.layer, row as u32, quad);
+            let words = random::dropout_words(self.seed, self.step, self.dropout.layer, row, quad);
             for (value, word) in values.iter_mut().zip(words) {
                 *value = if word >= self.threshold { *value * self.scale } else { 0.0 };
             }
