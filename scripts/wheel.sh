@@ -31,8 +31,8 @@ mkdir -p "$tools/link"
 # shellcheck disable=SC2016 # the linker's own arguments
 printf '#!/bin/sh\nexec "%s/maturin" zig cc -- -target %s-linux-gnu.2.17 "$@"\n' "$bin" "$(uname -m)" >"$tools/link/cc"
 chmod +x "$tools/link/cc"
-# Manual pages and completions come with the command: what lies in the data folder of the module's name, which maturin takes where it is there, is installed below the environment's prefix, where
-# `man` and the shells look for what belongs to a command on the path.
+# Manual pages and completions come with the command: what lies in the data folder of the module's name, which maturin takes where it is
+# there, is installed below the environment's prefix, where `man` and the shells look for what belongs to a command on the path.
 data=python/genelift._genelift.data
 share=$data/data/share
 cargo build --release --locked
