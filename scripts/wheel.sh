@@ -31,9 +31,9 @@ mkdir -p "$tools/link"
 # shellcheck disable=SC2016 # the linker's own arguments
 printf '#!/bin/sh\nexec "%s/maturin" zig cc -- -target %s-linux-gnu.2.17 "$@"\n' "$bin" "$(uname -m)" >"$tools/link/cc"
 chmod +x "$tools/link/cc"
-# Manual pages and completions come with the command: what lies in genelift.data/data is installed below the environment's prefix, where
-# `man` and the shells look for what belongs to a command on the path.
-data=python/genelift.data
+# Manual pages and completions come with the command: what lies in the data folder of the module's name, which maturin takes where it is
+# there, is installed below the environment's prefix, where `man` and the shells look for what belongs to a command on the path.
+data=python/genelift._genelift.data
 share=$data/data/share
 cargo build --release --locked
 genelift=${CARGO_TARGET_DIR:-target}/release/genelift
@@ -66,7 +66,7 @@ for wanted in ("genelift/__init__.py", "genelift/py.typed", "genelift/_genelift.
     assert wanted in names, f"{wanted} is missing"
 assert not [name for name in names if "__pycache__" in name or "tests" in name], "what is no part of the module"
 commands = next(name for name in names if name.endswith(".dist-info/entry_points.txt"))
-share = sorted(str(path.relative_to("python/genelift.data")) for path in pathlib.Path("python/genelift.data").rglob("*") if path.is_file())
+share = sorted(str(path.relative_to("python/genelift._genelift.data")) for path in pathlib.Path("python/genelift._genelift.data").rglob("*") if path.is_file())
 packed = sorted(name.split(".data/", 1)[1] for name in names if ".data/" in name)
 assert packed == share and len(share) > 20, f"manual pages and completions: {packed} in place of {share}"
 assert b"genelift=genelift._command:main" in wheel.read(commands).replace(b" ", b""), "the command is missing"
