@@ -108,7 +108,9 @@ impl Pairs {
     fn collect(&mut self, rows: &[f32], n_genes: usize) {
         /// Values that are looked at together: most are zero.
         const TOGETHER: usize = 16;
-        (self.values.clear(), self.genes.clear(), self.begins.clear());
+        self.values.clear();
+        self.genes.clear();
+        self.begins.clear();
         for row in rows.chunks_exact(n_genes) {
             for (first, some) in row.chunks(TOGETHER).enumerate() {
                 // NaN is not zero
