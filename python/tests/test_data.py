@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from conftest import CPU
+from conftest import CPU, command
 
 import genelift
 from genelift import _data
@@ -179,3 +179,20 @@ def test_an_array_may_be_changed_and_let_go_after_the_call(small):
     before = model.read_bytes()
     small[:] = 0
     assert model.read_bytes() == before
+
+
+def test_a_sparse_store_is_scipys_and_gives_what_the_dense_one_gives(tmp_path):
+    counts = np.random.default_rng(3).poisson(0.4, (50, 30)).astype(np.float32)
+    counts[4] = 0
+    frame = pd.DataFrame(counts, index=[f"cell{i}" for i in range(50)], columns=[f"gene{i}" for i in range(30)])
+    frame.to_csv(tmp_path / "counts.tsv", sep="\t", index_label="cell")
+    for layout in ("dense", "sparse"):
+        command("import", tmp_path / "counts.tsv", "--layout", layout, "-o", tmp_path / f"{layout}.gex")
+    dense, sparse = (genelift.Store(tmp_path / f"{layout}.gex") for layout in ("dense", "sparse"))
+    assert (dense.is_sparse, sparse.is_sparse) == (False, True)
+    assert isinstance(sparse.matrix, sp.csr_matrix)
+    np.testing.assert_array_equal(sparse.matrix.toarray(), counts)
+    pd.testing.assert_frame_equal(sparse.to_pandas(), dense.to_pandas())
+    assert sp.issparse(sparse.to_anndata().X)
+    chosen = [list(genelift.select(store, n=6).genes) for store in (dense, sparse)]
+    assert chosen[0] == chosen[1]
