@@ -28,6 +28,7 @@ use genelift::nn::scaling::{self, Scale};
 use genelift::nn::settings::{Precision, TrainSettings};
 use genelift::nn::train::{CheckpointPlan, Found, Trained, Training, hold_out, train};
 use genelift::progress::{Event, silent};
+use genelift::ranks::Ranks;
 use genelift::store::{Origin, Store, StoreWriter};
 use genelift::{Error, select};
 
@@ -49,6 +50,7 @@ fn training<'a>(store: &'a Store, settings: TrainSettings, resident: Resident) -
         init: None,
         checkpoint: None,
         history: None,
+        ranks: Ranks::alone(),
     }
 }
 

@@ -146,19 +146,21 @@ fn a_wish_to_one_rank_ends_all_after_the_same_step_and_another_number_goes_on() 
     close(&one_of(went_on, "gone on"), &alone, 2e-4, "three ranks, then two");
 }
 
+/// The message with which two ranks refuse trainings; the second is told that it is.
+fn refused<'a>(training: &(dyn Fn(Ranks, bool) -> Training<'a> + Sync)) -> String {
+    let all = Ranks::of_threads(2, |ranks| {
+        let second = !ranks.is_first();
+        train(&mut *cpu(), &training(ranks, second), &silent).unwrap_err().to_string()
+    });
+    assert_eq!(all[0], all[1], "one message");
+    all[0].clone()
+}
+
 #[test]
 fn ranks_that_would_not_train_the_same_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let store = random_store(&dir.path().join("x.gex"), SAMPLES, 11);
     let other = random_store(&dir.path().join("y.gex"), SAMPLES + 1, 11);
-    let refused = |training: &(dyn Fn(Ranks, bool) -> Training<'_> + Sync)| {
-        let all = Ranks::of_threads(2, |ranks| {
-            let second = !ranks.is_first();
-            train(&mut *cpu(), &training(ranks, second), &silent).unwrap_err().to_string()
-        });
-        assert_eq!(all[0], all[1], "one message");
-        all[0].clone()
-    };
     let message = refused(&|ranks, second| {
         let learning_rate = if second { 0.5 } else { 0.25 };
         Training { ranks, ..Training::of(&store, TrainSettings { learning_rate, ..settings() }) }
