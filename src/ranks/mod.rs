@@ -260,11 +260,11 @@ fn launched() -> usize {
     sizes.max().unwrap_or(1)
 }
 
-/// Joins the ranks that MPI's launcher started with this process, once, at its beginning; without one, or where it is the only
-/// process, nothing happens. `tell` shows the message of a failure.
+/// Joins the ranks that MPI's launcher started with this process, once, at its beginning; without one, where it is the only process, or
+/// in a program built without MPI, nothing happens. `tell` shows the message of a failure.
 ///
 /// # Errors
-/// [`Error::Usage`] where there are several processes and this program was built without MPI; [`Error::Ranks`] where MPI does not start.
+/// [`Error::Ranks`] where MPI does not start; [`Error::Usage`] for a time-out in the environment that is none.
 pub fn join(tell: fn(&str)) -> Result<Ranks> {
     match launched() {
         1 => Ok(Ranks::alone()),
@@ -279,7 +279,6 @@ fn several(_: usize, tell: fn(&str)) -> Result<Ranks> {
 }
 
 #[cfg(not(feature = "mpi"))]
-fn several(size: usize, _: fn(&str)) -> Result<Ranks> {
-    let _ = size;
+fn several(_: usize, _: fn(&str)) -> Result<Ranks> {
     Ok(Ranks::alone())
 }
