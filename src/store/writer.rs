@@ -511,7 +511,7 @@ mod tests {
         for file in [DATA, PLACES, STARTS] {
             let file = path.join(file);
             let good = std::fs::read(&file).expect("readable");
-            for at in [0, good.len() / 2, good.len() - 1] {
+            for at in [0, npy::WRITTEN, good.len() - 1] {
                 let mut bad = good.clone();
                 bad[at] ^= 1;
                 std::fs::write(&file, &bad).expect("written");
