@@ -5,7 +5,7 @@
 //! GENELIFT_KEEP_COUNTS=1 keeps this Mesa's counts in the file.
 #![cfg(target_os = "linux")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::CStr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -236,7 +236,10 @@ fn no_shader_spills_and_none_grows() {
     let keep = std::env::var(KEEP).is_ok_and(|value| value == "1");
     let mut rows = Vec::new();
     for element in [Element::F32, Element::F16] {
-        let found = shaders(&recording(element), Kind::Discrete, 2 << 30, &Options::default());
+        let mut found = shaders(&recording(element), Kind::Discrete, 2 << 30, &Options::default());
+        // large products are several dispatches of one shader each
+        let mut seen = HashSet::new();
+        found.retain(|shader| seen.insert(shader.clone()));
         assert!(found.len() >= 6, "{} shaders", found.len());
         for (number, (label, source)) in found.into_iter().enumerate() {
             let name = format!("{element:?} {number} {label}").to_lowercase();
