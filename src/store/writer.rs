@@ -105,9 +105,11 @@ impl Stream {
 
 impl Pairs {
     /// What is not zero in some rows, into the lists at hand.
-    fn collect(&mut self, rows: &[f32], n_genes: usize) {
+    fn collect(&mut self, rows: &[f32], n_genes: usize, element: Element) {
         /// Values that are looked at together: most are zero.
         const TOGETHER: usize = 16;
+        // in half precision there are no values below 3e-8
+        let is_held = |x: f32| x != 0.0 && (element != Element::F16 || f16::from_f32(x) != f16::ZERO);
         self.values.clear();
         self.genes.clear();
         self.begins.clear();
@@ -117,7 +119,7 @@ impl Pairs {
                 if some.iter().fold(true, |all, x| all & (*x == 0.0)) {
                     continue;
                 }
-                for (i, x) in some.iter().enumerate().filter(|(_, x)| **x != 0.0) {
+                for (i, x) in some.iter().enumerate().filter(|(_, x)| is_held(**x)) {
                     self.values.push(*x);
                     self.genes.push((first * TOGETHER + i) as i32);
                 }
@@ -199,7 +201,8 @@ impl StoreWriter {
     /// As [`atomic::check_space`].
     pub fn expect(&self, samples: usize) -> Result<()> {
         if self.pairs.is_some() {
-            return Ok(()); // nobody knows yet how many values are not zero
+            // nobody knows yet how many values are not zero
+            return atomic::check_space(&self.path, super::sparse::size(samples, 0, self.element));
         }
         let values = (samples as u64).saturating_mul(self.n_genes as u64);
         atomic::check_space(&self.path, values.saturating_mul(self.element.bytes() as u64))
@@ -238,7 +241,7 @@ impl StoreWriter {
         let written = match &mut self.pairs {
             None => push_values(&mut self.values, rows, self.element, &mut self.halves),
             Some(pairs) => {
-                pairs.collect(rows, self.n_genes);
+                pairs.collect(rows, self.n_genes, self.element);
                 push_values(&mut self.values, &pairs.values, self.element, &mut self.halves)
                     .and_then(|()| pairs.places.push(bytemuck::cast_slice(&pairs.genes)))
                     .and_then(|()| pairs.starts.push(bytemuck::cast_slice(&pairs.begins)))
@@ -498,6 +501,14 @@ mod tests {
             store.read_columns_of(&[4, 1, 3], 1, 3, &mut columns);
             assert_eq!(columns, [0.0, 2.0, 0.0, 0.0, 3.5, -5.0]);
             assert!(store.are_alike(&[0, 4]) && store.are_alike(&[2]) && !store.are_alike(&[0, 4, 2]));
+            // what rounds to zero is zero
+            let tiny = dir.path().join("tiny.gex");
+            let mut writer =
+                StoreWriter::create_in(Layout::Sparse, &tiny, 3, element, true).expect("created");
+            writer.push_rows(&[1e-9, 0.0, 2.0, 0.0, 0.0, 2.0]).expect("pushed");
+            let tiny = writer.finish(ids("g", 3), ids("s", 2), Origin::default()).expect("finished");
+            let half = element == Element::F16;
+            assert_eq!((tiny.info().pairs, tiny.are_alike(&[0, 1])), (Some(if half { 2 } else { 3 }), half));
             let (other, _) = sparse(&dir.path().join("b.gex"), element);
             assert_eq!(store.info().fingerprint(), other.info().fingerprint());
         }
