@@ -8,11 +8,11 @@ the slash, of all cores together, which other work disturbs less. What is in WOR
 """
 
 import argparse
-import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
+
+from measuring import of_its_own
 
 SELECT = {
     "diverse": "--strategy diverse",
@@ -26,26 +26,6 @@ SELECT = {
 }
 # intervals, which are five more fits of each, are left out
 FIT = {"linear": "--method linear", "kernel": "--method kernel", "knn": "--method knn"}
-
-
-def anonymous(pid):
-    try:
-        with open(f"/proc/{pid}/status") as status:
-            return next((int(line.split()[1]) / 1024 for line in status if line.startswith("RssAnon")), 0)
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-
-
-def measured(command):
-    """(seconds, seconds of all cores, peak of anonymous memory in MiB, what it said where it failed)."""
-    before, begun, peak = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic(), 0
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while child.poll() is None:
-        peak = max(peak, anonymous(child.pid))
-        time.sleep(0.05)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cores = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.monotonic() - begun, cores, peak, "" if child.returncode == 0 else child.stderr.read().strip().splitlines()[-1]
 
 
 def main():
@@ -77,7 +57,7 @@ def main():
                     words = f"select --store {store} {options} -n {args.n} -o {out} --force"
                 else:
                     words = f"fit {store} --landmarks {landmarks} {options} --held-out 0 -o {out}.safetensors --force"
-                seconds, cores, peak, failed = measured([args.genelift, *words.split(), "-q"])
+                seconds, cores, peak, failed = of_its_own([args.genelift, *words.split(), "-q"])
                 known[key] = failed or f"{seconds:.0f} s / {cores:.0f} s, {peak:,.0f} MiB"
                 with open(log, "a") as file:
                     file.write(f"{key}\t{known[key]}\n")

@@ -9,14 +9,12 @@ made again. Needs NumPy and h5py.
 """
 
 import argparse
-import resource
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import h5py
 import numpy as np
+from measuring import of_its_own
 
 COUNTS, TYPES, BLOCK = 1_000, 10, 10_000
 
@@ -60,23 +58,6 @@ def counts(path, cells, genes):
                 made.attrs.update({"encoding-type": "string-array", "encoding-version": "0.2.0"})
 
 
-def measured(command):
-    """(seconds, seconds of all cores, peak of anonymous memory in MiB) of a command that must succeed."""
-    before, begun, peak = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic(), 0
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    while child.poll() is None:
-        try:
-            with open(f"/proc/{child.pid}/status") as status:
-                peak = max(peak, next((int(line.split()[1]) / 1024 for line in status if line.startswith("RssAnon")), 0))
-        except (FileNotFoundError, ProcessLookupError):
-            pass
-        time.sleep(0.05)
-    if child.returncode:
-        sys.exit(f"failed: {' '.join(map(str, command))}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.monotonic() - begun, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, peak
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("genelift")
@@ -110,7 +91,9 @@ def main():
                 out = Path(words.split(" -o ")[1].split()[0])
                 if out.exists():
                     continue
-                seconds, cores, peak = measured([args.genelift, *words.split(), "-q"])
+                seconds, cores, peak, failure = of_its_own([args.genelift, *words.split(), "-q"])
+                if failure:
+                    sys.exit(f"genelift {words}: {failure}")
                 size = f"{sum(f.stat().st_size for f in out.rglob('*.npy')) / 1e6:,.0f}" if name in ("import", "depth, log1p", "split by donor") else ""
                 print(f"| {cells:,} | {layout} | {name} | {seconds:.0f} / {cores:.0f} | {peak:.0f} | {size} |", flush=True)
 
