@@ -284,7 +284,7 @@ fn a_killed_writer_leaves_the_old_or_the_new_and_the_next_one_sweeps() {
             "-o",
             "k.gex",
             "--samples",
-            "3000",
+            "20000", // some tenths of a second, in which it is killed
             "--genes",
             "200",
             "--rank",

@@ -37,7 +37,7 @@ fn told(py: Python, error: genelift::Error) -> PyErr {
         Error::Input { .. } | Error::Data(_) => "data",
         Error::Exists(_) => "exists",
         Error::Io { .. } => "io",
-        Error::Device { .. } => "device",
+        Error::Device { .. } | Error::Ranks(_) => "device",
         Error::Diverged { .. } => "diverged",
         Error::Interrupted { .. } => "interrupted",
     };
