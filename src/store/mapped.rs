@@ -21,7 +21,10 @@ impl Mapped {
     /// [`Error::Input`] where it does not; [`Error::Io`].
     pub fn open(path: &Path, name: &str, descr: &str, shape: &[usize]) -> Result<Mapped> {
         let file = path.join(name);
-        let mut array = File::open(&file).map_err(Error::io(&file, "opening"))?;
+        let mut array = File::open(&file).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => damaged(path, name, "is missing".into()),
+            _ => Error::io(&file, "opening")(error),
+        })?;
         let header = npy::parse(&mut array).map_err(|e| damaged(path, name, e))?;
         if header.descr != descr || header.fortran || header.shape != shape {
             return Err(damaged(path, name, format!("header {header:?} contradicts store.json")));

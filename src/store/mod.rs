@@ -16,6 +16,7 @@ pub mod sealed;
 pub(crate) mod signed;
 mod sparse;
 pub(crate) mod spool;
+mod stream;
 mod summary;
 pub mod watch;
 mod writer;

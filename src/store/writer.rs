@@ -2,27 +2,20 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use half::f16;
-use half::slice::HalfFloatSliceExt;
-use xxhash_rust::xxh3::Xxh3Default;
 
 use super::atomic::{Kind, Place, Temporary};
 use super::info::{self, Checksums, Layout, Origin, SPARSE_VERSION, StoreInfo, VERSION};
 use super::sparse::{DATA, PLACES, PLACES_TYPE, STARTS, STARTS_TYPE};
+use super::stream::{BLOCK, Pairs, Stream, push_values};
 use super::{GENES, INFO, MATRIX, PARAMETERS, SAMPLES, Store, atomic, npy, signed};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::genes::Table;
 use crate::interrupt;
-
-/// Bytes of the matrix under one checksum.
-const BLOCK: usize = 4 << 20;
-
-/// Bytes of rows that are put together; more are written as they come.
-const BUFFER: usize = 1 << 16;
 
 /// A store being written. Dropped before [`StoreWriter::finish`], it leaves nothing behind.
 pub struct StoreWriter {
@@ -39,95 +32,6 @@ pub struct StoreWriter {
     /// Sample, gene and value of the first value that the element type cannot hold.
     unfit: Option<(usize, usize, f32)>,
     parameters: Option<Vec<u8>>,
-}
-
-/// The array of a `.npy` file, with checksums.
-struct Stream {
-    out: BufWriter<File>,
-    hasher: Xxh3Default,
-    hashed: usize,
-    blocks: Vec<String>,
-}
-
-/// What a sparse store has beside its values.
-struct Pairs {
-    places: Stream,
-    starts: Stream,
-    count: usize,
-    /// Of the rows at hand.
-    values: Vec<f32>,
-    genes: Vec<i32>,
-    begins: Vec<i64>,
-}
-
-impl Stream {
-    /// The number of elements is known at the end; the header's place is kept until then.
-    fn create(file: &Path) -> std::io::Result<Stream> {
-        let mut out = BufWriter::with_capacity(BUFFER, File::create(file)?);
-        out.write_all(&[0; npy::WRITTEN])?;
-        Ok(Stream { out, hasher: Xxh3Default::new(), hashed: 0, blocks: Vec::new() })
-    }
-
-    fn push(&mut self, mut bytes: &[u8]) -> std::io::Result<()> {
-        while !bytes.is_empty() {
-            let (now, later) = bytes.split_at(bytes.len().min(BLOCK - self.hashed));
-            self.out.write_all(now)?;
-            self.hasher.update(now);
-            self.hashed += now.len();
-            if self.hashed == BLOCK {
-                self.end_block();
-                start_syncing(self.out.get_ref(), self.blocks.len());
-            }
-            bytes = later;
-        }
-        Ok(())
-    }
-
-    fn end_block(&mut self) {
-        self.blocks.push(format!("{:016x}", self.hasher.digest()));
-        self.hasher.reset();
-        self.hashed = 0;
-    }
-
-    /// Writes the header.
-    fn finish(&mut self, header: &[u8]) -> std::io::Result<()> {
-        if self.hashed > 0 {
-            self.end_block();
-        }
-        self.out.flush()?;
-        self.out.seek(SeekFrom::Start(0))?;
-        self.out.write_all(header)?;
-        self.out.flush()?;
-        start_syncing(self.out.get_ref(), self.blocks.len());
-        Ok(())
-    }
-}
-
-impl Pairs {
-    /// What is not zero in some rows, into the lists at hand.
-    fn collect(&mut self, rows: &[f32], n_genes: usize, element: Element) {
-        /// Values that are looked at together: most are zero.
-        const TOGETHER: usize = 16;
-        // in half precision there are no values below 3e-8
-        let is_held = |x: f32| x != 0.0 && (element != Element::F16 || f16::from_f32(x) != f16::ZERO);
-        self.values.clear();
-        self.genes.clear();
-        self.begins.clear();
-        for row in rows.chunks_exact(n_genes) {
-            for (first, some) in row.chunks(TOGETHER).enumerate() {
-                // NaN is not zero
-                if some.iter().fold(true, |all, x| all & (*x == 0.0)) {
-                    continue;
-                }
-                for (i, x) in some.iter().enumerate().filter(|(_, x)| is_held(**x)) {
-                    self.values.push(*x);
-                    self.genes.push((first * TOGETHER + i) as i32);
-                }
-            }
-            self.begins.push((self.count + self.values.len()) as i64);
-        }
-        self.count += self.values.len();
-    }
 }
 
 impl StoreWriter {
@@ -361,37 +265,6 @@ impl StoreWriter {
     }
 }
 
-fn push_values(
-    out: &mut Stream,
-    values: &[f32],
-    element: Element,
-    halves: &mut Vec<f16>,
-) -> std::io::Result<()> {
-    if element != Element::F16 {
-        return out.push(bytemuck::cast_slice(values));
-    }
-    halves.resize(values.len(), f16::ZERO);
-    halves.convert_from_f32_slice(values);
-    out.push(bytemuck::cast_slice(halves))
-}
-
-/// Lets the disk begin with the values up to the end of so many blocks, so that there is little to wait for in the end. Where the
-/// system cannot, all of them are written then.
-#[cfg(target_os = "linux")]
-fn start_syncing(file: &File, blocks: usize) {
-    use std::os::fd::AsRawFd;
-    /// Pages of memory, which are written whole.
-    const PAGE: usize = 4096;
-    // What is still in the buffer of the writer comes with the next block.
-    let (start, end) = (blocks.saturating_sub(2) * BLOCK, (blocks * BLOCK + npy::WRITTEN) / PAGE * PAGE);
-    let (start, length) = (start as libc::off64_t, (end - start) as libc::off64_t);
-    // SAFETY: the descriptor is open as long as the file is; nothing of this process's memory is touched.
-    unsafe { libc::sync_file_range(file.as_raw_fd(), start, length, libc::SYNC_FILE_RANGE_WRITE) };
-}
-
-#[cfg(not(target_os = "linux"))]
-fn start_syncing(_: &File, _: usize) {}
-
 /// The first f32 that rounds to infinity in f16: half a step above 65504.
 const F16_LIMIT: f32 = 65520.0;
 
@@ -439,25 +312,32 @@ mod tests {
         }
     }
 
+    /// Changes a byte of each file, the first, one in the middle and the last, cuts it short and takes it away.
+    fn is_noticed(path: &Path, files: [&str; 3], middle: impl Fn(usize) -> usize) {
+        for file in files {
+            let file = path.join(file);
+            let good = std::fs::read(&file).expect("readable");
+            for at in [0, middle(good.len()), good.len() - 1] {
+                let mut bad = good.clone();
+                bad[at] ^= 1;
+                std::fs::write(&file, &bad).expect("written");
+                let message = Store::open(path).expect_err("must be noticed").to_string();
+                assert!(message.contains("import it again"), "{message}");
+            }
+            std::fs::write(&file, &good[..good.len() - 1]).expect("written");
+            Store::open(path).expect_err("truncated");
+            std::fs::remove_file(&file).expect("there");
+            Store::open(path).expect_err("missing");
+            std::fs::write(&file, &good).expect("written");
+        }
+    }
+
     #[test]
     fn any_changed_or_missing_byte_is_noticed() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join("a.gex");
         build(&path, 5, 300_000, Element::F32); // more than one block of checksums
-        for file in [MATRIX, GENES, SAMPLES] {
-            let file = path.join(file);
-            let good = std::fs::read(&file).expect("readable");
-            for at in [0, good.len() / 2, good.len() - 1] {
-                let mut bad = good.clone();
-                bad[at] ^= 1;
-                std::fs::write(&file, &bad).expect("written");
-                let message = Store::open(&path).expect_err("must be noticed").to_string();
-                assert!(message.contains("import it again"), "{message}");
-            }
-            std::fs::write(&file, &good[..good.len() - 1]).expect("written");
-            Store::open(&path).expect_err("truncated");
-            std::fs::write(&file, &good).expect("written");
-        }
+        is_noticed(&path, [MATRIX, GENES, SAMPLES], |length| length / 2);
         Store::open(&path).expect("whole again");
     }
 
@@ -519,20 +399,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join("a.gex");
         sparse(&path, Element::F32);
-        for file in [DATA, PLACES, STARTS] {
-            let file = path.join(file);
-            let good = std::fs::read(&file).expect("readable");
-            for at in [0, npy::WRITTEN, good.len() - 1] {
-                let mut bad = good.clone();
-                bad[at] ^= 1;
-                std::fs::write(&file, &bad).expect("written");
-                let message = Store::open(&path).expect_err("must be noticed").to_string();
-                assert!(message.contains("import it again"), "{message}");
-            }
-            std::fs::write(&file, &good[..good.len() - 1]).expect("written");
-            Store::open(&path).expect_err("truncated");
-            std::fs::write(&file, &good).expect("written");
-        }
+        is_noticed(&path, [DATA, PLACES, STARTS], |_| npy::WRITTEN);
         // what no checksum can tell, since another program may have written it
         let change = |name: &str, at: usize, bytes: &[u8]| {
             let file = path.join(name);
