@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use genelift::device::gpu::{Kind, Options, Tile, shader_files, shaders};
+use genelift::device::pairs;
 use genelift::device::recording::*;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
@@ -88,6 +89,8 @@ fn recording() -> Recording {
             let source = matrix(300, 33, element);
             recording.push(Call::Gather { source, index, offset: row, scale: row, out: wide });
         }
+        let pairs = matrix(90, pairs::WIDTH, Element::U32);
+        recording.push(Call::Scatter { pairs, packed: 20, offset: row, scale: row, out: wide });
         for activation in Activation::ALL.iter().copied() {
             recording.push(Call::Activate { input: wide, activation, out: wide });
             recording.push(Call::Multipliers { input: wide, reference: row, activation, out: wide });

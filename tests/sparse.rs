@@ -79,6 +79,9 @@ fn every_command_takes_either_layout() {
         run(
             "train parts/train.gex -o streamed.safetensors --hidden 12,6,12 --epochs 3 --batch 16 --validation 0.2 --group-by donor --resident never",
         );
+        run(
+            "train parts/train.gex -o resident.safetensors --hidden 12,6,12 --epochs 3 --batch 16 --validation 0.2 --group-by donor --resident always",
+        );
         if gpu {
             run("train parts/train.gex -o gpu.safetensors --hidden 12,6,12 --epochs 2 --device gpu:llvmpipe");
             run("attribute gpu.safetensors parts/train.gex -o gpu.tsv --device gpu:llvmpipe");
@@ -89,9 +92,11 @@ fn every_command_takes_either_layout() {
         for strategy in ["diverse", "css", "variance", "pca", "k-medoids"] {
             run(&format!("select --strategy {strategy} --store parts/train.gex -n 12 -o {strategy}.tsv"));
         }
-        for method in ["linear", "kernel", "knn"] {
+        for (method, options) in
+            [("linear", ""), ("kernel", ""), ("knn", ""), ("mlp", " --epochs 3 --hidden 8")]
+        {
             run(&format!(
-                "fit parts/train.gex --landmarks diverse.tsv --method {method} -o {method}.safetensors"
+                "fit parts/train.gex --landmarks diverse.tsv --method {method}{options} -o {method}.safetensors"
             ));
             run(&format!("predict {method}.safetensors parts/test.gex -o {method}.gex --replace"));
         }
@@ -107,7 +112,9 @@ fn every_command_takes_either_layout() {
         assert_eq!(means.contains("sparse"), layout == "sparse", "{means}");
     }
     let either = |name: &str| same(dir, name, layouts);
-    for name in ["m", "streamed", "linear", "kernel", "knn"].map(|name| format!("{name}.safetensors")) {
+    for name in ["m", "streamed", "resident", "linear", "kernel", "knn", "mlp"]
+        .map(|name| format!("{name}.safetensors"))
+    {
         either(&name);
     }
     if gpu {

@@ -1,6 +1,7 @@
 //! What every call reads and writes, declared once. From here follow the checks of shapes, which matrices may be one and the same, the views that
 //! the CPU lends to a kernel, and on a GPU the shader, what it binds and its arguments.
 
+use super::pairs;
 use super::random::dropout_threshold;
 use super::recording::{Call, Dropout, Element, Epilogue, Fold, Matrix, Update};
 use super::wgsl;
@@ -259,6 +260,11 @@ impl Call {
                     vec![other("source", source), index, one("offset", offset), one("scale", scale), out(to)];
                 Declared::new(wgsl!("gather.wgsl"), operands)
             }
+            Call::Scatter { pairs, offset, scale, out: to, .. } => {
+                let operands =
+                    vec![other("pairs", pairs), one("offset", offset), one("scale", scale), out(to)];
+                Declared::new(wgsl!("scatter.wgsl"), operands)
+            }
             Call::BiasGradient { gradient, update } => {
                 let mut declared = update.declared();
                 declared.operands.push(other("gradient", gradient));
@@ -321,6 +327,7 @@ impl Call {
             Call::ConcreteGradient { selection, .. } => (selection.rows, selection.cols),
             Call::SumSquares { input, .. } => (input.rows, input.cols),
             Call::Gather { out, .. }
+            | Call::Scatter { out, .. }
             | Call::Activate { out, .. }
             | Call::Multipliers { out, .. }
             | Call::Difference { out, .. }
@@ -423,6 +430,10 @@ fn own(call: &Call, name: &str, (m, n): (usize, usize)) {
             assert_eq!(source.cols, n, "{name}: columns of the source");
             let fits = |index: Matrix| index.rows == 1 && index.element == Element::U32;
             assert!(index.is_none_or(fits), "{name}: the index is 1 × n of u32");
+        }
+        Call::Scatter { pairs, packed, .. } => {
+            let fits = pairs.element == Element::U32 && pairs.cols == pairs::WIDTH && packed >= m;
+            assert!(fits && pairs.rows >= pairs::heading(packed), "{name}: pairs of {packed} rows");
         }
         Call::Seeds { multipliers, average, samples, .. } => {
             assert_eq!(m, if average { samples } else { samples * n }, "{name}: rows");

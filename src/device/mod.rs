@@ -10,6 +10,7 @@ mod declared;
 pub mod gpu;
 pub mod loss;
 pub mod math;
+pub mod pairs;
 pub mod profile;
 pub mod random;
 pub mod recording;

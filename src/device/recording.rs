@@ -6,7 +6,7 @@
 //! * A [`Matrix`] is row-major. Rows and columns are padded in memory to multiples of [`PAD`]; padding is
 //!   always zero. A kernel reads padding freely and writes zeros there (σ(0) is 0.5: epilogues mask).
 //! * A step works on `Step::rows` samples, at most the number of rows that the batch matrices were made
-//!   with. [`Call::Gather`] and [`Call::Difference`] write zeros in the rows past `Step::rows`; the loss
+//!   with. [`Call::Gather`], [`Call::Scatter`] and [`Call::Difference`] write zeros in the rows past `Step::rows`; the loss
 //!   epilogue writes zero gradients there. So weight gradients need no row count: those rows add nothing.
 //!   Layer outputs and derivatives in such rows are finite and unused; an executor may leave them as they were
 //!   ([`Product::dims_at`]).
@@ -316,6 +316,19 @@ pub enum Call {
         /// B × G
         out: Matrix,
     },
+    /// out[r, :] = (x − offset)·scale for r < `Step::rows`, zero in the other rows; x is row r, of which what is not zero is given.
+    Scatter {
+        /// As [`super::pairs`] packs rows, u32; may be far larger than one binding.
+        pairs: Matrix,
+        /// How many rows it is packed for, no fewer than B.
+        packed: usize,
+        /// 1 × G
+        offset: Matrix,
+        /// 1 × G
+        scale: Matrix,
+        /// B × G
+        out: Matrix,
+    },
     /// See [`Product`].
     Product(Product),
     /// The gradient of a bias: column sums of `gradient` (B × N) go to `update` (1 × N parameters; l2 is 0).
@@ -419,6 +432,7 @@ impl Call {
                 return format!("{} {m} × {n} over {k}", product.name);
             }
             Call::Gather { out, .. } => ("gather", out),
+            Call::Scatter { out, .. } => ("scatter", out),
             Call::BiasGradient { gradient, .. } => ("bias gradient", gradient),
             Call::Update { gradient, .. } => ("update", gradient),
             Call::Activate { out, .. } => ("activation", out),

@@ -5,10 +5,13 @@
 //! while the device computes. Both hand the same rows in the same order to the same kernels, so both give the
 //! same model.
 
+mod panel;
+
 use std::sync::mpsc;
 
 use serde::{Deserialize, Serialize};
 
+use self::panel::{Panel, Room};
 use super::network::InputBuffers;
 use crate::device::recording::{Call, Element, Matrix, padded};
 use crate::device::{Executor, STAGING_AREAS, Staging};
@@ -17,7 +20,7 @@ use crate::genes::{Ambiguous, Side, Table, Way, join};
 use crate::interrupt;
 use crate::progress::{Event, Reporter, advance};
 use crate::ranks::Ranks;
-use crate::store::Store;
+use crate::store::{Layout, Store};
 
 /// Whether the whole matrix is kept in device memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -39,6 +42,9 @@ const AHEAD: usize = 2;
 /// A resident matrix may take this share of the free device memory.
 const RESIDENT_SHARE: f64 = 0.8;
 
+/// A staging area and how many of its rows hold something.
+type Filled = (Box<dyn Staging>, usize);
+
 /// Chosen samples of a store, with the network's genes in the network's order; a network whose outputs are other
 /// genes than its inputs has two panels of genes, which travel together.
 pub struct Feed<'a> {
@@ -50,15 +56,6 @@ pub struct Feed<'a> {
     index: Option<Matrix>,
     /// Who shares every batch.
     ranks: Ranks,
-}
-
-/// One panel of genes on the device.
-#[derive(Debug, Clone)]
-struct Panel {
-    /// Position in the store of each gene; `None` where they are the store's.
-    columns: Option<Vec<usize>>,
-    /// All samples, or one batch where they are streamed.
-    values: Matrix,
 }
 
 /// One batch of an epoch.
@@ -109,23 +106,25 @@ impl<'a> Feed<'a> {
         resident: Resident,
         report: Reporter,
     ) -> Result<Self> {
-        let widths: Vec<usize> =
-            columns.iter().map(|c| c.as_ref().map_or(store.n_genes(), Vec::len)).collect();
-        let row: usize = widths.iter().map(|w| padded(*w) * store.element().bytes()).sum();
+        let width = |columns: &Option<Vec<usize>>| columns.as_ref().map_or(store.n_genes(), Vec::len);
+        let row: usize = columns.iter().map(|c| padded(width(c)) * store.element().bytes()).sum();
         let wanted = samples.len() as u64 * row as u64;
         // What the device says is free may be no more than a guess, so a refusal is an answer too.
         let keep = match resident {
-            Resident::Always => Some(keep_all(executor, store, samples.len(), &widths)?),
+            Resident::Always => Some(keep_all(executor, store, samples.len(), &columns)?),
             Resident::Never => None,
+            // little travels of it, and far more would be kept
+            Resident::Auto if store.layout() == Layout::Sparse => None,
             Resident::Auto if wanted as f64 > RESIDENT_SHARE * executor.memory() as f64 => None,
-            Resident::Auto => keep_all(executor, store, samples.len(), &widths).ok(),
+            Resident::Auto => keep_all(executor, store, samples.len(), &columns).ok(),
         };
-        let (index, matrices) = match keep {
-            Some((index, matrices)) => (Some(index), matrices),
-            None => (None, matrices(executor, "streamed batch", batch, &widths, store.element())?),
+        let (index, panels) = match keep {
+            Some((index, panels)) => (Some(index), panels),
+            None => {
+                let panel = |columns| Panel::streamed(executor, store, &samples, batch, columns);
+                (None, columns.into_iter().map(panel).collect::<Result<_>>()?)
+            }
         };
-        let panels =
-            columns.into_iter().zip(matrices).map(|(columns, values)| Panel { columns, values }).collect();
         let feed = Feed { store, samples, batch, panels, index, ranks: Ranks::alone() };
         if feed.is_resident() {
             feed.upload_all(executor, report)?;
@@ -171,8 +170,7 @@ impl<'a> Feed<'a> {
     /// # Panics
     /// If there is no such panel.
     pub fn gather_panel(&self, panel: usize, scaling: &InputBuffers, out: Matrix) -> Call {
-        let source = self.panels[panel].values;
-        Call::Gather { source, index: self.index, offset: scaling.offset, scale: scaling.scale, out }
+        self.panels[panel].gather(self.index, scaling, out)
     }
 
     /// Goes once through the samples in the given order (positions among the feed's samples, all or some of
@@ -214,12 +212,13 @@ impl<'a> Feed<'a> {
             }
             None => {
                 let pieces: Vec<usize> = batches.iter().map(|batch| batch.rows).collect();
-                self.pump(executor, &pieces, &own, |executor, n, staging| {
+                self.pump(executor, &pieces, &own, |executor, n, filled| {
                     check()?;
                     let batch = Batch { first: 0, ..batches[n] };
                     // none where there are fewer samples than ranks
-                    for (panel, staging) in self.panels.iter().zip(staging).filter(|_| batch.rows > 0) {
-                        executor.upload(staging, panel.values, 0, batch.rows)?;
+                    for (panel, (staging, rows)) in self.panels.iter().zip(filled).filter(|_| batch.rows > 0)
+                    {
+                        executor.upload(staging, panel.values, 0, rows)?;
                     }
                     run(executor, batch)
                 })
@@ -253,26 +252,25 @@ impl<'a> Feed<'a> {
         let total = Some(order.len() as u64);
         report(Event::Started { task: "uploading".into(), total, unit: "samples" });
         let pieces: Vec<usize> = order.chunks(piece).map(<[u32]>::len).collect();
-        self.pump(executor, &pieces, &order, |executor, n, staging| {
-            let rows = pieces[n];
-            for (panel, staging) in self.panels.iter().zip(staging) {
+        self.pump(executor, &pieces, &order, |executor, n, filled| {
+            for (panel, (staging, rows)) in self.panels.iter().zip(filled) {
                 executor.upload(staging, panel.values, n * piece, rows)?;
             }
-            advance(report, (n * piece + rows) as u64, "")?;
+            advance(report, (n * piece + pieces[n]) as u64, "")?;
             Ok(())
         })?;
         report(Event::Finished);
         executor.wait()
     }
 
-    /// Fills staging areas, one a panel, on a loader thread, some ahead, and hands them over in order: of `order` as many rows a piece as
-    /// `pieces` says.
+    /// Fills staging areas, one a panel, on a loader thread, some ahead, and hands them over in order, with how many of their rows are to travel:
+    /// of `order` as many samples a piece as `pieces` says.
     fn pump(
         &self,
         executor: &mut dyn Executor,
         pieces: &[usize],
         order: &[u32],
-        mut consume: impl FnMut(&mut dyn Executor, usize, Vec<Box<dyn Staging>>) -> Result<()>,
+        mut consume: impl FnMut(&mut dyn Executor, usize, Vec<Filled>) -> Result<()>,
     ) -> Result<()> {
         let largest = pieces.iter().copied().max().unwrap_or(0).max(1);
         let pieces: Vec<&[u32]> = pieces
@@ -288,15 +286,16 @@ impl<'a> Feed<'a> {
         std::thread::scope(|scope| {
             let pieces = &pieces;
             scope.spawn(move || {
-                let (mut room, mut permuted) = (Vec::new(), Vec::new());
-                for (n, mut areas) in requests {
-                    for (row, position) in pieces[n].iter().enumerate() {
-                        let bytes = self.store.row_bytes(self.samples[*position as usize], &mut room);
-                        for (panel, staging) in self.panels.iter().zip(&mut areas) {
-                            staging.write_row(row, self.in_order(panel, bytes, &mut permuted));
-                        }
-                    }
-                    if to_device.send(areas).is_err() {
+                let (mut room, mut samples) = (Room::default(), Vec::new());
+                for (n, areas) in requests {
+                    samples.clear();
+                    samples.extend(pieces[n].iter().map(|position| self.samples[*position as usize]));
+                    let fill = |(panel, mut staging): (&Panel, Box<dyn Staging>)| {
+                        let rows = panel.fill(self.store, &samples, &mut *staging, &mut room);
+                        (staging, rows)
+                    };
+                    let filled: Vec<Filled> = self.panels.iter().zip(areas).map(fill).collect();
+                    if to_device.send(filled).is_err() {
                         return; // the other side failed and says so
                     }
                 }
@@ -306,7 +305,7 @@ impl<'a> Feed<'a> {
             let mut asked = 0;
             for n in 0..pieces.len() {
                 while asked < pieces.len() && asked < n + ahead {
-                    let area = |panel: &Panel| executor.staging(panel.values, largest);
+                    let area = |panel: &Panel| executor.staging(panel.values, panel.staged(largest));
                     let areas = self.panels.iter().map(area).collect::<Result<_>>()?;
                     to_loader.send((asked, areas)).map_err(|_| lost())?;
                     asked += 1;
@@ -316,17 +315,6 @@ impl<'a> Feed<'a> {
             drop(to_loader);
             Ok(())
         })
-    }
-
-    /// A row's bytes with the genes in the panel's order.
-    fn in_order<'b>(&self, panel: &Panel, bytes: &'b [u8], permuted: &'b mut Vec<u8>) -> &'b [u8] {
-        let Some(columns) = &panel.columns else { return bytes };
-        let size = self.store.element().bytes();
-        permuted.clear();
-        for column in columns {
-            permuted.extend_from_slice(&bytes[column * size..(column + 1) * size]);
-        }
-        permuted
     }
 }
 
@@ -356,20 +344,13 @@ fn keep_all(
     executor: &mut dyn Executor,
     store: &Store,
     samples: usize,
-    widths: &[usize],
-) -> Result<(Matrix, Vec<Matrix>)> {
+    columns: &[Option<Vec<usize>>],
+) -> Result<(Matrix, Vec<Panel>)> {
     let index = executor.matrix("row order", 1, samples, Element::U32)?;
-    Ok((index, matrices(executor, "resident matrix", samples, widths, store.element())?))
-}
-
-fn matrices(
-    executor: &mut dyn Executor,
-    name: &str,
-    rows: usize,
-    widths: &[usize],
-    element: Element,
-) -> Result<Vec<Matrix>> {
-    widths.iter().map(|width| executor.matrix(name, rows, *width, element)).collect()
+    let panel = |columns: &Option<Vec<usize>>| {
+        Panel::dense(executor, "resident matrix", samples, store, columns.clone())
+    };
+    Ok((index, columns.iter().map(panel).collect::<Result<_>>()?))
 }
 
 /// Where each of `genes` stands in the store; `None` where they are the store's genes in the store's order. A model knows no

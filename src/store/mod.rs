@@ -302,6 +302,31 @@ impl Store {
         }
     }
 
+    /// How many values a sample of a sparse store has that are held, zeros not among them; of a dense one, all.
+    ///
+    /// # Panics
+    /// If there is no such sample.
+    pub fn n_held(&self, sample: usize) -> usize {
+        match &*self.values {
+            Values::Sparse(rows) => rows.n_pairs(sample),
+            Values::Mapped(_) | Values::Held(_) => self.n_genes(),
+        }
+    }
+
+    /// Gives what a sparse store holds of one sample, gene and value, to `take`, by ascending genes. A dense store has no such things.
+    ///
+    /// # Panics
+    /// If there is no such sample, or the store is dense.
+    pub fn each_held(&self, sample: usize, mut take: impl FnMut(usize, f32)) {
+        let Values::Sparse(rows) = &*self.values else { panic!("a dense store is read by rows") };
+        // a gene that there is not, in a file that nobody checked, is left out
+        rows.each(sample, 0..self.n_genes(), |gene, value| {
+            if gene < self.n_genes() {
+                take(gene, value);
+            }
+        });
+    }
+
     /// The same of a dense store.
     fn stored(&self, sample: usize) -> &[u8] {
         &self.values()[sample * self.row_len()..][..self.row_len()]

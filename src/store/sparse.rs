@@ -105,6 +105,11 @@ impl Rows {
         self.starts()[sample] as usize..self.starts()[sample + 1] as usize
     }
 
+    /// How many pairs a sample has.
+    pub fn n_pairs(&self, sample: usize) -> usize {
+        self.range(sample).len()
+    }
+
     /// Whether two samples have the same values.
     pub fn are_alike(&self, one: usize, other: usize) -> bool {
         let of = |sample: usize| {
@@ -115,7 +120,7 @@ impl Rows {
     }
 
     /// Gives each pair of a sample whose gene lies in `genes` to `take`, as f32.
-    fn each(&self, sample: usize, genes: Range<usize>, mut take: impl FnMut(usize, f32)) {
+    pub fn each(&self, sample: usize, genes: Range<usize>, mut take: impl FnMut(usize, f32)) {
         let range = self.range(sample);
         let places = &self.places()[range.clone()];
         let before = |gene: usize| places.partition_point(|place| (*place as usize) < gene);

@@ -38,6 +38,27 @@ fn gather() {
 }
 
 #[test]
+fn scatter() {
+    for mut device in executors() {
+        for (rows, cols) in SHAPES {
+            for out in [F32, F16] {
+                let mut fixture = Fixture::new(&mut *device, 12);
+                let packed = rows + 3;
+                let pairs = fixture.pairs(rows, packed, cols);
+                let offset = fixture.random(1, cols, F32, 0.0, 4.0);
+                let scale = fixture.random(1, cols, F32, 0.0, 0.2);
+                let out = fixture.random(rows, cols, out, 1.0, 2.0);
+                for taken in [rows, rows / 2] {
+                    let step = Step { rows: taken, ..Step::default() };
+                    fixture.run(&[Call::Scatter { pairs, packed, offset, scale, out }], &step);
+                    fixture.check(&format!("scatter {rows} × {cols}, {taken} rows"), out);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn bias_gradient() {
     for mut device in executors() {
         for (rows, cols) in SHAPES {

@@ -1,6 +1,7 @@
 //! Fills matrices on an executor and in the reference, runs both, compares.
 
 use genelift::device::Executor;
+use genelift::device::pairs::{self, Packer};
 use genelift::device::random::Stream;
 use genelift::device::recording::{Call, Element, Epilogue, Layout, Matrix, Product, Recording, Step};
 use half::f16;
@@ -80,6 +81,27 @@ impl<'a> Fixture<'a> {
         let matrix = self.zeros(1, indices.len(), Element::U32);
         self.device.write_u32(matrix, 0, indices).expect("written");
         self.reference.set(matrix, indices.iter().map(|index| f64::from(*index)).collect());
+        matrix
+    }
+
+    /// Rows most of whose values are zero, packed for `capacity` rows: of each all, a few, one, or none; their order is not that of the columns.
+    pub fn pairs(&mut self, rows: usize, capacity: usize, cols: usize) -> Matrix {
+        let (mut packer, mut most) = (Packer::default(), 0);
+        for row in 0..rows {
+            let every = [1, 7, cols, usize::MAX][row % 4];
+            for column in (0..cols).rev().filter(|column| (column + row) % every == every / 2) {
+                packer.push(column as u32, (4.0 * self.stream.uniform()) as f32);
+                most += 1;
+            }
+            packer.end_row();
+        }
+        let lines = pairs::lines(capacity, most);
+        let matrix = self.zeros(lines, pairs::WIDTH, Element::U32);
+        let mut all = Vec::new();
+        let written = packer.finish(capacity, |_, words| all.extend_from_slice(words));
+        assert_eq!((written, all.len()), (lines, lines * pairs::WIDTH), "as many lines as were asked for");
+        self.device.write_u32(matrix, 0, &all).expect("written");
+        self.reference.set(matrix, all.iter().map(|word| f64::from(*word)).collect());
         matrix
     }
 

@@ -73,6 +73,20 @@ impl Reference {
                 let i = index.map_or(step.first + r, |index| this.at(index, 0, step.first + r) as usize);
                 (this.at(source, i, c) - this.at(offset, 0, c)) * this.at(scale, 0, c)
             }),
+            Call::Scatter { pairs, packed, offset, scale, out } => {
+                let word = |this: &Self, at: usize| this.get(pairs)[at] as u32;
+                let head = (packed + 1).div_ceil(pairs.cols) * pairs.cols;
+                self.fill(out, |this, r, c| {
+                    if r >= step.rows {
+                        return 0.0;
+                    }
+                    let held = word(this, r)..word(this, r + 1);
+                    let mut own =
+                        held.map(|pair| head + 2 * pair as usize).filter(|at| word(this, *at) as usize == c);
+                    let x = own.next().map_or(0.0, |at| f64::from(f32::from_bits(word(this, at + 1))));
+                    (x - this.at(offset, 0, c)) * this.at(scale, 0, c)
+                });
+            }
             Call::Product(ref product) => self.product(product, step),
             Call::BiasGradient { gradient, ref update } => {
                 let sums: Vec<f64> = (0..gradient.cols)

@@ -235,6 +235,24 @@ fn elementwise_over_chunks() {
 }
 
 #[test]
+fn scatter_over_chunks() {
+    // pairs in two chunks, results in four, and quads whose pairs lie in both
+    for mut device in variants(1024) {
+        for element in [F32, F16] {
+            let mut fixture = Fixture::new(&mut *device, 6);
+            let (rows, cols) = (200, 1001);
+            let pairs = fixture.pairs(rows, rows, cols);
+            assert!(pairs.rows > 64, "more lines than a chunk has");
+            let [offset, scale] = [0.0, 0.1].map(|low| fixture.random(1, cols, F32, low, 1.0));
+            let out = fixture.random(rows, cols, element, 1.0, 2.0);
+            let call = Call::Scatter { pairs, packed: rows, offset, scale, out };
+            fixture.run(&[call], &Step { rows: 197, ..Step::default() });
+            fixture.check("scatter", out);
+        }
+    }
+}
+
+#[test]
 fn forms_repeat_bit_for_bit() {
     for mut device in variants(700) {
         let first = crate::execution::everything(&mut *device, 160);

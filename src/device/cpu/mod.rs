@@ -15,6 +15,7 @@ mod gather;
 mod largest;
 mod matmul;
 mod multipliers;
+mod scatter;
 mod seeds;
 mod staging;
 mod storage;
@@ -311,6 +312,9 @@ fn dispatch(context: &Context, call: &Call) -> Result<()> {
     match *call {
         Call::Gather { source, index, offset, scale, out } => {
             return gather::run(context, source, index, offset, scale, out);
+        }
+        Call::Scatter { pairs, packed, offset, scale, out } => {
+            return scatter::run(context, (pairs, packed), [offset, scale], out);
         }
         Call::Product(ref product) => epilogue::run(context, product),
         Call::BiasGradient { gradient, ref update } => bias_gradient::run(context, gradient, update),

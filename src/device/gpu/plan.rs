@@ -8,6 +8,7 @@ use super::product;
 use super::shader::{Kernel, Scratch};
 use super::tiles::{Tile, Tuning};
 use crate::device::declared::Declared;
+use crate::device::pairs;
 use crate::device::random::GUMBEL;
 use crate::device::recording::{Call, Element, Matrix, Recording};
 use crate::device::wgsl;
@@ -95,6 +96,9 @@ impl Plan {
             Call::Gather { source, index, offset, scale, out } => {
                 self.gather(target, source, index, [offset, scale], out);
             }
+            Call::Scatter { pairs, packed, offset, scale, out } => {
+                self.scatter(target, (pairs, pairs::heading(packed)), [offset, scale], out);
+            }
             Call::Product(product) => product::plan(self, &product, target),
             Call::BiasGradient { gradient, update } => {
                 product::bias_gradient(self, gradient, &update, target);
@@ -151,6 +155,33 @@ impl Plan {
                 kernel.write("out", to);
                 kernel.constant("INDEXED", index.is_some()).constant("FIRST", from.chunk == 0);
                 self.push("gather", kernel, ((end - to.first) * out.pitch() / 4).div_ceil(THREADS));
+            }
+        }
+    }
+
+    fn scatter(
+        &mut self,
+        target: &Target,
+        (packed, heading): (Matrix, usize),
+        [offset, scale]: [Matrix; 2],
+        out: Matrix,
+    ) {
+        let chunking = target.chunking;
+        let starts = chunking.view(packed, 0);
+        debug_assert!(heading <= starts.end, "one binding holds where rows begin");
+        let behind = |line: usize| line.saturating_sub(heading) * (pairs::WIDTH / 2);
+        for to in chunking.views(out) {
+            for from in chunking.views(packed) {
+                let mut kernel = Kernel::new(&[wgsl!("scatter.wgsl")]);
+                let end = to.end.min(out.rows);
+                rectangle(&mut kernel, to.first, end, out);
+                kernel.read("starts", starts).read("pairs", from);
+                kernel.uint("heading", heading);
+                kernel.uint("pairs_begin", behind(from.first)).uint("pairs_end", behind(from.end));
+                kernel.read("offset", chunking.view(offset, 0)).read("scale", chunking.view(scale, 0));
+                kernel.write("out", to);
+                kernel.size("WORDS", pairs::WIDTH).constant("FIRST", from.chunk == 0);
+                self.push("scatter", kernel, ((end - to.first) * out.pitch() / 4).div_ceil(THREADS));
             }
         }
     }

@@ -97,7 +97,8 @@ pub struct Options {
     /// A sample column, such as the study: a fraction that is held out is of whole groups
     #[arg(long, value_name = "COLUMN")]
     pub group_by: Option<String>,
-    /// Whether the samples stay in device memory or are streamed; the model is the same [auto]
+    /// Whether the samples stay in device memory, dense, or are streamed; the model is the same [auto: a dense store stays where it
+    /// fits, a sparse one is streamed]
     #[arg(long, value_parser = choice::<Resident>())]
     pub resident: Option<Resident>,
     /// Seconds between checkpoints, from which the same command goes on; one more is written where training is interrupted
