@@ -11,7 +11,7 @@ use crate::device::{Executor, Program, Staging};
 use crate::error::{Error, Result};
 use crate::genes::Table;
 use crate::progress::Event;
-use crate::store::{Origin, Store, StoreWriter};
+use crate::store::{Layout, Origin, Store, StoreWriter};
 
 /// Reference numbers in `tests/data`, made by a script in `scripts/`.
 pub(crate) fn reference(name: &str) -> serde_json::Value {
@@ -26,7 +26,16 @@ pub(crate) fn store(path: &Path, genes: usize, values: &[f32]) -> Store {
 
 /// As [`store`], of samples `NAME_1`….
 pub(crate) fn named_store(path: &Path, name: &str, genes: usize, values: &[f32]) -> Store {
-    let mut writer = StoreWriter::create(path, genes, Element::F32, true).expect("a place");
+    store_in(Layout::Dense, path, name, genes, values)
+}
+
+/// As [`store`], of the values that are not zero.
+pub(crate) fn sparse_store(path: &Path, genes: usize, values: &[f32]) -> Store {
+    store_in(Layout::Sparse, path, "s", genes, values)
+}
+
+fn store_in(layout: Layout, path: &Path, name: &str, genes: usize, values: &[f32]) -> Store {
+    let mut writer = StoreWriter::create_in(layout, path, genes, Element::F32, true).expect("a place");
     writer.push_rows(values).expect("room");
     let samples = Table::numbered("sample_id", name, values.len() / genes);
     writer.finish(Table::numbered("gene_id", "g", genes), samples, Origin::default()).expect("written")

@@ -182,3 +182,44 @@ fn steps_that_leave_no_zeros_write_all_values() {
     }
     assert!(succeed(dir, "info copy.gex").contains("% are not zero"));
 }
+
+/// Files whose values are sparse by samples, by genes, or dense, and cut into chunks either way.
+#[test]
+fn any_file_gives_the_same_values_in_either_layout() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    for file in [
+        "hdf5/csr.h5ad",
+        "hdf5/csc.h5ad",
+        "hdf5/10x_v2.h5",
+        "hdf5/10x_v3.h5",
+        "hdf5/old.h5ad",
+        "hdf5/chunks.h5ad",
+        "hdf5/small.loom",
+        "hdf5/columns.gctx",
+        "formats/10x_v3_mtx",
+        "formats/anndata_v0.7.0.h5ad",
+        "formats/dense.h5ad",
+        "field/genes_by_samples.parquet",
+    ] {
+        let [dense, sparse] = ["dense", "sparse"].map(|layout| {
+            let (source, out) = (data.join(file), format!("{layout}.gex"));
+            let _ = std::fs::remove_dir_all(dir.join(&out));
+            succeed(dir, &format!("import {} -o {out} --layout {layout}", source.display()));
+            Store::open(&dir.join(out)).unwrap()
+        });
+        assert_eq!((dense.layout(), sparse.layout()), (Layout::Dense, Layout::Sparse));
+        assert_eq!((&dense.genes().ids, &dense.samples().ids), (&sparse.genes().ids, &sparse.samples().ids));
+        let (mut one, mut other) = (vec![0.0; dense.n_genes()], vec![0.0; dense.n_genes()]);
+        for sample in 0..dense.n_samples() {
+            dense.read_row(sample, &mut one);
+            sparse.read_row(sample, &mut other);
+            // NaN is NaN, and 0 is −0
+            let bits = |row: &[f32]| row.iter().map(|value| (value + 0.0).to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&one), bits(&other), "{file}, sample {sample}");
+            let not_zero = one.iter().filter(|value| **value != 0.0).count();
+            assert_eq!(sparse.n_held(sample), not_zero, "{file}, sample {sample}");
+        }
+    }
+}

@@ -5,6 +5,8 @@
 //! product on the device (Z_Iᵀ·Z_J with [`Epilogue::Add`]); of two blocks that mirror each other one is computed and kept. Cost:
 //! n·G² operations; memory 2·G² bytes, twice that while the device has it too (it is fetched in parts of at most [`PART`]), and a panel.
 
+mod pairs;
+
 use nalgebra::{DMatrix, DMatrixView};
 use rayon::prelude::*;
 
@@ -52,7 +54,19 @@ impl Covariance {
         moments: &Moments,
         report: Reporter,
     ) -> Result<Self> {
+        if pairs::pays(executor, store, samples) {
+            let (genes, part) = (store.n_genes(), PART.min(Self::bytes(store.n_genes())));
+            let width = even(genes, WIDTH);
+            let blocks = pairs::blocks(store, samples, moments, [width, part], report)?;
+            return Ok(Self::of_blocks(genes, width, blocks));
+        }
         Self::in_blocks(executor, store, samples, moments, [WIDTH, PANEL, PART], report)
+    }
+
+    fn of_blocks(genes: usize, width: usize, blocks: Vec<Block>) -> Self {
+        let mut covariance = Covariance { genes, width, diagonal: Vec::new(), blocks };
+        covariance.diagonal = (0..genes).map(|gene| f64::from(covariance.value(gene, gene))).collect();
+        covariance
     }
 
     /// Bytes that C takes for so many genes.
@@ -70,7 +84,7 @@ impl Covariance {
         report: Reporter,
     ) -> Result<Self> {
         let genes = store.n_genes();
-        let width = genes.div_ceil(genes.div_ceil(width)).next_multiple_of(16);
+        let width = even(genes, width);
         let n = genes.div_ceil(width);
         let places: Vec<(usize, usize)> =
             (0..n).flat_map(|row| (row..n).map(move |col| (row, col))).collect();
@@ -89,9 +103,7 @@ impl Covariance {
             blocks.extend(sums.of(samples, places, done)?);
         }
         report(Event::Finished);
-        let mut covariance = Covariance { genes, width, diagonal: Vec::new(), blocks };
-        covariance.diagonal = (0..genes).map(|gene| f64::from(covariance.value(gene, gene))).collect();
-        Ok(covariance)
+        Ok(Self::of_blocks(genes, width, blocks))
     }
 
     /// Number of genes.
@@ -178,6 +190,11 @@ impl Covariance {
         let n = self.genes.div_ceil(self.width);
         &self.blocks[row * n - row * (row + 1) / 2 + col]
     }
+}
+
+/// The width of blocks of nearly the same size, `most` genes or fewer but for rounding.
+fn even(genes: usize, most: usize) -> usize {
+    genes.div_ceil(genes.div_ceil(most)).next_multiple_of(16)
 }
 
 /// What blocks are summed from.
