@@ -11,7 +11,7 @@ use genelift::device::cpu::CpuExecutor;
 use genelift::explain::Neurons;
 use genelift::genes::{Finder, Matching};
 use genelift::infer::{
-    FitSettings, KernelSettings, LinearSettings, Method, MissingLandmarks, Places, Predictor,
+    FitSettings, KernelSettings, LinearSettings, Method, MissingLandmarks, Places, Predictor, Problem,
 };
 use genelift::nn::settings::TrainSettings;
 use genelift::nn::train::{Training, train};
@@ -156,7 +156,8 @@ fn a_predictor_of_some_targets_infers_them_alike() {
     let (linear, executor) =
         (LinearSettings { penalty: Some(2.0), ..LinearSettings::default() }, &mut executor());
     let settings = FitSettings { method: Method::Linear, linear, ..FitSettings::default() };
-    ridge.hold_out(executor, &store, &samples, &LANDMARKS, &all, (&settings, 5), &silent).unwrap();
+    let problem = Problem::new(&store, &samples, &LANDMARKS, &all);
+    ridge.hold_out(executor, &problem, (&settings, 5), &silent).unwrap();
     let few = ridge.of_targets(&some);
     let (held, own) = (ridge.held_out().unwrap(), few.held_out().unwrap());
     let expected = |values: &[f32]| some.map(|target| values[target]).to_vec();

@@ -223,3 +223,53 @@ fn any_file_gives_the_same_values_in_either_layout() {
         }
     }
 }
+
+/// Where few values are not zero, products of genes come from those alone, in double precision: the same lists.
+#[test]
+fn selections_from_what_is_not_zero_are_those_of_all_values() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let (cells, genes) = (400, 70);
+    let mut text = String::from("cell");
+    (0..genes).for_each(|gene| text += &format!("\tgene{gene}"));
+    for cell in 0..cells {
+        text += &format!("\ncell{cell}");
+        for gene in 0..genes {
+            // a programme of ten genes is on in one cell of eight
+            let [on, ..] = pcg4d([cell, gene / 10, 2, 4]);
+            let [a, b, ..] = pcg4d([cell, gene, 0, 4]);
+            let likely = if on % 8 == 0 { 40 } else { 1 };
+            text += &format!("\t{}", if a % 100 < likely { 1 + b % 9 } else { 0 });
+        }
+    }
+    std::fs::write(dir.join("counts.tsv"), text + "\n").unwrap();
+    for layout in ["dense", "sparse"] {
+        succeed(
+            dir,
+            &format!("import counts.tsv -o {layout}.gex --layout {layout} --orientation samples-by-genes"),
+        );
+        for strategy in ["diverse", "facility-location", "k-medoids"] {
+            succeed(
+                dir,
+                &format!(
+                    "select --strategy {strategy} --store {layout}.gex -n 9 -o {strategy}-{layout}.tsv --device cpu"
+                ),
+            );
+        }
+    }
+    let store = Store::open(&dir.join("sparse.gex")).unwrap();
+    let held: usize = (0..store.n_samples()).map(|sample| store.n_held(sample)).sum();
+    assert!(held * 10 <= store.n_samples() * store.n_genes(), "{held} values are not zero");
+    for strategy in ["diverse", "facility-location", "k-medoids"] {
+        let list = |layout: &str| {
+            let text = std::fs::read_to_string(dir.join(format!("{strategy}-{layout}.tsv"))).unwrap();
+            let column = text.lines().next().unwrap().split('\t').position(|name| name == "gene_id").unwrap();
+            text.lines()
+                .skip(1)
+                .map(|row| row.split('\t').nth(column).unwrap().to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(list("sparse"), list("dense"), "{strategy}");
+        assert_eq!(list("sparse").len(), 9);
+    }
+}

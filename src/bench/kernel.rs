@@ -75,7 +75,7 @@ impl Shape {
             ..KernelSettings::default()
         };
         let fit = FitSettings { method: Method::Kernel, kernel, ..FitSettings::default() };
-        let problem = Problem { store, samples: &samples, landmarks, targets };
+        let problem = Problem::new(store, &samples, landmarks, targets);
         let predictor = Predictor::fit_kept(executor, &problem, &fit, None, report)?;
         let places: Vec<Option<usize>> = landmarks.iter().map(|gene| Some(*gene)).collect();
         let some = &samples[..self.predicted()];

@@ -33,11 +33,12 @@ pub fn agree(ranks: &Ranks, arguments: &[OsString]) -> Result<()> {
 /// # Errors
 /// [`Error::Usage`].
 pub fn check(ranks: &Ranks, command: &Command) -> Result<()> {
-    let shared = matches!(command, Command::Train(_) | Command::Attribute(_) | Command::Evaluate(_));
+    let shared =
+        matches!(command, Command::Train(_) | Command::Attribute(_) | Command::Evaluate(_) | Command::Fit(_));
     match shared || !ranks.are_several() {
         true => Ok(()),
         false => Err(Error::Usage(format!(
-            "train, attribute and evaluate share their work among ranks, and no other command does: all {} would do the same; start it \
+            "train, attribute, evaluate and fit share their work among ranks, and no other command does: all {} would do the same; start it \
              without MPI's launcher",
             ranks.size()
         ))),

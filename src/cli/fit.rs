@@ -14,6 +14,7 @@ use crate::pipeline::perform;
 use crate::pipeline::settings::Match;
 use crate::pipeline::stages::fit::{Facts, Fit, Options};
 use crate::progress::Reporter;
+use crate::ranks;
 use crate::store::atomic::{self, Kind, Output};
 
 /// Arguments of `fit`.
@@ -51,8 +52,11 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     if args.history.is_some() && options.method.unwrap_or(method) != Method::Mlp {
         return Err(Error::Usage("--history: only --method mlp is trained in epochs; leave it out".into()));
     }
-    let history = args.history.as_deref().map(|path| Output::new(path, Kind::File, common.force));
-    let _ours = atomic::claim(history.as_slice(), &[&store])?;
+    // of several ranks the first writes
+    let history = args.history.as_deref().filter(|_| ranks::of_process().is_first());
+    let history = history.map(|path| (path, Output::new(path, Kind::File, common.force)));
+    let (history, output): (Option<&Path>, Option<Output>) = history.unzip();
+    let _ours = atomic::claim(output.as_slice(), &[&store])?;
     let selection = None;
     let stage = Fit { store, landmarks, targets, predictor, matching, options, method, selection, seed };
     let facts: Facts = perform(&stage, &mut common.workbench(report)?)?;
@@ -63,7 +67,7 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         facts.landmarks,
         facts.targets
     );
-    if let Some(path) = &args.history {
+    if let Some(path) = history {
         write_history(path, common.force, &facts.chosen["history"])?;
     }
     for (name, value) in facts.chosen.as_object().into_iter().flatten().filter(|(name, _)| *name != "history")

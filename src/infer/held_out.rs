@@ -13,12 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::kernel::draw;
 use super::parting::Parting;
-use super::{FitSettings, Predictor};
+use super::{FitSettings, Predictor, Problem, check_targets};
 use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::memory::Need;
 use crate::progress::{Event, Reporter, advance, silent};
-use crate::store::Store;
 
 /// Levels of intervals.
 pub const LEVELS: [f64; 4] = [0.5, 0.8, 0.9, 0.95];
@@ -101,22 +100,33 @@ struct Residuals {
 }
 
 impl Predictor {
-    /// Finds out how well targets are inferred in samples held out, in `folds` folds; `samples`, `landmarks`, `targets` and `settings` are those that
-    /// it was fitted with. Frees what was on the device before.
+    /// Finds out how well targets are inferred in samples held out, in `folds` folds; `problem` and `settings` are those that it was fitted
+    /// with. Of several ranks each has its own targets. Frees what was on the device before.
     ///
     /// # Errors
     /// As [`Predictor::fit`] and [`Predictor::predict`].
-    #[allow(clippy::too_many_arguments)] // those of `fit`, and the number of folds
     pub fn hold_out(
         &mut self,
         executor: &mut dyn Executor,
-        store: &Store,
-        samples: &[usize],
-        landmarks: &[usize],
-        targets: &[usize],
+        problem: &Problem,
         (settings, folds): (&FitSettings, usize),
         report: Reporter,
     ) -> Result<()> {
+        let found = self.held_out_of_own(executor, problem, (settings, folds), report);
+        self.held_out = Some(problem.alike(found)?);
+        Ok(())
+    }
+
+    /// The same of this rank's targets.
+    fn held_out_of_own(
+        &self,
+        executor: &mut dyn Executor,
+        problem: &Problem,
+        (settings, folds): (&FitSettings, usize),
+        report: Reporter,
+    ) -> Result<HeldOut> {
+        let Problem { store, samples, landmarks, .. } = *problem;
+        let targets = problem.own(&FitSettings { method: self.method, ..settings.clone() });
         let parting = Parting::new(store, samples, settings.group_by.as_deref(), settings.seed)?;
         let folds = parting.most(folds);
         let fold = parting.folds(folds)?;
@@ -143,7 +153,11 @@ impl Predictor {
             let (test, train): (Vec<usize>, Vec<usize>) = (0..samples.len()).partition(|i| fold[*i] == held);
             let of = |at: &[usize]| at.iter().map(|i| samples[*i]).collect::<Vec<_>>();
             let (train, test_samples) = (of(&train), of(&test));
-            let predictor = Predictor::fit(executor, store, &train, landmarks, targets, &settings, &silent)?;
+            let without = Problem { samples: &train, ..*problem };
+            let predictor = Predictor::fit_own(executor, &without, &settings, None, &silent)?;
+            if !problem.ranks.are_several() {
+                check_targets(store, &predictor.targets)?;
+            }
             let mut truth = vec![0.0; targets.len()];
             let visit: &mut dyn FnMut(usize, &[f32]) -> Result<()> = &mut |first, rows| {
                 for (i, row) in rows.chunks_exact(targets.len()).enumerate() {
@@ -159,8 +173,7 @@ impl Predictor {
             advance(report, held as u64 + 1, "")?;
         }
         report(Event::Finished);
-        self.held_out = Some(residuals.into_held_out(sums.r2(), folds));
-        Ok(())
+        Ok(residuals.into_held_out(sums.r2(), folds))
     }
 
     /// How well each target is inferred in samples held out, where that was found out.

@@ -81,7 +81,7 @@ fn held_out_errors(
             }
         }
     })?;
-    Ok(errors)
+    problem.summed(errors)
 }
 
 /// For each column of `y` the `k` nearest columns of `x` over the given rows, nearest first, the first of equals.

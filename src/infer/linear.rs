@@ -202,6 +202,7 @@ fn dual_parts(problem: &Problem, x: &Dense, fold: &[usize], report: Reporter) ->
     let k = product(x.view(), x.t());
     let mut l = Dense::zeros(x.rows, x.rows);
     problem.blocks("cross-validating", report, |y| l.add_product(y.values.view(), y.values.t()))?;
+    l.values = problem.summed(l.values)?;
     let part = |held: usize| {
         let (train, test) = split(fold, held);
         let (k, l) = (centred(&k, &train), centred(&l, &train));
@@ -254,6 +255,12 @@ fn primal_parts(problem: &Problem, x: &Dense, fold: &[usize], report: Reporter) 
             *norm += y.values.iter().map(|v| v * v).sum::<f64>();
         }
     })?;
+    all.values = problem.summed(all.values)?;
+    for (qp, pp, norm) in &mut by_fold {
+        qp.values = problem.summed(std::mem::take(&mut qp.values))?;
+        pp.values = problem.summed(std::mem::take(&mut pp.values))?;
+        *norm = problem.summed(vec![*norm])?[0];
+    }
     let s = product(x.t(), x.view());
     let part = |(x_v, (qp, pp, norm)): (&Dense, &(Dense, Dense, f64))| {
         let s_v = product(x_v.t(), x_v.view());
@@ -308,7 +315,7 @@ mod tests {
     fn of(values: &crate::store::Store, landmarks: &[usize], targets: &[usize]) -> ErrorCurve {
         let samples: Vec<usize> = (0..values.n_samples()).collect();
         let fold: Vec<usize> = samples.iter().map(|s| s % 5).collect();
-        let problem = Problem { store: values, samples: &samples, landmarks, targets };
+        let problem = Problem::new(values, &samples, landmarks, targets);
         ErrorCurve::new(&problem, &fold, &silent).unwrap()
     }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::parting::Parting;
+use super::ranked::bound;
 use super::{MlpSettings, Panel, Problem, Trained, blocks};
 use crate::device;
 use crate::device::random::Stream;
@@ -99,7 +100,7 @@ pub(super) fn fit(
     (plan, config): (Option<&CheckpointPlan>, Value),
     report: Reporter,
 ) -> Result<Trained> {
-    let Problem { store, samples, landmarks, targets } = *problem;
+    let Problem { store, samples, landmarks, targets, ranks } = *problem;
     let slices = settings.target_slices;
     if slices > targets.len() {
         return Err(Error::Data(format!(
@@ -114,12 +115,15 @@ pub(super) fn fit(
     let widths = [&[landmarks.len()], &settings.hidden[..], &[targets.len().div_ceil(slices)]].concat();
     let instead = "lower the widths (--hidden) or --batch, raise --target-slices, or allow more (--memory)";
     needs::check(executor, &widths, (12, settings.batch.min(training.len())), instead)?;
+    // of several ranks, those of this one
+    let (own, bound) = (ranks.share(slices), |network| bound(targets.len(), network, slices));
+    let (first, targets) = (bound(own.start), &targets[bound(own.start)..bound(own.end)]);
     let (input, output) = (panel(store, samples, landmarks)?, panel(store, samples, targets)?);
     let (mut keeper, mut moments) = kept::open(plan, config, &input, settings.epochs, report)?;
-    for s in keeper.state.history.finished.len()..slices {
-        let part = targets.len() * s / slices..targets.len() * (s + 1) / slices;
+    for (i, s) in own.enumerate().skip(keeper.state.history.finished.len()) {
+        let part = bound(s) - first..bound(s + 1) - first;
         let seed = if slices == 1 { seed } else { Stream::new(seed, "target slice", s as u64).next_u64() };
-        if !keeper.model.has_begun(s) {
+        if !keeper.model.has_begun(i) {
             let initial = initial(landmarks.len(), &settings.hidden, part.len(), seed);
             kept::begin(&mut keeper, initial, cut(&output, 0..part.end), rate(settings));
             moments.clear();

@@ -18,6 +18,7 @@ pub mod mlp;
 mod parting;
 mod predict;
 mod range;
+mod ranked;
 mod refit;
 mod settings;
 
@@ -30,6 +31,7 @@ use crate::nn::model::Layer;
 use crate::nn::scaling;
 use crate::nouns::counted;
 use crate::progress::{Event, Reporter, advance};
+use crate::ranks::Ranks;
 use crate::store::Store;
 use crate::store::remembered::Remembered;
 pub use best::Anew;
@@ -105,6 +107,21 @@ pub struct Problem<'a> {
     pub landmarks: &'a [usize],
     /// Positions among the store's genes.
     pub targets: &'a [usize],
+    /// Who shares the targets; all have the whole problem.
+    pub ranks: &'a Ranks,
+}
+
+impl<'a> Problem<'a> {
+    /// Of one rank.
+    pub fn new(
+        store: &'a Store,
+        samples: &'a [usize],
+        landmarks: &'a [usize],
+        targets: &'a [usize],
+    ) -> Problem<'a> {
+        static ALONE: Ranks = Ranks::alone();
+        Problem { store, samples, landmarks, targets, ranks: &ALONE }
+    }
 }
 
 /// What a method hands back.
@@ -137,7 +154,7 @@ impl Predictor {
         settings: &FitSettings,
         report: Reporter,
     ) -> Result<Predictor> {
-        let problem = Problem { store, samples, landmarks, targets };
+        let problem = Problem::new(store, samples, landmarks, targets);
         Predictor::fit_kept(executor, &problem, settings, None, report)
     }
 
@@ -155,6 +172,7 @@ impl Predictor {
         let best = FitSettings { method: Method::Best, ..settings.clone() };
         best.validate()?;
         check(problem)?;
+        problem.check_shared(&best)?;
         executor.reset();
         varies(problem.store, problem.samples)?;
         let (method, told) = best::choose(executor, problem, &best, anew, report)?;
@@ -164,10 +182,11 @@ impl Predictor {
         Ok(predictor)
     }
 
-    /// As [`Predictor::fit`]; a network leaves checkpoints as it is `plan`ned, and goes on from one.
+    /// As [`Predictor::fit`]; a network leaves checkpoints as it is `plan`ned, and goes on from one. Of several ranks each fits its part of the targets
+    /// ([`Predictor::among`] puts them together).
     ///
     /// # Errors
-    /// As [`Predictor::fit`]; those of the checkpoint's file.
+    /// As [`Predictor::fit`]; those of the checkpoint's file; [`Error::Ranks`].
     pub fn fit_kept(
         executor: &mut dyn Executor,
         problem: &Problem,
@@ -178,26 +197,43 @@ impl Predictor {
         if settings.method == Method::Best {
             return Predictor::fit_best(executor, problem, settings, None, report);
         }
-        let Problem { store, samples, landmarks, .. } = *problem;
         settings.validate()?;
         check(problem)?;
+        problem.check_shared(settings)?;
+        let predictor = Predictor::fit_own(executor, problem, settings, plan, report)?;
+        if !problem.ranks.are_several() {
+            check_targets(problem.store, &predictor.targets)?;
+        }
+        Ok(predictor)
+    }
+
+    /// Fits this rank's targets, of which none may vary.
+    fn fit_own(
+        executor: &mut dyn Executor,
+        problem: &Problem,
+        settings: &FitSettings,
+        plan: Option<&CheckpointPlan>,
+        report: Reporter,
+    ) -> Result<Predictor> {
+        let Problem { store, samples, landmarks, .. } = *problem;
         executor.reset();
         varies(store, samples)?;
+        let own = &Problem { targets: problem.own(settings), ..*problem };
         let parting = Parting::new(store, samples, settings.group_by.as_deref(), settings.seed)?;
         let settings = &parting.few_groups(settings, report);
         let trained = match settings.method {
-            Method::Linear => linear::fit(problem, &settings.linear, &parting, report)?,
+            Method::Linear => linear::fit(own, &settings.linear, &parting, report)?,
             Method::Mlp => {
                 let (seed, kept) = ((settings.seed, &parting), (plan, problem.config(settings)));
                 mlp::fit(executor, problem, &settings.mlp, seed, kept, report)?
             }
             Method::Kernel => {
-                kernel::fit(executor, problem, &settings.kernel, (settings.seed, &parting), report)?
+                kernel::fit(executor, own, &settings.kernel, (settings.seed, &parting), report)?
             }
-            Method::Knn => knn::fit(problem, &settings.knn, &parting, report)?,
+            Method::Knn => knn::fit(own, &settings.knn, &parting, report)?,
             Method::Best => unreachable!("one of the others was chosen above"),
         };
-        check_panels(store, &trained, report)?;
+        check_landmarks(store, &trained.landmarks, report)?;
         let config = serde_json::json!({
             "settings": settings,
             "chosen": trained.chosen,
@@ -279,34 +315,42 @@ fn varies(store: &Store, samples: &[usize]) -> Result<()> {
     )))
 }
 
-/// Refuses and warns of genes that no predictor can use.
-fn check_panels(store: &Store, trained: &Trained, report: Reporter) -> Result<()> {
-    for (panel, what) in [(&trained.landmarks, "landmark"), (&trained.targets, "target")] {
-        let flat = panel.scale.iter().filter(|scale| **scale == 0.0).count();
-        if flat == panel.scale.len() {
-            let message = format!(
-                "{}: no {what} varies over the samples to fit on; name others, or give more samples",
-                store.path().display()
-            );
-            return Err(Error::Data(message));
-        }
-        if flat > 0 && what == "landmark" {
-            let message = format!(
-                "{flat} of {} landmarks have one value in all samples and say nothing",
-                panel.scale.len()
-            );
-            report(Event::Warning(message));
-        }
-        if let Some(at) = panel.scale.iter().position(|scale| !scaling::is_usable(*scale)) {
-            let place = store.genes().ids.iter().position(|id| *id == panel.genes.ids[at]);
-            return Err(scaling::out_of_range(store, place.unwrap_or(0)));
-        }
+/// Refuses and warns of landmarks that no predictor can use.
+fn check_landmarks(store: &Store, panel: &Panel, report: Reporter) -> Result<()> {
+    let flat = panel.scale.iter().filter(|scale| **scale == 0.0).count();
+    check_panel(store, panel, "landmark")?;
+    if flat > 0 {
+        let message = format!(
+            "{flat} of {} landmarks have one value in all samples and say nothing",
+            panel.scale.len()
+        );
+        report(Event::Warning(message));
+    }
+    Ok(())
+}
+
+/// Refuses targets that no predictor can infer.
+fn check_targets(store: &Store, panel: &Panel) -> Result<()> {
+    check_panel(store, panel, "target")
+}
+
+fn check_panel(store: &Store, panel: &Panel, what: &str) -> Result<()> {
+    if panel.scale.iter().all(|scale| *scale == 0.0) {
+        let message = format!(
+            "{}: no {what} varies over the samples to fit on; name others, or give more samples",
+            store.path().display()
+        );
+        return Err(Error::Data(message));
+    }
+    if let Some(at) = panel.scale.iter().position(|scale| !scaling::is_usable(*scale)) {
+        let place = store.genes().ids.iter().position(|id| *id == panel.genes.ids[at]);
+        return Err(scaling::out_of_range(store, place.unwrap_or(0)));
     }
     Ok(())
 }
 
 fn check(problem: &Problem) -> Result<()> {
-    let Problem { store, samples, landmarks, targets } = *problem;
+    let Problem { store, samples, landmarks, targets, .. } = *problem;
     let refuse = |message: String| Err(Error::Data(message));
     for (what, list) in [("samples to fit on", samples), ("landmarks", landmarks), ("targets", targets)] {
         if list.is_empty() {
@@ -488,7 +532,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = random_store(&dir.path().join("x.gex"), 3, 2);
         let many = vec![0; 1_000_000];
-        let problem = Problem { store: &store, samples: &many, landmarks: &many, targets: &many };
+        let problem = Problem::new(&store, &many, &many, &many);
         for (compared, told) in [(false, "68.0 TB"), (true, "100.0 TB")] {
             let message = problem.fits_in_memory(compared).expect_err("no machine has it").to_string();
             assert!(

@@ -70,9 +70,13 @@ pub struct Place {
     pub threads: usize,
 }
 
+impl Place {
+    const ALONE: Place = Place { rank: 0, size: 1, local: 0, on_host: 1, threads: usize::MAX };
+}
+
 impl Default for Place {
     fn default() -> Place {
-        Place { rank: 0, size: 1, local: 0, on_host: 1, threads: usize::MAX }
+        Place::ALONE
     }
 }
 
@@ -104,8 +108,8 @@ fn share(n: usize, rank: usize, size: usize) -> Range<usize> {
 
 impl Ranks {
     /// The only rank.
-    pub fn alone() -> Ranks {
-        Ranks::default()
+    pub const fn alone() -> Ranks {
+        Ranks { place: Place::ALONE, carrier: None }
     }
 
     /// Where this rank is.

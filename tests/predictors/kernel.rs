@@ -102,12 +102,7 @@ fn held_out_errors_weights_and_predictions_equal_scikit_learn() {
     let data = Data::of(&case);
     let (median, stride) = (number(&case["median"]), size(&case["stride"]));
     let fold: Vec<usize> = data.fitted.iter().map(|i| i % size(&case["folds"])).collect();
-    let problem = Problem {
-        store: &data.store,
-        samples: &data.fitted,
-        landmarks: &data.landmarks,
-        targets: &data.targets,
-    };
+    let problem = Problem::new(&data.store, &data.fitted, &data.landmarks, &data.targets);
     for wanted in case["shapes"].as_array().unwrap() {
         let shape = Shape {
             gamma: number(&wanted["gamma"]) / median,
@@ -188,12 +183,7 @@ fn centres_that_depend_on_each_other_are_no_obstacle() {
 fn what_is_chosen_is_a_least_error_among_its_neighbours() {
     let data = Data::new(90, 90, 80, 4);
     let chosen = data.fit(KernelSettings::default()).chosen().clone();
-    let problem = Problem {
-        store: &data.store,
-        samples: &data.fitted,
-        landmarks: &data.landmarks,
-        targets: &data.targets,
-    };
+    let problem = Problem::new(&data.store, &data.fitted, &data.landmarks, &data.targets);
     let parting = |i: usize| i % 5;
     let fold: Vec<usize> = data.fitted.iter().map(|i| parting(*i)).collect();
     let [gamma, mixture, penalty, distance] =

@@ -89,7 +89,7 @@ impl Data {
 
     fn problem(&self) -> Problem<'_> {
         let (samples, landmarks, targets) = (&self.samples[..], &self.landmarks[..], &self.targets[..]);
-        Problem { store: &self.store, samples, landmarks, targets }
+        Problem::new(&self.store, samples, landmarks, targets)
     }
 
     fn fit(&self, settings: &FitSettings) -> Predictor {
@@ -97,7 +97,7 @@ impl Data {
     }
 
     fn try_fit(&self, settings: &FitSettings) -> genelift::Result<Predictor> {
-        let Problem { store, samples, landmarks, targets } = self.problem();
+        let Problem { store, samples, landmarks, targets, .. } = self.problem();
         Predictor::fit(&mut cpu(), store, samples, landmarks, targets, settings, &silent)
     }
 
@@ -145,7 +145,7 @@ fn a_fit_that_lost_its_device_goes_on_to_the_same_bytes() {
         Predictor::fit_kept(executor, &data.problem(), settings, Some(&plan(found)), &silent)
     };
     for mut executor in executors() {
-        let Problem { store, samples, landmarks, targets } = data.problem();
+        let Problem { store, samples, landmarks, targets, .. } = data.problem();
         let whole =
             Predictor::fit(&mut *executor, store, samples, landmarks, targets, &settings, &silent).unwrap();
         // 54 samples are trained on: 4 steps an epoch, 4 runs for their error and 1 for that of the others

@@ -54,8 +54,9 @@ fn held_out_figures_are_those_of_fits_without_the_samples() {
     data.samples.truncate(120);
     let settings = FitSettings { seed: 5, ..linear(Some(20.0)) };
     let mut predictor = data.fit(&settings);
-    let Problem { store, samples, landmarks, targets } = data.problem();
-    predictor.hold_out(&mut cpu(), store, samples, landmarks, targets, (&settings, 4), &silent).unwrap();
+    let problem = data.problem();
+    let Problem { store, targets, .. } = problem;
+    predictor.hold_out(&mut cpu(), &problem, (&settings, 4), &silent).unwrap();
     let held_out = predictor.held_out().unwrap().clone();
     assert_eq!((held_out.how.folds, held_out.how.groups, held_out.how.levels.len()), (4, 120, 4));
     let path = data.dir.path().join("held_out.safetensors");

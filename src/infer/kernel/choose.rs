@@ -157,6 +157,7 @@ impl Parts {
     fn new(problem: &Problem, x: Dense, fold: &[usize], report: Reporter) -> Result<Parts> {
         let mut l = Dense::zeros(x.rows, x.rows);
         problem.blocks("cross-validating", report, |y| l.add_product(y.values.view(), y.values.t()))?;
+        l.values = problem.summed(l.values)?;
         let of = |held: usize| {
             let rows = split(fold, held);
             let l = centred(&l, &rows.0);

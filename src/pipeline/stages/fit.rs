@@ -387,7 +387,9 @@ impl Stage for Fit {
         let settings: FitSettings = self.options.settings(self.method, self.seed)?;
         let store = Store::open(&self.store)?;
         let name = self.store.display().to_string();
-        let matching = self.matching.matching();
+        let ranks = bench.ranks.clone();
+        let unmatched = self.matching.unmatched.clone().filter(|_| ranks.is_first());
+        let matching = Match { unmatched, ..self.matching.clone() }.matching();
         let finder = Finder::new(&matching, bench.force, bench.report)?;
         let side = Side::of_store(&name, &store);
         let find = |list: &str| Ok::<_, Error>(finder.list(list, &side, None)?.rows());
@@ -399,9 +401,14 @@ impl Stage for Fit {
         let targets: Vec<usize> = targets.into_iter().filter(|gene| !is_landmark[*gene]).collect();
         let samples: Vec<usize> = (0..store.n_samples()).collect();
         let report = bench.report;
-        let problem = Problem { store: &store, samples: &samples, landmarks: &landmarks, targets: &targets };
+        let problem = Problem { ranks: &ranks, ..Problem::new(&store, &samples, &landmarks, &targets) };
+        if ranks.are_several() && self.trains() && self.options.held_out.is_some_and(|folds| folds > 0) {
+            let message = "--held-out: ranks do not share fits of mlp without some samples; leave it out";
+            return Err(Error::Usage(message.into()));
+        }
         let plan = CheckpointPlan::beside(&self.predictor, CheckpointPlan::EVERY, bench.found);
-        let plan = self.trains().then_some(&plan);
+        // ranks would keep each its own part: a fit that ends early begins anew
+        let plan = (self.trains() && !ranks.are_several()).then_some(&plan);
         let mut predictor = match settings.method {
             Method::Best => self.best(&problem, asked.as_deref(), &settings, bench)?,
             _ => Predictor::fit_kept(bench.executor()?, &problem, &settings, plan, report)?,
@@ -410,7 +417,7 @@ impl Stage for Fit {
         if folds > 0 {
             let executor = bench.executor()?;
             let with = (&settings, folds);
-            let found = predictor.hold_out(executor, &store, &samples, &landmarks, &targets, with, report);
+            let found = predictor.hold_out(executor, &problem, with, report);
             match found {
                 // where nobody asked for them, few samples are no reason to have no predictor
                 Err(Error::Data(message)) if self.options.held_out.is_none() => {
@@ -419,8 +426,11 @@ impl Stage for Fit {
                 other => other?,
             }
         }
+        let predictor = predictor.among(&problem)?;
         let held_out = predictor.held_out().map(Trusted::of);
-        predictor.save(&self.predictor, bench.force)?;
+        if ranks.is_first() {
+            predictor.save(&self.predictor, bench.force)?;
+        }
         if let Some(plan) = plan {
             remove(&plan.path, "removing the checkpoint of the finished fit")?;
         }
