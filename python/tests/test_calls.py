@@ -87,13 +87,21 @@ def test_progress_is_told_and_what_the_listener_raises_ends_the_call(small, caps
     assert capsys.readouterr().out == ""
 
 
-def test_the_bar_is_one_line():
+@pytest.mark.parametrize("columns", [200, 80, 60, 30])
+def test_the_bar_is_one_line_of_any_terminal(columns, monkeypatch, capsys):
     from genelift._progress import Bar
 
+    monkeypatch.setenv("COLUMNS", str(columns))
     bar = Bar()
     bar(genelift.Event("started", "training", 0, 200, "samples"))
-    line = bar.line(genelift.Event("advanced", "training", 100, 200, "samples", "loss 0.5"), 2.0)
-    assert line.startswith("training [") and "50%" in line and line.endswith("loss 0.5")
+    event = genelift.Event("advanced", "training", 100, 200, "samples", "epoch 18/30, loss 0.5")
+    line = bar.line(event, 2.0)
+    assert line.startswith("training ") and line.endswith("50%, 50 samples/s, 2 s left, epoch 18/30, loss 0.5")
+    assert ("[" in line) == (columns > 60), "a bar where there is room for one"
+    bar(event)
+    written = capsys.readouterr().err
+    # The last column is left free: a terminal that wraps cannot write the line over.
+    assert written.startswith("\rtraining ") and len(written) - 1 < columns
 
 
 def test_in_a_notebook_the_bar_is_one_output_that_ends_as_what_the_call_took(small, monkeypatch, capfd):
