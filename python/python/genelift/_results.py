@@ -244,7 +244,7 @@ class Tables(Result):
         """What a notebook shows: the same text, whose lines are moved sideways where they are too long, and not wrapped."""
         if not self.text:
             return None
-        return f'<pre style="white-space: pre; overflow-x: auto">{html.escape(self.text.rstrip(chr(10)))}</pre>'
+        return f'<pre style="white-space: pre; overflow-x: auto; margin: 0; padding: 0; font-size: 0.9em">{html.escape(self.text.rstrip(chr(10)))}</pre>'
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
