@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks the site that scripts/site.sh builds: every link within it leads to a page and a heading that are there, every page of docs/ is in it, and in
-headless Chromium the pages load without an error and the search finds what it should. Python's standard library; without Chromium that part is
-left out, and said.
+headless Chromium the pages load without an error, none is wider than a screen or a phone, and the search finds what it should. Python's standard
+library; without Chromium that part is left out, and said.
 
     python3 scripts/check_site.py target/site
 """
@@ -10,6 +10,7 @@ import functools
 import html.parser
 import http.server
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
@@ -25,11 +26,17 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SEARCHES = {"uniqueness": "landmarks", "until": "how-to/choose-n", "safetensors": "reference/files", "checkpoint": "reliability"}
 
 
+WIDTHS = (1280, 375)  # px
+
+
 class Page(html.parser.HTMLParser):
     def __init__(self, text):
         super().__init__()
-        self.links, self.anchors = [], set()
+        self.links, self.anchors, self.text = [], set(), ""
         self.feed(text)
+
+    def handle_data(self, text):
+        self.text += text
 
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
@@ -43,6 +50,9 @@ def links(site):
     pages = {path: Page(path.read_text(encoding="utf-8")) for path in sorted(site.rglob("*.html")) if path.name not in ("print.html", "404.html", "toc.html")}
     wrong, checked = [], 0
     for path, page in pages.items():
+        # Two hyphens before an option that became a dash.
+        for option in re.findall(r"(?:^|[\s(])([–—][a-z][a-z-]*)", page.text):
+            wrong.append(f"{path.relative_to(site)}: {option} is no option")
         for link in page.links:
             address = urllib.parse.urlsplit(link)
             if address.scheme or address.netloc or not (address.path or address.fragment):
@@ -85,6 +95,11 @@ def opened(browser, site, pages):
         browser.call("Page.navigate", url=base + str(path.relative_to(site)))
         if not waited(browser, "document.readyState == 'complete' && document.querySelector('main h1') ? 1 : 0"):
             yield f"{path.relative_to(site)}: does not load"
+        for width in WIDTHS:
+            browser.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+            wide = evaluated(browser, "document.documentElement.scrollWidth")
+            if wide > width:
+                yield f"{path.relative_to(site)}: {wide} px wide in a window of {width}"
     for words, page in SEARCHES.items():
         browser.call("Page.navigate", url=base + "start.html?search=" + urllib.parse.quote(words))
         results = "[...document.querySelectorAll('#mdbook-searchresults a, #searchresults a')].map(a => a.href).join(' ')"
@@ -122,7 +137,7 @@ def main():
                 wrong += opened(browser, site, pages)
             finally:
                 browser.close()
-        print(f"every page opened in a browser, {len(SEARCHES)} searches")
+        print(f"every page opened in a browser at {' and '.join(map(str, WIDTHS))} px, {len(SEARCHES)} searches")
     else:
         print("check_site: NOT RUN: no Chromium, so no page was opened and the search not tried")
     if wrong:

@@ -121,8 +121,14 @@ def is_bar(output):
 def tampered(notebook):
     """Copies of a notebook that lie, whose difference the comparison must see: a digit before a decimal point changed, and an output gone."""
     lie, gone = copy.deepcopy(notebook), copy.deepcopy(notebook)
-    streams = [output for cell in lie["cells"] for output in cell.get("outputs", []) if re.search(r"\d\.\d", output.get("text", ""))]
-    streams[-1]["text"] = re.sub(r"(\d)\.(\d)", lambda found: f"{(int(found[1]) + 5) % 10}.{found[2]}", streams[-1]["text"], count=1)
+    texts = [
+        (place, kind)
+        for cell in lie["cells"] for output in cell.get("outputs", []) if not is_bar(output)
+        for place, kinds in ((output, ["text"]), (output.get("data", {}), ["text/html", "text/plain"]))
+        for kind in kinds if re.search(r"\d\.\d", place.get(kind, ""))
+    ]
+    place, kind = texts[-1]
+    place[kind] = re.sub(r"(\d)\.(\d)", lambda found: f"{(int(found[1]) + 5) % 10}.{found[2]}", place[kind], count=1)
     next(cell for cell in gone["cells"] if outputs(cell))["outputs"] = []
     return lie, gone
 

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 maturin=1.16.0
 ziglang=0.17.1
 # What is tested with.
-packages='numpy==2.2.6 pandas==2.3.3 scipy==1.15.3 anndata==0.11.4 scikit-learn==1.7.2 pytest==9.0.2'
+packages='numpy==2.2.6 pandas==2.3.3 scipy==1.15.3 anndata==0.11.4 scikit-learn==1.7.2 pytest==9.0.2 mypy==2.4.1'
 
 fail() { printf 'wheel: %s\n' "$1" >&2; exit 1; }
 python=${PYTHON:-python3}

@@ -34,7 +34,7 @@ pub enum Error {
     Exists(PathBuf),
 
     /// The operating system refused a read or a write.
-    #[error("{}: {action} failed: {source}", path.display())]
+    #[error("{}: {action} failed: {}", path.display(), reason(source))]
     Io {
         /// The file concerned.
         path: PathBuf,
@@ -80,6 +80,20 @@ pub enum Error {
     },
 }
 
+/// What the system says, in plain words where it has some; what a library says of its own is left as it is.
+fn reason(source: &io::Error) -> String {
+    let plain = match source.kind() {
+        _ if source.raw_os_error().is_none() => None,
+        io::ErrorKind::NotFound => Some("there is no such file or folder"),
+        io::ErrorKind::PermissionDenied => Some("permission denied"),
+        io::ErrorKind::IsADirectory => Some("it is a folder, not a file"),
+        io::ErrorKind::NotADirectory => Some("a part of the path is a file, not a folder"),
+        io::ErrorKind::StorageFull => Some("there is no space left on the disk"),
+        _ => None,
+    };
+    plain.map_or_else(|| source.to_string(), str::to_string)
+}
+
 impl Error {
     /// An [`Error::Input`] about `path`.
     pub fn input(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
@@ -104,5 +118,19 @@ impl Error {
             Error::Interrupted { signal, .. } => 128 + *signal as u8,
             _ => 1,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_refuses_is_told_in_plain_words() {
+        let told = |source: io::Error| Error::io("a.tsv", "reading")(source).to_string();
+        let missing = std::fs::read("no/such/file").expect_err("not there");
+        assert_eq!(told(missing), "a.tsv: reading failed: there is no such file or folder");
+        let own = io::Error::new(io::ErrorKind::NotFound, "the archive has no part xl/workbook.xml");
+        assert_eq!(told(own), "a.tsv: reading failed: the archive has no part xl/workbook.xml");
     }
 }

@@ -535,5 +535,5 @@ fn info_describes_everything_that_is_written() {
     }
     std::fs::create_dir(dir.join("other")).unwrap();
     std::fs::write(dir.join("other/x.json"), "{\"a\": 1}").unwrap();
-    assert!(fail(dir, 1, &["info", "other"]).contains("is not a store"));
+    assert!(fail(dir, 1, &["info", "other"]).contains("other: is a folder, but none that genelift writes"));
 }

@@ -141,6 +141,43 @@ fn swapped_arguments_are_told() {
     succeed(dir, "select l.tsv -n 3 -o three.tsv");
 }
 
+/// What is wrong, in words that need no knowledge of this program or of Rust.
+#[test]
+fn wrong_inputs_are_told_in_plain_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    succeed(dir, "simulate --samples 40 --genes 30 -o s.gex");
+    std::fs::write(dir.join("matrix.csv"), "sample,a,b\none,1,2\n").unwrap();
+    std::fs::create_dir(dir.join("empty")).unwrap();
+    let told = |code: i32, line: &str, expected: &str| {
+        let output = run(dir, line);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{line}: {error}");
+        assert!(error.contains(expected), "{line}: {error}");
+        assert!(!error.contains("os error") && !error.contains("as a value"), "{line}: {error}");
+    };
+    let import = "matrix.csv: is a file, not a store; `genelift import matrix.csv -o NAME.gex` makes a store of a matrix file";
+    told(1, "train matrix.csv -o m", import);
+    told(1, "train none.gex -o m", "none.gex: is not a store: it does not exist");
+    told(1, "train empty -o m", "empty: is not a store: it has no store.json");
+    told(1, "import none.csv -o n.gex", "none.csv: opening failed: there is no such file or folder");
+    told(
+        1,
+        "select --store s.gex -n 5 --include none.txt -o l.tsv",
+        "none.txt: reading failed: there is no such file",
+    );
+    told(1, "run none.toml", "none.toml: reading the configuration failed: there is no such file");
+    told(1, "run empty", "empty: reading the configuration failed: it is a folder, not a file");
+    told(2, "select --store s.gex -n 5 --strategy divers -o l.tsv", "tip: a similar value exists: 'diverse'");
+    told(2, "train s.gex -o m --learning-rate Inf", "must be a finite number");
+    told(2, "split s.gex -o p --fractions 80,20", "--fractions 80,20 must be positive and add to 1, not 100");
+    told(2, "run study.toml -o folder", "unexpected argument '-o' found");
+    told(2, "train s.gex -o m --epoch 5", "a similar argument exists: '--epochs'");
+    let explain = "none of the names is among the 30 genes of s.gex";
+    succeed(dir, "train s.gex -o m.safetensors --hidden 4,2,4 --epochs 1");
+    told(1, "explain NOSUCHGENE --store s.gex --model m.safetensors", explain);
+}
+
 /// Colours are clap's rules: none in a pipe, none with `NO_COLOR` however it is forced.
 #[test]
 fn colours_are_asked_for() {

@@ -1,6 +1,7 @@
 """How calls behave: options, errors, warnings, progress, threads, signals, pickles and memory."""
 
 import copy
+import html
 import pickle
 import re
 import signal
@@ -36,6 +37,35 @@ def test_options_are_the_commands_and_so_are_its_words(small):
         genelift.train(small, epochs=object())
     assert len(genelift.train(small, **{**OPTIONS, "epochs": np.int64(1)}).history) == 1
     assert "--learning-rate" in genelift.command("train", "--help")
+    with pytest.raises(genelift.UnknownOptionError, match="^unexpected argument '--bogus' found$"):
+        genelift.train(small, bogus=1)
+    with pytest.raises(genelift.UsageError, match="not provided: -o <MODEL>; <STORE>$"):
+        genelift.command("train")
+    with pytest.raises(genelift.UsageError, match=r"hidden=\[\]: is empty"):
+        genelift.train(small, hidden=[])
+    with pytest.raises(genelift.FileError, match="nothere.txt: reading failed: there is no such file or folder$"):
+        genelift.select(small, 3, include="nothere.txt")
+
+
+def test_what_comes_first_is_told_where_it_does_not(small):
+    model = genelift.train(small, **OPTIONS)
+    for call in (genelift.attribute, genelift.embed, genelift.evaluate, genelift.reconstruct):
+        with pytest.raises(TypeError, match="^model: expected a genelift.Model or the path of one, found .*; it comes first, then the data$"):
+            call(small, model)
+    with pytest.raises(TypeError, match="^predictor: expected a genelift.Predictor"):
+        genelift.predict(small, model)
+    with pytest.raises(genelift.UsageError, match="PREDICTOR takes a predictor"):
+        genelift.predict(model, small)
+    with pytest.raises(TypeError, match="^landmarks: expected panels by name, .* found list$"):
+        genelift.compare(small[:40], small[40:], ["gene_1"])
+
+
+def test_a_notebook_shows_tables_as_the_command_prints_them(small):
+    model = genelift.train(small, **OPTIONS)
+    measured = genelift.evaluate(model, small, device="cpu")
+    shown = measured._repr_html_()
+    assert shown.startswith("<pre ") and "overflow-x: auto" in shown
+    assert html.unescape(re.sub("</?pre[^>]*>", "", shown)) == str(measured) == measured.text.rstrip("\n")
 
 
 def test_outputs_are_kept_where_they_are_asked_for(small, tmp_path):
@@ -62,7 +92,9 @@ def test_warnings_are_warnings_and_point_at_the_caller(small):
         warnings.simplefilter("error")
         with pytest.raises(genelift.GeneliftWarning):
             genelift.train(small, validation=small[:10], **OPTIONS)
-    assert model.history is not None
+    assert len(model.history) == 2
+    read = genelift.Model(model.path).history
+    assert len(read) == 0 and list(read.columns) == list(model.history.columns)
 
 
 def test_progress_is_told_and_what_the_listener_raises_ends_the_call(small, capsys, caplog):
@@ -87,13 +119,21 @@ def test_progress_is_told_and_what_the_listener_raises_ends_the_call(small, caps
     assert capsys.readouterr().out == ""
 
 
-def test_the_bar_is_one_line():
+@pytest.mark.parametrize("columns", [200, 80, 60, 30])
+def test_the_bar_is_one_line_of_any_terminal(columns, monkeypatch, capsys):
     from genelift._progress import Bar
 
+    monkeypatch.setenv("COLUMNS", str(columns))
     bar = Bar()
     bar(genelift.Event("started", "training", 0, 200, "samples"))
-    line = bar.line(genelift.Event("advanced", "training", 100, 200, "samples", "loss 0.5"), 2.0)
-    assert line.startswith("training [") and "50%" in line and line.endswith("loss 0.5")
+    event = genelift.Event("advanced", "training", 100, 200, "samples", "epoch 18/30, loss 0.5")
+    line = bar.line(event, 2.0)
+    assert line.startswith("training ") and line.endswith("50%, 50 samples/s, 2 s left, epoch 18/30, loss 0.5")
+    assert ("[" in line) == (columns > 60), "a bar where there is room for one"
+    bar(event)
+    written = capsys.readouterr().err
+    # The last column is left free: a terminal that wraps cannot write the line over.
+    assert written.startswith("\rtraining ") and len(written) - 1 < columns
 
 
 def test_in_a_notebook_the_bar_is_one_output_that_ends_as_what_the_call_took(small, monkeypatch, capfd):

@@ -135,7 +135,8 @@ mod tests {
                 assert_eq!(COMMONS.contains(&id), heading == Some(COMMON), "{} {id}", command.get_name());
             }
             let help = command.clone().render_help().to_string();
-            let common = help.split_once("Common options:").map(|two| two.1).expect("a section");
+            let (before, common) = help.split_once("Common options:").expect("a section");
+            assert!(!common.contains("Outputs:"), "outputs come before what all commands have: {before}");
             assert!(
                 common.contains("-q, --quiet") && common.contains("--log") && common.contains("-h, --help"),
                 "{help}"

@@ -34,7 +34,9 @@ pub fn run(args: &Args) -> Result<()> {
     let (text, value) = match about(&args.path)? {
         Some(About { facts, value, .. }) => (lines(&facts), value),
         None if args.path.is_dir() && !formats::is_directory(&args.path) => {
-            return Err(Store::open(&args.path).err().unwrap_or_else(|| nothing(&args.path)));
+            let damaged =
+                args.path.join("store.json").exists().then(|| Store::open(&args.path).err()).flatten();
+            return Err(damaged.unwrap_or_else(|| nothing(&args.path)));
         }
         None if args.path.extension() == Some(OsStr::new("safetensors")) => return Err(nothing(&args.path)),
         None => {
@@ -47,7 +49,11 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 fn nothing(path: &Path) -> Error {
-    Error::input(path, "is nothing that genelift writes")
+    let what = match path.is_dir() {
+        true => "is a folder, but none that genelift writes, nor a 10x matrix",
+        false => "is nothing that genelift writes",
+    };
+    Error::input(path, what)
 }
 
 /// One line a fact, aligned.

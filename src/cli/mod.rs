@@ -43,6 +43,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{ArgMatches, FromArgMatches, Parser, Subcommand};
 
 use crate::device::{Executor, profile};
@@ -279,8 +280,17 @@ pub fn main(arguments: &[OsString]) -> u8 {
 
 /// What the arguments say, the program's name first.
 fn parsed(arguments: &[OsString]) -> std::result::Result<(Cli, ArgMatches), clap::Error> {
-    let matches = help::command().try_get_matches_from(arguments)?;
+    let matches = help::command().try_get_matches_from(arguments).map_err(without_odd_tip)?;
     Ok((Cli::from_arg_matches(&matches)?, matches))
+}
+
+/// What the parser refuses, without its tip that an option that is not there could be passed as a value, which is never meant.
+fn without_odd_tip(mut error: clap::Error) -> clap::Error {
+    let odd = |tips: &ContextValue| matches!(tips, ContextValue::StyledStrs(tips) if tips.iter().all(|tip| tip.to_string().contains("as a value")));
+    if error.get(ContextKind::Suggested).is_some_and(odd) {
+        error.remove(ContextKind::Suggested);
+    }
+    error
 }
 
 /// Does the work, and logs what happens where the arguments ask for it.
@@ -340,7 +350,11 @@ fn refused(error: &clap::Error) -> Refused {
     let text =
         text.split("\n\nUsage:").next().and_then(|text| text.split("\n\nFor more").next()).unwrap_or(&text);
     let lines = text.trim_start_matches("error: ").lines().map(str::trim).filter(|line| !line.is_empty());
-    let text = lines.collect::<Vec<_>>().join("; ");
+    let text = lines.fold(String::new(), |text, line| match text.chars().last() {
+        None => line.to_string(),
+        Some(':') => text + " " + line,
+        Some(_) => text + "; " + line,
+    });
     match error.kind() {
         clap::error::ErrorKind::UnknownArgument => Refused::Unknown(text),
         _ => Error::Usage(text).into(),

@@ -30,6 +30,9 @@ pub struct Args {
     /// how much the lists agree
     #[arg(long, value_name = "N")]
     repeats: Option<usize>,
+    /// Start anew, whatever is in the folder
+    #[arg(long)]
+    force: bool,
     /// As `device` in the configuration
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
@@ -45,9 +48,6 @@ pub struct Args {
     /// As `device-memory` in the configuration
     #[arg(long, value_name = "SIZE")]
     device_memory: Option<String>,
-    /// Start anew, whatever is in the folder
-    #[arg(long)]
-    force: bool,
     /// Print the page of all keys that a configuration can have
     #[arg(long, exclusive = true)]
     keys: bool,

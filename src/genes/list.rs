@@ -13,6 +13,9 @@ use super::ways::{Index, NAME_THE_GENES, Side, WAYS, Way};
 use crate::error::{Error, Result};
 use crate::genes::Table;
 
+/// What a list is called whose names were given one by one, not in a file.
+const GIVEN: &str = "the names";
+
 /// The 978 landmark genes of L1000, with their origin and licence in its comment lines.
 const L1000: &str = include_str!("panels/l1000.tsv");
 
@@ -87,10 +90,10 @@ impl GeneList {
     pub fn of_names(names: &[String]) -> Result<Self> {
         let fields = names.iter().map(|name| name.trim().to_string()).collect();
         let column = Column { name: String::new(), fields };
-        let (path, lines) = ("the names".into(), (1..=names.len() as u64).collect());
+        let (path, lines) = (GIVEN.into(), (1..=names.len() as u64).collect());
         let (notes, checked) = (Vec::new(), Checked::Unknown);
         let sheet = Sheet { path, columns: vec![column], header: false, lines, notes, checked };
-        Self::of_sheet(Path::new("the names"), sheet)
+        Self::of_sheet(Path::new(GIVEN), sheet)
     }
 
     fn of_sheet(path: &Path, sheet: Sheet) -> Result<Self> {
@@ -165,9 +168,12 @@ impl GeneList {
             }
             false => "",
         };
+        let none = match self.name.as_str() {
+            GIVEN => "none of the names".to_string(),
+            file => format!("gene list {file}: none of its names"),
+        };
         Err(Error::Data(format!(
-            "gene list {}: none of its names is among the {} genes of {}, whose ids are of kind {}: {}{why}",
-            self.name,
+            "{none} is among the {} genes of {}, whose ids are of kind {}: {}{why}",
             side.genes.len(),
             side.name,
             side.kind,

@@ -10,6 +10,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
 
+use super::nearest::nearest;
+
 /// A parser of the words of an enum.
 pub struct Choice<T> {
     words: Vec<&'static str>,
@@ -61,6 +63,9 @@ impl<T: DeserializeOwned + Clone + Send + Sync + 'static> TypedValueParser for C
                 error.insert(ContextKind::InvalidArg, ContextValue::String(argument.to_string()));
             }
             error.insert(ContextKind::InvalidValue, ContextValue::String(text.into_owned()));
+            if let Some(near) = nearest(&value.to_string_lossy(), self.words.iter().copied()) {
+                error.insert(ContextKind::SuggestedValue, ContextValue::String(near.into()));
+            }
             let words = self.words.iter().map(|word| word.to_string()).collect();
             error.insert(ContextKind::ValidValue, ContextValue::Strings(words));
             error

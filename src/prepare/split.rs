@@ -122,9 +122,9 @@ pub fn names(fractions: &[f64]) -> Result<&'static [&'static str]> {
     }
     let sum: f64 = fractions.iter().sum();
     if !fractions.iter().all(|f| *f > 0.0) || (sum - 1.0).abs() > 1e-6 {
-        return Err(Error::Usage(format!(
-            "--fractions {fractions:?} must be positive and add to 1, not {sum}"
-        )));
+        let given: Vec<String> = fractions.iter().map(f64::to_string).collect();
+        let given = given.join(",");
+        return Err(Error::Usage(format!("--fractions {given} must be positive and add to 1, not {sum}")));
     }
     Ok(names)
 }

@@ -95,11 +95,16 @@ impl Store {
     /// As [`Store::open`], without reading the values.
     pub(crate) fn open_unchecked(path: &Path) -> Result<Store> {
         if !is_store(path) {
-            let found = if path.exists() { "it has no store.json" } else { "it does not exist" };
-            return Err(Error::input(
-                path,
-                format!("is not a store: {found}; make one with `genelift import`"),
-            ));
+            let message = if path.is_file() {
+                format!(
+                    "is a file, not a store; `genelift import {} -o NAME.gex` makes a store of a matrix file",
+                    path.display()
+                )
+            } else {
+                let found = if path.exists() { "it has no store.json" } else { "it does not exist" };
+                format!("is not a store: {found}; make one with `genelift import`")
+            };
+            return Err(Error::input(path, message));
         }
         let damaged = |file: &str, what: String| damaged(path, file, what);
         let read = |file: &str| std::fs::read(path.join(file)).map_err(Error::io(path.join(file), "reading"));

@@ -39,16 +39,18 @@ _MODULES = {name: module for module, names in _WHERE.items() for name in names}
 __all__ = sorted(_MODULES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
-def __getattr__(name: str):
-    if name == "__version__":
-        from ._genelift import __version__
+if not TYPE_CHECKING:  # to whom a name that is not there would be one
 
-        return __version__
-    if name not in _MODULES:
-        raise AttributeError(f"module 'genelift' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"genelift.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str):
+        if name == "__version__":
+            from ._genelift import __version__
+
+            return __version__
+        if name not in _MODULES:
+            raise AttributeError(f"module 'genelift' has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"genelift.{_MODULES[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
@@ -56,6 +58,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    __version__: str
     from ._errors import (
         DataError as DataError,
         DeviceError as DeviceError,

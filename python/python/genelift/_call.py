@@ -58,6 +58,8 @@ class Call:
             value = value.tolist()
         if value is True:
             self.words.append(flag)
+        elif isinstance(value, (list, tuple)) and not value and key not in NAMES | {"label"}:
+            raise UsageError(f"{key}={value!r}: is empty; leave it out where nothing is to be said")
         elif isinstance(value, (list, tuple)) and not (value and all(is_name(item) for item in value) and key in NAMES):
             self.words.extend(f"{flag}={self.word(item, key)}" for item in value)
         else:

@@ -14,7 +14,7 @@ from ._call import Call, run
 from ._data import NEW, chosen, is_anndata, is_frame, is_path
 from ._errors import UsageError
 from ._progress import Progress
-from ._results import Landmarks, Model, Predictor, Scores, Table, Tables
+from ._results import Landmarks, Model, Predictor, Scores, Table, Tables, epochs
 from ._store import Store, read_table
 
 if TYPE_CHECKING:
@@ -35,6 +35,14 @@ def command(*arguments: PathLike, progress: Progress = None) -> str:
     True
     """
     return run([os.fspath(argument) for argument in arguments], None, progress)
+
+
+def written(value: Any, name: str) -> str:
+    """The path of what an earlier call left, which comes before the data."""
+    if not is_path(value):
+        kind = name.capitalize()
+        raise TypeError(f"{name}: expected a genelift.{kind} or the path of one, found {type(value).__name__}; it comes first, then the data")
+    return os.fspath(value)
 
 
 def keep(data: Any, key: str, value: Any) -> None:
@@ -83,20 +91,9 @@ def train(
     call.add("--init", init)
     call.run()
     model = Model(path, owner)
-    model.history = history(call)
+    model.history = epochs([figures for of, figures in call.figures if of == "epoch"])
     keep(data, "train", {key: value for key, value in model.config.items() if not isinstance(value, (dict, list))})
     return model
-
-
-def history(call: Call) -> pd.DataFrame:
-    """The epochs of a training, in the columns of the command's ``--history``."""
-    import pandas as pd
-
-    columns = ["epoch", "train_loss", "penalty", "validation_loss", "train_mae", "validation_mae", "took", "samples_per_second"]
-    epochs = [figures for of, figures in call.figures if of == "epoch"]
-    table = pd.DataFrame([{column: epoch.get(column) for column in columns} for epoch in epochs], columns=columns)
-    floats = dict.fromkeys(columns[1:], float)
-    return table.astype({"epoch": int, **floats}).rename(columns={"took": "seconds"})
 
 
 def attribute(
@@ -125,7 +122,7 @@ def attribute(
     (12, (3, 12))
     """
     call = Call("attribute", options, layer, progress)
-    call.words += [os.fspath(model), call.data(data, "data")]
+    call.words += [written(model, "model"), call.data(data, "data")]
     path, owner = call.output(output, Scores.NAME)
     nodes = call.folder() / "nodes.npy"
     if per_node:
@@ -254,7 +251,7 @@ def predict(
     (5, 12)
     """
     call = Call("predict", options, layer, progress)
-    call.words += [os.fspath(predictor), call.data(data, "data", NEW)]
+    call.words += [written(predictor, "predictor"), call.data(data, "data", NEW)]
     path, owner = call.output(output, "completed.gex")
     table = call.folder() / "intervals.tsv"
     if intervals:
@@ -296,7 +293,7 @@ def reconstruct(
 ) -> Any:
     """The autoencoder's output, in the data's units: ``genelift reconstruct``. Returned as :func:`predict` returns profiles."""
     call = Call("reconstruct", options, layer, progress)
-    call.words += [os.fspath(model), call.data(data, "data", NEW)]
+    call.words += [written(model, "model"), call.data(data, "data", NEW)]
     path, _owner = call.output(output, "reconstructed.gex")
     call.run()
     return profiles(Store(path, check=False), data, output is not None, layer)
@@ -317,7 +314,7 @@ def embed(
     :returns: a row for each sample, a column for each neuron.
     """
     call = Call("embed", options, layer, progress)
-    call.words += [os.fspath(model), call.data(data, "data", NEW)]
+    call.words += [written(model, "model"), call.data(data, "data", NEW)]
     path, _owner = call.output(output, "embedding.tsv")
     call.run()
     table = read_table(path, "sample_id")
@@ -339,7 +336,7 @@ def evaluate(
 ) -> Tables:
     """Measures the autoencoder on samples, beside the training median: ``genelift evaluate``."""
     call = Call("evaluate", options, layer, progress)
-    call.words += [os.fspath(model), call.data(data, "data", NEW)]
+    call.words += [written(model, "model"), call.data(data, "data", NEW)]
     return folder(call, output)
 
 
@@ -379,6 +376,8 @@ def compare(
             numbered = name if len(several) == 1 else f"{name}-{i + 1}"
             call.add(f"--{name}", call.data(one, numbered, NEW if name == "test" else "sample"))
     for option, sets in (("--landmarks", landmarks), ("--subsets", subsets)):
+        if sets is not None and not isinstance(sets, Mapping):
+            raise TypeError(f'{option[2:]}: expected panels by name, such as {{"mine": landmarks}}, found {type(sets).__name__}')
         for name, panel in (sets or {}).items():
             call.add(option, f"{name}={call.names(panel)}")
     return folder(call, output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -99,19 +100,24 @@ class Bar(Listener):
         """The task, how much of it is done, at what rate, and how long it will take."""
         rate = (event.done - (self.first or 0)) / seconds if seconds > 0 else 0.0
         speed = f", {rate:,.0f} {self.unit}/s" if rate >= 1 else ""
+        state = f", {event.text}" if event.text else ""
         self.share = min(event.done / self.total, 1.0) if self.total else None
         if not self.total or self.share is None:
-            return f"{self.task} {event.done:,} {self.unit}{speed} {event.text}"
+            return f"{self.task} {event.done:,} {self.unit}{speed}{state}"
         left = f", {(self.total - event.done) / rate:,.0f} s left" if rate > 0 else ""
-        return f"{self.task} {self.drawing(self.share)}{self.share:.0%}{speed}{left} {event.text}"
+        told = f"{self.share:.0%}{speed}{left}{state}"
+        return f"{self.task} {self.drawing(self.share, len(self.task) + len(told) + 1)}{told}"
 
-    def drawing(self, share: float) -> str:
-        """The bar of a line of text."""
-        bar = ("=" * int(share * self.WIDTH) + ">")[: self.WIDTH]
-        return f"[{bar:{self.WIDTH}}] "
+    def drawing(self, share: float, beside: int) -> str:
+        """The bar of a line of text that has this many characters beside it: as long as the terminal leaves, and none below ten."""
+        width = min(self.WIDTH, columns() - beside - len("[] "))
+        if width < 10:
+            return ""
+        bar = ("=" * int(share * width) + ">")[:width]
+        return f"[{bar:{width}}] "
 
     def write(self, text: str) -> None:
-        text = shown(text)
+        text = shown(text)[: columns()]
         sys.stderr.write("\r" + text.ljust(self.length))
         sys.stderr.flush()
         self.length = len(text)
@@ -144,7 +150,7 @@ class NotebookBar(Bar):
         self.command, self.called = command, time.monotonic()
         self.handle: Any = None
 
-    def drawing(self, share: float) -> str:
+    def drawing(self, share: float, beside: int) -> str:
         return ""
 
     def write(self, text: str) -> None:
@@ -172,6 +178,11 @@ class NotebookBar(Bar):
             self.show(f"{self.command}: " + (f"stopped after {seconds:,.1f} s" if failed else f"{seconds:,.1f} s"))
 
 
+def columns() -> int:
+    """How long a line may be: one that a terminal wraps cannot be written over."""
+    return shutil.get_terminal_size((100, 24)).columns - 1
+
+
 def shown(text: str) -> str:
-    """A line as it is shown: printable, and not longer than a terminal has room for."""
+    """A line as it is shown: printable, and of a length that is read at a glance."""
     return "".join(c if c.isprintable() else "?" for c in text)[:110]

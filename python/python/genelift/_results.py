@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import shutil
@@ -117,13 +118,27 @@ class Tensors(Result):
         return found
 
 
+def epochs(told: list[dict[str, Any]]) -> pd.DataFrame:
+    """The epochs of a training, in the columns of the command's ``--history``."""
+    import pandas as pd
+
+    columns = ["epoch", "train_loss", "penalty", "validation_loss", "train_mae", "validation_mae", "took", "samples_per_second"]
+    table = pd.DataFrame([{column: epoch.get(column) for column in columns} for epoch in told], columns=columns)
+    floats = dict.fromkeys(columns[1:], float)
+    return table.astype({"epoch": int, **floats}).rename(columns={"took": "seconds"})
+
+
 class Model(Tensors):
     """A trained autoencoder: ``layers.{i}.weight`` [out, in], ``layers.{i}.bias``, ``input.offset``, ``input.scale``, all float32."""
 
     NAME = "model.safetensors"
 
-    #: A row for each epoch of the call: losses, errors in the data's units (MAE), seconds; None of a model that was not trained here.
-    history: pd.DataFrame | None = None
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """A row for each epoch of the call: losses, errors in the data's units (MAE), seconds. No row where the model was read from a
+        file, which does not hold them.
+        """
+        return epochs([])
 
     @cached_property
     def genes(self) -> list[str]:
@@ -224,6 +239,12 @@ class Tables(Result):
 
     def __str__(self) -> str:
         return self.text.rstrip("\n") or repr(self)
+
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows: the same text, whose lines are moved sideways where they are too long, and not wrapped."""
+        if not self.text:
+            return None
+        return f'<pre style="white-space: pre; overflow-x: auto; margin: 0; padding: 0; font-size: 0.9em">{html.escape(self.text.rstrip(chr(10)))}</pre>'
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
