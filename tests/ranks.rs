@@ -357,3 +357,58 @@ fn a_checkpoint_goes_on_with_another_number_of_ranks() {
         }
     }
 }
+
+/// Slurm's job: it ends at its limit with a checkpoint, asks to be queued again, and the same job goes on.
+#[test]
+fn the_job_script_goes_on_after_its_limit() {
+    let dir = example();
+    let dir = dir.path();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/slurm/train.sh");
+    let program = |name: &str, text: &str| {
+        let path = dir.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&path, fs::metadata(GENELIFT).unwrap().permissions()).unwrap();
+    };
+    program("scontrol", "echo \"$@\" >queued");
+    // stands for the limit, which Slurm tells to the ranks alone
+    program(
+        "limited",
+        "[ \"${OMPI_COMM_WORLD_RANK:-$PMI_RANK}\" = 0 ] || \
+         (while [ ! -e m.safetensors.checkpoint ]; do sleep 0.05; done; kill -TERM $$) &\nexec \"$@\"",
+    );
+    let launcher = mpirun(dir);
+    let words = [launcher.get_program()].into_iter().chain(launcher.get_args());
+    let launch: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    let path = format!(
+        "{}:{}:{}",
+        dir.display(),
+        Path::new(GENELIFT).parent().unwrap().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let job = |limited: &str| {
+        let mut command = Command::new("bash");
+        command.arg(&script).args([
+            "x.gex",
+            "m.safetensors",
+            "--hidden",
+            "60,20,60",
+            "--epochs",
+            "80",
+            "--batch",
+            "32",
+        ]);
+        command.args(["--threads", "1", "--device", "cpu"]).current_dir(dir).env("PATH", &path);
+        command.env("SLURM_JOB_ID", "17").env("LAUNCH", format!("{} -n 2 {limited}", launch.join(" ")));
+        command.envs(launcher.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        ended(command)
+    };
+    let first = job("limited");
+    assert_eq!(first.status.code(), Some(143), "{}", String::from_utf8_lossy(&first.stderr));
+    assert_eq!(fs::read_to_string(dir.join("queued")).unwrap(), "requeue 17\n");
+    assert!(!dir.join("m.safetensors").exists());
+    fs::remove_file(dir.join("queued")).unwrap();
+    let second = job("");
+    assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stderr));
+    assert!(dir.join("m.safetensors").exists() && !dir.join("queued").exists());
+    assert_eq!(table(&dir.join("m.safetensors.history.tsv")).len(), 80);
+}

@@ -259,8 +259,8 @@ pub struct Standardised {
 impl Standardised {
     /// Reads `genes` (positions in the store) of `samples`.
     pub fn read(store: &Store, samples: &[usize], genes: &[usize]) -> Standardised {
-        let (n, cols) = (samples.len(), genes.len());
-        let mut values = Dense::zeros(n, cols);
+        let cols = genes.len();
+        let mut values = Dense::zeros(samples.len(), cols);
         values.values.par_chunks_mut(cols.max(1)).zip(samples).for_each_init(
             || vec![0.0; cols],
             |buffer, (row, sample)| {
@@ -268,6 +268,12 @@ impl Standardised {
                 row.iter_mut().zip(buffer).for_each(|(value, x)| *value = f64::from(*x));
             },
         );
+        Standardised::of(values)
+    }
+
+    /// Z-scores columns.
+    pub fn of(mut values: Dense) -> Standardised {
+        let (n, cols) = (values.rows, values.cols);
         let sums = |f: &dyn Fn(usize, f64) -> f64| {
             let mut sums = vec![0.0; cols];
             for row in values.values.chunks_exact(cols.max(1)) {

@@ -5,6 +5,7 @@
 //! weights are 1/k for the k nearest landmarks of a target and 0 elsewhere, and `kernel` is one layer above a layer of kernels.
 
 mod best;
+mod blocks;
 mod cholesky;
 mod complete;
 mod dense;
@@ -30,11 +31,12 @@ use crate::nn::checkpoint::CheckpointPlan;
 use crate::nn::model::Layer;
 use crate::nn::scaling;
 use crate::nouns::counted;
-use crate::progress::{Event, Reporter, advance};
+use crate::progress::{Event, Reporter};
 use crate::ranks::Ranks;
 use crate::store::Store;
 use crate::store::remembered::Remembered;
 pub use best::Anew;
+use blocks::{BLOCK_VALUES, blocks};
 pub use complete::{Completed, Completing, Trust, complete};
 use dense::Standardised;
 pub use explained::Without;
@@ -373,29 +375,6 @@ fn check(problem: &Problem) -> Result<()> {
             }
         }
     }
-    Ok(())
-}
-
-/// Values of a block of targets (64 MiB), so that memory does not grow with their number.
-const BLOCK_VALUES: usize = 8 << 20;
-
-/// Reads genes in blocks, z-scored by the given samples.
-fn blocks(
-    store: &Store,
-    samples: &[usize],
-    genes: &[usize],
-    task: &str,
-    report: Reporter,
-    mut visit: impl FnMut(Standardised),
-) -> Result<()> {
-    report(Event::Started { task: task.into(), total: Some(genes.len() as u64), unit: "genes" });
-    let mut done = 0;
-    for genes in genes.chunks((BLOCK_VALUES / samples.len()).max(1)) {
-        visit(Standardised::read(store, samples, genes));
-        done += genes.len() as u64;
-        advance(report, done, "")?;
-    }
-    report(Event::Finished);
     Ok(())
 }
 
