@@ -88,7 +88,7 @@ mod tests {
             in_blocks(200, (store, &samples, &genes), "reading", &silent, visit).unwrap();
             all
         };
-        assert!((2..12).contains(&blocks_at_once(200, &sparse, &samples, 3)), "several at once, not all");
+        assert!((2..16).contains(&blocks_at_once(200, &sparse, &samples, 3)), "several at once, not all");
         assert_eq!(read(&sparse), read(&dense));
         assert_eq!(read(&dense).len(), 16);
     }
