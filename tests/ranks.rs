@@ -351,8 +351,7 @@ fn a_checkpoint_goes_on_with_another_number_of_ranks() {
         for (a, b) in found.iter().zip(&expected) {
             for (a, b) in a[1..6].iter().zip(&b[1..6]).filter(|(a, b)| a != b) {
                 let [a, b] = [a, b].map(|text| text.parse::<f64>().expect("a figure"));
-                // sums in another order from the checkpoint on, over some 1,700 steps, which drift apart; of a hundredth of the loss, 0.13,
-                // so are small terms
+                // sums in another order from the checkpoint on, over some 1,700 steps, drift apart; small terms count as a hundredth
                 assert!((a - b).abs() <= 1e-2 * b.abs().max(1e-2), "{ranks} ranks: {a}, not {b}");
             }
         }

@@ -8,13 +8,6 @@ use crate::store::{Layout, Store};
 /// Values of a block of targets (64 MiB), so that memory does not grow with their number.
 pub const BLOCK_VALUES: usize = 8 << 20;
 
-/// Blocks of a sparse store's genes that are looked for together: some as many values as a block has.
-fn blocks_at_once(values: usize, store: &Store, samples: &[usize], block: usize) -> usize {
-    let held: usize = samples.iter().map(|sample| store.n_held(*sample)).sum();
-    let by_block = (held as f64 / store.n_genes() as f64 * block as f64).max(1.0);
-    ((values as f64 / by_block) as usize).max(1)
-}
-
 /// Genes' samples and values as columns.
 fn dense(genes: &[Vec<(u32, f32)>], samples: usize) -> Dense {
     let mut values = Dense::zeros(samples, genes.len());
@@ -48,8 +41,11 @@ fn in_blocks(
     report(Event::Started { task: task.into(), total: Some(genes.len() as u64), unit: "genes" });
     let mut done = 0;
     let block = (values / samples.len()).max(1);
-    for genes in genes.chunks(block * blocks_at_once(values, store, samples, block)) {
-        // to look for a few genes in every sample costs as much as to look for many
+    let at_once = match store.layout() {
+        Layout::Dense => genes.len().max(1),
+        Layout::Sparse => (store.genes_at_once(samples, values) / block).max(1) * block,
+    };
+    for genes in genes.chunks(at_once) {
         let held = (store.layout() == Layout::Sparse).then(|| store.held_by_gene(samples, genes));
         for (i, genes) in genes.chunks(block).enumerate() {
             visit(match &held {
@@ -88,7 +84,7 @@ mod tests {
             in_blocks(200, (store, &samples, &genes), "reading", &silent, visit).unwrap();
             all
         };
-        assert!((2..16).contains(&blocks_at_once(200, &sparse, &samples, 3)), "several at once, not all");
+        assert!((2..16).contains(&(sparse.genes_at_once(&samples, 200) / 3)), "several at once, not all");
         assert_eq!(read(&sparse), read(&dense));
         assert_eq!(read(&dense).len(), 16);
     }

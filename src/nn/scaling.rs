@@ -6,7 +6,7 @@ use super::model::Input;
 use crate::error::{Error, Result};
 use crate::genes::shown;
 use crate::nouns::counted;
-use crate::store::Store;
+use crate::store::{Layout, Store};
 
 /// How a gene's values become the network's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,8 +122,21 @@ fn median(values: &mut [f32]) -> f32 {
 /// Calls `visit` with each gene's values over `samples` (in that order), reading the store in blocks of genes.
 pub(crate) fn by_gene(store: &Store, samples: &[usize], mut visit: impl FnMut(usize, &mut [f32])) {
     let (genes, n) = (store.n_genes(), samples.len().max(1));
-    let step = (BLOCK_VALUES / n).clamp(1, genes);
     let mut block = Vec::new();
+    if store.layout() == Layout::Sparse && !samples.is_empty() {
+        let step = store.genes_at_once(samples, BLOCK_VALUES).clamp(1, genes);
+        for first in (0..genes).step_by(step) {
+            let some: Vec<usize> = (first..genes.min(first + step)).collect();
+            for (gene, held) in some.iter().zip(store.held_by_gene(samples, &some)) {
+                block.clear();
+                block.resize(samples.len(), 0.0);
+                held.iter().for_each(|(row, value)| block[*row as usize] = *value);
+                visit(*gene, &mut block);
+            }
+        }
+        return;
+    }
+    let step = (BLOCK_VALUES / n).clamp(1, genes);
     for first in (0..genes).step_by(step) {
         let last = (first + step).min(genes);
         store.read_columns_of(samples, first, last, &mut block);

@@ -332,6 +332,14 @@ impl Store {
         });
     }
 
+    /// Of how many genes of a sparse store about so many `values` are held in these samples: to look for a few genes in every sample costs as much as
+    /// to look for many.
+    pub fn genes_at_once(&self, samples: &[usize], values: usize) -> usize {
+        let held: usize = samples.iter().map(|sample| self.n_held(*sample)).sum();
+        let by_gene = held as f64 / self.n_genes().max(1) as f64;
+        (values as f64 / by_gene.max(1.0)) as usize
+    }
+
     /// What a sparse store holds of some genes, gene by gene: positions among `samples`, ascending, and values. Memory: 8 bytes a value.
     ///
     /// # Panics
