@@ -1,14 +1,6 @@
 // out = activation(input)
-// #import shared/place.wgsl
+// #import shared/elementwise.wgsl
 // #import shared/mask.wgsl
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) id: vec3u,
-    @builtin(num_workgroups) count: vec3u,
-    @builtin(local_invocation_index) thread: u32,
-) {
-    let at = place(workgroup_index(id, count) * 64u + thread);
-    if at.row < params.row_end {
-        store_out(at.row, at.quad, mask(at.quad, activate(load_input(at.row, at.quad))));
-    }
+fn element(at: Place) {
+    store_out(at.row, at.quad, mask(at.quad, activate(load_input(at.row, at.quad))));
 }

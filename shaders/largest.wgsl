@@ -1,13 +1,7 @@
 // out[row, 0] = column of the row's largest value, the first of equals; a thread a row.
-// #import shared/place.wgsl
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) id: vec3u,
-    @builtin(num_workgroups) count: vec3u,
-    @builtin(local_invocation_index) thread: u32,
-) {
-    let at = place(workgroup_index(id, count) * 64u + thread);
-    if at.row >= params.row_end || at.quad > 0u {
+// #import shared/elementwise.wgsl
+fn element(at: Place) {
+    if at.quad > 0u {
         return;
     }
     var largest = 0u;

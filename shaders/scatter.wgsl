@@ -1,7 +1,7 @@
 // out[r] = (x − offset)·scale, where only what is not zero of row x is given (device/pairs.rs), zero from Step::rows on. `pairs` may be one of
 // several pieces of the matrix: a call then writes the values it finds in its piece; FIRST writes all that are zero. A thread looks
 // for its quad's pairs, since a quad may be one word of memory and so has to be written whole.
-// #import shared/place.wgsl
+// #import shared/elementwise.wgsl
 // #import shared/step.wgsl
 fn start(row: u32) -> u32 {
     return load_starts(row / WORDS, (row % WORDS) / 4u)[row % 4u];
@@ -14,16 +14,7 @@ fn pair(index: u32) -> vec2u {
     return select(quad.xy, quad.zw, word % 4u != 0u);
 }
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) id: vec3u,
-    @builtin(num_workgroups) count: vec3u,
-    @builtin(local_invocation_index) thread: u32,
-) {
-    let at = place(workgroup_index(id, count) * 64u + thread);
-    if at.row >= params.row_end {
-        return;
-    }
+fn element(at: Place) {
     if at.row >= step.rows {
         if FIRST {
             store_out(at.row, at.quad, vec4f());

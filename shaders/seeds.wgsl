@@ -1,16 +1,7 @@
 // The rows that DeepLIFT's chain starts from: out[k·S + s, j] = δ(j, k)·m[s, k], or m[s, j]/K with AVERAGE.
-// #import shared/place.wgsl
+// #import shared/elementwise.wgsl
 // #import shared/mask.wgsl
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) id: vec3u,
-    @builtin(num_workgroups) count: vec3u,
-    @builtin(local_invocation_index) thread: u32,
-) {
-    let at = place(workgroup_index(id, count) * 64u + thread);
-    if at.row >= params.row_end {
-        return;
-    }
+fn element(at: Place) {
     var m = vec4f(1.0);
     if MULTIPLIED {
         m = load_multipliers(at.row % params.samples, at.quad);

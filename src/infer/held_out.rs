@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kernel::draw;
 use super::parting::Parting;
-use super::{FitSettings, Predictor, Problem, check_targets};
+use super::{FitSettings, Predictor, Problem};
 use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::memory::Need;
@@ -155,9 +155,6 @@ impl Predictor {
             let (train, test_samples) = (of(&train), of(&test));
             let without = Problem { samples: &train, ..*problem };
             let predictor = Predictor::fit_own(executor, &without, &settings, None, &silent)?;
-            if !problem.ranks.are_several() {
-                check_targets(store, &predictor.targets)?;
-            }
             let mut truth = vec![0.0; targets.len()];
             let visit: &mut dyn FnMut(usize, &[f32]) -> Result<()> = &mut |first, rows| {
                 for (i, row) in rows.chunks_exact(targets.len()).enumerate() {

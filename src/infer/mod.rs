@@ -202,14 +202,10 @@ impl Predictor {
         settings.validate()?;
         check(problem)?;
         problem.check_shared(settings)?;
-        let predictor = Predictor::fit_own(executor, problem, settings, plan, report)?;
-        if !problem.ranks.are_several() {
-            check_targets(problem.store, &predictor.targets)?;
-        }
-        Ok(predictor)
+        Predictor::fit_own(executor, problem, settings, plan, report)
     }
 
-    /// Fits this rank's targets, of which none may vary.
+    /// Fits this rank's targets; where several ranks share them, none of one rank's may vary.
     fn fit_own(
         executor: &mut dyn Executor,
         problem: &Problem,
@@ -236,6 +232,9 @@ impl Predictor {
             Method::Best => unreachable!("one of the others was chosen above"),
         };
         check_landmarks(store, &trained.landmarks, report)?;
+        if !problem.ranks.are_several() {
+            check_targets(store, &trained.targets)?;
+        }
         let config = serde_json::json!({
             "settings": settings,
             "chosen": trained.chosen,

@@ -21,6 +21,7 @@ mod summary;
 pub mod watch;
 mod writer;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -318,18 +319,28 @@ impl Store {
         }
     }
 
-    /// Gives what a sparse store holds of one sample, gene and value, to `take`, by ascending genes. A dense store has no such things.
+    /// Gives what is held of one sample, gene and value, to `take`, by ascending genes.
     ///
     /// # Panics
-    /// If there is no such sample, or the store is dense.
-    pub fn each_held(&self, sample: usize, mut take: impl FnMut(usize, f32)) {
-        let Values::Sparse(rows) = &*self.values else { panic!("a dense store is read by rows") };
-        // a gene that there is not, in a file that nobody checked, is left out
-        rows.each(sample, 0..self.n_genes(), |gene, value| {
-            if gene < self.n_genes() {
-                take(gene, value);
+    /// If there is no such sample.
+    pub fn each_held(&self, sample: usize, take: impl FnMut(usize, f32)) {
+        self.each_within(sample, 0..self.n_genes(), take);
+    }
+
+    fn each_within(&self, sample: usize, genes: Range<usize>, mut take: impl FnMut(usize, f32)) {
+        match &*self.values {
+            // a gene that there is not, in a file that nobody checked, is left out
+            Values::Sparse(rows) => rows.each(sample, genes.clone(), |gene, value| {
+                if genes.contains(&gene) {
+                    take(gene, value);
+                }
+            }),
+            Values::Mapped(_) | Values::Held(_) => {
+                let mut part = vec![0.0; genes.len()];
+                self.read_part(sample, genes.start, &mut part);
+                genes.zip(part).for_each(|(gene, value)| take(gene, value));
             }
-        });
+        }
     }
 
     /// Of how many genes of a sparse store about so many `values` are held in these samples: to look for a few genes in every sample costs as much as
@@ -340,20 +351,19 @@ impl Store {
         (values as f64 / by_gene.max(1.0)) as usize
     }
 
-    /// What a sparse store holds of some genes, gene by gene: positions among `samples`, ascending, and values. Memory: 8 bytes a value.
+    /// What is held of some genes, each named once, gene by gene: positions among `samples`, ascending, and values. Memory: 8 bytes a value.
     ///
     /// # Panics
-    /// If there is no such sample or gene, or the store is dense.
+    /// If there is no such sample or gene.
     pub fn held_by_gene(&self, samples: &[usize], genes: &[usize]) -> Vec<Vec<(u32, f32)>> {
-        let Values::Sparse(rows) = &*self.values else { panic!("a dense store is read by rows") };
         let (first, last) = (genes.iter().min().copied(), genes.iter().max().copied());
         let range = first.unwrap_or(0)..last.map_or(0, |last| last + 1);
         let mut column = vec![None; range.len()];
         genes.iter().enumerate().for_each(|(i, gene)| column[gene - range.start] = Some(i));
         let mut held = vec![Vec::new(); genes.len()];
         for (row, sample) in samples.iter().enumerate() {
-            rows.each(*sample, range.clone(), |gene, value| {
-                if let Some(column) = column.get(gene.wrapping_sub(range.start)).copied().flatten() {
+            self.each_within(*sample, range.clone(), |gene, value| {
+                if let Some(column) = column[gene - range.start] {
                     held[column].push((row as u32, value));
                 }
             });
