@@ -86,7 +86,7 @@ fn the_permutation_test_counts_what_numpy_counts() {
         reference["above"].as_array().unwrap().iter().map(|n| n.as_u64().map(|n| n as u32)).collect();
     assert_eq!(want.iter().filter(|above| above.is_none()).count(), 2);
     for mut executor in executors() {
-        let mut pairs = Pairs::new(x[0].len()).unwrap();
+        let mut pairs = Pairs::new(x[0].len());
         x.iter().zip(&y).for_each(|(x, y)| pairs.add(x, y).unwrap());
         let found = permutation(&mut *executor, &mut pairs, &silent).unwrap();
         assert_eq!(found.above, want, "{}", executor.name());

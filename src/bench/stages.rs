@@ -204,7 +204,7 @@ pub fn permutation(
     report: Reporter,
 ) -> Result<Vec<Measured>> {
     let (n, genes) = (settings.selected_from, store.n_genes());
-    let mut pairs = Pairs::new(genes)?;
+    let mut pairs = Pairs::new(genes);
     let (mut row, mut next) = (vec![0.0; genes], vec![0.0; genes]);
     for sample in 0..n {
         store.read_row(sample, &mut row);

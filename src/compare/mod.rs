@@ -119,7 +119,8 @@ pub fn compare_by(
             other => report(other),
         };
         report(Event::Note(format!("set {} of {}: {}", i + 1, plan.sets.len(), set.name)));
-        let mut under_way = known.iter().map(UnderWay::new).collect::<Result<Vec<_>>>()?;
+        // a test is finished as soon as all of it was seen: of many stores one at a time is under way
+        let mut under_way: Vec<Option<UnderWay>> = known.iter().map(|_| None).collect();
         for (number, round) in design.rounds.iter().enumerate() {
             // in one order, so that equal sets have equal figures
             let mut landmarks = set.of_round(number).to_vec();
@@ -128,13 +129,18 @@ pub fn compare_by(
             let predictor =
                 Predictor::fit(executor, train, samples, &landmarks, &plan.targets, settings, &heard)?;
             for held in &round.held {
-                let (under_way, known) = (&mut under_way[held.test], &known[held.test]);
-                under_way.take(executor, &predictor, (plan, &landmarks, held), (number, known), &heard)?;
+                let (known, tested) = (&known[held.test], &mut tested[held.test]);
+                let mut all = match under_way[held.test].take() {
+                    Some(begun) => begun,
+                    None => UnderWay::new(known)?,
+                };
+                all.take(executor, &predictor, (plan, &landmarks, held), (number, known), &heard)?;
+                if design.ends(held.test, number) {
+                    tested.outcomes.push(all.finish(executor, known, &tested.test, report)?);
+                } else {
+                    under_way[held.test] = Some(all);
+                }
             }
-        }
-        for ((under_way, known), tested) in under_way.into_iter().zip(&known).zip(&mut tested) {
-            let outcome = under_way.finish(executor, known, &tested.test, report)?;
-            tested.outcomes.push(outcome);
         }
     }
     for (text, sets) in warned.into_inner().unwrap_or_else(PoisonError::into_inner) {
@@ -193,7 +199,7 @@ struct UnderWay {
 
 impl UnderWay {
     fn new(known: &Known) -> Result<UnderWay> {
-        let pairs = Pairs::new(known.common.len())?;
+        let pairs = Pairs::new(known.common.len());
         pairs.expect(known.samples)?;
         let [of_size, common] = [&known.of_size, &known.common].map(|targets| Agreement::new(targets.len()));
         Ok(UnderWay { of_size, common, pairs })

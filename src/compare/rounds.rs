@@ -91,6 +91,11 @@ fn ids(store: &Store, samples: &[usize]) -> Vec<String> {
 }
 
 impl<'a> Design<'a> {
+    /// Whether no round after this one holds out samples of a test.
+    pub(super) fn ends(&self, test: usize, round: usize) -> bool {
+        !self.rounds[round + 1..].iter().flat_map(|round| &round.held).any(|held| held.test == test)
+    }
+
     /// Fits on all of `train` once and tests on every store.
     pub fn split(train: &'a Store, tests: &'a [Store], plan: &'a Plan, group_by: Option<&str>) -> Design<'a> {
         let all = |store: &Store| (0..store.n_samples()).collect::<Vec<_>>();

@@ -159,7 +159,7 @@ pub fn by_unit(pairs: &mut Pairs, rows: Rows) -> Result<ByUnit> {
 }
 
 /// Genes that one thread sums.
-const PART: usize = 256;
+const PART: usize = 16;
 
 #[cfg(test)]
 #[path = "by_unit_tests.rs"]

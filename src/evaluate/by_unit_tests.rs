@@ -21,7 +21,7 @@ fn what_samples_and_groups_add_is_numpys() {
     };
     let (x, y) = (rows("x"), rows("y"));
     let group: Vec<usize> = numbers(&unit["group"]).iter().map(|g| *g as usize).collect();
-    let mut pairs = Pairs::new(x[0].len()).unwrap();
+    let mut pairs = Pairs::new(x[0].len());
     x.iter().zip(&y).for_each(|(x, y)| pairs.add(x, y).unwrap());
     let fit = vec![0; x.len()];
     let per_variance = [numbers(&unit["per_variance"])];

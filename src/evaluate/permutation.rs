@@ -15,13 +15,22 @@ use crate::error::Result;
 use crate::progress::{Event, Reporter, advance};
 use crate::ranks::Ranks;
 use crate::store::atomic;
-use crate::store::spool::Spool;
+use crate::store::turned::Turned;
 
 /// A gene passes if a smaller share than this of the other genes is above it.
 pub const PASSING_SHARE: f64 = 0.01;
 
 /// Values of a block of genes (64 MiB); a test holds two on the device.
 const BLOCK_VALUES: usize = 16 << 20;
+/// The same of many samples (512 MiB): all measured values are read once for each block of inferred ones.
+const TALL_BLOCK_VALUES: usize = 128 << 20;
+/// Genes that a block has, where the larger one has room.
+const BLOCK_GENES: usize = 1_024;
+
+/// Values of a block.
+fn block_values(samples: usize) -> usize {
+    samples.saturating_mul(BLOCK_GENES).clamp(BLOCK_VALUES, TALL_BLOCK_VALUES)
+}
 
 /// How far above a gene's own correlation another one must be to count: more than f32 sums of any order differ,
 /// so that ties (copies of one gene) do not depend on rounding.
@@ -29,19 +38,16 @@ const MARGIN: f32 = 1e-6;
 
 /// Measured and inferred values of the same genes, set aside on disk sample by sample.
 pub struct Pairs {
-    measured: Spool,
-    inferred: Spool,
+    measured: Turned,
+    inferred: Turned,
     genes: usize,
     samples: usize,
 }
 
 impl Pairs {
     /// None yet, of so many genes.
-    ///
-    /// # Errors
-    /// [`crate::Error::Io`] where the system's temporary directory cannot be written to.
-    pub fn new(genes: usize) -> Result<Pairs> {
-        Ok(Pairs { measured: Spool::temporary(genes), inferred: Spool::temporary(genes), genes, samples: 0 })
+    pub fn new(genes: usize) -> Pairs {
+        Pairs { measured: Turned::new(genes), inferred: Turned::new(genes), genes, samples: 0 }
     }
 
     /// Refuses to begin where the system's temporary directory has too little room for so many samples.
@@ -49,11 +55,11 @@ impl Pairs {
     /// # Errors
     /// As [`atomic::check_space`].
     pub fn expect(&self, samples: usize) -> Result<()> {
-        let values = (self.genes as u64).saturating_mul(samples as u64);
-        atomic::check_space(
-            &std::env::temp_dir().join("measured and inferred values"),
-            values.saturating_mul(8),
-        )
+        let bytes = self.measured.bytes_on_disk(samples).saturating_mul(2);
+        if bytes == 0 {
+            return Ok(());
+        }
+        atomic::check_space(&std::env::temp_dir().join("measured and inferred values"), bytes)
     }
 
     /// How many genes.
@@ -66,7 +72,7 @@ impl Pairs {
     /// # Errors
     /// [`crate::Error::Io`].
     pub fn columns(&mut self, mut visit: impl FnMut(usize, &[f32], &[f32])) -> Result<()> {
-        let width = (BLOCK_VALUES / 4 / self.samples.max(1)).max(1);
+        let width = (BLOCK_VALUES / self.samples.max(1)).max(1);
         let (mut x, mut y) = (Vec::new(), Vec::new());
         for first in (0..self.genes).step_by(width) {
             let last = self.genes.min(first + width);
@@ -121,31 +127,36 @@ impl Permutation {
 }
 
 /// Centres a column and scales it to length 1; zeros where it is constant or not finite.
-fn standardise(column: &[f32], out: &mut [f32]) {
+fn standardise(column: &mut [f32]) {
     let n = column.len() as f64;
     let mean = column.iter().map(|x| f64::from(*x)).sum::<f64>() / n;
     let squares = column.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>();
     let scale = 1.0 / squares.sqrt();
     if column.iter().all(|x| *x == column[0]) || !scale.is_finite() || !mean.is_finite() {
-        return out.fill(0.0);
+        return column.fill(0.0);
     }
-    out.iter_mut().zip(column).for_each(|(out, x)| *out = ((f64::from(*x) - mean) * scale) as f32);
+    column.iter_mut().for_each(|x| *x = ((f64::from(*x) - mean) * scale) as f32);
 }
 
 /// The standardised values of the genes in `range`, gene by gene.
-fn block(spool: &mut Spool, range: Range<usize>, samples: usize) -> Result<Vec<f32>> {
-    let mut raw = Vec::new();
-    spool.columns(range.start, range.end, &mut raw)?;
-    let mut out = vec![0.0; raw.len()];
-    let columns = raw.par_chunks_exact(samples).zip(out.par_chunks_exact_mut(samples));
-    columns.for_each(|(column, out)| standardise(column, out));
-    Ok(out)
+fn block(values: &mut Turned, range: Range<usize>, samples: usize) -> Result<Vec<f32>> {
+    let mut all = Vec::new();
+    values.columns(range.start, range.end, &mut all)?;
+    all.par_chunks_exact_mut(samples).for_each(standardise);
+    Ok(all)
 }
 
 /// Of the genes in `range` those that compete: their values, one after another.
-fn chosen(values: &[f32], range: &Range<usize>, competes: &[bool], samples: usize) -> Vec<f32> {
-    let genes = range.clone().zip(values.chunks_exact(samples));
-    genes.filter(|(gene, _)| competes[*gene]).flat_map(|(_, values)| values.iter().copied()).collect()
+fn chosen(mut values: Vec<f32>, range: &Range<usize>, competes: &[bool], samples: usize) -> Vec<f32> {
+    let mut n = 0;
+    for (place, gene) in range.clone().enumerate() {
+        if competes[gene] {
+            values.copy_within(place * samples..(place + 1) * samples, n * samples);
+            n += 1;
+        }
+    }
+    values.truncate(n * samples);
+    values
 }
 
 /// Runs the test. Frees what was on the device before.
@@ -153,7 +164,8 @@ fn chosen(values: &[f32], range: &Range<usize>, competes: &[bool], samples: usiz
 /// # Errors
 /// [`crate::Error::Device`]; [`crate::Error::Io`].
 pub fn permutation(executor: &mut dyn Executor, pairs: &mut Pairs, report: Reporter) -> Result<Permutation> {
-    test(&Ranks::alone(), executor, pairs, BLOCK_VALUES, report)
+    let block_values = block_values(pairs.samples);
+    test(&Ranks::alone(), executor, pairs, block_values, report)
 }
 
 /// The same by several ranks, all of which have all pairs: each tests a part of the genes, and all get the result.
@@ -166,7 +178,8 @@ pub fn permutation_among(
     pairs: &mut Pairs,
     report: Reporter,
 ) -> Result<Permutation> {
-    test(ranks, executor, pairs, BLOCK_VALUES, report)
+    let block_values = block_values(pairs.samples);
+    test(ranks, executor, pairs, block_values, report)
 }
 
 fn test(
@@ -215,7 +228,7 @@ fn test(
     report(Event::Started { task: "permutation test".into(), total: Some(total), unit: "blocks" });
     let (mut first, mut done) = (0, 0);
     for rows in &blocks {
-        let values = chosen(&block(inferred, rows.clone(), samples)?, rows, &competes, samples);
+        let values = chosen(block(inferred, rows.clone(), samples)?, rows, &competes, samples);
         let count = values.len() / samples;
         let own_part = ranks.share(count);
         if own_part.is_empty() {
@@ -240,7 +253,7 @@ fn test(
         executor.write(counts, 0, &vec![0.0; part])?;
         let mut column = 0;
         for cols in &blocks {
-            let values = chosen(&block(measured, cols.clone(), samples)?, cols, &competes, samples);
+            let values = chosen(block(measured, cols.clone(), samples)?, cols, &competes, samples);
             let step = Step { rows: values.len() / samples, first: column, ..Step::default() };
             if step.rows > 0 {
                 executor.write(b, 0, &values)?;
@@ -311,7 +324,7 @@ mod tests {
         assert_eq!((want[7], want[60], want[30]), (None, None, Some(0)));
         let mut executor = CpuExecutor::open(Some(2)).unwrap();
         for block_values in [usize::MAX, samples * 40, samples, 1] {
-            let mut pairs = Pairs::new(genes).unwrap();
+            let mut pairs = Pairs::new(genes);
             for s in 0..samples {
                 let row = |v: &[Vec<f32>]| v.iter().map(|v| v[s]).collect::<Vec<f32>>();
                 pairs.add(&row(&x), &row(&y)).unwrap();
@@ -326,7 +339,7 @@ mod tests {
             assert_eq!(found.above, want, "blocks of {block_values} values");
             let among = |size| {
                 Ranks::of_threads(size, |ranks| {
-                    let mut pairs = Pairs::new(genes).unwrap();
+                    let mut pairs = Pairs::new(genes);
                     for s in 0..samples {
                         let row = |v: &[Vec<f32>]| v.iter().map(|v| v[s]).collect::<Vec<f32>>();
                         pairs.add(&row(&x), &row(&y)).unwrap();
@@ -363,7 +376,7 @@ mod tests {
     fn one_sample_or_no_varying_gene_passes_nobody() {
         let mut executor = CpuExecutor::open(Some(1)).unwrap();
         for samples in [0, 1, 3] {
-            let mut pairs = Pairs::new(2).unwrap();
+            let mut pairs = Pairs::new(2);
             (0..samples).for_each(|_| pairs.add(&[1.0, 2.0], &[1.0, 2.0]).unwrap());
             let found = permutation(&mut executor, &mut pairs, &silent).unwrap();
             assert_eq!((found.passed(), found.undefined(), found.rank(0)), (0, 2, None));

@@ -183,7 +183,7 @@ pub fn evaluate_among(
     let genes = model.genes.len();
     let mut agreement = Agreement::new(genes);
     let known = Baseline::of_medians(&model.input.median);
-    let mut pairs = Pairs::new(genes)?;
+    let mut pairs = Pairs::new(genes);
     pairs.expect(store.n_samples())?;
     let mut places = Vec::with_capacity(ranks.largest_share(store.n_samples()));
     let (mut stored, mut truth) = (vec![0.0; store.n_genes()], vec![0.0; genes]);

@@ -18,6 +18,7 @@ mod sparse;
 pub(crate) mod spool;
 mod stream;
 mod summary;
+pub(crate) mod turned;
 pub mod watch;
 mod writer;
 

@@ -1,5 +1,5 @@
 //! Values set aside in the order in which they come, to be read by row or by column afterwards: for a file
-//! of genes by samples, where missing values wait for a gene's mean, and for inferred values beside measured ones.
+//! of genes by samples, where missing values wait for a gene's mean.
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
@@ -32,19 +32,9 @@ impl Spool {
         Spool { folder: folder.to_path_buf(), pieces: Vec::new(), limit, file: None, columns, rows: 0 }
     }
 
-    /// A spool in the system's temporary directory.
-    pub fn temporary(columns: usize) -> Spool {
-        Spool { folder: std::env::temp_dir(), pieces: Vec::new(), limit: 0, file: None, columns, rows: 0 }
-    }
-
     /// Bytes that it holds in memory.
     pub fn held(&self) -> usize {
         self.pieces.iter().map(|(_, values)| size_of_val(values.as_slice())).sum()
-    }
-
-    /// Appends whole rows.
-    pub fn push(&mut self, values: &[f32]) -> Result<()> {
-        self.take(&mut values.to_vec())
     }
 
     /// Appends whole rows; many are taken as they are, and nothing is left of them.
@@ -165,7 +155,12 @@ fn copy(pieces: &[(usize, Vec<f32>)], mut at: usize, mut out: &mut [f32]) {
 }
 
 /// Turns columns of a piece from `first` on into those of `out`, of `rows` rows each, from row `start` on.
-fn turn_piece(piece: &[f32], stride: usize, first: usize, (out, start, rows): (&mut [f32], usize, usize)) {
+pub(super) fn turn_piece(
+    piece: &[f32],
+    stride: usize,
+    first: usize,
+    (out, start, rows): (&mut [f32], usize, usize),
+) {
     /// Values of a cache line: so many rows and columns are turned together.
     const LINE: usize = 16;
     for (b, band) in piece.chunks(LINE * stride).enumerate() {
@@ -250,7 +245,7 @@ mod tests {
             let mut spool = Spool::create(&dir.path().join("x.gex"), columns, memory);
             let values: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
             let (a, b) = values.split_at(rows / 2 * columns);
-            spool.push(a).expect("pushed");
+            spool.take(&mut a.to_vec()).expect("pushed");
             let mut b = b.to_vec();
             spool.take(&mut b).expect("taken");
             assert!(b.is_empty());
