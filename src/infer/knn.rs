@@ -7,6 +7,7 @@ use super::parting::Parting;
 use super::{KnnSettings, Panel, Problem, Trained};
 use crate::device::recording::Activation;
 use crate::error::{Error, Result};
+use crate::memory::Need;
 use crate::nn::model::Layer;
 use crate::nouns::counted;
 use crate::progress::{Event, Reporter};
@@ -22,8 +23,8 @@ pub(super) fn fit(
     report: Reporter,
 ) -> Result<Trained> {
     let p = problem.landmarks.len();
+    fits_in_memory(problem)?;
     let x = Standardised::read(problem.store, problem.samples, problem.landmarks);
-    problem.fits_in_memory(false)?;
     let k = match settings.neighbors {
         Some(k) if k > p => {
             return Err(Error::Data(format!("--neighbors {k}: there are only {}", counted(p, "landmark"))));
@@ -58,6 +59,16 @@ pub(super) fn fit(
         gram: None,
         chosen: serde_json::json!({ "neighbors": k }),
     })
+}
+
+/// Refuses what does not fit: weights, profiles of the landmarks over all samples, and of some targets at a time.
+fn fits_in_memory(problem: &Problem) -> Result<()> {
+    let (n, p, t) = (problem.samples.len(), problem.landmarks.len(), problem.targets.len());
+    Need::new()
+        .with(format!("weights of {t} targets by {p} landmarks"), &[t, p, 4])
+        .with(format!("values of {p} landmarks in {n} samples"), &[2, n, p, 8])
+        .with("blocks of targets", &[3, super::BLOCK_VALUES, 8])
+        .check("the fit", "name fewer --landmarks or --targets, or allow more (--memory)")
 }
 
 /// Squared error over the rows `held` and all targets for k = 1…`most`, the neighbors found in the rows `train`.

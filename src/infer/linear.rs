@@ -2,17 +2,24 @@
 //!
 //! With standardised X (n × p) and Y (n × T), W = (XᵀX + αI)⁻¹XᵀY = Xᵀ(XXᵀ + αI)⁻¹Y (Hoerl & Kennard 1970; α as in
 //! scikit-learn's `Ridge`). Whichever of p × p and n × n is smaller is decomposed, once a fold: with XᵀX = VΛVᵀ every
-//! α has its squared error from p × p (or n × n) matrices alone, in which the targets are summed. So the targets are
-//! read twice, a block at a time: for those sums, and for W.
+//! α has its squared error from p × p (or n × n) matrices alone, in which the targets are summed.
 
-use super::dense::{Dense, Standardised, View, product};
+mod dual;
+mod primal;
+
+use super::dense::{Dense, product};
 use super::parting::Parting;
 use super::refit::Gram;
+use super::strips::Spread;
 use super::{LinearSettings, Panel, Problem, Trained};
 use crate::device::recording::Activation;
 use crate::error::Result;
+use crate::memory::Need;
 use crate::nn::model::Layer;
 use crate::progress::{Event, Reporter};
+use dual::Dual;
+pub(super) use dual::centred;
+use primal::{Primal, SUMS};
 
 /// The penalties that are tried: 10⁻² to 10⁵ in half decades.
 pub fn penalties() -> Vec<f64> {
@@ -26,13 +33,12 @@ pub(super) fn fit(
     parting: &Parting,
     report: Reporter,
 ) -> Result<Trained> {
-    problem.fits_in_memory(settings.penalty.is_none())?;
-    let x = Standardised::read(problem.store, problem.samples, problem.landmarks);
-    let Choice { penalty, end } = match settings.penalty {
-        Some(penalty) => Choice { penalty, end: None },
-        None => {
-            let folds = parting.folds(settings.folds)?;
-            let choice = choose(&ErrorCurve::new(problem, &folds, report)?);
+    let folds = settings.penalty.is_none().then(|| parting.folds(settings.folds)).transpose()?;
+    fits_in_memory(problem, folds.as_deref().map_or(0, n_folds))?;
+    let mut system = System::new(problem, folds.as_deref(), report)?;
+    let Choice { penalty, end } = match (settings.penalty, &folds) {
+        (None, Some(fold)) => {
+            let choice = choose(&ErrorCurve::new(system.parts(problem, fold, report)?));
             let end = choice.end.map_or(String::new(), |end| {
                 format!(", the {end} that was tried: one beyond it may be better (--penalty)")
             });
@@ -42,28 +48,23 @@ pub(super) fn fit(
             )));
             choice
         }
+        (said, _) => Choice { penalty: said.unwrap_or_default(), end: None },
     };
-    let solver = solver(&x.values, penalty);
-    let mut weight = Vec::with_capacity(problem.targets.len() * problem.landmarks.len());
-    let (mut mean, mut sd) = (Vec::new(), Vec::new());
-    problem.blocks("fitting", report, |y| {
-        weight.extend(product(y.values.t(), solver.t()).values.iter().map(|w| *w as f32));
-        mean.extend(y.mean);
-        sd.extend(y.sd);
-    })?;
+    let solved = system.solve(problem, penalty, report)?;
     let layer = Layer {
         inputs: problem.landmarks.len(),
         outputs: problem.targets.len(),
-        weight,
+        weight: solved.weight,
         bias: vec![0.0; problem.targets.len()],
         activation: Activation::Linear,
     };
+    let panel = |genes, spread: Spread| Panel::new(problem.store, genes, &spread.mean, &spread.sd);
     Ok(Trained {
-        landmarks: Panel::new(problem.store, problem.landmarks, &x.mean, &x.sd),
-        targets: Panel::new(problem.store, problem.targets, &mean, &sd),
+        landmarks: panel(problem.landmarks, solved.landmarks),
+        targets: panel(problem.targets, solved.targets),
         networks: vec![vec![layer]],
         kernels: None,
-        gram: Some(Gram::new(product(x.values.t(), x.values.view()))),
+        gram: Some(Gram::new(solved.gram)),
         chosen: match end {
             None => serde_json::json!({ "penalty": penalty }),
             Some(end) => {
@@ -71,6 +72,66 @@ pub(super) fn fit(
             }
         },
     })
+}
+
+/// Refuses what does not fit: coefficients, sums and square matrices of landmarks, or where samples are fewer, values of the landmarks and square
+/// matrices of samples; more of them where penalties are compared over `folds`.
+fn fits_in_memory(problem: &Problem, folds: usize) -> Result<()> {
+    let (n, p, t) = (problem.samples.len(), problem.landmarks.len(), problem.targets.len());
+    let need = Need::new().with(format!("coefficients of {t} targets by {p} landmarks"), &[t, p, 4]);
+    let need = if n < p {
+        need.with(format!("values of {p} landmarks in {n} samples"), &[2, n, p, 8])
+            .with(format!("matrices of {n} × {n}"), &[4 + 4 * folds, n, n, 8])
+            .with("blocks of targets", &[3, super::BLOCK_VALUES, 8])
+    } else {
+        let sums = SUMS.min((t * folds.max(1)).saturating_mul(8 * p));
+        need.with(format!("products of {t} targets and {p} landmarks"), &[t, p, 8])
+            .with("sums by fold", &[sums])
+            .with(format!("matrices of {p} × {p}"), &[4 + 7 * folds, p, p, 8])
+    };
+    need.with("their Gram matrix", &[16, p, p])
+        .check("the fit", "name fewer --landmarks or --targets, or allow more (--memory)")
+}
+
+/// What a penalty's coefficients and its error follow from.
+enum System {
+    Primal(Box<Primal>),
+    Dual(Dual),
+}
+
+/// What was solved for.
+struct Coefficients {
+    /// Targets × landmarks.
+    weight: Vec<f32>,
+    /// XᵀX
+    gram: Dense,
+    landmarks: Spread,
+    targets: Spread,
+}
+
+impl System {
+    /// `fold[i]`, from 0, is that of `problem.samples[i]`, where penalties are to be compared.
+    fn new(problem: &Problem, fold: Option<&[usize]>, report: Reporter) -> Result<System> {
+        Ok(if problem.samples.len() < problem.landmarks.len() {
+            System::Dual(Dual::new(problem))
+        } else {
+            System::Primal(Box::new(Primal::new(problem, fold, report)?))
+        })
+    }
+
+    fn parts(&mut self, problem: &Problem, fold: &[usize], report: Reporter) -> Result<Vec<Part>> {
+        match self {
+            System::Primal(primal) => primal.parts(problem),
+            System::Dual(dual) => dual.parts(problem, fold, report),
+        }
+    }
+
+    fn solve(self, problem: &Problem, penalty: f64, report: Reporter) -> Result<Coefficients> {
+        match self {
+            System::Primal(primal) => Ok(primal.solve(penalty)),
+            System::Dual(dual) => dual.solve(problem, penalty, report),
+        }
+    }
 }
 
 /// A penalty, and whether it lies at an end of those that were tried: `least` or `largest`.
@@ -95,14 +156,11 @@ fn choose(curve: &ErrorCurve) -> Choice {
     Choice { penalty, end: ends.into_iter().find(|(end, _)| *end == penalty).map(|(_, word)| word) }
 }
 
-/// R, p × n, of W = R·Y.
-fn solver(x: &Dense, penalty: f64) -> Dense {
-    let dual = x.rows < x.cols;
-    let gram = if dual { product(x.view(), x.t()) } else { product(x.t(), x.view()) };
+/// (G + αI)⁻¹ of a Gram matrix.
+fn inverse(gram: &Dense, penalty: f64) -> Dense {
     let (values, vectors) = gram.eigen();
     let shrunk: Vec<f64> = values.iter().map(|value| 1.0 / (value + penalty)).collect();
-    let inverse = product(vectors.clone().scale_cols(&shrunk).view(), vectors.t());
-    if dual { product(x.t(), inverse.view()) } else { product(inverse.view(), x.t()) }
+    product(vectors.clone().scale_cols(&shrunk).view(), vectors.t())
 }
 
 /// Squared error over all targets and folds for each penalty, each fold predicted from the others, with an
@@ -113,7 +171,8 @@ pub fn cross_validate(
     penalties: &[f64],
     report: Reporter,
 ) -> Result<Vec<f64>> {
-    let curve = ErrorCurve::new(problem, fold, report)?;
+    let parts = System::new(problem, Some(fold), report)?.parts(problem, fold, report)?;
+    let curve = ErrorCurve::new(parts);
     Ok(penalties.iter().map(|penalty| curve.error(*penalty)).collect())
 }
 
@@ -132,15 +191,8 @@ struct Turned {
 }
 
 impl ErrorCurve {
-    fn new(problem: &Problem, fold: &[usize], report: Reporter) -> Result<Self> {
-        let x = Standardised::read(problem.store, problem.samples, problem.landmarks).values;
-        let dual = x.rows < x.cols;
-        let parts = if dual {
-            dual_parts(problem, &x, fold, report)?
-        } else {
-            primal_parts(problem, &x, fold, report)?
-        };
-        Ok(ErrorCurve { folds: parts.into_iter().map(Turned::of).collect() })
+    fn new(parts: Vec<Part>) -> Self {
+        ErrorCurve { folds: parts.into_iter().map(Turned::of).collect() }
     }
 
     fn error(&self, penalty: f64) -> f64 {
@@ -197,115 +249,6 @@ pub(super) fn n_folds(fold: &[usize]) -> usize {
     fold.iter().max().map_or(0, |last| last + 1)
 }
 
-/// The parts where samples are fewer than landmarks: everything follows from XXᵀ and YYᵀ.
-fn dual_parts(problem: &Problem, x: &Dense, fold: &[usize], report: Reporter) -> Result<Vec<Part>> {
-    let k = product(x.view(), x.t());
-    let mut l = Dense::zeros(x.rows, x.rows);
-    problem.blocks("cross-validating", report, |y| l.add_product(y.values.view(), y.values.t()))?;
-    l.values = problem.summed(l.values)?;
-    let part = |held: usize| {
-        let (train, test) = split(fold, held);
-        let (k, l) = (centred(&k, &train), centred(&l, &train));
-        let block = |m: &Dense, rows, cols| m.select_rows(rows).select_cols(cols);
-        let k_vt = block(&k, &test, &train);
-        Part {
-            cross: product(block(&l, &train, &test).view(), k_vt.view()),
-            held: product(k_vt.t(), k_vt.view()),
-            gram: block(&k, &train, &train),
-            fitted: block(&l, &train, &train),
-            norm: test.iter().map(|i| l.values[i * l.cols + i]).sum(),
-        }
-    };
-    Ok((0..n_folds(fold)).map(part).collect())
-}
-
-/// Products of samples → products of samples less the mean of the samples `train`.
-pub(super) fn centred(gram: &Dense, train: &[usize]) -> Dense {
-    let n = train.len() as f64;
-    let mean: Vec<f64> =
-        (0..gram.rows).map(|i| train.iter().map(|j| gram.row(i)[*j]).sum::<f64>() / n).collect();
-    let all = train.iter().map(|i| mean[*i]).sum::<f64>() / n;
-    let mut out = gram.clone();
-    for (i, row) in out.values.chunks_exact_mut(gram.cols).enumerate() {
-        row.iter_mut().zip(&mean).for_each(|(value, m)| *value += all - mean[i] - m);
-    }
-    out
-}
-
-/// The parts where landmarks are not more than samples. A last column of ones in X carries the sums that the
-/// means are made of.
-fn primal_parts(problem: &Problem, x: &Dense, fold: &[usize], report: Reporter) -> Result<Vec<Part>> {
-    let p = x.cols;
-    let ones = x.values.chunks_exact(p).flat_map(|row| row.iter().copied().chain([1.0])).collect();
-    let x = Dense { rows: x.rows, cols: p + 1, values: ones };
-    let square = || Dense::zeros(p + 1, p + 1);
-    let folds: Vec<Vec<usize>> = (0..n_folds(fold)).map(|held| split(fold, held).1).collect();
-    let x_of: Vec<Dense> = folds.iter().map(|rows| x.select_rows(rows)).collect();
-    // With P = X_fᵀY_f of each fold f and Q their sum: QQᵀ, and QPᵀ, PPᵀ, ‖Y_f‖² by fold.
-    let mut all = square();
-    let mut by_fold: Vec<(Dense, Dense, f64)> = folds.iter().map(|_| (square(), square(), 0.0)).collect();
-    problem.blocks("cross-validating", report, |y| {
-        let whole = product(x.t(), y.values.view());
-        all.add_product(whole.view(), whole.t());
-        for ((rows, x), (qp, pp, norm)) in folds.iter().zip(&x_of).zip(&mut by_fold) {
-            let y = y.values.select_rows(rows);
-            let part = product(x.t(), y.view());
-            qp.add_product(whole.view(), part.t());
-            pp.add_product(part.view(), part.t());
-            *norm += y.values.iter().map(|v| v * v).sum::<f64>();
-        }
-    })?;
-    all.values = problem.summed(all.values)?;
-    for (qp, pp, norm) in &mut by_fold {
-        qp.values = problem.summed(std::mem::take(&mut qp.values))?;
-        pp.values = problem.summed(std::mem::take(&mut pp.values))?;
-        *norm = problem.summed(vec![*norm])?[0];
-    }
-    let s = product(x.t(), x.view());
-    let part = |(x_v, (qp, pp, norm)): (&Dense, &(Dense, Dense, f64))| {
-        let s_v = product(x_v.t(), x_v.view());
-        let s_t = combine(&[(1.0, s.view()), (-1.0, s_v.view())]);
-        let m_tt = combine(&[(1.0, all.view()), (-1.0, qp.view()), (-1.0, qp.t()), (1.0, pp.view())]);
-        let m_tv = combine(&[(1.0, qp.view()), (-1.0, pp.view())]);
-        let last = |m: &Dense, i: usize| m.values[i * (p + 1) + p];
-        let (n_t, n_v) = (last(&s_t, p), last(&s_v, p));
-        let mean: Vec<f64> = (0..p).map(|i| last(&s_t, i) / n_t).collect();
-        let mut cross = less_mean(&m_tv, &mean);
-        for (i, row) in cross.values.chunks_exact_mut(p).enumerate() {
-            let fitted = (last(&m_tt, i) - mean[i] * last(&m_tt, p)) / n_t;
-            row.iter_mut().enumerate().for_each(|(j, c)| *c -= fitted * (last(&s_v, j) - n_v * mean[j]));
-        }
-        Part {
-            gram: less_mean(&s_t, &mean),
-            cross,
-            held: less_mean(&s_v, &mean),
-            fitted: less_mean(&m_tt, &mean),
-            norm: norm - 2.0 * last(&m_tv, p) / n_t + n_v * last(&m_tt, p) / (n_t * n_t),
-        }
-    };
-    Ok(x_of.iter().zip(&by_fold).map(part).collect())
-}
-
-/// C·M·Cᵀ with C = [I, −mean].
-fn less_mean(m: &Dense, mean: &[f64]) -> Dense {
-    let p = mean.len();
-    let mut out = Dense::zeros(p, p);
-    for (i, row) in out.values.chunks_exact_mut(p).enumerate() {
-        let (from, last) = (m.row(i), m.row(p));
-        for (j, value) in row.iter_mut().enumerate() {
-            *value = from[j] - mean[i] * last[j] - mean[j] * (from[p] - mean[i] * last[p]);
-        }
-    }
-    out
-}
-
-/// Σ factor·matrix
-fn combine(terms: &[(f64, View)]) -> Dense {
-    let mut out = Dense::zeros(terms[0].1.rows(), terms[0].1.cols());
-    terms.iter().for_each(|(factor, view)| out.add_scaled(*factor, *view));
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -316,7 +259,8 @@ mod tests {
         let samples: Vec<usize> = (0..values.n_samples()).collect();
         let fold: Vec<usize> = samples.iter().map(|s| s % 5).collect();
         let problem = Problem::new(values, &samples, landmarks, targets);
-        ErrorCurve::new(&problem, &fold, &silent).unwrap()
+        let mut system = System::new(&problem, Some(&fold), &silent).unwrap();
+        ErrorCurve::new(system.parts(&problem, &fold, &silent).unwrap())
     }
 
     #[test]
@@ -344,6 +288,31 @@ mod tests {
         let copies: Vec<f32> = (0..40).flat_map(|s| [s as f32 % 7.0, 2.0 * (s as f32 % 7.0)]).collect();
         let copies = store(&dir.path().join("c.gex"), 2, &copies);
         assert_eq!(choose(&of(&copies, &[0], &[1])).end, Some("least"));
+    }
+
+    /// A million of everything: coefficients of 4 bytes, products of 8, some square matrices of 8, the Gram matrix of 16.
+    #[test]
+    fn a_fit_is_refused_with_what_it_needs() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = random_store(&dir.path().join("x.gex"), 3, 2);
+        let many = vec![0; 1_000_000];
+        let problem = Problem::new(&store, &many, &many, &many);
+        for (folds, told) in [(0, "60.0 TB"), (5, "340.0 TB")] {
+            let message = fits_in_memory(&problem, folds).expect_err("no machine has it").to_string();
+            assert!(
+                message.starts_with(&format!("the fit needs {told} of memory (matrices of")),
+                "{message}"
+            );
+        }
+        let (few, wide) = ([0], Problem { samples: &[0], targets: &[0], ..problem });
+        assert!(
+            fits_in_memory(&wide, 5)
+                .expect_err("its Gram matrix is kept")
+                .to_string()
+                .contains("their Gram matrix")
+        );
+        let tall = Problem { landmarks: &few, targets: &few, ..problem };
+        fits_in_memory(&tall, 5).expect("samples stream by");
     }
 
     #[test]

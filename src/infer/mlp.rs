@@ -14,7 +14,8 @@ use serde_json::Value;
 
 use super::parting::Parting;
 use super::ranked::bound;
-use super::{MlpSettings, Panel, Problem, Trained, blocks};
+use super::strips::Spread;
+use super::{MlpSettings, Panel, Problem, Trained};
 use crate::device;
 use crate::device::random::Stream;
 use crate::device::recording::{Activation, Element, Loss, Matrix, Recording, Step, Update};
@@ -173,11 +174,7 @@ fn rate(settings: &MlpSettings) -> f64 {
 /// # Errors
 /// [`Error::Interrupted`](crate::Error::Interrupted).
 pub fn panel(store: &Store, samples: &[usize], genes: &[usize]) -> Result<Panel> {
-    let (mut mean, mut sd) = (Vec::new(), Vec::new());
-    blocks(store, samples, genes, "scaling", &silent, |y| {
-        mean.extend(y.mean);
-        sd.extend(y.sd);
-    })?;
+    let Spread { mean, sd } = Spread::of(store, samples, genes, &silent)?;
     let sd: Vec<f64> = sd.iter().map(|sd| if *sd > 0.0 { sd + SD_FLOOR } else { 0.0 }).collect();
     Ok(Panel::new(store, genes, &mean, &sd))
 }

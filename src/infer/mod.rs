@@ -22,11 +22,11 @@ mod range;
 mod ranked;
 mod refit;
 mod settings;
+mod strips;
 
 use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::genes::{Table, shown};
-use crate::memory::Need;
 use crate::nn::checkpoint::CheckpointPlan;
 use crate::nn::model::Layer;
 use crate::nn::scaling;
@@ -393,19 +393,6 @@ impl Problem<'_> {
         })
     }
 
-    /// Refuses a fit that is solved on the host and does not fit there: coefficients, values of the landmarks, and square
-    /// matrices of samples or landmarks, whichever are fewer, four more where penalties are `compared`.
-    fn fits_in_memory(&self, compared: bool) -> Result<()> {
-        let (n, p, t) = (self.samples.len(), self.landmarks.len(), self.targets.len());
-        let m = n.min(p);
-        Need::new()
-            .with(format!("coefficients of {t} targets by {p} landmarks"), &[t, p, 4])
-            .with(format!("values of {p} landmarks in {n} samples"), &[2, n, p, 8])
-            .with(format!("matrices of {m} × {m}"), &[if compared { 8 } else { 4 }, m, m, 8])
-            .with("their Gram matrix", &[16, p, p])
-            .check("the fit", "name fewer --landmarks or --targets, or allow more (--memory)")
-    }
-
     /// Reads the targets in blocks.
     fn blocks(&self, task: &str, report: Reporter, visit: impl FnMut(Standardised)) -> Result<()> {
         blocks(self.store, self.samples, self.targets, task, report, visit)
@@ -502,26 +489,6 @@ mod tests {
         assert!(refused(&[10], &[0], &[1]).contains("sample 10 of 10"));
         assert!(refused(&all, &[4], &[1]).contains("gene 4 of 4"));
         assert!(refused(&all, &[0, 1], &[1]).contains("already among the landmarks"));
-    }
-
-    /// A million of everything: coefficients of 4 bytes, values twice and matrices of 8, the Gram matrix of 16.
-    #[test]
-    fn a_fit_is_refused_with_what_it_needs() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = random_store(&dir.path().join("x.gex"), 3, 2);
-        let many = vec![0; 1_000_000];
-        let problem = Problem::new(&store, &many, &many, &many);
-        for (compared, told) in [(false, "68.0 TB"), (true, "100.0 TB")] {
-            let message = problem.fits_in_memory(compared).expect_err("no machine has it").to_string();
-            assert!(
-                message.starts_with(&format!("the fit needs {told} of memory (matrices of")),
-                "{message}"
-            );
-        }
-        let one = [0];
-        let wide = Problem { landmarks: &one, targets: &one, ..problem };
-        wide.fits_in_memory(true)
-            .expect("matrices of as many rows as there are samples or landmarks, whichever are fewer");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Scaling of the network's input by gene, fitted on training samples only.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::model::Input;
@@ -25,9 +26,7 @@ const BLOCK_VALUES: usize = 8 << 20;
 
 /// Fits offset, scale and median by gene on the given samples of a store. A gene of zero variance scales to 0.
 pub fn fit(store: &Store, samples: &[usize], scale: Scale) -> Input {
-    let genes = store.n_genes();
-    let mut input = Input { offset: vec![0.0; genes], scale: vec![1.0; genes], median: vec![0.0; genes] };
-    by_gene(store, samples, |gene, values| {
+    let of = |values: &mut [f32]| {
         let (offset, factor) = match scale {
             Scale::None => (0.0, 1.0),
             Scale::Minmax => {
@@ -43,10 +42,10 @@ pub fn fit(store: &Store, samples: &[usize], scale: Scale) -> Input {
                 (mean as f32, if constant { 0.0 } else { reciprocal(variance.sqrt()) })
             }
         };
-        (input.offset[gene], input.scale[gene]) = (offset, factor);
-        input.median[gene] = median(values);
-    });
-    input
+        (offset, (factor, median(values)))
+    };
+    let (offset, (scale, median)) = by_gene(store, samples, of).into_iter().unzip();
+    Input { offset, scale, median }
 }
 
 /// Whether a factor can be multiplied by and divided by in single precision, on every device.
@@ -89,18 +88,13 @@ pub(crate) fn out_of_range(store: &Store, gene: usize) -> Error {
 
 /// The mean by gene over the given samples, summed in f64.
 pub fn means(store: &Store, samples: &[usize]) -> Vec<f32> {
-    let mut out = vec![0.0; store.n_genes()];
-    by_gene(store, samples, |gene, values| {
-        out[gene] = (values.iter().map(|v| f64::from(*v)).sum::<f64>() / values.len() as f64) as f32;
-    });
-    out
+    let mean = |values: &[f32]| values.iter().map(|v| f64::from(*v)).sum::<f64>() / values.len() as f64;
+    by_gene(store, samples, |values| mean(values) as f32)
 }
 
 /// The median by gene over the given samples.
 pub fn medians(store: &Store, samples: &[usize]) -> Vec<f32> {
-    let mut out = vec![0.0; store.n_genes()];
-    by_gene(store, samples, |gene, values| out[gene] = median(values));
-    out
+    by_gene(store, samples, median)
 }
 
 fn reciprocal(x: f64) -> f32 {
@@ -119,29 +113,42 @@ fn median(values: &mut [f32]) -> f32 {
     }
 }
 
-/// Calls `visit` with each gene's values over `samples` (in that order), reading the store in blocks of genes.
-pub(crate) fn by_gene(store: &Store, samples: &[usize], mut visit: impl FnMut(usize, &mut [f32])) {
+/// What `of` makes of each gene's values over `samples` (in that order); of no samples nothing.
+fn by_gene<T: Send + Default>(
+    store: &Store,
+    samples: &[usize],
+    of: impl Fn(&mut [f32]) -> T + Sync,
+) -> Vec<T> {
+    let mut all = Vec::with_capacity(store.n_genes());
+    columns(store, samples, |block| {
+        all.par_extend(block.par_chunks_mut(samples.len().max(1)).map(&of));
+    });
+    all.resize_with(store.n_genes(), T::default);
+    all
+}
+
+/// Calls `visit` with the values over `samples` (in that order), gene by gene, of a few genes after the other.
+pub(crate) fn columns(store: &Store, samples: &[usize], mut visit: impl FnMut(&mut [f32])) {
     let (genes, n) = (store.n_genes(), samples.len().max(1));
+    let step = (BLOCK_VALUES / n).clamp(1, genes);
     let mut block = Vec::new();
-    if store.layout() == Layout::Sparse && !samples.is_empty() {
-        let step = store.genes_at_once(samples, BLOCK_VALUES).clamp(1, genes);
+    if store.layout() == Layout::Dense || samples.is_empty() {
         for first in (0..genes).step_by(step) {
-            let some: Vec<usize> = (first..genes.min(first + step)).collect();
-            for (gene, held) in some.iter().zip(store.held_by_gene(samples, &some)) {
-                block.clear();
-                block.resize(samples.len(), 0.0);
-                held.iter().for_each(|(row, value)| block[*row as usize] = *value);
-                visit(*gene, &mut block);
-            }
+            store.read_columns_of(samples, first, genes.min(first + step), &mut block);
+            visit(&mut block);
         }
         return;
     }
-    let step = (BLOCK_VALUES / n).clamp(1, genes);
-    for first in (0..genes).step_by(step) {
-        let last = (first + step).min(genes);
-        store.read_columns_of(samples, first, last, &mut block);
-        for (gene, column) in (first..last).zip(block.chunks_exact_mut(n)) {
-            visit(gene, column);
+    let at_once = store.genes_at_once(samples, BLOCK_VALUES).clamp(1, genes);
+    for first in (0..genes).step_by(at_once) {
+        let some: Vec<usize> = (first..genes.min(first + at_once)).collect();
+        for held in store.held_by_gene(samples, &some).chunks(step) {
+            block.clear();
+            block.resize(held.len() * n, 0.0);
+            block.par_chunks_mut(n).zip(held).for_each(|(column, held)| {
+                held.iter().for_each(|(row, value)| column[*row as usize] = *value);
+            });
+            visit(&mut block);
         }
     }
 }

@@ -44,7 +44,7 @@ impl Columns {
     pub fn standardized(store: &Store, samples: &[usize]) -> (Self, Vec<f64>) {
         let mut columns = Columns { rows: samples.len(), values: Vec::new() };
         columns.values.reserve_exact(samples.len() * store.n_genes());
-        scaling::by_gene(store, samples, |_, values| columns.values.extend_from_slice(values));
+        scaling::columns(store, samples, |block| columns.values.extend_from_slice(block));
         let deviations = columns.standardize();
         (columns, deviations)
     }

@@ -357,6 +357,14 @@ impl Store {
     /// # Panics
     /// If there is no such sample or gene.
     pub fn held_by_gene(&self, samples: &[usize], genes: &[usize]) -> Vec<Vec<(u32, f32)>> {
+        /// Samples from which on threads share the genes: each looks for its own in every sample.
+        const MANY: usize = 1 << 14;
+        let parts = if samples.len() < MANY { 1 } else { rayon::current_num_threads() };
+        let step = genes.len().div_ceil(parts).max(1);
+        genes.par_chunks(step).flat_map_iter(|genes| self.held(samples, genes)).collect()
+    }
+
+    fn held(&self, samples: &[usize], genes: &[usize]) -> Vec<Vec<(u32, f32)>> {
         let (first, last) = (genes.iter().min().copied(), genes.iter().max().copied());
         let range = first.unwrap_or(0)..last.map_or(0, |last| last + 1);
         let mut column = vec![None; range.len()];

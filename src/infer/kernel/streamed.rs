@@ -4,7 +4,8 @@
 
 use super::super::dense::Dense;
 use super::super::kernel::layer::Landmarks;
-use super::super::{Panel, Problem, Trained, blocks};
+use super::super::strips::Spread;
+use super::super::{Panel, Problem, Trained};
 use super::{
     Cholesky, DECOMPOSITION, Kernels, MATRIX, OnDevice, SOLUTION, Shape, linear_layer, squares, task, turned,
 };
@@ -14,7 +15,7 @@ use crate::error::Result;
 use crate::infer::dense::product;
 use crate::nn::feed::{Feed, Resident};
 use crate::nn::network::InputBuffers;
-use crate::progress::{Event, Reporter, advance, silent};
+use crate::progress::{Event, Reporter, advance};
 
 /// What is told while samples stream by.
 pub(crate) const SUMS: &str = "adding up kernels";
@@ -34,7 +35,8 @@ pub(super) fn fit(
     centres: Vec<usize>,
     report: Reporter,
 ) -> Result<Trained> {
-    let (landmarks, targets) = (panel(problem, problem.landmarks)?, panel(problem, problem.targets)?);
+    let (landmarks, targets) =
+        (panel(problem, problem.landmarks, report)?, panel(problem, problem.targets, report)?);
     let at = Landmarks {
         store: problem.store,
         columns: problem.landmarks,
@@ -80,12 +82,8 @@ fn decomposed(mut normal: Dense, shape: &Shape, report: Reporter) -> Result<Chol
     Err(shape.singular())
 }
 
-fn panel(problem: &Problem, genes: &[usize]) -> Result<Panel> {
-    let (mut mean, mut sd) = (Vec::new(), Vec::new());
-    blocks(problem.store, problem.samples, genes, "scaling", &silent, |y| {
-        mean.extend(y.mean);
-        sd.extend(y.sd);
-    })?;
+fn panel(problem: &Problem, genes: &[usize], report: Reporter) -> Result<Panel> {
+    let Spread { mean, sd } = Spread::of(problem.store, problem.samples, genes, report)?;
     Ok(Panel::new(problem.store, genes, &mean, &sd))
 }
 
