@@ -164,13 +164,16 @@ pub fn predictor(
     })?;
     let widths = [&[landmarks], &mlp.hidden[..], &[genes - landmarks]].concat();
     let training = work::training(&widths, n, mlp.batch, 2.0);
-    // after each epoch the training samples are looked at once more
+    // before training and after each epoch the training samples are looked at once more
     let look: f64 = widths.windows(2).map(|w| 2.0 * w[0] as f64 * w[1] as f64).sum::<f64>() * n as f64;
     Ok(vec![Measured {
         name: format!("D-GEX, {landmarks} landmarks, 1000 units"),
         unit: "samples",
         items: EPOCHS * n,
-        work: vec![Work { flop: training.flop + look, ..training }.times(EPOCHS as f64)],
+        work: vec![
+            Work { flop: training.flop + look, ..training }.times(EPOCHS as f64),
+            Work { flop: look, bytes: 0.0, double: false },
+        ],
         device_memory: executor.allocated(),
         seconds,
     }])

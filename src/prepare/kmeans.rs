@@ -150,9 +150,7 @@ pub(super) fn kmeans(
     // near zero f32 keeps distances in long vectors
     let shift = mean(&values, width);
     let read = |place: &(dyn Fn(usize) -> usize + Sync), n: usize, values: &mut Vec<f32>| -> Result<()> {
-        rows.read_all(place, n, values)?;
-        values.par_chunks_exact_mut(width).for_each(|row| subtract(row, &shift));
-        Ok(())
+        rows.read_each(place, n, values, |row| subtract(row, &shift))
     };
     values.par_chunks_exact_mut(width).for_each(|row| subtract(row, &shift));
     let mut centres = spread(&values, width, clusters.min(batch), seed, executor)?;

@@ -205,17 +205,36 @@ impl<'a> Rows<'a> {
     /// # Errors
     /// As [`Rows::read`], of the first row that is refused.
     pub fn read_all(&self, rows: impl Fn(usize) -> usize + Sync, n: usize, out: &mut Vec<f32>) -> Result<()> {
+        self.read_each(rows, n, out, |_| ())
+    }
+
+    /// The same, with what `then` does to a row while it is in the cache.
+    ///
+    /// # Errors
+    /// As [`Rows::read_all`].
+    pub fn read_each(
+        &self,
+        rows: impl Fn(usize) -> usize + Sync,
+        n: usize,
+        out: &mut Vec<f32>,
+        then: impl Fn(&mut [f32]) + Sync,
+    ) -> Result<()> {
         let width = self.genes.len();
         out.resize(n * width, 0.0);
         if self.maps.is_empty() {
-            out.par_chunks_mut(width).enumerate().for_each(|(i, out)| self.stored(rows(i), out));
+            out.par_chunks_mut(width).enumerate().for_each(|(i, out)| {
+                self.stored(rows(i), out);
+                then(out);
+            });
             return Ok(());
         }
         let refused = out
             .par_chunks_mut(width)
             .enumerate()
             .map_init(Vec::new, |row, (i, out)| {
-                self.read(rows(i), row).map(|()| out.copy_from_slice(row)).err().map(|error| (i, error))
+                let copied = self.read(rows(i), row).map(|()| out.copy_from_slice(row));
+                then(out);
+                copied.err().map(|error| (i, error))
             })
             .flatten()
             .min_by_key(|(i, _)| *i);
