@@ -1,6 +1,6 @@
 """Whether the network has a part in choosing landmarks where it could show: many samples of nonlinear programmes.
 
-    python3 scripts/deeplift_part.py GENELIFT WORK [--samples 10000] [--draws 1,2,3] [--sizes 25,50,100] [--method linear]
+    python3 scripts/deeplift_part.py GENELIFT WORK [--samples 10000] [--draws 1,2,3] [--sizes 25,50,100] [--method linear] [--compare "--random-draws 3"]
 
 Twelve hidden states move 60 programmes, each by a function that is mostly not linear (a threshold, a wave, a square, a product); each of 1,000
 genes is a sum of one to four programmes and noise of a quarter of its variance. The autoencoder is trained on the samples, and lists with and
@@ -61,6 +61,7 @@ def main():
     parser.add_argument("--draws", default="1,2,3")
     parser.add_argument("--sizes", default="25,50,100")
     parser.add_argument("--method", default="linear", help="of prediction: linear, or kernel, which follows what is not linear")
+    parser.add_argument("--compare", default="", help="more options of `genelift compare`")
     parser.add_argument("--train", default="--hidden 300,60,300 --epochs 60", help="options of `genelift train`")
     args = parser.parse_args()
 
@@ -93,7 +94,7 @@ def main():
         out = work / f"compare-{args.method}"
         # a short name for each, since options are split at blanks
         lists = " ".join(f"{path.stem}={path}" for path in names.values())
-        genelift(out, f"compare --train {train} --test {test} --landmarks {lists} --size {args.sizes} --method {args.method} -o {out} --seed {draw}")
+        genelift(out, f"compare --train {train} --test {test} --landmarks {lists} --size {args.sizes} --method {args.method} -o {out} --seed {draw} {args.compare}")
         with open(out / "curve.tsv") as file:
             for row in csv.DictReader(file, delimiter="\t"):
                 results.setdefault(row["set"], {}).setdefault(row["n_landmarks"], []).append(float(row["nmse"]))

@@ -29,7 +29,7 @@ fn uniquenesses_equal_scikit_learn() {
     let samples: Vec<usize> = (0..store.n_samples()).collect();
     let (x, _) = Columns::standardized(&store, &samples);
     let mut executor = CpuExecutor::open(Some(2)).unwrap();
-    let moments = Moments::of(&store, &samples);
+    let moments = Moments::of(&store, &samples).unwrap();
     let c = Covariance::of(&mut executor, &store, &samples, &moments, &silent).unwrap();
     let numbers = numbers(&expected["noise_variance_"], Value::as_f64);
     let found = |steps| {
@@ -55,7 +55,7 @@ fn a_selection_by_genes_is_that_by_samples() {
     let store = example_store(dir.path(), 60, 101);
     let samples: Vec<usize> = (0..60).filter(|s| s % 7 != 3).collect();
     let (x, _) = Columns::standardized(&store, &samples);
-    let moments = Moments::of(&store, &samples);
+    let moments = Moments::of(&store, &samples).unwrap();
     for mut executor in executors::executors() {
         let c = Covariance::of(&mut *executor, &store, &samples, &moments, &silent).unwrap();
         for penalty in [Penalty::Equal, Penalty::Uniqueness] {
@@ -92,7 +92,8 @@ fn a_ridge_that_rounding_swallows_is_refused() {
     .unwrap();
     let samples: Vec<usize> = (0..n).collect();
     let mut executor = CpuExecutor::open(Some(2)).unwrap();
-    let c = Covariance::of(&mut executor, &store, &samples, &Moments::of(&store, &samples), &silent).unwrap();
+    let c = Covariance::of(&mut executor, &store, &samples, &Moments::of(&store, &samples).unwrap(), &silent)
+        .unwrap();
     let choose = |ridge: f64| {
         let settings = DiverseSettings { ridge, ..DiverseSettings::default() };
         by_genes(&c, n, &settings, &store.genes().ids, &constraints(genes, 40, &[], &[]), &silent)
@@ -110,12 +111,16 @@ fn the_form_follows_from_the_shapes() {
     assert!(!settings.goes_by_genes(613, 22_215, 943) && !settings.goes_by_genes(615, 2_000, 200));
     assert!(!settings.goes_by_genes(100_000, 60_000, 943), "too many genes");
     let network = DiverseSettings { target: Aim::Blend(0.5), ..settings.clone() };
-    assert!(!network.goes_by_genes(111_009, 22_268, 943));
-    let most = |settings: &DiverseSettings, genes| Strategy::Diverse.most_samples(settings, genes);
-    assert_eq!(
-        [most(&settings, 22_268), most(&settings, 60_000), most(&network, 100)],
-        [usize::MAX, 4000, 4000]
+    assert!(network.goes_by_genes(111_009, 22_268, 943) && network.goes_by_genes(100_000, 1_000, 100));
+    assert!(
+        !network.goes_by_genes(613, 22_215, 943),
+        "products of all genes are more than those of few samples"
     );
+    let components = DiverseSettings { target: Aim::Pca(20), ..settings.clone() };
+    assert!(!components.goes_by_genes(111_009, 22_268, 943));
+    let most = |settings: &DiverseSettings, genes| Strategy::Diverse.most_samples(settings, genes);
+    assert_eq!([&settings, &network].map(|settings| most(settings, 22_268)), [usize::MAX; 2]);
+    assert_eq!([most(&settings, 60_000), most(&components, 100)], [4000, 1000]);
     assert_eq!(
         most(&DiverseSettings { ridge: 0.0, ..settings.clone() }, 100),
         4000,
@@ -134,7 +139,7 @@ fn facility_location_and_k_medoids_equal_their_transcription() {
     let store = example_store(dir.path(), 61, 203);
     let samples: Vec<usize> = (0..61).collect();
     let mut executor = CpuExecutor::open(Some(2)).unwrap();
-    let moments = Moments::of(&store, &samples);
+    let moments = Moments::of(&store, &samples).unwrap();
     let c = Covariance::of(&mut executor, &store, &samples, &moments, &silent).unwrap();
     let ids = ids(203);
     let bound = |n| constraints(203, n, &[], &[]);

@@ -14,7 +14,6 @@ use serde_json::Value;
 
 use super::parting::Parting;
 use super::ranked::bound;
-use super::strips::Spread;
 use super::{MlpSettings, Panel, Problem, Trained};
 use crate::device;
 use crate::device::random::Stream;
@@ -32,6 +31,7 @@ use crate::nn::train::non_finite;
 use crate::nouns::counted;
 use crate::progress::{Event, Reporter, advance, silent};
 use crate::store::Store;
+use crate::store::strips::Spread;
 use kept::{Fitting, Kept, Progress};
 
 /// Added to the standard deviation that a gene is divided by.

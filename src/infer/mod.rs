@@ -22,7 +22,6 @@ mod range;
 mod ranked;
 mod refit;
 mod settings;
-mod strips;
 
 use crate::device::Executor;
 use crate::error::{Error, Result};

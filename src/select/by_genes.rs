@@ -14,6 +14,9 @@
 //! A gene is given back by a column whose product is added, v = R_j/√(λ_j − R_jj); such columns have the sign −1, and when there are too many
 //! V is made anew from the genes taken alone, by the same T.
 //!
+//! Of another target T with S = XᵀT·TᵀX ([`super::target`]) the residuals are E = TᵀA·X = TᵀX − U·Vᵀ, and all stays as it is with ‖E_j‖² for ‖R_j‖², UᵀU for
+//! VᵀV and W = XᵀT·U for C·V: of E and U themselves nothing is wanted, since XᵀT·E_j = S_j − W·V_j.
+//!
 //! Cost: G² once, 2·G²·[`AHEAD`] a product, 6·G·k a step, 8·G·k² each time penalties are set; memory C and 16·G·n, and of [`SPARE`] columns.
 
 use std::collections::HashMap;
@@ -23,6 +26,7 @@ use rayon::prelude::*;
 
 use super::covariance::Covariance;
 use super::ridge_greedy::{GENES, Left, Revise, lost_in_rounding};
+use super::target::TargetProducts;
 use super::within::Part;
 use crate::device::cpu::total;
 use crate::error::Result;
@@ -62,12 +66,16 @@ struct Step {
     left: DMatrix<f64>,
     image: Vec<f64>,
     along: Vec<f64>,
+    /// ‖E_j‖²
+    norm: f64,
 }
 
 /// What is left, in the space of the genes.
 pub struct ByGenes<'a> {
     c: &'a Covariance,
-    /// ‖C_j‖²
+    /// `None` where the data are their own.
+    target: Option<&'a TargetProducts>,
+    /// ‖C_j‖², or S_jj
     squares: Vec<f64>,
     lambdas: Vec<f64>,
     taken: Vec<usize>,
@@ -90,13 +98,14 @@ pub struct ByGenes<'a> {
 }
 
 impl<'a> ByGenes<'a> {
-    /// Nothing taken yet; `most` genes will be, or as many after others are given back.
-    pub fn new(c: &'a Covariance, most: usize) -> Self {
+    /// Nothing taken yet; `most` genes will be, or as many after others are given back. The target is the data where there is none.
+    pub fn new(c: &'a Covariance, target: Option<&'a TargetProducts>, most: usize) -> Self {
         let genes = c.genes();
         let columns = Self::columns(most);
         ByGenes {
             c,
-            squares: c.squares(),
+            target,
+            squares: target.map_or_else(|| c.squares(), |target| target.image.diagonal().to_vec()),
             lambdas: Vec::new(),
             taken: Vec::new(),
             is_taken: vec![false; genes],
@@ -119,6 +128,11 @@ impl<'a> ByGenes<'a> {
 
     /// C·R_gene now.
     fn image(&mut self, gene: usize, ahead: impl Fn(&Self) -> Vec<usize>) -> Vec<f64> {
+        if let Some(target) = self.target {
+            let (k, own, column) = (self.signs.len(), self.signed(gene), target.image.column(gene));
+            let columns = column.par_iter().enumerate().with_min_len(GENES);
+            return columns.map(|(i, s)| f64::from(*s) - dot(self.w.row(i, k), &own)).collect();
+        }
         if !self.images.contains_key(&gene) {
             self.look_ahead([gene].into_iter().chain(ahead(self)).collect());
         }
@@ -179,8 +193,12 @@ impl<'a> ByGenes<'a> {
         // W_j − VᵀV·V_j
         let (own, w) = (self.signed(gene), self.w.row(gene, k));
         let gram = self.gram.as_slice().chunks_exact(self.gram.nrows());
-        let along = w.iter().zip(gram).map(|(w, column)| w - dot(&column[..k], &own)).collect();
-        Step { gene, left, image, along }
+        let along: Vec<f64> = w.iter().zip(gram).map(|(w, column)| w - dot(&column[..k], &own)).collect();
+        let norm = match self.target {
+            None => left.norm_squared(),
+            Some(_) => (image[gene] - dot(&along, &own)).max(0.0),
+        };
+        Step { gene, left, image, along, norm }
     }
 
     /// R ← R ∓ v·vᵀ with v = R_j/√(λ_j ± R_jj): 1 takes a gene, −1 gives it back. Returns √(λ_j ± R_jj).
@@ -189,7 +207,7 @@ impl<'a> ByGenes<'a> {
         let k = self.signs.len();
         let size = (self.lambdas[step.gene] + sign * self.p[step.gene].max(0.0)).sqrt();
         let (scale, v) = (1.0 / size, step.left / size);
-        let norm = v.norm_squared();
+        let norm = step.norm * scale * scale;
         let along: Vec<f64> = step.along.iter().map(|x| x * scale).collect();
         let against = signed(&along, &self.signs);
         let most = self.v.most;
@@ -270,7 +288,7 @@ impl Left for ByGenes<'_> {
     }
 
     fn whole(&self) -> f64 {
-        self.c.diagonal().iter().sum()
+        self.target.map_or_else(|| self.c.diagonal().iter().sum(), |target| target.whole)
     }
 
     fn set(&mut self, lambdas: Vec<f64>) -> Result<()> {
@@ -312,7 +330,7 @@ impl Revise for ByGenes<'_> {
         };
         let step = self.step(gene, next);
         let r = step.left.as_slice();
-        let (norm, s) = (step.left.norm_squared(), 1.0 / (self.lambdas[gene] - self.p[gene]));
+        let (norm, s) = (step.norm, 1.0 / (self.lambdas[gene] - self.p[gene]));
         let against = signed(&step.along, &self.signs);
         let gain = |i: usize| {
             let left = step.image[i] - dot(self.v.row(i, k), &against);
@@ -337,6 +355,11 @@ impl Revise for ByGenes<'_> {
     fn among(&self, genes: &[usize]) -> Vec<Part> {
         let own =
             DMatrix::from_fn(genes.len(), genes.len(), |i, j| f64::from(self.c.value(genes[i], genes[j])));
+        if let Some(target) = self.target {
+            let image = |i: usize, j: usize| f64::from(target.image.value(genes[i], genes[j]));
+            let image = DMatrix::from_fn(genes.len(), genes.len(), image);
+            return Vec::from([Part::new(own, image, self.whole())]);
+        }
         let columns = genes.iter().flat_map(|gene| self.c.column(*gene)).map(f64::from);
         let columns = DMatrix::from_iterator(self.c.genes(), genes.len(), columns);
         Vec::from([Part::new(own, columns.tr_mul(&columns), self.whole())])
@@ -404,7 +427,8 @@ mod tests {
                     let penalties = penalties.expect("a ridge");
                     let by_samples =
                         ridge_greedy(&mut BySamples::new(&x, &gram), &penalties, &ids, &bound, &silent);
-                    let by_genes = ridge_greedy(&mut ByGenes::new(&c, n), &penalties, &ids, &bound, &silent);
+                    let by_genes =
+                        ridge_greedy(&mut ByGenes::new(&c, None, n), &penalties, &ids, &bound, &silent);
                     let (a, b) = (by_samples.expect("chosen"), by_genes.expect("chosen"));
                     let copies = |genes: &[usize]| -> Vec<usize> {
                         genes.iter().map(|g| if *g == 9 { 8 } else { *g }).collect()

@@ -7,6 +7,8 @@
 
 mod pairs;
 
+use std::ops::Range;
+
 use nalgebra::{DMatrix, DMatrixView};
 use rayon::prelude::*;
 
@@ -23,7 +25,7 @@ const WIDTH: usize = 2_048;
 /// Samples of a panel, at most. Each panel reads and writes all sums, so it should be deep.
 const PANEL: usize = 2_048;
 /// Bytes of sums that the device holds at a time.
-const PART: usize = 5 << 28;
+pub const PART: usize = 5 << 28;
 
 /// The upper triangle of C, in f32.
 #[derive(Debug, Clone)]
@@ -60,7 +62,46 @@ impl Covariance {
             let blocks = pairs::blocks(store, samples, moments, [width, part], report)?;
             return Ok(Self::of_blocks(genes, width, blocks));
         }
-        Self::in_blocks(executor, store, samples, moments, [WIDTH, PANEL, PART], report)
+        Self::of_samples(executor, store, samples, moments, [WIDTH, PANEL, PART], report)
+    }
+
+    fn of_samples(
+        executor: &mut dyn Executor,
+        store: &Store,
+        samples: &[usize],
+        moments: &Moments,
+        sizes: [usize; 3],
+        report: Reporter,
+    ) -> Result<Self> {
+        let fill = |part: Range<usize>, out: &mut [f32]| moments.standardized(store, &samples[part], out);
+        let task = ("products of genes", "samples");
+        Self::in_blocks(executor, (samples.len(), store.n_genes()), task, fill, sizes, report)
+    }
+
+    /// RᵀR of `rows` × `genes` values R, which `fill` writes, some rows at a time, as often as it is asked.
+    ///
+    /// # Errors
+    /// Those of the device; [`Error::Interrupted`](crate::Error::Interrupted).
+    pub fn of_rows(
+        executor: &mut dyn Executor,
+        (rows, genes): (usize, usize),
+        task: &str,
+        fill: impl Fn(Range<usize>, &mut [f32]),
+        report: Reporter,
+    ) -> Result<Self> {
+        Self::in_blocks(executor, (rows, genes), (task, "rows"), fill, [WIDTH, PANEL, PART], report)
+    }
+
+    /// Adds the products of other rows with the same genes.
+    ///
+    /// # Panics
+    /// If the shapes differ.
+    pub fn add(&mut self, other: &Covariance) {
+        assert_eq!((self.genes, self.width), (other.genes, other.width), "products of the same genes");
+        for (block, other) in self.blocks.iter_mut().zip(&other.blocks) {
+            block.values.iter_mut().zip(&other.values).for_each(|(sum, value)| *sum += value);
+        }
+        self.diagonal.iter_mut().zip(&other.diagonal).for_each(|(sum, value)| *sum += value);
     }
 
     fn of_blocks(genes: usize, width: usize, blocks: Vec<Block>) -> Self {
@@ -77,30 +118,26 @@ impl Covariance {
 
     fn in_blocks(
         executor: &mut dyn Executor,
-        store: &Store,
-        samples: &[usize],
-        moments: &Moments,
+        (rows, genes): (usize, usize),
+        (task, unit): (&str, &'static str),
+        fill: impl Fn(Range<usize>, &mut [f32]),
         [width, panel, part]: [usize; 3],
         report: Reporter,
     ) -> Result<Self> {
-        let genes = store.n_genes();
         let width = even(genes, width);
         let n = genes.div_ceil(width);
         let places: Vec<(usize, usize)> =
             (0..n).flat_map(|row| (row..n).map(move |col| (row, col))).collect();
         let at_once = (part / (width * width * 4)).max(1);
         let passes = places.len().div_ceil(at_once);
-        let panel = samples.len().div_ceil(samples.len().div_ceil(panel)).next_multiple_of(16);
-        let mut sums = Sums { executor, store, moments, width, panel };
+        let panel = rows.div_ceil(rows.div_ceil(panel)).next_multiple_of(16);
+        let mut sums = Sums { executor, fill, genes, width, panel };
         let mut blocks = Vec::with_capacity(places.len());
-        let total = Some((samples.len() * passes) as u64);
-        report(Event::Started { task: "products of genes".into(), total, unit: "samples" });
+        let total = Some((rows * passes) as u64);
+        report(Event::Started { task: task.into(), total, unit });
         for (pass, places) in places.chunks(places.len().div_ceil(passes)).enumerate() {
-            let done = |samples_done| {
-                let done = (pass * samples.len() + samples_done) as u64;
-                advance(report, done, "")
-            };
-            blocks.extend(sums.of(samples, places, done)?);
+            let done = |rows_done| advance(report, (pass * rows + rows_done) as u64, "");
+            blocks.extend(sums.of(rows, places, done)?);
         }
         report(Event::Finished);
         Ok(Self::of_blocks(genes, width, blocks))
@@ -182,7 +219,7 @@ impl Covariance {
         out
     }
 
-    fn range(&self, at: usize) -> std::ops::Range<usize> {
+    fn range(&self, at: usize) -> Range<usize> {
         at * self.width..self.genes.min((at + 1) * self.width)
     }
 
@@ -198,24 +235,25 @@ fn even(genes: usize, most: usize) -> usize {
 }
 
 /// What blocks are summed from.
-struct Sums<'a> {
+struct Sums<'a, F> {
     executor: &'a mut dyn Executor,
-    store: &'a Store,
-    moments: &'a Moments,
+    /// Writes some rows.
+    fill: F,
+    genes: usize,
     width: usize,
     panel: usize,
 }
 
-impl Sums<'_> {
-    /// The blocks at `places` in one pass over the samples.
+impl<F: Fn(Range<usize>, &mut [f32])> Sums<'_, F> {
+    /// The blocks at `places` in one pass over `n` rows.
     fn of(
         &mut self,
-        samples: &[usize],
+        n: usize,
         places: &[(usize, usize)],
         done: impl Fn(usize) -> Result<()>,
     ) -> Result<Vec<Block>> {
         self.executor.reset();
-        let genes = self.store.n_genes();
+        let genes = self.genes;
         let starts: Vec<usize> = (0..genes).step_by(self.width).collect();
         let wide = |at: usize| self.width.min(genes - starts[at]);
         let mut z = Vec::with_capacity(starts.len());
@@ -238,14 +276,15 @@ impl Sums<'_> {
         }
         let program = self.executor.compile(&recording)?;
         let mut rows = vec![0.0; self.panel * genes];
-        for (i, panel) in samples.chunks(self.panel).enumerate() {
+        for first in (0..n).step_by(self.panel) {
             interrupt::check()?;
+            let panel = first..n.min(first + self.panel);
             let (values, rest) = rows.split_at_mut(panel.len() * genes);
-            self.moments.standardized(self.store, panel, values);
+            (self.fill)(panel.clone(), values);
             rest.fill(0.0);
             self.upload(&rows, &z)?;
             self.executor.run(program, &Step { rows: self.panel, ..Step::default() })?;
-            done(i * self.panel + panel.len())?;
+            done(panel.end)?;
         }
         drop(rows);
         let blocks = places.iter().zip(outs).map(|((row, col), out)| {
@@ -258,7 +297,7 @@ impl Sums<'_> {
 
     /// Cuts a panel by genes.
     fn upload(&mut self, rows: &[f32], z: &[Matrix]) -> Result<()> {
-        let genes = self.store.n_genes();
+        let genes = self.genes;
         let mut part = Vec::with_capacity(self.panel * self.width);
         for (at, matrix) in z.iter().enumerate() {
             part.clear();
@@ -281,10 +320,10 @@ pub(super) mod tests {
     /// C of a store in blocks of `width` genes, panels of 32 samples and two passes or more.
     pub fn small(store: &Store, width: usize) -> Covariance {
         let samples: Vec<usize> = (0..store.n_samples()).collect();
-        let moments = Moments::of(store, &samples);
+        let moments = Moments::of(store, &samples).unwrap();
         let mut executor = CpuExecutor::open(Some(2)).expect("threads");
         let sizes = [width, 32, 3 * width * width * 4];
-        Covariance::in_blocks(&mut executor, store, &samples, &moments, sizes, &silent).expect("computed")
+        Covariance::of_samples(&mut executor, store, &samples, &moments, sizes, &silent).expect("computed")
     }
 
     #[test]

@@ -25,9 +25,11 @@ use super::covariance::Covariance;
 use super::eigen::Components;
 use super::exchange::exchange;
 use super::greedy::{Target, greedy};
+use super::moments::Moments;
 use super::penalties::Penalties;
 use super::ridge_greedy::{Revise, ridge_greedy};
 use super::stand_ins::{StandIn, stand_ins};
+use super::target::TargetProducts;
 use super::uniqueness::{Products, uniqueness};
 use super::{Inputs, columns};
 use crate::device::Executor;
@@ -173,7 +175,7 @@ const SMALL: f64 = 1e11;
 impl DiverseSettings {
     /// Whether every sample can be looked at, however many there are: where the selection can go by genes.
     pub fn takes_all(&self, genes: usize) -> bool {
-        self.target == Aim::Data && self.ridge != 0.0 && genes <= MOST_GENES
+        !matches!(self.target, Aim::Pca(_)) && self.ridge != 0.0 && genes <= MOST_GENES
     }
 
     /// Whether the selection of `landmarks` goes by genes rather than by samples: where that is less work, an f32
@@ -182,7 +184,11 @@ impl DiverseSettings {
         let [n, g, k] = [samples, genes, landmarks].map(|count| count as f64);
         let stretches = Penalties::stretches(landmarks) as f64;
         let by_samples = (2.0 * stretches + 1.0) * n * n * g + k * 12.0 * n * g;
-        let by_genes = n * g * g / 3.0 + k * 2.0 * g * g;
+        // the data's products, the network's output against the data, and the images of both
+        let share = self.target.share();
+        let targets = [share > 0.0, share > 0.0 && share < 1.0].map(|is| f64::from(u8::from(is)));
+        let products = n * g * g * (1.0 + 2.0 * targets[0]) + g * g * g * (targets[0] + targets[1]);
+        let by_genes = products / 3.0 + k * 2.0 * g * g;
         self.takes_all(genes) && by_samples > SMALL && by_genes < by_samples
     }
 
@@ -308,7 +314,7 @@ pub fn by_genes(
     report: Reporter,
 ) -> Result<Picks> {
     let penalties = settings.penalties(c, n, c.genes())?;
-    settings.choose(&mut ByGenes::new(c, constraints.n()), &penalties, ids, constraints, report)
+    settings.choose(&mut ByGenes::new(c, None, constraints.n()), &penalties, ids, constraints, report)
 }
 
 /// Chooses among a store's genes.
@@ -368,14 +374,34 @@ fn with_left<'e, R>(
     let Inputs { store, diverse: settings, .. } = *inputs;
     let (n, genes) = (samples.len(), store.n_genes());
     if settings.goes_by_genes(n, genes, landmarks) {
+        let executor = executor()?;
         let factors = ("factors of as many columns as landmarks", [3, 8, genes, ByGenes::columns(landmarks)]);
-        let c = super::products(store, samples, factors, executor()?, report)?;
+        let networked = settings.target.share() > 0.0;
+        let target =
+            ("the target's products", [if networked { 4 } else { 0 }, Covariance::bytes(genes), 1, 1]);
+        let moments = Moments::of(store, samples)?;
+        let c = super::products(store, samples, &moments, &[factors, target], executor, report)?;
+        let target = match inputs.model {
+            _ if !networked => None,
+            None => return Err(without_model()),
+            Some(model) => Some(TargetProducts::of(
+                executor,
+                (model, settings),
+                (store, samples),
+                (&moments, &c),
+                report,
+            )?),
+        };
         let penalties = settings.penalties(&c, n, genes)?;
-        return work(&mut ByGenes::new(&c, landmarks), &penalties);
+        return work(&mut ByGenes::new(&c, target.as_ref(), landmarks), &penalties);
     }
     let (x, gram) = data(inputs, samples, executor, report)?;
     let penalties = settings.penalties(&x, n, genes)?;
     work(&mut BySamples::new(&x, &gram), &penalties)
+}
+
+fn without_model() -> Error {
+    Error::Usage("diverse needs --model".into())
 }
 
 /// The z-scored samples, and T·Tᵀ of the target.
@@ -391,7 +417,7 @@ fn data<'e>(
     let mut gram = from_data(settings.target, settings.weights, &x).unwrap_or_else(|| DMatrix::zeros(n, n));
     let share = settings.target.share();
     if share > 0.0 {
-        let model = inputs.model.ok_or_else(|| Error::Usage("diverse needs --model".into()))?;
+        let model = inputs.model.ok_or_else(without_model)?;
         let weights = settings.weights;
         let output = reconstruction(executor()?, model, store, samples, &deviations, weights, report)?;
         gram += output.gram() * share;

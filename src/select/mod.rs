@@ -23,6 +23,7 @@ mod random;
 mod ridge_greedy;
 pub mod stability;
 mod stand_ins;
+mod target;
 pub mod uniqueness;
 mod variance;
 mod within;
@@ -235,7 +236,7 @@ pub fn from_store<'e>(
         Strategy::Diverse => diverse::from_store(inputs, &samples, constraints, executor, report),
         Strategy::Concrete => concrete(executor()?, store, &samples, constraints, autoencoder, report),
         Strategy::Variance => {
-            let deviations = Moments::of(store, &samples).deviations;
+            let deviations = Moments::of(store, &samples)?.deviations;
             varies(&deviations, store, samples.len())?;
             Ok(variance(&deviations, ids, constraints))
         }
@@ -247,7 +248,8 @@ pub fn from_store<'e>(
         }
         Strategy::FacilityLocation | Strategy::KMedoids => {
             let columns = ("columns of correlations", [8, 8, store.n_genes(), 1]);
-            let c = products(store, &samples, columns, executor()?, report)?;
+            let moments = Moments::of(store, &samples)?;
+            let c = products(store, &samples, &moments, &[columns], executor()?, report)?;
             match strategy {
                 Strategy::KMedoids => k_medoids(&c, ids, constraints, report),
                 _ => facility_location(&c, ids, constraints, report),
@@ -275,18 +277,20 @@ fn columns(store: &Store, samples: &[usize]) -> Result<(Columns, Vec<f64>)> {
 fn products(
     store: &Store,
     samples: &[usize],
-    (what, more): (&str, [usize; 4]),
+    moments: &Moments,
+    more: &[(&str, [usize; 4])],
     executor: &mut dyn Executor,
     report: Reporter,
 ) -> Result<Covariance> {
     let genes = store.n_genes();
-    Need::new()
-        .with(format!("products of {genes} genes with each other"), &[2, Covariance::bytes(genes)])
-        .with(what, &more)
+    let need = Need::new();
+    let need =
+        need.with(format!("products of {genes} genes with each other"), &[2, Covariance::bytes(genes)]);
+    more.iter()
+        .fold(need, |need, (what, more)| need.with(*what, more))
         .check("the selection", "take fewer genes (`prepare` has filters), or allow more (--memory)")?;
-    let moments = Moments::of(store, samples);
     varies(&moments.deviations, store, samples.len())?;
-    Covariance::of(executor, store, samples, &moments, report)
+    Covariance::of(executor, store, samples, moments, report)
 }
 
 /// Refuses genes of which none varies.

@@ -3,7 +3,10 @@
 
 use rayon::prelude::*;
 
+use crate::error::Result;
+use crate::progress::silent;
 use crate::store::Store;
+use crate::store::strips::Spread;
 
 /// Of every gene over the samples looked at.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,39 +17,15 @@ pub struct Moments {
     pub deviations: Vec<f64>,
 }
 
-/// Samples that a pass holds at a time.
-const ROWS: usize = 256;
-/// Genes that one task adds up.
-const GENES: usize = 1024;
-
 impl Moments {
-    /// One pass over the given samples, of which there is at least one. Memory: [`ROWS`] samples.
-    pub fn of(store: &Store, samples: &[usize]) -> Self {
-        let genes = store.n_genes();
-        let mut first = vec![0.0f32; genes];
-        store.read_row(samples[0], &mut first);
-        // (Σ(x − x₀), Σ(x − x₀)²): differences from one sample lose nothing to a large mean, and are 0 for a constant gene.
-        let mut sums = vec![[0.0f64; 2]; genes];
-        let mut rows = vec![0.0f32; ROWS.min(samples.len()) * genes];
-        for block in samples.chunks(ROWS) {
-            let rows = &mut rows[..block.len() * genes];
-            read(store, block, rows);
-            sums.par_chunks_mut(GENES).enumerate().for_each(|(task, sums)| {
-                let at = task * GENES;
-                for row in rows.chunks_exact(genes) {
-                    let values = row[at..].iter().zip(&first[at..]);
-                    for (sum, (x, x0)) in sums.iter_mut().zip(values) {
-                        let d = f64::from(*x) - f64::from(*x0);
-                        sum[0] += d;
-                        sum[1] += d * d;
-                    }
-                }
-            });
-        }
-        let n = samples.len() as f64;
-        let means = sums.iter().zip(&first).map(|([sum, _], x0)| f64::from(*x0) + sum / n).collect();
-        let variance = |[sum, squares]: &[f64; 2]| (squares / n - (sum / n).powi(2)).max(0.0);
-        Moments { means, deviations: sums.iter().map(|sums| variance(sums).sqrt()).collect() }
+    /// One pass over the given samples, of which there is at least one.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`](crate::Error::Interrupted).
+    pub fn of(store: &Store, samples: &[usize]) -> Result<Self> {
+        let genes: Vec<usize> = (0..store.n_genes()).collect();
+        let Spread { mean, sd } = Spread::of(store, samples, &genes, &silent)?;
+        Ok(Moments { means: mean, deviations: sd })
     }
 
     /// The given samples z-scored [samples × genes], as [`Columns::standardized`](super::columns::Columns::standardized)
@@ -83,7 +62,7 @@ mod tests {
         let values: Vec<f32> = (0..259 * genes).map(value).collect();
         let store = crate::testing::store(&dir.path().join("x.gex"), genes, &values);
         let samples: Vec<usize> = (0..259).filter(|s| s % 100 != 7).collect();
-        let moments = Moments::of(&store, &samples);
+        let moments = Moments::of(&store, &samples).unwrap();
         let (columns, deviations) = Columns::standardized(&store, &samples);
         let mut rows = vec![0.0; samples.len() * genes];
         moments.standardized(&store, &samples, &mut rows);

@@ -95,7 +95,8 @@ mod tests {
         let penalties = Penalties::by_uniqueness(0.4, &shares).expect("a ridge");
         let lambdas = penalties.stretch(landmarks.len()).lambdas;
         let by_samples = stand_ins(&mut BySamples::new(&x, &gram), &penalties, &landmarks, &ids, 3);
-        let by_genes = stand_ins(&mut ByGenes::new(&c, landmarks.len()), &penalties, &landmarks, &ids, 3);
+        let by_genes =
+            stand_ins(&mut ByGenes::new(&c, None, landmarks.len()), &penalties, &landmarks, &ids, 3);
         let (by_samples, by_genes) = (by_samples.expect("found"), by_genes.expect("found"));
         for (place, landmark) in landmarks.iter().enumerate() {
             let others: Vec<usize> = landmarks.iter().copied().filter(|gene| gene != landmark).collect();

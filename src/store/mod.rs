@@ -17,6 +17,7 @@ pub(crate) mod signed;
 mod sparse;
 pub(crate) mod spool;
 mod stream;
+pub(crate) mod strips;
 mod summary;
 pub(crate) mod turned;
 pub mod watch;

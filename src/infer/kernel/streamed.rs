@@ -4,7 +4,6 @@
 
 use super::super::dense::Dense;
 use super::super::kernel::layer::Landmarks;
-use super::super::strips::Spread;
 use super::super::{Panel, Problem, Trained};
 use super::{
     Cholesky, DECOMPOSITION, Kernels, MATRIX, OnDevice, SOLUTION, Shape, linear_layer, squares, task, turned,
@@ -16,6 +15,7 @@ use crate::infer::dense::product;
 use crate::nn::feed::{Feed, Resident};
 use crate::nn::network::InputBuffers;
 use crate::progress::{Event, Reporter, advance};
+use crate::store::strips::Spread;
 
 /// What is told while samples stream by.
 pub(crate) const SUMS: &str = "adding up kernels";

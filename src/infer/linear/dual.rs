@@ -1,11 +1,11 @@
 //! Ridge where samples are fewer than landmarks: everything follows from XXᵀ and YYᵀ, and the targets are read twice, a block at a time.
 
 use super::super::dense::{Dense, Standardised, product};
-use super::super::strips::Spread;
 use super::{Coefficients, Part, inverse, n_folds, split};
 use crate::error::Result;
 use crate::infer::Problem;
 use crate::progress::Reporter;
+use crate::store::strips::Spread;
 
 /// What any penalty's coefficients follow from.
 pub struct Dual {

@@ -8,11 +8,11 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::super::dense::{Dense, View, accumulate, product};
-use super::super::strips::{GENES, SAMPLES, Spread, Values, cut};
 use super::{Coefficients, Part, inverse, n_folds};
 use crate::error::Result;
 use crate::infer::Problem;
 use crate::progress::{Event, Reporter, advance};
+use crate::store::strips::{GENES, SAMPLES, Spread, Values, cut};
 use crate::store::{Layout, Store};
 
 /// Bytes of the sums of the targets that are summed at a time.

@@ -210,7 +210,7 @@ impl Stage for Enrich {
         let store = Store::open(&self.store)?;
         let (universe, chosen) = self.read(&store, bench)?;
         let samples: Vec<usize> = (0..store.n_samples()).collect();
-        let means = universe.means(&Moments::of(&store, &samples).means);
+        let means = universe.means(&Moments::of(&store, &samples)?.means);
         let settings = self.options.settings(self.seed);
         let (tested, summary) = enrich::enrich(&universe, &chosen, &means, &settings);
         if tested.is_empty() {

@@ -70,8 +70,8 @@ pub struct Options {
     #[command(flatten)]
     #[serde(flatten)]
     pub matching: Match,
-    /// Use at most this many samples, drawn by the seed [facility-location, k-medoids, and diverse aimed at the data of up to
-    /// 40,000 genes: all; pca, peel-off and --target pca:K: 1000; otherwise 4000]
+    /// Use at most this many samples, drawn by the seed [facility-location, k-medoids, and diverse of up to 40,000
+    /// genes: all; pca, peel-off and --target pca:K: 1000; otherwise 4000]
     #[arg(long, value_name = "N")]
     pub samples: Option<usize>,
     /// diverse: what is to be explained: the data, the autoencoder's reconstruction of it, SHARE of that and the rest of the
@@ -180,6 +180,8 @@ impl Options {
         let steps = if strategy == Strategy::Diverse { n * (1 + 2 * diverse.exchange) } else { n };
         let memory = match strategy {
             Strategy::FacilityLocation | Strategy::KMedoids => 2.0 * Covariance::bytes(size.genes) as f64,
+            // what a network has a part in has products of its own
+            _ if by_genes && diverse.target.share() > 0.0 => 6.0 * Covariance::bytes(size.genes) as f64,
             _ if by_genes => 2.0 * Covariance::bytes(size.genes) as f64,
             Strategy::Random | Strategy::Variance | Strategy::Concrete => 0.0,
             _ => size.matrix(samples) + 16.0 * (samples as f64).powi(2),

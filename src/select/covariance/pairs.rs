@@ -168,12 +168,12 @@ mod tests {
             let values: Vec<f32> = (0..n * genes).map(&mut value).collect();
             let store = crate::testing::sparse_store(&dir.path().join("x.gex"), genes, &values);
             let samples: Vec<usize> = (0..n).filter(|sample| n < 10 || sample % 7 != 5).collect();
-            let moments = Moments::of(&store, &samples);
+            let moments = Moments::of(&store, &samples).unwrap();
             let width = super::super::even(genes, width);
             let blocks = blocks(&store, &samples, &moments, [width, part], &silent).expect("computed");
             let found = Covariance::of_blocks(genes, width, blocks);
             let sizes = [width, 32, 3 * width * width * 4];
-            let dense = Covariance::in_blocks(&mut executor, &store, &samples, &moments, sizes, &silent);
+            let dense = Covariance::of_samples(&mut executor, &store, &samples, &moments, sizes, &silent);
             let dense = dense.expect("computed");
             let z = |gene: usize| -> Vec<f64> {
                 let (mean, sd) = (moments.means[gene], moments.deviations[gene]);

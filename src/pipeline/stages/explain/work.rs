@@ -189,7 +189,7 @@ impl Work<'_> {
         rows.sort_unstable();
         let chosen = universe.genes(&rows);
         let samples: Vec<usize> = (0..self.store.n_samples()).collect();
-        let means = universe.means(&Moments::of(&self.store, &samples).means);
+        let means = universe.means(&Moments::of(&self.store, &samples)?.means);
         let settings = Settings { panels: 0, ..Settings::default() };
         let (tested, summary) = enrich::enrich(&universe, &chosen, &means, &settings);
         let beyond: Vec<&enrich::Tested> = tested.iter().filter(|set| set.upper[1] < enrich::LEVEL).collect();
