@@ -110,6 +110,7 @@ fn the_form_follows_from_the_shapes() {
     assert!(settings.goes_by_genes(111_009, 22_268, 943) && settings.goes_by_genes(10_000, 22_268, 943));
     assert!(!settings.goes_by_genes(613, 22_215, 943) && !settings.goes_by_genes(615, 2_000, 200));
     assert!(!settings.goes_by_genes(100_000, 60_000, 943), "too many genes");
+    assert!(settings.goes_by_genes(6_000, 200, 60), "matrices of samples, however few the genes");
     let network = DiverseSettings { target: Aim::Blend(0.5), ..settings.clone() };
     assert!(network.goes_by_genes(111_009, 22_268, 943) && network.goes_by_genes(100_000, 1_000, 100));
     assert!(

@@ -6,7 +6,7 @@
 //! ```
 //! is one pass over X a step. A, p and f are computed afresh each time penalties are set.
 //!
-//! Cost: 4·n²·G at the start and each time penalties are set, 4·n·G + 4·n² a step; memory X and n². Sums are in f64.
+//! Cost: 4·n²·G at the start and each time penalties are set, then 6·n³ too, 4·n·G + 4·n² a step; memory X and n². Sums are in f64.
 
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;

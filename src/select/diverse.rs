@@ -183,7 +183,8 @@ impl DiverseSettings {
     pub fn goes_by_genes(&self, samples: usize, genes: usize, landmarks: usize) -> bool {
         let [n, g, k] = [samples, genes, landmarks].map(|count| count as f64);
         let stretches = Penalties::stretches(landmarks) as f64;
-        let by_samples = (2.0 * stretches + 1.0) * n * n * g + k * 12.0 * n * g;
+        // setting penalties decomposes, inverts and multiplies matrices of samples
+        let by_samples = (2.0 * stretches + 1.0) * n * n * g + stretches * 6.0 * n.powi(3) + k * 12.0 * n * g;
         // the data's products, the network's output against the data, and the images of both
         let share = self.target.share();
         let targets = [share > 0.0, share > 0.0 && share < 1.0].map(|is| f64::from(u8::from(is)));
