@@ -375,24 +375,19 @@ fn with_left<'e, R>(
     let Inputs { store, diverse: settings, .. } = *inputs;
     let (n, genes) = (samples.len(), store.n_genes());
     if settings.goes_by_genes(n, genes, landmarks) {
+        let model = match settings.target.share() {
+            0.0 => None,
+            _ => Some(inputs.model.ok_or_else(without_model)?),
+        };
         let executor = executor()?;
         let factors = ("factors of as many columns as landmarks", [3, 8, genes, ByGenes::columns(landmarks)]);
-        let networked = settings.target.share() > 0.0;
-        let target =
-            ("the target's products", [if networked { 4 } else { 0 }, Covariance::bytes(genes), 1, 1]);
+        let copies = if model.is_some() { 4 } else { 0 };
+        let target = ("the target's products", [copies, Covariance::bytes(genes), 1, 1]);
         let moments = Moments::of(store, samples)?;
         let c = super::products(store, samples, &moments, &[factors, target], executor, report)?;
-        let target = match inputs.model {
-            _ if !networked => None,
-            None => return Err(without_model()),
-            Some(model) => Some(TargetProducts::of(
-                executor,
-                (model, settings),
-                (store, samples),
-                (&moments, &c),
-                report,
-            )?),
-        };
+        let of =
+            |model| TargetProducts::of(executor, (model, settings), (store, samples), (&moments, &c), report);
+        let target = model.map(of).transpose()?;
         let penalties = settings.penalties(&c, n, genes)?;
         return work(&mut ByGenes::new(&c, target.as_ref(), landmarks), &penalties);
     }

@@ -32,7 +32,7 @@ pub struct TargetProducts {
     pub whole: f64,
 }
 
-/// Rows of D, and of each output Σy/n and Σ(y − ȳ)².
+/// Rows of D, and of each output Σ(y − ȳ)².
 struct Cross {
     rows: Vec<f32>,
     spread: Vec<f64>,
