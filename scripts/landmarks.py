@@ -35,6 +35,7 @@ STRATEGIES = {
 }
 BY_SIZE = {"exchange", "pca", "k-medoids", "concrete"}  # the others' lists are cut
 BEFORE_SCALING = {"variance"}  # z-scored genes have one variance
+LISTS_OF = {"adapted": "splits"}  # a design with the rounds and lists of another
 ON_REQUEST = {"concrete", "top"}
 DRAWS = {"linear": 20, "kernel": 5, "mlp": 5}
 METHOD = {"linear": "--method linear", "kernel": "--method kernel", "mlp": "--method mlp --hidden 1000 --early-stop 20"}
@@ -57,6 +58,7 @@ def main():
     parser.add_argument("--designs", default="", help="only these, e.g. accessions")
     parser.add_argument("--folds", type=int, default=10, help="folds of whole accessions; 0 is one each [10]")
     parser.add_argument("--splits", default="21,22,23,24,25", help="seeds of random splits [21,22,23,24,25]")
+    parser.add_argument("--draws", type=int, help="random sets of each size [linear: 20; else 5]")
     parser.add_argument("--genes", type=int, help="only so many genes, those of largest variance: a trial")
     parser.add_argument("--rounds", type=int, help="only the first folds and splits: a trial")
     args = parser.parse_args()
@@ -116,7 +118,8 @@ def campaign(args):
             continue
         folder = args.work / design
         rounds = [round(number) for number, round in enumerate(rounds[:args.rounds], 1)]
-        lists = [select(args, run, folder, number, *parts) for number, parts in enumerate(rounds, 1)]
+        chosen = args.work / LISTS_OF.get(design, design)
+        lists = [select(args, run, chosen, number, *parts) for number, parts in enumerate(rounds, 1)]
         files, made = lists[0][0], [path for _, made in lists for path in made]
         compared = compare(args, run, folder, panel, options, rounds, files, made)
         write(args.tables, f"{args.dataset}-{design}", compared, folder)
@@ -228,6 +231,7 @@ def tcga(args, run):
 
     splits = [split_of(run, array, work / "splits", seed, "--group-by accession") for seed in seeds(args)]
     yield "splits", "l1000", "--group-by accession --hold-out split", [mapped(split) for split in splits]
+    yield "adapted", "l1000", "--group-by accession --hold-out split --adapt", [mapped(split) for split in splits]
 
 
 def seeds(args):
@@ -276,7 +280,7 @@ def compare(args, run, folder, panel, options, rounds, files, made):
     stores = f"compare --train {trains} --test {tests} --landmarks {lists} --subsets L1000={panel} --seed 1 {options}"
 
     def one(out, method, size, more=""):
-        return run(out, f"{stores} --size {size} {METHOD[method]} --random-draws {DRAWS[method]} {more}", made_from=made)
+        return run(out, f"{stores} --size {size} {METHOD[method]} --random-draws {args.draws or DRAWS[method]} {more}", made_from=made)
 
     linear = one(folder / "linear", "linear", args.sizes)
     found = {("linear", size): linear / size if len(sizes) > 1 else linear for size in sizes}

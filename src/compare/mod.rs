@@ -35,7 +35,7 @@ use crate::device::Executor;
 use crate::error::Result;
 use crate::evaluate::{Agreement, Baseline, ByUnit, Figures, Pairs, Permutation, Rows, by_unit, permutation};
 use crate::genes::shorten;
-use crate::infer::{FitSettings, Predictor};
+use crate::infer::{FitSettings, Predictor, Problem, Toward};
 use crate::nouns::counted;
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
@@ -125,16 +125,26 @@ pub fn compare_by(
             // in one order, so that equal sets have equal figures
             let mut landmarks = set.of_round(number).to_vec();
             landmarks.sort_unstable();
-            let (train, samples) = (round.train, &round.samples);
-            let predictor =
-                Predictor::fit(executor, train, samples, &landmarks, &plan.targets, settings, &heard)?;
+            let mut of_all = None;
             for held in &round.held {
+                let places: Vec<Option<usize>> = landmarks.iter().map(|gene| held.places[*gene]).collect();
+                let predictor = match of_all.take() {
+                    Some(predictor) => predictor,
+                    None => {
+                        let test = Toward { store: held.store, samples: &held.samples, places: &places };
+                        let toward = design.adapts.then_some(test);
+                        let all = Problem::new(round.train, &round.samples, &landmarks, &plan.targets);
+                        let problem = Problem { toward, ..all };
+                        Predictor::fit_kept(executor, &problem, settings, None, &heard)?
+                    }
+                };
                 let (known, tested) = (&known[held.test], &mut tested[held.test]);
                 let mut all = match under_way[held.test].take() {
                     Some(begun) => begun,
                     None => UnderWay::new(known)?,
                 };
-                all.take(executor, &predictor, (plan, &landmarks, held), (number, known), &heard)?;
+                all.take(executor, &predictor, (plan, &places, held), (number, known), &heard)?;
+                of_all = (!design.adapts).then_some(predictor);
                 if design.ends(held.test, number) {
                     tested.outcomes.push(all.finish(executor, known, &tested.test, report)?);
                 } else {
@@ -210,12 +220,11 @@ impl UnderWay {
         &mut self,
         executor: &mut dyn Executor,
         predictor: &Predictor,
-        (plan, landmarks, held): (&Plan, &[usize], &Held),
+        (plan, at, held): (&Plan, &[Option<usize>], &Held),
         (round, known): (usize, &Known),
         report: Reporter,
     ) -> Result<()> {
         // Landmarks and truth are read from the same places: those of one join of the stores.
-        let at: Vec<Option<usize>> = landmarks.iter().map(|gene| held.places[*gene]).collect();
         let width = predictor.targets().len();
         let place = |target: &usize| held.places[plan.targets[*target]];
         let genes: Vec<usize> = known.of_size.iter().filter_map(place).collect();
@@ -224,7 +233,7 @@ impl UnderWay {
         let mut stored = vec![0.0; held.store.n_genes()];
         let (mut x, mut y) = (vec![0.0; genes.len()], vec![0.0; genes.len()]);
         let (mut common_x, mut common_y) = (Vec::new(), Vec::new());
-        predictor.predict_samples(executor, held.store, &held.samples, &at, report, &mut |first, rows| {
+        predictor.predict_samples(executor, held.store, &held.samples, at, report, &mut |first, rows| {
             for (sample, row) in (first..).zip(rows.chunks_exact(width)) {
                 held.store.read_row(held.samples[sample], &mut stored);
                 for ((x, y), (target, column)) in

@@ -67,6 +67,8 @@ pub struct Design<'a> {
     pub rounds: Vec<Round<'a>>,
     /// What they test.
     pub tests: Vec<Test>,
+    /// Whether penalties are adapted to the landmarks of what is tested.
+    pub adapts: bool,
 }
 
 /// Each sample's group by a sample column, and the groups' names, in order of first appearance. A sample without a label is a group
@@ -120,6 +122,7 @@ impl<'a> Design<'a> {
         Design {
             rounds: vec![Round { train, samples: all(train), held }],
             tests: tests.iter().map(test).collect(),
+            adapts: false,
         }
     }
 
@@ -152,7 +155,7 @@ impl<'a> Design<'a> {
             group,
             basis: Basis::HeldOutGroups,
         };
-        Ok(Design { rounds, tests: vec![test] })
+        Ok(Design { rounds, tests: vec![test], adapts: false })
     }
 
     /// Fits on each of `trains` and tests on the store beside it. Where the test parts share no sample and `group_by` is there, they are
@@ -186,7 +189,7 @@ impl<'a> Design<'a> {
                 Test { name, samples, group: round.clone(), round, groups, basis }
             }
         };
-        Design { rounds, tests: vec![test] }
+        Design { rounds, tests: vec![test], adapts: false }
     }
 }
 

@@ -26,11 +26,11 @@ pub fn penalties() -> Vec<f64> {
     (-4..=10).map(|k| 10f64.powf(f64::from(k) / 2.0)).collect()
 }
 
-/// Fits; the result is a network of one linear layer.
+/// Fits; the result is a network of one linear layer. The penalty that folds choose is multiplied by `factor`.
 pub(super) fn fit(
     problem: &Problem,
     settings: &LinearSettings,
-    parting: &Parting,
+    (parting, factor): (&Parting, f64),
     report: Reporter,
 ) -> Result<Trained> {
     let folds = settings.penalty.is_none().then(|| parting.folds(settings.folds)).transpose()?;
@@ -38,7 +38,8 @@ pub(super) fn fit(
     let mut system = System::new(problem, folds.as_deref(), report)?;
     let Choice { penalty, end } = match (settings.penalty, &folds) {
         (None, Some(fold)) => {
-            let choice = choose(&ErrorCurve::new(system.parts(problem, fold, report)?));
+            let curve = ErrorCurve::new(system.parts(problem, fold, report)?);
+            let choice = choose(|penalty| curve.error(penalty));
             let end = choice.end.map_or(String::new(), |end| {
                 format!(", the {end} that was tried: one beyond it may be better (--penalty)")
             });
@@ -46,7 +47,7 @@ pub(super) fn fit(
                 "penalty {} by {}-fold cross-validation{end}",
                 choice.penalty as f32, settings.folds
             )));
-            choice
+            Choice { penalty: choice.penalty * factor, ..choice }
         }
         (said, _) => Choice { penalty: said.unwrap_or_default(), end: None },
     };
@@ -144,8 +145,8 @@ struct Choice {
 const FINER: i32 = 4;
 
 /// The penalty of least error: the best of the grid, then of a grid [`FINER`] times as fine between its neighbours.
-fn choose(curve: &ErrorCurve) -> Choice {
-    let least = |all: &[f64]| all.iter().copied().min_by(|a, b| curve.error(*a).total_cmp(&curve.error(*b)));
+fn choose(error: impl Fn(f64) -> f64) -> Choice {
+    let least = |all: &[f64]| all.iter().copied().min_by(|a, b| error(*a).total_cmp(&error(*b)));
     let grid = penalties();
     let (first, last) = (grid[0], grid[grid.len() - 1]);
     let coarse = least(&grid).unwrap_or(first);
@@ -154,6 +155,11 @@ fn choose(curve: &ErrorCurve) -> Choice {
     let penalty = least(&finer.collect::<Vec<_>>()).unwrap_or(coarse);
     let ends = [(first, "least"), (last, "largest")];
     Choice { penalty, end: ends.into_iter().find(|(end, _)| *end == penalty).map(|(_, word)| word) }
+}
+
+/// As a penalty is chosen: that of least error.
+pub(super) fn least(error: impl Fn(f64) -> f64) -> f64 {
+    choose(error).penalty
 }
 
 /// (G + αI)⁻¹ of a Gram matrix.
@@ -276,7 +282,7 @@ mod tests {
         }
         let signal = store(&dir.path().join("s.gex"), 4, &values);
         let curve = of(&signal, &[0, 1, 2], &[3]);
-        let Choice { penalty, end } = choose(&curve);
+        let Choice { penalty, end } = choose(|penalty| curve.error(penalty));
         let grid = penalties();
         let best = grid.iter().copied().min_by(|a, b| curve.error(*a).total_cmp(&curve.error(*b))).unwrap();
         let finer = 10f64.powf(1.0 / f64::from(2 * FINER));
@@ -287,7 +293,8 @@ mod tests {
         // an exact copy: the less penalty the better
         let copies: Vec<f32> = (0..40).flat_map(|s| [s as f32 % 7.0, 2.0 * (s as f32 % 7.0)]).collect();
         let copies = store(&dir.path().join("c.gex"), 2, &copies);
-        assert_eq!(choose(&of(&copies, &[0], &[1])).end, Some("least"));
+        let curve = of(&copies, &[0], &[1]);
+        assert_eq!(choose(|penalty| curve.error(penalty)).end, Some("least"));
     }
 
     /// A million of everything: coefficients of 4 bytes, products of 8, some square matrices of 8, the Gram matrix of 16.
@@ -328,7 +335,7 @@ mod tests {
                 values.extend([row[0], row[1], row[2], row[0] - row[1] + loud as f32 * row[3]]);
             }
             let curve = of(&store(&dir.path().join(format!("{loud}.gex")), 4, &values), &[0, 1, 2], &[3]);
-            let (chosen, grid) = (choose(&curve).penalty, penalties());
+            let (chosen, grid) = (least(|penalty| curve.error(penalty)), penalties());
             let best =
                 grid.iter().copied().min_by(|a, b| curve.error(*a).total_cmp(&curve.error(*b))).unwrap();
             let step = 8.0 * (chosen / best).log10();

@@ -101,7 +101,7 @@ pub(super) fn fit(
     (plan, config): (Option<&CheckpointPlan>, Value),
     report: Reporter,
 ) -> Result<Trained> {
-    let Problem { store, samples, landmarks, targets, ranks } = *problem;
+    let Problem { store, samples, landmarks, targets, ranks, .. } = *problem;
     let slices = settings.target_slices;
     if slices > targets.len() {
         return Err(Error::Data(format!(

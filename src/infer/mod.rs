@@ -4,6 +4,7 @@
 //! recorded pass runs them: `mlp` (D-GEX) has its hidden layers, `linear` is one layer, `knn` is one layer whose
 //! weights are 1/k for the k nearest landmarks of a target and 0 elsewhere, and `kernel` is one layer above a layer of kernels.
 
+mod adapt;
 mod best;
 mod blocks;
 mod cholesky;
@@ -34,6 +35,7 @@ use crate::progress::{Event, Reporter};
 use crate::ranks::Ranks;
 use crate::store::Store;
 use crate::store::remembered::Remembered;
+pub use adapt::Toward;
 pub use best::Anew;
 use blocks::{BLOCK_VALUES, blocks};
 pub use complete::{Completed, Completing, Trust, complete};
@@ -110,6 +112,8 @@ pub struct Problem<'a> {
     pub targets: &'a [usize],
     /// Who shares the targets; all have the whole problem.
     pub ranks: &'a Ranks,
+    /// Whose landmarks tell how much larger a penalty should be than folds choose it.
+    pub toward: Option<Toward<'a>>,
 }
 
 impl<'a> Problem<'a> {
@@ -121,7 +125,7 @@ impl<'a> Problem<'a> {
         targets: &'a [usize],
     ) -> Problem<'a> {
         static ALONE: Ranks = Ranks::alone();
-        Problem { store, samples, landmarks, targets, ranks: &ALONE }
+        Problem { store, samples, landmarks, targets, ranks: &ALONE, toward: None }
     }
 }
 
@@ -176,7 +180,8 @@ impl Predictor {
         problem.check_shared(&best)?;
         executor.reset();
         varies(problem.store, problem.samples)?;
-        let (method, told) = best::choose(executor, problem, &best, anew, report)?;
+        let of_training = &Problem { toward: None, ..*problem };
+        let (method, told) = best::choose(executor, of_training, &best, anew, report)?;
         let settings = FitSettings { method, ..best };
         let mut predictor = Predictor::fit_kept(executor, problem, &settings, None, report)?;
         predictor.config["chosen"]["best"] = told;
@@ -218,14 +223,20 @@ impl Predictor {
         let own = &Problem { targets: problem.own(settings), ..*problem };
         let parting = Parting::new(store, samples, settings.group_by.as_deref(), settings.seed)?;
         let settings = &parting.few_groups(settings, report);
+        let adapted = match settings.folds_of_penalty() {
+            Some(folds) => adapt::adapted(problem, (folds, settings.seed, &parting), report)?,
+            None => None,
+        };
+        let factor = adapted.as_ref().map_or(1.0, |adapted| adapted.factor);
         let trained = match settings.method {
-            Method::Linear => linear::fit(own, &settings.linear, &parting, report)?,
+            Method::Linear => linear::fit(own, &settings.linear, (&parting, factor), report)?,
             Method::Mlp => {
                 let (seed, kept) = ((settings.seed, &parting), (plan, problem.config(settings)));
                 mlp::fit(executor, problem, &settings.mlp, seed, kept, report)?
             }
             Method::Kernel => {
-                kernel::fit(executor, own, &settings.kernel, (settings.seed, &parting), report)?
+                let how = (settings.seed, &parting, factor);
+                kernel::fit(executor, own, &settings.kernel, how, report)?
             }
             Method::Knn => knn::fit(own, &settings.knn, &parting, report)?,
             Method::Best => unreachable!("one of the others was chosen above"),
@@ -234,13 +245,20 @@ impl Predictor {
         if !problem.ranks.are_several() {
             check_targets(store, &trained.targets)?;
         }
-        let config = serde_json::json!({
+        let mut chosen = trained.chosen;
+        if let Some(adapted) = &adapted {
+            chosen["adapted-factor"] = serde_json::json!(adapted.factor);
+        }
+        let mut config = serde_json::json!({
             "settings": settings,
-            "chosen": trained.chosen,
+            "chosen": chosen,
             "training-data": store.info().fingerprint(),
             "training-samples": samples.len(),
             (REMEMBERED): Remembered::of_genes(store, samples, Some(landmarks)),
         });
+        if let Some(adapted) = adapted {
+            config["adapted"] = serde_json::json!(adapted);
+        }
         Ok(Predictor {
             landmarks: trained.landmarks,
             targets: trained.targets,

@@ -231,6 +231,15 @@ impl FitSettings {
         }
     }
 
+    /// Folds that a penalty is chosen by, where one is.
+    pub(super) fn folds_of_penalty(&self) -> Option<usize> {
+        match self.method {
+            Method::Linear => self.linear.penalty.is_none().then_some(self.linear.folds),
+            Method::Kernel => self.kernel.penalty.is_none().then_some(self.kernel.folds),
+            _ => None,
+        }
+    }
+
     /// With as many folds for a method's own choices as there are groups or samples for.
     pub(crate) fn within(&self, parting: &Parting) -> FitSettings {
         let mut settings = self.clone();

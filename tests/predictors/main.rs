@@ -1,6 +1,7 @@
 //! Predictors against scikit-learn (ridge, nearest landmarks) and PyTorch (D-GEX), by
 //! `scripts/reference_predictors.py`; their files; completed profiles.
 
+mod adapt;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../common/executors.rs"]

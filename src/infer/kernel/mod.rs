@@ -35,18 +35,19 @@ pub const EXACT: usize = 10_000;
 /// Centres beyond.
 pub const CENTRES: usize = 2_000;
 
-/// Fits; the result is a layer of kernels and a linear layer.
+/// Fits; the result is a layer of kernels and a linear layer. The penalty that folds choose is multiplied by `factor`.
 pub(super) fn fit(
     executor: &mut dyn Executor,
     problem: &Problem,
     settings: &KernelSettings,
-    (seed, parting): (u64, &Parting),
+    (seed, parting, factor): (u64, &Parting, f64),
     report: Reporter,
 ) -> Result<Trained> {
     let n = problem.samples.len();
     let centres = settings.centres.unwrap_or(if n <= EXACT { n } else { CENTRES }).min(n);
     fits_in_memory(problem, centres)?;
-    let (shape, [gamma, distance]) = choose::shape(problem, settings, (seed, parting), report)?;
+    let (mut shape, [gamma, distance]) = choose::shape(problem, settings, (seed, parting), report)?;
+    shape.penalty *= if settings.penalty.is_none() { factor } else { 1.0 };
     let chosen = serde_json::json!({
         "gamma": gamma, "mixture": shape.mixture, "penalty": shape.penalty,
         "median-distance": distance, "centres": centres,

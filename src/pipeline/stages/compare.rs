@@ -69,6 +69,10 @@ pub struct Options {
     /// [groups where --group-by has fewer than 10 groups in a test store, else split]
     #[arg(long, value_parser = choice::<HoldOut>())]
     pub hold_out: Option<HoldOut>,
+    /// linear, kernel: enlarge each fit's penalty by what the test samples' landmarks tell of one another, as `fit --adapt-to` does: for tests of
+    /// another platform than the training (docs/cross-platform.md)
+    #[arg(long)]
+    pub adapt: bool,
     /// A sample column that is the same for samples measured more than once: what their differences allow is told
     #[arg(long, value_name = "COLUMN")]
     pub replicates: Option<String>,
@@ -83,7 +87,7 @@ pub struct Options {
 }
 
 impl settings::Options for Options {
-    const FILES: &'static [&'static str] = &["targets", "map"];
+    const FILES: &'static [&'static str] = &["targets", "map", "adapt-to"];
 }
 
 /// Draws of random sets that stand beside every comparison, so that none better is p < 0.05.
@@ -142,7 +146,16 @@ impl Compare {
                 "--held-out is an option of `fit`: a comparison measures on test samples; leave it out";
             return Err(Error::Usage(message.into()));
         }
-        self.options.fit.settings(Method::default(), self.seed)
+        if self.options.fit.adapt_to.is_some() {
+            let message =
+                "--adapt-to is an option of `fit`: a comparison adapts to its test samples with --adapt";
+            return Err(Error::Usage(message.into()));
+        }
+        let settings = self.options.fit.settings(Method::default(), self.seed)?;
+        if self.options.adapt {
+            fit::check_adapts(&settings, "--adapt")?;
+        }
+        Ok(settings)
     }
 
     /// The sample column whose groups the differences are taken over.

@@ -402,7 +402,8 @@ fn one(
     bench: &mut Workbench,
 ) -> Result<(SizeFacts, Vec<Tested>)> {
     let (fitting, report) = (stage.fitting()?, bench.report);
-    let design = data.design(plan, stage.group_by())?;
+    let mut design = data.design(plan, stage.group_by())?;
+    design.adapts = stage.options.adapt;
     let ceilings = ceilings(stage, &design, plan, report)?;
     let tested = compare_by(bench.executor()?, &design, plan, &fitting, report)?;
     let tests = Tests::of(plan, &tested, stage.resamples(), stage.seed);

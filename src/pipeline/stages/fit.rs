@@ -10,11 +10,11 @@ use super::train::remove;
 use crate::bench::work::{self, Work};
 use crate::device::Executor;
 use crate::error::{Error, Result};
-use crate::genes::{Finder, Side};
+use crate::genes::{Finder, Side, shorten, shown};
 use crate::infer::kernel;
 use crate::infer::{
     BestSettings, FitSettings, HeldOut, How, KernelSettings, KnnSettings, LinearSettings, Method,
-    MlpSettings, Predictor, Problem,
+    MlpSettings, Predictor, Problem, Toward,
 };
 use crate::nn::checkpoint::{self, CheckpointPlan};
 use crate::nn::settings::Precision;
@@ -23,7 +23,7 @@ use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::prepare::split;
-use crate::progress::Event;
+use crate::progress::{Event, Reporter};
 use crate::store::Store;
 use crate::store::atomic::{self, Kind};
 
@@ -41,6 +41,10 @@ pub struct Options {
     /// to the diagonal of the kernel matrix [cross-validated]
     #[arg(long, value_name = "X")]
     pub penalty: Option<f64>,
+    /// linear, kernel: a store with samples to be inferred, of another platform or study. The penalty that is chosen by folds is multiplied by what
+    /// their landmarks tell: how much larger a penalty infers these best from one another than in training samples held out
+    #[arg(long, value_name = "STORE")]
+    pub adapt_to: Option<PathBuf>,
     /// linear, kernel: folds of the cross-validation [5]
     #[arg(long, value_name = "N")]
     pub folds: Option<usize>,
@@ -113,9 +117,10 @@ impl Options {
     pub fn settings(&self, method: Method, seed: u64) -> Result<FitSettings> {
         use Method::{Best, Kernel, Knn, Linear, Mlp};
         let method = self.method.unwrap_or(method);
-        let said: [(&str, bool, &[Method]); 18] = [
+        let said: [(&str, bool, &[Method]); 19] = [
             ("--candidates", self.candidates.is_some(), &[Best]),
             ("--penalty", self.penalty.is_some(), &[Linear, Kernel]),
+            ("--adapt-to", self.adapt_to.is_some(), &[Linear, Kernel]),
             ("--folds", self.folds.is_some(), &[Linear, Kernel]),
             ("--gamma", self.gamma.is_some(), &[Kernel]),
             ("--mixture", self.mixture.is_some(), &[Kernel]),
@@ -177,6 +182,9 @@ impl Options {
             },
         };
         settings.validate()?;
+        if self.adapt_to.is_some() {
+            check_adapts(&settings, "--adapt-to")?;
+        }
         match self.held_out {
             Some(1) => Err(Error::Usage("--held-out 1 must be 0 or at least 2".into())),
             _ => Ok(settings),
@@ -193,7 +201,31 @@ impl Options {
 const HELD_OUT: usize = 5;
 
 impl settings::Options for Options {
-    const FILES: &'static [&'static str] = &[];
+    const FILES: &'static [&'static str] = &["adapt-to"];
+}
+
+/// Refuses to adapt what has no penalty, or one that was given.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub(super) fn check_adapts(settings: &FitSettings, option: &str) -> Result<()> {
+    let given = match settings.method {
+        Method::Linear => settings.linear.penalty,
+        Method::Kernel => settings.kernel.penalty,
+        Method::Best => None,
+        other => {
+            let method = word(other);
+            return Err(Error::Usage(format!(
+                "{option} is not an option of --method {method}; leave it out"
+            )));
+        }
+    };
+    match given {
+        Some(_) => {
+            Err(Error::Usage(format!("{option} enlarges the penalty that folds choose; leave out --penalty")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Fits a predictor.
@@ -329,7 +361,8 @@ impl Stage for Fit {
         let lists = self.lists().filter(|(_, list)| settings::is_file(list));
         let lists = lists.map(|(role, list)| Input::new(role, Path::new(list)));
         let selection = self.chosen_by().map(|selection| selection.inputs().0).unwrap_or_default();
-        [Input::new("store", &self.store)].into_iter().chain(lists).chain(selection).collect()
+        let files = settings::inputs(&self.options).0;
+        [Input::new("store", &self.store)].into_iter().chain(lists).chain(selection).chain(files).collect()
     }
 
     fn settings(&self) -> Value {
@@ -401,7 +434,14 @@ impl Stage for Fit {
         let targets: Vec<usize> = targets.into_iter().filter(|gene| !is_landmark[*gene]).collect();
         let samples: Vec<usize> = (0..store.n_samples()).collect();
         let report = bench.report;
-        let problem = Problem { ranks: &ranks, ..Problem::new(&store, &samples, &landmarks, &targets) };
+        let new = self.options.adapt_to.as_deref().map(Store::open).transpose()?;
+        let seen = new
+            .as_ref()
+            .map(|new| Seen::of(new, (&name, &store), &landmarks, &finder, report))
+            .transpose()?;
+        let toward = seen.as_ref().map(Seen::toward);
+        let problem =
+            Problem { ranks: &ranks, toward, ..Problem::new(&store, &samples, &landmarks, &targets) };
         if ranks.are_several() && self.trains() && self.options.held_out.is_some_and(|folds| folds > 0) {
             let message = "--held-out: ranks do not share fits of mlp without some samples; leave it out";
             return Err(Error::Usage(message.into()));
@@ -437,6 +477,45 @@ impl Stage for Fit {
         let (samples, landmarks, targets) = (samples.len(), landmarks.len(), targets.len());
         let (method, chosen) = (predictor.method(), predictor.chosen().clone());
         Ok(facts(Facts { samples, landmarks, targets, method, chosen, held_out }))
+    }
+}
+
+/// The samples to be inferred that a penalty is adapted to.
+struct Seen<'a> {
+    store: &'a Store,
+    samples: Vec<usize>,
+    /// Of each landmark.
+    places: Vec<Option<usize>>,
+}
+
+impl<'a> Seen<'a> {
+    /// Finds the landmarks of the training store among the genes of the new one.
+    fn of(
+        new: &'a Store,
+        (name, store): (&str, &Store),
+        landmarks: &[usize],
+        finder: &Finder,
+        report: Reporter,
+    ) -> Result<Seen<'a>> {
+        let genes = store.genes().select(landmarks);
+        let path = new.path().display().to_string();
+        let places =
+            finder.stores_beside_lists(&Side::of(name, &genes), &Side::of_store(&path, new))?.places();
+        let missing: Vec<String> =
+            (0..places.len()).filter(|i| places[*i].is_none()).map(|i| shown(&genes, i)).collect();
+        if !missing.is_empty() {
+            report(Event::Warning(format!(
+                "{path}: {} of {} landmarks are not among its genes and say nothing of the penalty: {}",
+                missing.len(),
+                places.len(),
+                shorten(missing.into_iter())
+            )));
+        }
+        Ok(Seen { store: new, samples: (0..new.n_samples()).collect(), places })
+    }
+
+    fn toward(&self) -> Toward<'_> {
+        Toward { store: self.store, samples: &self.samples, places: &self.places }
     }
 }
 

@@ -1,0 +1,319 @@
+//! How much larger a ridge penalty samples of another platform or study ask for, as their landmarks tell.
+//!
+//! Folds of the training samples choose the penalty for samples like these. Elsewhere the landmarks share less with other genes and have more
+//! of their own, and the penalty should be larger. The other genes' values there are what is to be found out; but landmarks can be inferred
+//! from one another. With X the training samples' landmarks and P = (XᵀX + λI)⁻¹, the ridge regression of landmark j on all others leaves
+//! (xP)_j/P_jj of a sample x (the inverse of a matrix without a row and a column). The mean square of that has its minimum at one λ in
+//! training samples held out, and at another in the samples to be inferred: their ratio, where it is above 1, is what the penalty that the folds
+//! chose is multiplied by. Below 1 it says that these samples are easier, and the penalty stays.
+//!
+//! What it gained and lost is in `docs/cross-platform.md`.
+
+use serde::{Deserialize, Serialize};
+
+use super::Problem;
+use super::dense::{Dense, Standardised, product};
+use super::kernel::draw;
+use super::linear::{least, n_folds, split};
+use super::parting::Parting;
+use crate::error::Result;
+use crate::memory::Need;
+use crate::nouns::counted;
+use crate::progress::{Event, Reporter};
+use crate::store::Store;
+
+/// At most so many samples are looked at, of the training and of those to be inferred.
+const SAMPLES: usize = 10_000;
+/// At most so many landmarks are inferred from the others.
+const LANDMARKS: usize = 128;
+/// Samples without which nothing is said.
+const FEWEST: usize = 10;
+
+/// Samples whose targets are to be inferred.
+#[derive(Clone, Copy)]
+pub struct Toward<'a> {
+    /// Holds them.
+    pub store: &'a Store,
+    /// Their places.
+    pub samples: &'a [usize],
+    /// Where each of the problem's landmarks stands there; one without a place says nothing.
+    pub places: &'a [Option<usize>],
+}
+
+/// What the landmarks told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Adapted {
+    /// At least 1.
+    pub factor: f64,
+    /// The penalty by which landmarks are inferred best from one another in training samples held out.
+    pub held_out: f64,
+    /// The same in the samples to be inferred.
+    pub here: f64,
+    /// Samples that were looked at.
+    pub samples: usize,
+    /// Their store's checksum.
+    pub data: String,
+}
+
+/// The factor for the samples that the problem goes toward; `None` where it goes toward none, or there is too little to tell by, which is said.
+///
+/// # Errors
+/// Those of [`Parting::folds`]; [`crate::Error::Data`] where it does not fit.
+pub(super) fn adapted(
+    problem: &Problem,
+    (folds, seed, parting): (usize, u64, &Parting),
+    report: Reporter,
+) -> Result<Option<Adapted>> {
+    let Some(toward) = problem.toward else { return Ok(None) };
+    let there = toward.places.iter().flatten().count();
+    if toward.samples.len() < FEWEST || there < 2 {
+        let told = format!(
+            "{}: {} with {} are too few to adapt the penalty to; it stays",
+            toward.store.path().display(),
+            counted(toward.samples.len(), "sample"),
+            counted(there, "landmark")
+        );
+        report(Event::Warning(told));
+        return Ok(None);
+    }
+    let some = draw(problem.samples.len(), SAMPLES, seed);
+    let (n, seen, p) = (some.len(), toward.samples.len().min(SAMPLES), problem.landmarks.len());
+    Need::new()
+        .with(format!("values of {p} landmarks in {} samples", n + seen), &[2, n + seen, p, 8])
+        .with(format!("matrices of {p} × {p}"), &[6, p, p, 8])
+        .check(
+            "adapting the penalty",
+            "name fewer --landmarks, leave the adapting out, or allow more (--memory)",
+        )?;
+    let samples: Vec<usize> = some.iter().map(|i| problem.samples[*i]).collect();
+    let training = Standardised::read(problem.store, &samples, problem.landmarks);
+    let of_fold = parting.folds(folds)?;
+    let fold: Vec<usize> = some.iter().map(|i| of_fold[*i]).collect();
+    let new = scores(problem, &toward, &training, seed);
+    let looked: Vec<usize> =
+        (0..p).filter(|j| training.sd[*j] > 0.0 && toward.places[*j].is_some()).collect();
+    let looked: Vec<usize> =
+        looked.iter().copied().step_by(looked.len().div_ceil(LANDMARKS).max(1)).collect();
+    let held_out: Vec<Others> = (0..n_folds(&fold))
+        .map(|held| split(&fold, held))
+        .filter(|(rest, held)| !rest.is_empty() && !held.is_empty())
+        .map(|(rest, held)| {
+            Others::new(&training.values.select_rows(&rest), &training.values.select_rows(&held), &looked)
+        })
+        .collect();
+    let here = Others::new(&training.values, &new, &looked);
+    let held_out = least(|penalty| held_out.iter().map(|fold| fold.error(penalty)).sum());
+    let here = least(|penalty| here.error(penalty));
+    let adapted = Adapted {
+        factor: (here / held_out).max(1.0),
+        held_out,
+        here,
+        samples: new.rows,
+        data: toward.store.info().fingerprint(),
+    };
+    report(Event::Note(told(&adapted, toward.store)));
+    Ok(Some(adapted))
+}
+
+fn told(adapted: &Adapted, store: &Store) -> String {
+    let Adapted { factor, held_out, here, samples, .. } = adapted;
+    let name = store.path().display();
+    let penalty =
+        if *factor > 1.0 { format!("the penalty × {:.3}", factor) } else { "the penalty stays".into() };
+    format!(
+        "{penalty}: landmarks are inferred from one another best with {:.4} in {} of {name}, with {:.4} in training samples held out",
+        *here as f32,
+        counted(*samples, "sample"),
+        *held_out as f32
+    )
+}
+
+/// The samples to be inferred, z-scored as the training samples are: samples × landmarks.
+fn scores(problem: &Problem, toward: &Toward, training: &Standardised, seed: u64) -> Dense {
+    let some = draw(toward.samples.len(), SAMPLES, seed);
+    let there: Vec<(usize, usize)> =
+        toward.places.iter().enumerate().filter_map(|(j, place)| Some((j, (*place)?))).collect();
+    let genes: Vec<usize> = there.iter().map(|(_, place)| *place).collect();
+    let mut x = Dense::zeros(some.len(), problem.landmarks.len());
+    let mut values = vec![0.0; genes.len()];
+    for (row, i) in x.values.chunks_exact_mut(problem.landmarks.len()).zip(&some) {
+        toward.store.read_genes(toward.samples[*i], &genes, &mut values);
+        for ((j, _), value) in there.iter().zip(&values) {
+            let sd = training.sd[*j];
+            row[*j] = if sd > 0.0 { (f64::from(*value) - training.mean[*j]) / sd } else { 0.0 };
+        }
+    }
+    x
+}
+
+/// What the squared errors of some landmarks, each inferred from all others, follow from at every penalty: the eigenvalues Λ and vectors V of
+/// XᵀX, and VᵀZᵀZV of the samples Z to be inferred, both about the mean of X.
+struct Others {
+    values: Vec<f64>,
+    /// The rows of V of those landmarks.
+    vectors: Dense,
+    seen: Dense,
+}
+
+impl Others {
+    fn new(fitted: &Dense, seen: &Dense, looked: &[usize]) -> Others {
+        let mean: Vec<f64> = (0..fitted.cols)
+            .map(|j| (0..fitted.rows).map(|i| fitted.row(i)[j]).sum::<f64>() / fitted.rows as f64)
+            .collect();
+        let gram = |x: &Dense| {
+            let mut x = x.clone();
+            x.values
+                .chunks_exact_mut(mean.len())
+                .for_each(|row| row.iter_mut().zip(&mean).for_each(|(x, m)| *x -= m));
+            product(x.t(), x.view())
+        };
+        let (values, vectors) = gram(fitted).eigen();
+        let seen = product(product(vectors.t(), gram(seen).view()).view(), vectors.view());
+        Others { values, vectors: vectors.select_rows(looked), seen }
+    }
+
+    /// Σ over landmarks and samples of ((zP)_j/P_jj)², with P = V(Λ + λ)⁻¹Vᵀ.
+    fn error(&self, penalty: f64) -> f64 {
+        let d: Vec<f64> = self.values.iter().map(|value| 1.0 / (value + penalty)).collect();
+        let shrunk = self.vectors.clone().scale_cols(&d);
+        let image = product(shrunk.view(), self.seen.view());
+        let of = |j: usize| {
+            let squares: f64 = image.row(j).iter().zip(shrunk.row(j)).map(|(a, b)| a * b).sum();
+            let own: f64 = shrunk.row(j).iter().zip(self.vectors.row(j)).map(|(a, b)| a * b).sum();
+            squares / (own * own)
+        };
+        (0..shrunk.rows).map(of).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::cpu::CpuExecutor;
+    use crate::device::random::Stream;
+    use crate::infer::{FitSettings, KernelSettings, LinearSettings, Method, Predictor};
+    use crate::progress::silent;
+    use crate::testing::store;
+
+    /// Nearly normal: mean 0, variance 1.
+    fn normal(stream: &mut Stream) -> f64 {
+        (0..12).map(|_| stream.uniform()).sum::<f64>() - 6.0
+    }
+
+    /// Samples × (24 landmarks and 16 targets) of four programmes, the landmarks measured with so much noise.
+    fn values(samples: usize, noise: f64, seed: u64) -> Vec<f32> {
+        let mut loadings = Stream::new(7, "loadings of a test", 0);
+        let loading: Vec<f64> = (0..4 * 40).map(|_| normal(&mut loadings)).collect();
+        let mut stream = Stream::new(seed, "samples of a test", 0);
+        let mut values = Vec::new();
+        for _ in 0..samples {
+            let programmes: Vec<f64> = (0..4).map(|_| normal(&mut stream)).collect();
+            for gene in 0..40 {
+                let signal: f64 = (0..4).map(|k| programmes[k] * loading[k * 40 + gene]).sum();
+                let sd = if gene < 24 { noise } else { 0.5 };
+                values.push((signal + sd * normal(&mut stream)) as f32);
+            }
+        }
+        values
+    }
+
+    /// The inverse without a row and a column against regressions that leave a column out.
+    #[test]
+    fn landmarks_are_inferred_as_regressions_on_the_others_do() {
+        let of = |samples, seed| {
+            let all = values(samples, 0.8, seed).iter().map(|x| f64::from(*x)).collect();
+            Dense { rows: samples, cols: 40, values: all }.select_cols(&[0, 3, 5, 9, 11, 30])
+        };
+        let (fitted, seen) = (of(31, 1), of(9, 2));
+        let centred = |x: &Dense| {
+            let mean = |j: usize| (0..31).map(|i| fitted.row(i)[j]).sum::<f64>() / 31.0;
+            nalgebra::DMatrix::from_fn(x.rows, 6, |i, j| x.row(i)[j] - mean(j))
+        };
+        let (x, z) = (centred(&fitted), centred(&seen));
+        let looked = [1, 4];
+        let others = Others::new(&fitted, &seen, &looked);
+        for penalty in [0.01, 3.0, 250.0] {
+            let mut expected = 0.0;
+            for j in looked {
+                let (rest, new) = (x.clone().remove_column(j), z.clone().remove_column(j));
+                let ridge = rest.transpose() * &rest + nalgebra::DMatrix::identity(5, 5) * penalty;
+                let w = ridge.try_inverse().expect("positive definite") * rest.transpose() * x.column(j);
+                expected += (z.column(j) - new * w).norm_squared();
+            }
+            let found = others.error(penalty);
+            assert!((found - expected).abs() < 1e-9 * expected, "{penalty}: {found}, {expected}");
+        }
+    }
+
+    fn fitted(settings: &FitSettings, train: &Store, toward: Option<Toward>) -> Predictor {
+        let samples: Vec<usize> = (0..train.n_samples()).collect();
+        let (landmarks, targets): (Vec<usize>, Vec<usize>) = (0..40).partition(|gene| *gene < 24);
+        let problem = Problem { toward, ..Problem::new(train, &samples, &landmarks, &targets) };
+        let mut executor = CpuExecutor::open(Some(1)).expect("a processor");
+        Predictor::fit_kept(&mut executor, &problem, settings, None, &silent).expect("a fit")
+    }
+
+    fn error(predictor: &Predictor, store: &Store) -> f64 {
+        let mut executor = CpuExecutor::open(Some(1)).expect("a processor");
+        let places: Vec<Option<usize>> = (0..24).map(Some).collect();
+        let (mut row, mut sum) = (vec![0.0; 40], 0.0);
+        let mut visit = |first: usize, rows: &[f32]| {
+            for (i, inferred) in rows.chunks_exact(16).enumerate() {
+                store.read_row(first + i, &mut row);
+                sum += row[24..].iter().zip(inferred).map(|(y, x)| f64::from(y - x).powi(2)).sum::<f64>();
+            }
+            Ok(())
+        };
+        predictor.predict(&mut executor, store, &places, &silent, &mut visit).expect("predicted");
+        sum
+    }
+
+    /// Where landmarks are noisier than in training the penalty grows, and the error falls; where they are not, all stays.
+    #[test]
+    fn noisier_landmarks_have_a_larger_penalty() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let new = |name: &str, samples, noise, seed| {
+            store(&dir.path().join(name), 40, &values(samples, noise, seed))
+        };
+        let (train, noisy, alike) =
+            (new("t.gex", 240, 0.5, 1), new("n.gex", 60, 2.5, 2), new("a.gex", 400, 0.5, 3));
+        let places: Vec<Option<usize>> = (0..24).map(Some).collect();
+        let all: Vec<usize> = (0..400).collect();
+        for method in [Method::Linear, Method::Kernel] {
+            let settings = FitSettings { method, ..FitSettings::default() };
+            let plain = fitted(&settings, &train, None);
+            let penalty = |predictor: &Predictor| predictor.chosen()["penalty"].as_f64().expect("a number");
+            let toward = |store, n: usize| Some(Toward { store, samples: &all[..n], places: &places });
+            let adapted = fitted(&settings, &train, toward(&noisy, 60));
+            let told: Adapted =
+                serde_json::from_value(adapted.config["adapted"].clone()).expect("what it was adapted by");
+            assert!(told.factor > 3.0 && told.here > told.held_out, "{told:?}");
+            assert!((penalty(&adapted) / penalty(&plain) / told.factor - 1.0).abs() < 1e-9);
+            let (less, more) = (error(&adapted, &noisy), error(&plain, &noisy));
+            assert!(less < 0.97 * more, "{method:?}: {less}, {more}, {told:?}");
+            // less of them is more of the same, and a landmark that is not there says nothing
+            let some: Vec<Option<usize>> = (0..24).map(|gene| (gene != 3).then_some(gene)).collect();
+            let without = Some(Toward { store: &noisy, samples: &all[10..60], places: &some });
+            assert!(fitted(&settings, &train, without).chosen()["adapted-factor"].as_f64() > Some(3.0));
+            let same = fitted(&settings, &train, toward(&alike, 400));
+            let factor = same.chosen()["adapted-factor"].as_f64().expect("a number");
+            assert!(factor < 1.6, "{factor}");
+            // the training samples themselves are easier than held-out ones
+            let own = fitted(&settings, &train, toward(&train, 240));
+            assert_eq!(own.chosen()["adapted-factor"], 1.0);
+            assert_eq!(own.networks, plain.networks);
+            // too few to tell
+            assert_eq!(fitted(&settings, &train, toward(&noisy, 9)), plain);
+        }
+        // a penalty that was given stays as given
+        let linear = LinearSettings { penalty: Some(3.0), ..LinearSettings::default() };
+        let kernel = KernelSettings { penalty: Some(3.0), ..KernelSettings::default() };
+        for method in [Method::Linear, Method::Kernel] {
+            let (linear, kernel) = (linear.clone(), kernel.clone());
+            let settings = FitSettings { method, linear, kernel, ..FitSettings::default() };
+            let toward = Toward { store: &noisy, samples: &all[..60], places: &places };
+            assert_eq!(fitted(&settings, &train, Some(toward)), fitted(&settings, &train, None));
+        }
+    }
+}
