@@ -183,8 +183,12 @@ fn layer(bencher: Bencher, shape: Shape) {
     let (bias, biases) = bed.random(1, shape.1);
     let out = bed.zeros(shape.0, shape.1);
     let activation = Activation::Sigmoid;
-    let call =
-        product("layer", Layout::Nt, operands, Epilogue::Layer { bias, activation, dropout: None, out });
+    let call = product(
+        "layer",
+        Layout::Nt,
+        operands,
+        Epilogue::Layer { bias, activation, dropout: None, kept: None, out },
+    );
     let want = |i, j| 1.0 / (1.0 + (-sum(i, j) - f64::from(biases[j])).exp());
     let step = Step { rows: shape.0, ..Step::default() };
     bed.bench(bencher, work(shape, 1), call, step, out, want);

@@ -82,7 +82,7 @@ fn recorded(case: &Case) -> (Vec<Vec<f32>>, f32) {
     for l in 0..layers {
         let (activation, bias) = (case.activation(l), biases[l].0);
         let epilogue = if l + 1 < layers {
-            Epilogue::Layer { bias, activation, dropout: None, out: outputs[l + 1] }
+            Epilogue::Layer { bias, activation, dropout: None, kept: None, out: outputs[l + 1] }
         } else {
             let gradient = Some(deltas[l]);
             Epilogue::Loss {
@@ -105,7 +105,7 @@ fn recorded(case: &Case) -> (Vec<Vec<f32>>, f32) {
         if l > 0 {
             let activation = case.activation(l - 1);
             let epilogue =
-                Epilogue::Derivative { output: outputs[l], activation, dropout: None, out: deltas[l - 1] };
+                Epilogue::Derivative { kept: outputs[l], activation, dropout: None, out: deltas[l - 1] };
             step.product("backward", Layout::Nn, deltas[l], weights[l].0, Element::F32, epilogue);
         }
     }
@@ -132,6 +132,7 @@ fn by_burn(case: &Case) -> (Vec<Vec<f32>>, f32) {
         Activation::Tanh => z.tanh(),
         Activation::Relu => activation::relu(z),
         Activation::Softplus => activation::softplus(z, 1.0),
+        Activation::Silu => activation::silu(z),
         Activation::Linear => z,
     };
     let parameters: Vec<Tensor<2>> = (0..case.weights.len())

@@ -2,6 +2,7 @@
 //! same loss evaluated in f64 by a naive network.
 
 use genelift::device::Executor;
+use genelift::device::activation::SlopeOf;
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::random::Stream;
 use genelift::device::recording::{
@@ -74,18 +75,22 @@ fn recorded(device: &mut dyn Executor, layers: &[Layer], batch: &[f64], loss: Lo
     recording.push(Call::Gather { source, index: None, offset, scale: unit, out: input });
 
     let mut outputs = vec![input];
-    let mut weights = Vec::new();
-    let mut gradients = Vec::new();
+    let (mut weights, mut gradients, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     for (i, layer) in layers.iter().enumerate() {
         let n = layer.biases.len();
         let weight = filled(n, layer.inputs, Some(&layer.weights));
         let bias = filled(1, n, Some(&layer.biases));
         let out = filled(rows, n, Some(&vec![7.0; rows * n])); // what an earlier, larger batch left
         let activation = layer.activation;
+        let before = match activation.slope_of() {
+            SlopeOf::Output => None,
+            SlopeOf::Input => Some(filled(rows, n, Some(&vec![7.0; rows * n]))),
+        };
+        kept.push(before.unwrap_or(out));
         let epilogue = if i + 1 == layers.len() {
             Epilogue::Loss { bias, activation, target: input, loss, gradient: Some(out), unit, table }
         } else {
-            Epilogue::Layer { bias, activation, dropout: None, out }
+            Epilogue::Layer { bias, activation, dropout: None, kept: before, out }
         };
         recording.product("forward", Layout::Nt, outputs[i], weight, Element::F32, epilogue);
         outputs.push(out);
@@ -110,9 +115,9 @@ fn recorded(device: &mut dyn Executor, layers: &[Layer], batch: &[f64], loss: Lo
             update: Update::Store { value: bias, out: bias_out, l2: 0.0 },
         });
         if i > 0 {
-            let (output, activation) = (outputs[i], layers[i - 1].activation);
-            let out = filled(rows, output.cols, Some(&vec![7.0; rows * output.cols]));
-            let epilogue = Epilogue::Derivative { output, activation, dropout: None, out };
+            let (width, activation) = (outputs[i].cols, layers[i - 1].activation);
+            let out = filled(rows, width, Some(&vec![7.0; rows * width]));
+            let epilogue = Epilogue::Derivative { kept: kept[i - 1], activation, dropout: None, out };
             let product = Product {
                 name: "backward",
                 layout: Layout::Nn,

@@ -45,7 +45,7 @@ fn recording(operands: Element) -> Recording {
     let (bias, hidden) = (matrix(1, width, F32), matrix(batch, width, operands));
     let dropout = Some(Dropout { rate: 0.1, layer: 0 });
     let activation = Activation::Sigmoid;
-    let forward = Epilogue::Layer { bias, activation, dropout, out: hidden };
+    let forward = Epilogue::Layer { bias, activation, dropout, kept: None, out: hidden };
     recording.product("forward", Layout::Nn, x, matrix(genes, width, operands), operands, forward);
     let [value, first, second] = [(); 3].map(|()| matrix(genes, width, F32));
     let rounded = (operands != F32).then(|| matrix(genes, width, operands));
@@ -69,7 +69,7 @@ fn recording(operands: Element) -> Recording {
     let adam = Update::Adam { value: bias, first, second, rounded: None, l2: 0.0, beta1, beta2, epsilon };
     recording.push(Call::BiasGradient { gradient, update: adam });
     let back =
-        Epilogue::Derivative { output: hidden, activation, dropout, out: matrix(batch, width, operands) };
+        Epilogue::Derivative { kept: hidden, activation, dropout, out: matrix(batch, width, operands) };
     recording.product("backward", Layout::Nn, gradient, weight, operands, back);
     let (neurons, samples) = (100, 256);
     let deeplift = Epilogue::DeepLift {

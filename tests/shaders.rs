@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use genelift::device::activation::SlopeOf;
 use genelift::device::gpu::{Kind, Options, Tile, shader_files, shaders};
 use genelift::device::pairs;
 use genelift::device::recording::*;
@@ -48,8 +49,10 @@ fn epilogues(element: Element) -> Vec<Epilogue> {
     }
     for activation in Activation::ALL.iter().copied() {
         for dropout in [None, Some(Dropout { rate: 0.1, layer: 1 })] {
-            all.push(Epilogue::Layer { bias: row, activation, dropout, out });
-            all.push(Epilogue::Derivative { output: out, activation, dropout, out });
+            let kept = matrix(70, 90, element);
+            let kept = (activation.slope_of() == SlopeOf::Input).then_some(kept);
+            all.push(Epilogue::Layer { bias: row, activation, dropout, kept, out });
+            all.push(Epilogue::Derivative { kept: kept.unwrap_or(out), activation, dropout, out });
         }
     }
     for (activation, loss) in activations_and_losses() {

@@ -131,10 +131,8 @@ impl Case {
         let batch = self.settings.batch;
         let network = Network::new(executor, &self.initial.layers, Element::F32).unwrap();
         let input = InputBuffers::new(executor, &self.initial).unwrap();
-        let depth = network.layers.len();
-        let outputs = network.batch_matrices(executor, "outputs", batch, depth - 1).unwrap();
-        let gradients = network.batch_matrices(executor, "gradients", batch, depth).unwrap();
         let x = executor.matrix("x", batch, self.store.n_genes(), Element::F32).unwrap();
+        let passes = network.passes(executor, "outputs", x).unwrap();
         let table = executor.matrix("table", 1, 2, Element::F32).unwrap();
         let samples: Vec<usize> = (0..batch).collect();
         let genes = &self.initial.genes;
@@ -150,18 +148,17 @@ impl Case {
         }
         let mut recording = Recording::new();
         recording.push(feed.gather(&input, x));
-        network.forward(&mut recording, x, &outputs, None);
+        network.forward_kept(&mut recording, &passes, None);
         let loss = LossBuffers {
             target: x,
             loss: self.settings.loss,
-            gradient: Some(gradients[depth - 1]),
+            gradient: Some(passes.last_gradient()),
             unit: input.unit,
             table,
         };
-        network.loss(&mut recording, outputs[depth - 2], loss);
+        network.loss(&mut recording, passes.below_last(), loss);
         let calls: Vec<_> = updates.iter().map(|((_, w), (_, b))| (*w, *b)).collect();
-        let inputs = [&[x], &outputs[..]].concat();
-        network.backward(&mut recording, &inputs, &gradients, &calls, None);
+        network.backward(&mut recording, &passes, &calls, None);
         let program = executor.compile(&recording).unwrap();
         let order: Vec<u32> = (0..batch as u32).collect();
         feed.pass(executor, &order, |executor, part| {

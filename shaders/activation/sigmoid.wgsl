@@ -4,8 +4,8 @@ fn activate(z: vec4f) -> vec4f {
     return sigmoid(z);
 }
 
-fn derivative(y: vec4f) -> vec4f {
-    return y * (1.0 - y);
+fn derivative(kept: vec4f) -> vec4f {
+    return kept * (1.0 - kept);
 }
 
 fn secant(a: vec4f, b: vec4f) -> vec4f {

@@ -14,8 +14,8 @@ fn activate(z: vec4f) -> vec4f {
     return above(z) + rest(z);
 }
 
-fn derivative(y: vec4f) -> vec4f {
-    return y * relative_decay(y);
+fn derivative(kept: vec4f) -> vec4f {
+    return kept * relative_decay(kept);
 }
 
 fn secant(a: vec4f, b: vec4f) -> vec4f {

@@ -10,8 +10,8 @@ fn activate(z: vec4f) -> vec4f {
     return select(magnitude, -magnitude, z < vec4f());
 }
 
-fn derivative(y: vec4f) -> vec4f {
-    return 1.0 - y * y;
+fn derivative(kept: vec4f) -> vec4f {
+    return 1.0 - kept * kept;
 }
 
 fn secant(a: vec4f, b: vec4f) -> vec4f {

@@ -1,4 +1,4 @@
-// out = dropout(activation(c + bias))
+// out = dropout(activation(c + bias)), and c + bias kept where a slope is told by that
 // #import shared/dropout.wgsl
 alias Fetched = vec4f;
 
@@ -7,7 +7,9 @@ fn fetch(row: u32, quad: u32) -> Fetched {
 }
 
 fn epilogue(row: u32, quad: u32, i: u32, j: u32, c: vec4f, at: Fetched) {
-    let y = activate(c + at);
+    let z = c + at;
+    store_kept(row, quad, mask(quad, z));
+    let y = activate(z);
     store_out(row, quad, mask(quad, dropout(row, quad, y)));
 }
 

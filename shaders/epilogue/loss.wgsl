@@ -15,13 +15,14 @@ fn fetch(row: u32, quad: u32) -> Fetched {
 }
 
 fn epilogue(row: u32, quad: u32, i: u32, j: u32, c: vec4f, at: Fetched) {
-    let y = activate(c + at.bias);
+    let z = c + at.bias;
+    let y = activate(z);
     var e = mask(quad, y - at.goal);
     if row >= step.rows {
         e = vec4f();
     }
     sums += vec2f(dot(loss_value(e), vec4f(1.0)), dot(abs(e), at.unit));
-    store_gradient(row, quad, loss_slope(e) * derivative(y));
+    store_gradient(row, quad, loss_slope(e) * derivative(select(y, z, SLOPE_OF_INPUT)));
 }
 
 fn finish(thread: u32) {

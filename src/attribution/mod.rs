@@ -330,8 +330,13 @@ fn activations(
         let width = layer.weight.rows;
         let pre = executor.matrix("pre-activations", rows, width, Element::F32)?;
         let post = executor.matrix("activations", rows, width, Element::F32)?;
-        let epilogue =
-            Epilogue::Layer { bias: layer.bias, activation: Activation::Linear, dropout: None, out: pre };
+        let epilogue = Epilogue::Layer {
+            bias: layer.bias,
+            activation: Activation::Linear,
+            dropout: None,
+            kept: None,
+            out: pre,
+        };
         recording.product("pre-activations", Layout::Nt, below, layer.weight, Element::F32, epilogue);
         recording.push(Call::Activate { input: pre, activation: layer.activation, out: post });
         out.push(Activations { pre, post });

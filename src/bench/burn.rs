@@ -170,6 +170,7 @@ fn step(
             Activation::Tanh => z.tanh(),
             Activation::Relu => activation::relu(z),
             Activation::Softplus => activation::softplus(z, 1.0),
+            Activation::Silu => activation::silu(z),
             Activation::Linear => z,
         };
         if l + 1 < layers {

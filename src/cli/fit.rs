@@ -57,8 +57,9 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let history = history.map(|path| (path, Output::new(path, Kind::File, common.force)));
     let (history, output): (Option<&Path>, Option<Output>) = history.unzip();
     let _ours = atomic::claim(output.as_slice(), &[&store])?;
-    let selection = None;
-    let stage = Fit { store, landmarks, targets, predictor, matching, options, method, selection, seed };
+    let (groups, selection) = (None, None);
+    let stage =
+        Fit { store, landmarks, targets, predictor, matching, options, groups, method, selection, seed };
     let facts: Facts = perform(&stage, &mut common.workbench(report)?)?;
     let mut text = format!(
         "predictor\t{}\nsamples\t{}\nlandmarks\t{}\ntargets\t{}\n",
@@ -78,8 +79,16 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
         let (how, [mean, median]) = (&held_out.how, held_out.r2);
         text += &format!("held-out R²\tmean {mean:.4}, median {median:.4}, by {} folds\n", how.folds);
         text += &format!("genes of R² ≥ 0.5\t{}\n", held_out.reliable);
-        for (level, [mean, low, high]) in how.levels.iter().zip(&held_out.coverage) {
-            text += &format!("intervals of {level}\tcover {mean:.3} (90 % of genes {low:.3} to {high:.3})\n");
+        for (level, coverage) in how.levels.iter().zip(&held_out.coverage) {
+            text += &match coverage {
+                Some([mean, low, high]) => {
+                    format!("intervals of {level}\tcover {mean:.3} (90 % of genes {low:.3} to {high:.3})\n")
+                }
+                None => format!(
+                    "intervals of {level}\tcover what cannot be measured with {} groups\n",
+                    how.groups
+                ),
+            };
         }
     }
     print(&text)

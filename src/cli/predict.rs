@@ -76,9 +76,9 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let Args { missing, replace, level, reliable, .. } = *args;
     let how = Completing { missing, replace, force, level, reliable };
     let done = complete(&mut *executor, &predictor, store, &args.output, &how, &finder, report)?;
-    if let Some(path) = args.intervals.as_ref().filter(|_| done.losses.is_some()) {
+    if let Some(path) = args.intervals.as_ref().filter(|_| done.trust.is_empty()) {
         report(Event::Warning(format!(
-            "{} is not written: the intervals are those of a fit with all landmarks, and this is a refit",
+            "{} is not written: the intervals are those of all landmarks, some of which are missing",
             path.display()
         )));
     } else if let Some(path) = &args.intervals {

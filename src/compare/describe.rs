@@ -125,8 +125,8 @@ pub fn over(basis: Basis, difference: &Difference) -> String {
     let units = |noun: &str| counted(difference.units, noun);
     match basis {
         Basis::Samples => units("sample"),
-        Basis::Groups => units("group"),
-        Basis::HeldOutGroups => format!("{}, each held out once", units("group")),
+        Basis::Groups => format!("{}, each counted alike", units("group")),
+        Basis::HeldOutGroups => format!("{}, each held out once and counted alike", units("group")),
         Basis::Splits { .. } => format!("{}, corrected for what their training parts share", units("split")),
     }
 }
@@ -171,7 +171,8 @@ fn flips(difference: &Difference, basis: Basis) -> String {
             } else {
                 String::new()
             };
-            format!(", sign flips p = {p:.3}{limit}")
+            let p = if p < 0.001 { "< 0.001".to_string() } else { format!("= {p:.3}") };
+            format!(", sign flips p {p}{limit}")
         }
         _ => String::new(),
     }

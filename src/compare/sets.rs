@@ -237,8 +237,11 @@ impl Plan {
         let asked = listed.unwrap_or_else(|| (0..genes.len()).collect());
         let total = asked.len();
         let somewhere = |gene: &usize| places.iter().any(|places| places[*gene].is_some());
-        let mut targets: Vec<usize> =
-            asked.into_iter().filter(|gene| !landmark[*gene]).filter(somewhere).collect();
+        let mut targets: Vec<usize> = asked.into_iter().filter(|gene| !landmark[*gene]).collect();
+        if targets.is_empty() {
+            return Err(no_target(&sets, total, "every one is a landmark"));
+        }
+        targets.retain(somewhere);
         for (test, places) in tests.iter().zip(&places) {
             let absent = targets.iter().filter(|gene| places[**gene].is_none()).count();
             if absent > 0 {

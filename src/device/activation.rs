@@ -12,23 +12,36 @@ pub trait Nonlinearity {
     const RANGE: [f64; 2];
     /// f(z)
     fn activate(z: f32) -> f32;
-    /// f'(z) from y = f(z), which is what a layer keeps: f has to be one whose slope its value tells.
-    fn derivative(y: f32) -> f32;
+    /// Where f' has both signs it has a zero, near which digits are lost.
+    const LEAST_SECANT: f64 = 1e-12;
+    /// What f' is told by, which a layer keeps.
+    const SLOPE_OF: SlopeOf = SlopeOf::Output;
+    /// f'(z) from what a layer keeps ([`SlopeOf`]).
+    fn derivative(kept: f32) -> f32;
     /// (f(a) − f(b))/(a − b) for a ≥ b, and f'(a) where they are equal, to 1e-6 of it: DeepLIFT's Rescale multiplier (Shrikumar et al. 2017).
-    /// The naive quotient is wrong by 10 % in f32 where a − b is 1e-6.
+    /// The naive quotient is wrong by 10 % in f32 where a − b is 1e-6. Below [`LEAST_SECANT`](Self::LEAST_SECANT) to 1e-6 of that.
     fn secant(a: f32, b: f32) -> f32;
     /// f(z)
     fn exact(z: f64) -> f64;
     /// f'(z)
     fn exact_slope(z: f64) -> f64;
-    /// f'(z) from y = f(z)
-    fn exact_derivative(y: f64) -> f64;
+    /// f'(z) from what a layer keeps.
+    fn exact_derivative(kept: f64) -> f64;
+}
+
+/// What the slope of a nonlinearity is computed from in the backward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlopeOf {
+    /// y = f(z), which the next layer takes too: nothing else is kept.
+    Output,
+    /// z, which the layer keeps beside y.
+    Input,
 }
 
 table! { $
     /// A layer's nonlinearity.
     Activation of activation in "activation" by for_activation,
-    ["activate(z: vec4f) -> vec4f", "derivative(y: vec4f) -> vec4f", "secant(a: vec4f, b: vec4f) -> vec4f"]:
+    ["activate(z: vec4f) -> vec4f", "derivative(kept: vec4f) -> vec4f", "secant(a: vec4f, b: vec4f) -> vec4f"]:
     /// 1 / (1 + e^−z)
     Sigmoid "sigmoid",
     /// tanh z
@@ -37,6 +50,8 @@ table! { $
     Relu "relu",
     /// ln(1 + e^z)
     Softplus "softplus",
+    /// z / (1 + e^−z)
+    Silu "silu",
     /// z
     Linear "linear",
 }
@@ -161,6 +176,34 @@ impl Nonlinearity for Softplus {
     }
 }
 
+// f(z) = z·σ(z), f'(z) = σ(z)·(1 + z·σ(−z)); f(a) − f(b) = (a − b)·σ(b) + a·(σ(a) − σ(b)), of which all is positive for a > 0
+impl Nonlinearity for Silu {
+    const RANGE: [f64; 2] = [-0.278_464_542_761_073_8, f64::INFINITY];
+    const LEAST_SECANT: f64 = 0.1;
+    const SLOPE_OF: SlopeOf = SlopeOf::Input;
+    #[inline(always)]
+    fn activate(z: f32) -> f32 {
+        z * sigmoid(z)
+    }
+    #[inline(always)]
+    fn derivative(z: f32) -> f32 {
+        sigmoid(z) * (1.0 + z * sigmoid(-z))
+    }
+    #[inline(always)]
+    fn secant(a: f32, b: f32) -> f32 {
+        sigmoid(b) + a * Sigmoid::secant(a, b)
+    }
+    fn exact(z: f64) -> f64 {
+        z / (1.0 + (-z).exp())
+    }
+    fn exact_slope(z: f64) -> f64 {
+        (1.0 + z / (1.0 + z.exp())) / (1.0 + (-z).exp())
+    }
+    fn exact_derivative(z: f64) -> f64 {
+        Self::exact_slope(z)
+    }
+}
+
 impl Nonlinearity for Linear {
     const RANGE: [f64; 2] = [f64::NEG_INFINITY, f64::INFINITY];
     #[inline(always)]
@@ -203,9 +246,19 @@ impl Activation {
         for_activation!(self, F => F::activate(z))
     }
 
-    /// f'(z) from y = f(z)
-    pub fn derivative(self, y: f32) -> f32 {
-        for_activation!(self, F => F::derivative(y))
+    /// What the slope is computed from.
+    pub fn slope_of(self) -> SlopeOf {
+        for_activation!(self, F => F::SLOPE_OF)
+    }
+
+    /// f'(z) from what a layer keeps ([`Activation::slope_of`]).
+    pub fn derivative(self, kept: f32) -> f32 {
+        for_activation!(self, F => F::derivative(kept))
+    }
+
+    /// Down to which size a secant has digits of its own.
+    pub fn least_secant(self) -> f64 {
+        for_activation!(self, F => F::LEAST_SECANT)
     }
 
     /// (f(z) − f(z₀))/(z − z₀), and f'(z) where z = z₀
@@ -218,9 +271,9 @@ impl Activation {
         for_activation!(self, F => F::exact(z))
     }
 
-    /// f'(z) from y = f(z), by its definition.
-    pub fn exact_derivative(self, y: f64) -> f64 {
-        for_activation!(self, F => F::exact_derivative(y))
+    /// f'(z) from what a layer keeps, by its definition.
+    pub fn exact_derivative(self, kept: f64) -> f64 {
+        for_activation!(self, F => F::exact_derivative(kept))
     }
 
     /// f'(z) by its definition.
@@ -282,19 +335,23 @@ mod tests {
         }
     }
 
-    /// The slope from the value is that of the definition, and in f32 to seven digits of the value.
+    /// The slope from what is kept is that of the definition, and in f32 to seven digits of the value.
     #[test]
-    fn slopes_are_those_of_the_values() {
+    fn slopes_are_those_of_what_is_kept() {
         for activation in Activation::ALL {
             for i in -800..800 {
                 let z = (f64::from(i) + 0.5) * 0.01; // never at a corner
                 let y = activation.exact(z);
                 let h = 1e-5;
                 let want = (activation.exact(z + h) - activation.exact(z - h)) / (2.0 * h);
-                for exact in [activation.exact_derivative(y), activation.exact_slope(z)] {
+                let kept = match activation.slope_of() {
+                    SlopeOf::Output => y,
+                    SlopeOf::Input => z,
+                };
+                for exact in [activation.exact_derivative(kept), activation.exact_slope(z)] {
                     assert!((exact - want).abs() < 1e-8, "{activation:?} {z}: {exact}, expected {want}");
                 }
-                let got = f64::from(activation.derivative(y as f32));
+                let got = f64::from(activation.derivative(kept as f32));
                 assert!((got - want).abs() < 4e-7, "{activation:?} {z}: {got}, expected {want}");
             }
         }
@@ -317,7 +374,7 @@ mod tests {
                     let want = activation.exact_secant(f64::from(z), f64::from(z0));
                     let got = f64::from(activation.secant(z, z0));
                     assert!(got.is_finite());
-                    worst = worst.max((got - want).abs() / want.abs().max(1e-12));
+                    worst = worst.max((got - want).abs() / want.abs().max(activation.least_secant()));
                 }
             }
             assert!(worst <= 1e-6, "{activation:?}: {worst:e}");

@@ -1,9 +1,10 @@
 //! What every call reads and writes, declared once. From here follow the checks of shapes, which matrices may be one and the same, the views that
 //! the CPU lends to a kernel, and on a GPU the shader, what it binds and its arguments.
 
+use super::activation::SlopeOf;
 use super::pairs;
 use super::random::dropout_threshold;
-use super::recording::{Call, Dropout, Element, Epilogue, Fold, Matrix, Update};
+use super::recording::{Activation, Call, Dropout, Element, Epilogue, Fold, Matrix, Update};
 use super::wgsl;
 
 /// A kernel, or what becomes of a product's tile.
@@ -133,6 +134,12 @@ impl Declared {
         self.number(name, Number::Float(value))
     }
 
+    /// Of an activation's slope, and what it is told by.
+    fn slope(self, activation: Activation) -> Declared {
+        let of_input = activation.slope_of() == SlopeOf::Input;
+        self.functions(activation.shader()).constant("SLOPE_OF_INPUT", of_input)
+    }
+
     /// Of `shaders/shared/dropout.wgsl`.
     fn dropout(self, dropout: Option<Dropout>) -> Declared {
         let (rate, layer) = dropout.map_or((0.0, 0), |d| (d.rate, d.layer));
@@ -182,8 +189,9 @@ impl Epilogue {
         match *self {
             Epilogue::Store { out: to } => Declared::new(wgsl!("epilogue/store.wgsl"), vec![out(to)]),
             Epilogue::Add { out: to } => Declared::new(wgsl!("epilogue/add.wgsl"), vec![out(to).single()]),
-            Epilogue::Layer { bias, activation, dropout, out: to } => {
-                Declared::new(wgsl!("epilogue/layer.wgsl"), vec![one("bias", bias), out(to)])
+            Epilogue::Layer { bias, activation, dropout, kept, out: to } => {
+                let kept = Operand { name: "kept", matrix: kept, ..out(to) };
+                Declared::new(wgsl!("epilogue/layer.wgsl"), vec![one("bias", bias), kept, out(to)])
                     .functions(activation.shader())
                     .dropout(dropout)
             }
@@ -191,13 +199,13 @@ impl Epilogue {
                 let gradient = Operand { name: "gradient", matrix: gradient, ..out(target) };
                 let operands = vec![one("bias", bias), same("goal", target), one("unit", unit), gradient];
                 Declared::new(wgsl!("epilogue/loss.wgsl"), operands)
-                    .functions(activation.shader())
+                    .slope(activation)
                     .functions(loss.shader())
             }
             Epilogue::Update(update) => update.declared(),
-            Epilogue::Derivative { output, activation, dropout, out: to } => {
-                Declared::new(wgsl!("epilogue/derivative.wgsl"), vec![same("output", output), out(to)])
-                    .functions(activation.shader())
+            Epilogue::Derivative { kept, activation, dropout, out: to } => {
+                Declared::new(wgsl!("epilogue/derivative.wgsl"), vec![same("kept", kept), out(to)])
+                    .slope(activation)
                     .dropout(dropout)
             }
             Epilogue::Multiply { by, out: to } => {

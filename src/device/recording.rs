@@ -164,6 +164,8 @@ pub enum Epilogue {
         activation: Activation,
         /// Training only.
         dropout: Option<Dropout>,
+        /// M × N, takes c + bias: for the way back where that tells f's slope ([`SlopeOf::Input`](super::activation::SlopeOf)).
+        kept: Option<Matrix>,
         /// M × N
         out: Matrix,
     },
@@ -188,11 +190,11 @@ pub enum Epilogue {
     },
     /// The gradient of a parameter: see [`Update`].
     Update(Update),
-    /// out = c · activation'(y), where y is the layer's output *before* dropout, and the dropout mask and
-    /// its 1/(1 − rate) are applied. `output` holds the layer's stored (after dropout) output.
+    /// out = c · activation'(z), where the dropout mask and its 1/(1 − rate) are applied.
     Derivative {
-        /// M × N, what [`Epilogue::Layer`] wrote.
-        output: Matrix,
+        /// M × N, what [`Epilogue::Layer`] wrote and the slope is told by ([`SlopeOf`](super::activation::SlopeOf)): its `out`, stored after
+        /// dropout, or its `kept`.
+        kept: Matrix,
         /// f of that layer.
         activation: Activation,
         /// The same as in the forward pass.

@@ -5,17 +5,17 @@
 //! from one another. With X the training samples' landmarks and P = (XᵀX + λI)⁻¹, the ridge regression of landmark j on all others leaves
 //! (xP)_j/P_jj of a sample x (the inverse of a matrix without a row and a column). The mean square of that has its minimum at one λ in
 //! training samples held out, and at another in the samples to be inferred: their ratio, where it is above 1, is what the penalty that the folds
-//! chose is multiplied by. Below 1 it says that these samples are easier, and the penalty stays.
+//! chose is multiplied by. Landmarks that these samples lack, or that do not vary there, are left out on both sides. Below 1 it says that these samples are easier, and the penalty stays.
 //!
 //! What it gained and lost is in `docs/cross-platform.md`.
 
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
 use super::dense::{Dense, Standardised, product};
 use super::kernel::draw;
 use super::linear::{least, n_folds, split};
 use super::parting::Parting;
+use super::{Method, Problem};
 use crate::error::Result;
 use crate::memory::Need;
 use crate::nouns::counted;
@@ -28,6 +28,10 @@ const SAMPLES: usize = 10_000;
 const LANDMARKS: usize = 128;
 /// Samples without which nothing is said.
 const FEWEST: usize = 10;
+/// Standard deviations beyond which a sample counts no more for being farther off.
+const LIKE: f64 = 3.0;
+/// A factor above which samples are suspected of another scale.
+const FAR: f64 = 100.0;
 
 /// Samples whose targets are to be inferred.
 #[derive(Clone, Copy)]
@@ -52,6 +56,8 @@ pub(super) struct Adapted {
     pub here: f64,
     /// Samples that were looked at.
     pub samples: usize,
+    /// Landmarks that are measured there and vary.
+    pub landmarks: usize,
     /// Their store's checksum.
     pub data: String,
 }
@@ -66,21 +72,11 @@ pub(super) fn adapted(
     report: Reporter,
 ) -> Result<Option<Adapted>> {
     let Some(toward) = problem.toward else { return Ok(None) };
-    let there = toward.places.iter().flatten().count();
-    if toward.samples.len() < FEWEST || there < 2 {
-        let told = format!(
-            "{}: {} with {} are too few to adapt the penalty to; it stays",
-            toward.store.path().display(),
-            counted(toward.samples.len(), "sample"),
-            counted(there, "landmark")
-        );
-        report(Event::Warning(told));
-        return Ok(None);
-    }
+    let name = toward.store.path().display().to_string();
     let some = draw(problem.samples.len(), SAMPLES, seed);
     let (n, seen, p) = (some.len(), toward.samples.len().min(SAMPLES), problem.landmarks.len());
     Need::new()
-        .with(format!("values of {p} landmarks in {} samples", n + seen), &[2, n + seen, p, 8])
+        .with(format!("values of {p} landmarks in {} samples", n + seen), &[3, n + seen, p, 8])
         .with(format!("matrices of {p} × {p}"), &[6, p, p, 8])
         .check(
             "adapting the penalty",
@@ -90,19 +86,26 @@ pub(super) fn adapted(
     let training = Standardised::read(problem.store, &samples, problem.landmarks);
     let of_fold = parting.folds(folds)?;
     let fold: Vec<usize> = some.iter().map(|i| of_fold[*i]).collect();
-    let new = scores(problem, &toward, &training, seed);
-    let looked: Vec<usize> =
-        (0..p).filter(|j| training.sd[*j] > 0.0 && toward.places[*j].is_some()).collect();
-    let looked: Vec<usize> =
-        looked.iter().copied().step_by(looked.len().div_ceil(LANDMARKS).max(1)).collect();
+    let new = scores(&toward, &training, seed);
+    // what is not measured there, or does not vary, is left out on both sides
+    let varies = |j: &usize| (1..new.rows).any(|i| new.row(i)[*j] != new.row(0)[*j]);
+    let told = |j: &usize| training.sd[*j] > 0.0 && toward.places[*j].is_some();
+    let columns: Vec<usize> = (0..p).filter(|j| told(j) && varies(j)).collect();
+    if new.rows < FEWEST || columns.len() < 2 {
+        let (samples, landmarks) = (counted(new.rows, "sample"), counted(columns.len(), "landmark"));
+        report(Event::Warning(format!(
+            "{name}: {samples} with {landmarks} that vary are too few to adapt the penalty to; it stays"
+        )));
+        return Ok(None);
+    }
+    let (x, new) = (training.values.select_cols(&columns), tamed(new.select_cols(&columns)));
+    let looked: Vec<usize> = (0..columns.len()).step_by(columns.len().div_ceil(LANDMARKS)).collect();
     let held_out: Vec<Others> = (0..n_folds(&fold))
         .map(|held| split(&fold, held))
         .filter(|(rest, held)| !rest.is_empty() && !held.is_empty())
-        .map(|(rest, held)| {
-            Others::new(&training.values.select_rows(&rest), &training.values.select_rows(&held), &looked)
-        })
+        .map(|(rest, held)| Others::new(&x.select_rows(&rest), &x.select_rows(&held), &looked))
         .collect();
-    let here = Others::new(&training.values, &new, &looked);
+    let here = Others::new(&x, &new, &looked);
     let held_out = least(|penalty| held_out.iter().map(|fold| fold.error(penalty)).sum());
     let here = least(|penalty| here.error(penalty));
     let adapted = Adapted {
@@ -110,38 +113,78 @@ pub(super) fn adapted(
         held_out,
         here,
         samples: new.rows,
+        landmarks: columns.len(),
         data: toward.store.info().fingerprint(),
     };
-    report(Event::Note(told(&adapted, toward.store)));
+    report(Event::Note(adapted.told(&name)));
+    if adapted.factor > FAR {
+        report(Event::Warning(format!(
+            "{name}: its landmarks hardly tell of one another as the training samples' do, and the penalty is {:.0} times as large for that: what is \
+             inferred will be near the training means. Are they on the same scale (a logarithm, z-scores of each platform)?",
+            adapted.factor
+        )));
+    }
     Ok(Some(adapted))
 }
 
-fn told(adapted: &Adapted, store: &Store) -> String {
-    let Adapted { factor, held_out, here, samples, .. } = adapted;
-    let name = store.path().display();
-    let penalty =
-        if *factor > 1.0 { format!("the penalty × {:.3}", factor) } else { "the penalty stays".into() };
-    format!(
-        "{penalty}: landmarks are inferred from one another best with {:.4} in {} of {name}, with {:.4} in training samples held out",
-        *here as f32,
-        counted(*samples, "sample"),
-        *held_out as f32
-    )
+impl Adapted {
+    fn told(&self, name: &str) -> String {
+        let Adapted { factor, held_out, here, samples, landmarks, .. } = self;
+        let penalty = match *factor > 1.0 {
+            true => format!("the penalty will be {factor:.3} times what folds choose"),
+            false => "the penalty stays what folds choose".into(),
+        };
+        format!(
+            "{penalty}: {landmarks} landmarks are inferred from one another best with {}, in {} of {name}, with {} in training samples held out",
+            *here as f32,
+            counted(*samples, "sample"),
+            *held_out as f32
+        )
+    }
+}
+
+/// A penalty that folds chose, `factor` times as large, which is said.
+pub(super) fn enlarged(penalty: f64, factor: f64, report: Reporter) -> f64 {
+    if factor > 1.0 {
+        let (from, to) = (penalty as f32, (penalty * factor) as f32);
+        report(Event::Note(format!("penalty {from} × {factor:.3} = {to} for the samples to be inferred")));
+    }
+    penalty * factor
+}
+
+/// Says that a method which has no penalty does not follow the samples to be inferred.
+pub(super) fn has_none(problem: &Problem, method: Method, report: Reporter) -> Option<Adapted> {
+    if problem.toward.is_some() && !matches!(method, Method::Linear | Method::Kernel) {
+        report(Event::Warning("the method that was chosen has no penalty to adapt to other samples".into()));
+    }
+    None
 }
 
 /// The samples to be inferred, z-scored as the training samples are: samples × landmarks.
-fn scores(problem: &Problem, toward: &Toward, training: &Standardised, seed: u64) -> Dense {
+fn scores(toward: &Toward, training: &Standardised, seed: u64) -> Dense {
     let some = draw(toward.samples.len(), SAMPLES, seed);
     let there: Vec<(usize, usize)> =
         toward.places.iter().enumerate().filter_map(|(j, place)| Some((j, (*place)?))).collect();
     let genes: Vec<usize> = there.iter().map(|(_, place)| *place).collect();
-    let mut x = Dense::zeros(some.len(), problem.landmarks.len());
+    let mut x = Dense::zeros(some.len(), toward.places.len());
     let mut values = vec![0.0; genes.len()];
-    for (row, i) in x.values.chunks_exact_mut(problem.landmarks.len()).zip(&some) {
+    for (row, i) in x.values.chunks_exact_mut(toward.places.len().max(1)).zip(&some) {
         toward.store.read_genes(toward.samples[*i], &genes, &mut values);
         for ((j, _), value) in there.iter().zip(&values) {
             let sd = training.sd[*j];
             row[*j] = if sd > 0.0 { (f64::from(*value) - training.mean[*j]) / sd } else { 0.0 };
+        }
+    }
+    x
+}
+
+/// The same with no sample farther from the training mean than [`LIKE`] standard deviations, by the mean square of its landmarks: one without a logarithm
+/// would decide alone.
+fn tamed(mut x: Dense) -> Dense {
+    for row in x.values.chunks_exact_mut(x.cols.max(1)) {
+        let far = (row.iter().map(|z| z * z).sum::<f64>() / row.len() as f64).sqrt() / LIKE;
+        if far > 1.0 {
+            row.iter_mut().for_each(|z| *z /= far);
         }
     }
     x
@@ -299,6 +342,25 @@ mod tests {
             let same = fitted(&settings, &train, toward(&alike, 400));
             let factor = same.chosen()["adapted-factor"].as_f64().expect("a number");
             assert!(factor < 1.6, "{factor}");
+            // landmarks that are not measured there are left out on both sides
+            let half: Vec<Option<usize>> = (0..24).map(|gene| (gene % 2 == 0).then_some(gene)).collect();
+            let some = Some(Toward { store: &alike, samples: &all, places: &half });
+            let factor = fitted(&settings, &train, some).chosen()["adapted-factor"].as_f64();
+            assert!(factor < Some(2.0), "{factor:?}");
+            // one sample without a logarithm does not decide alone
+            let mut row = vec![0.0; 40];
+            let mut outlying = Vec::new();
+            for sample in 0..100 {
+                alike.read_row(sample, &mut row);
+                outlying.extend(row.iter().map(|x| if sample == 7 { 1000.0 * x } else { *x }));
+            }
+            let outlying = store(&dir.path().join(format!("{method:?}.gex")), 40, &outlying);
+            let factor =
+                fitted(&settings, &train, toward(&outlying, 100)).chosen()["adapted-factor"].as_f64();
+            assert!(factor < Some(3.0), "{factor:?}");
+            // genes of one value tell nothing
+            let flat = store(&dir.path().join(format!("{method:?}-flat.gex")), 40, &[1.0; 40 * 20]);
+            assert_eq!(fitted(&settings, &train, toward(&flat, 20)), plain);
             // the training samples themselves are easier than held-out ones
             let own = fitted(&settings, &train, toward(&train, 240));
             assert_eq!(own.chosen()["adapted-factor"], 1.0);

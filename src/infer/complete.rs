@@ -87,7 +87,7 @@ impl Trust {
             gene.clone(),
             r2.to_string(),
             half_width.to_string(),
-            coverage.to_string(),
+            if coverage.is_nan() { "NA".into() } else { coverage.to_string() },
             reliable,
             measured,
             within,
@@ -128,7 +128,7 @@ impl Layout {
 
 /// Completes profiles: writes a store of the given genes as they are, and of the targets, inferred. The gene column
 /// `origin` says which is which, `measured` or `inferred`; where the predictor knows them, `held_out_r2`, `half_width` and
-/// `reliable` say of inferred genes how far they can be trusted. A target that is measured too is left as measured, unless
+/// `reliable` say of inferred genes how far they can be trusted, unless landmarks are missing. A target that is measured too is left as measured, unless
 /// `replace`, which infers it nevertheless (to compare with the truth).
 ///
 /// # Errors
@@ -155,7 +155,8 @@ pub fn complete(
             format!("all {width} targets are measured here; pass --replace to infer them nevertheless");
         return Err(Error::input(store.path(), message));
     }
-    let mut trust = trusted(predictor, how)?;
+    // what is known of errors is of all landmarks
+    let mut trust = if landmarks.contains(&None) { Vec::new() } else { trusted(predictor, how)? };
     let mut genes = store.genes().clone();
     genes.append(predictor.targets.genes.select(&new));
     genes.set_column("origin", origin);

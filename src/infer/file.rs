@@ -24,6 +24,8 @@ use crate::progress::Reporter;
 const FORMAT: &str = "genelift.predictor";
 const VERSION: &str = "1";
 
+/// A coverage that cannot be told.
+const UNKNOWN: f32 = -1.0;
 /// Two tensors that add up to the Gram matrix of the landmarks.
 const GRAM: [&str; 2] = ["landmarks.gram", "landmarks.gram-rest"];
 
@@ -69,7 +71,10 @@ impl Predictor {
             let (levels, targets) = (how.levels.len(), r2.len());
             file.insert("held-out.r2", &[targets], r2.clone());
             file.insert("held-out.half-width", &[levels, targets], half_width.clone());
-            file.insert("held-out.coverage", &[levels, targets], coverage.clone());
+            // a file holds numbers alone
+            let coverage =
+                coverage.iter().map(|share| if share.is_nan() { UNKNOWN } else { *share }).collect();
+            file.insert("held-out.coverage", &[levels, targets], coverage);
             file.metadata.insert("held-out".into(), serde_json::json!(how).to_string());
         }
         let activations: Vec<Vec<Activation>> = self
@@ -177,7 +182,8 @@ impl Predictor {
                 let shape = [Some(how.levels.len()), Some(targets.genes.len())];
                 let r2 = file.take(path, "held-out.r2", &shape[1..])?.values;
                 let half_width = file.take(path, "held-out.half-width", &shape)?.values;
-                let coverage = file.take(path, "held-out.coverage", &shape)?.values;
+                let mut coverage = file.take(path, "held-out.coverage", &shape)?.values;
+                coverage.iter_mut().filter(|share| **share == UNKNOWN).for_each(|share| *share = f32::NAN);
                 Some(HeldOut { how, r2, half_width, coverage })
             }
             None => None,

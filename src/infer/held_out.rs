@@ -33,7 +33,7 @@ pub struct HeldOut {
     pub r2: Vec<f32>,
     /// Levels × targets, in the store's units.
     pub half_width: Vec<f32>,
-    /// Levels × targets: share of held-out samples within the intervals that the other folds give.
+    /// Levels × targets: share of held-out samples within the intervals that the other folds give; NaN where these have too few groups to give any.
     pub coverage: Vec<f32>,
 }
 
@@ -253,12 +253,13 @@ impl Residuals {
         HeldOut { how: How { folds, groups, levels }, r2, half_width, coverage }
     }
 
-    /// The share of samples within what the other folds' residuals bound. A fold that others cannot bound counts as covered, as
-    /// an interval without end.
+    /// The share of samples within what the other folds' residuals bound, of the folds that others can bound; NaN where there is none.
     fn covered(&self, sorted: &[(f32, usize)], others: &[Vec<f64>], level: f64) -> f32 {
         let bounds: Vec<f32> = others.iter().map(|weights| bound(sorted, weights, level)).collect();
-        let within = sorted.iter().filter(|(r, i)| *r <= bounds[self.fold[*i]]).count();
-        within as f32 / sorted.len() as f32
+        let bounded =
+            sorted.iter().map(|(r, i)| (r, bounds[self.fold[*i]])).filter(|(_, bound)| *bound < f32::MAX);
+        let within = bounded.clone().filter(|(r, bound)| *r <= bound).count();
+        within as f32 / bounded.count() as f32
     }
 }
 
@@ -303,6 +304,12 @@ mod tests {
         assert_eq!(found.how, How { folds: 5, groups: 5, levels: vec![0.5, 0.8] });
         // 1/6, 2/6, 3/6 and 5/6
         assert_eq!(found.half_width, [3.0, 5.0]);
+        // four groups bound a fifth at level 0.8, two do not bound a third
+        assert!(found.coverage.iter().all(|share| share.is_finite()), "{found:?}");
+        let few = vec![0, 0, 1, 1, 2, 2, 3, 3];
+        let found = residuals(vec![1.0; 8], vec![0, 0, 0, 0, 1, 1, 1, 1], few).into_held_out(vec![0.0], 2);
+        assert_eq!(found.how.levels, [0.5, 0.8]);
+        assert!(found.coverage[0] == 1.0 && found.coverage[1].is_nan(), "{found:?}");
     }
 
     /// On samples that are exchangeable as many are covered as was promised, by any residuals.

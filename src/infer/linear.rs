@@ -7,6 +7,7 @@
 mod dual;
 mod primal;
 
+use super::adapt::enlarged;
 use super::dense::{Dense, product};
 use super::parting::Parting;
 use super::refit::Gram;
@@ -40,14 +41,16 @@ pub(super) fn fit(
         (None, Some(fold)) => {
             let curve = ErrorCurve::new(system.parts(problem, fold, report)?);
             let choice = choose(|penalty| curve.error(penalty));
-            let end = choice.end.map_or(String::new(), |end| {
+            let end = choice.end.filter(|_| factor == 1.0).map_or(String::new(), |end| {
                 format!(", the {end} that was tried: one beyond it may be better (--penalty)")
             });
             report(Event::Note(format!(
                 "penalty {} by {}-fold cross-validation{end}",
                 choice.penalty as f32, settings.folds
             )));
-            Choice { penalty: choice.penalty * factor, ..choice }
+            let penalty = enlarged(choice.penalty, factor, report);
+            // one that grew is at no end of what was tried
+            Choice { penalty, end: choice.end.filter(|_| penalty == choice.penalty) }
         }
         (said, _) => Choice { penalty: said.unwrap_or_default(), end: None },
     };

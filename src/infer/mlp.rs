@@ -272,9 +272,8 @@ impl<'a> Run<'a> {
             InputBuffers::of(executor, &panel.offset, &panel.scale, &vec![1.0; panel.scale.len()])
         };
         let (input, output) = (scaling(landmarks.1)?, scaling(targets.1)?);
-        let outputs = network.batch_matrices(executor, "activations", batch, depth - 1)?;
-        let gradients = network.batch_matrices(executor, "gradients", batch, depth)?;
         let x = executor.matrix("landmarks", batch, landmarks.0.len(), network.element)?;
+        let passes = network.passes(executor, "activations", x)?;
         let y = executor.matrix("targets", batch, targets.0.len(), Element::F32)?;
         let (mut velocities, mut updates) = (Vec::with_capacity(depth), Vec::with_capacity(depth));
         for (i, layer) in network.layers.iter().enumerate() {
@@ -307,16 +306,15 @@ impl<'a> Run<'a> {
             let mut recording = Recording::new();
             recording.push(feed.gather_panel(0, &input, x));
             recording.push(feed.gather_panel(1, &output, y));
-            network.forward(&mut recording, x, &outputs, dropout);
+            network.forward_kept(&mut recording, &passes, dropout);
             let loss = LossBuffers { target: y, loss: Loss::Mse, gradient, unit: output.unit, table };
-            network.loss(&mut recording, outputs[depth - 2], loss);
+            network.loss(&mut recording, passes.below_last(), loss);
             if gradient.is_some() {
-                let inputs = [&[x], &outputs[..]].concat();
-                network.backward(&mut recording, &inputs, &gradients, &updates, dropout);
+                network.backward(&mut recording, &passes, &updates, dropout);
             }
             executor.compile(&recording)
         };
-        let step = compile(Some(gradients[depth - 1]), Some((1.0 - settings.include_rate) as f32))?;
+        let step = compile(Some(passes.last_gradient()), Some((1.0 - settings.include_rate) as f32))?;
         let look = compile(None, None)?;
         Ok(Run { slice, settings, network, moments: velocities, feed, step, look, table })
     }

@@ -75,8 +75,12 @@ impl Predictor {
             shorten(absent.iter().cloned())
         );
         if absent.len() == n || missing == MissingLandmarks::Refuse {
-            let remedy = "give data with these genes under the same names, --match-on KIND where they have others, or --missing refit, or \
-                          --missing mean where few are missing";
+            let remedy = if absent.len() == n {
+                "give data with these genes under the same names, or --match-on KIND where they have others"
+            } else {
+                "give data with these genes under the same names, --match-on KIND where they have others, or --missing refit, or \
+                 --missing mean where few are missing"
+            };
             return Err(Error::input(store.path(), format!("{message}; {remedy}")));
         }
         let instead = match missing {
@@ -150,7 +154,7 @@ impl Predictor {
         for layers in &self.networks {
             let network = Network::new(executor, layers, Element::F32)?;
             let made = network.batch_matrices(executor, "activations", batch, layers.len())?;
-            network.forward(&mut recording, below, &made, None);
+            network.forward(&mut recording, below, &made);
             outputs.extend(made.last().copied());
         }
         let program = executor.compile(&recording)?;

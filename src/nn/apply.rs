@@ -75,7 +75,7 @@ fn forward_among(
         .among(ranks, whole);
     let mut recording = Recording::new();
     recording.push(feed.gather(&input, x));
-    network.forward(&mut recording, x, &outputs, None);
+    network.forward(&mut recording, x, &outputs);
     let program = executor.compile(&recording)?;
     let order: Vec<u32> = (0..feed.len() as u32).collect();
     let total = Some(feed.len() as u64);

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::model::{Layer, Model};
 use crate::device::Executor;
+use crate::device::activation::SlopeOf;
 use crate::device::recording::{
     Activation, Call, Dropout, Element, Epilogue, Layout, Loss, Matrix, Recording, Update,
 };
@@ -213,19 +214,54 @@ impl Network {
         self.layers[..layers].iter().enumerate().map(make).collect()
     }
 
-    /// Records the layers `outputs.len()` first layers: outputs[l] = dropout(f(outputs[l−1]·Wᵀ + b)).
-    pub fn forward(&self, recording: &mut Recording, x: Matrix, outputs: &[Matrix], dropout: Option<f32>) {
+    /// What both passes over a batch of `x` read and write: `name` is told in messages of outputs and gradients.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`].
+    pub fn passes(&self, executor: &mut dyn Executor, name: &str, x: Matrix) -> Result<Passes> {
+        let hidden = self.layers.len() - 1;
+        let outputs = self.batch_matrices(executor, name, x.rows, hidden)?;
+        let gradients = self.batch_matrices(executor, &format!("{name} gradients"), x.rows, hidden + 1)?;
+        let mut kept = Vec::with_capacity(hidden);
+        for (i, (layer, output)) in self.layers.iter().zip(&outputs).enumerate() {
+            kept.push(match layer.activation.slope_of() {
+                SlopeOf::Output => *output,
+                SlopeOf::Input => {
+                    executor.matrix(&format!("{name} inputs.{i}"), x.rows, layer.outputs(), self.element)?
+                }
+            });
+        }
+        Ok(Passes { inputs: [&[x], &outputs[..]].concat(), kept, gradients })
+    }
+
+    /// Records the `outputs.len()` first layers: outputs[l] = f(outputs[l−1]·Wᵀ + b).
+    pub fn forward(&self, recording: &mut Recording, x: Matrix, outputs: &[Matrix]) {
         let mut below = x;
-        for (i, (layer, out)) in self.layers.iter().zip(outputs).enumerate() {
-            let epilogue = Epilogue::Layer {
-                bias: layer.bias,
-                activation: layer.activation,
-                dropout: mask(dropout, i),
-                out: *out,
-            };
-            recording.product("forward", layer.through(), below, layer.operand, self.element, epilogue);
+        for (layer, out) in self.layers.iter().zip(outputs) {
+            self.through(recording, layer, below, (None, *out), None);
             below = *out;
         }
+    }
+
+    /// Records all layers but the last as they are trained: what the way back needs is kept, outputs[l] = dropout(f(outputs[l−1]·Wᵀ + b)).
+    pub fn forward_kept(&self, recording: &mut Recording, passes: &Passes, dropout: Option<f32>) {
+        let hidden = self.layers.iter().zip(passes.inputs.windows(2)).zip(&passes.kept);
+        for (i, ((layer, through), kept)) in hidden.enumerate() {
+            let [below, out] = [through[0], through[1]];
+            self.through(recording, layer, below, ((*kept != out).then_some(*kept), out), mask(dropout, i));
+        }
+    }
+
+    fn through(
+        &self,
+        recording: &mut Recording,
+        layer: &LayerBuffers,
+        below: Matrix,
+        (kept, out): (Option<Matrix>, Matrix),
+        dropout: Option<Dropout>,
+    ) {
+        let epilogue = Epilogue::Layer { bias: layer.bias, activation: layer.activation, dropout, kept, out };
+        recording.product("forward", layer.through(), below, layer.operand, self.element, epilogue);
     }
 
     /// Records the last layer with the loss against `target`; `below` is its input.
@@ -243,18 +279,16 @@ impl Network {
         recording.product("loss", layer.through(), below, layer.operand, self.element, epilogue);
     }
 
-    /// Records back-propagation and the updates. `inputs[l]` is layer l's input, `gradients[l]` the gradient
-    /// with respect to its pre-activation, of which the last is already there; `updates[l]` belong to its
-    /// (weight, bias).
+    /// Records back-propagation and the updates, of which `updates[l]` belong to layer l's (weight, bias). The last of the gradients
+    /// is already there.
     pub fn backward(
         &self,
         recording: &mut Recording,
-        inputs: &[Matrix],
-        gradients: &[Matrix],
+        passes: &Passes,
         updates: &[(Update, Update)],
         dropout: Option<f32>,
     ) {
-        self.backward_to(recording, inputs, gradients, updates, dropout, None);
+        self.backward_to(recording, passes, updates, dropout, None);
     }
 
     /// As [`Network::backward`]; `below` (B × inputs of the first layer) receives the gradient with respect to
@@ -262,8 +296,7 @@ impl Network {
     pub fn backward_to(
         &self,
         recording: &mut Recording,
-        inputs: &[Matrix],
-        gradients: &[Matrix],
+        passes: &Passes,
         updates: &[(Update, Update)],
         dropout: Option<f32>,
         below: Option<Matrix>,
@@ -273,38 +306,31 @@ impl Network {
             match l {
                 0 => {
                     if let Some(out) = below {
-                        self.back(recording, 0, gradients, Epilogue::Store { out });
+                        self.back(recording, 0, passes, Epilogue::Store { out });
                     }
                 }
-                _ => self.back_through(recording, l, inputs, gradients, dropout),
+                _ => self.back_through(recording, l, passes, dropout),
             }
-            self.update(recording, l, inputs, gradients, updates[l]);
+            self.update(recording, l, passes, updates[l]);
         }
     }
 
     /// Records the gradient with respect to the pre-activation of layer l − 1 (l ≥ 1), from that of layer l, whose weights have to be
     /// those that made the output.
-    pub fn back_through(
-        &self,
-        recording: &mut Recording,
-        l: usize,
-        inputs: &[Matrix],
-        gradients: &[Matrix],
-        dropout: Option<f32>,
-    ) {
+    pub fn back_through(&self, recording: &mut Recording, l: usize, passes: &Passes, dropout: Option<f32>) {
         let epilogue = Epilogue::Derivative {
-            output: inputs[l],
+            kept: passes.kept[l - 1],
             activation: self.layers[l - 1].activation,
             dropout: mask(dropout, l - 1),
-            out: gradients[l - 1],
+            out: passes.gradients[l - 1],
         };
-        self.back(recording, l, gradients, epilogue);
+        self.back(recording, l, passes, epilogue);
     }
 
-    fn back(&self, recording: &mut Recording, l: usize, gradients: &[Matrix], epilogue: Epilogue) {
+    fn back(&self, recording: &mut Recording, l: usize, passes: &Passes, epilogue: Epilogue) {
         let layer = &self.layers[l];
         let layout = if layer.turned { Layout::Nt } else { Layout::Nn };
-        recording.product("backward", layout, gradients[l], layer.operand, self.element, epilogue);
+        recording.product("backward", layout, passes.gradients[l], layer.operand, self.element, epilogue);
     }
 
     /// Records what becomes of the gradients of layer l's (weight, bias).
@@ -312,14 +338,41 @@ impl Network {
         &self,
         recording: &mut Recording,
         l: usize,
-        inputs: &[Matrix],
-        gradients: &[Matrix],
+        passes: &Passes,
         (weight, bias): (Update, Update),
     ) {
-        let (rows, cols) =
-            if self.layers[l].turned { (inputs[l], gradients[l]) } else { (gradients[l], inputs[l]) };
+        let (input, gradient) = (passes.inputs[l], passes.gradients[l]);
+        let (rows, cols) = if self.layers[l].turned { (input, gradient) } else { (gradient, input) };
         recording.product("weight gradient", Layout::Tn, rows, cols, self.element, Epilogue::Update(weight));
-        recording.push(Call::BiasGradient { gradient: gradients[l], update: bias });
+        recording.push(Call::BiasGradient { gradient, update: bias });
+    }
+}
+
+/// What the passes of a step read and write, of a network of n layers.
+#[derive(Debug, Clone)]
+pub struct Passes {
+    /// Layer l's input: n matrices, the network's and the outputs of all layers but the last.
+    pub inputs: Vec<Matrix>,
+    /// What tells the slope of layer l (all but the last): its output, or c + bias.
+    kept: Vec<Matrix>,
+    /// With respect to layer l's pre-activation: n matrices.
+    pub gradients: Vec<Matrix>,
+}
+
+impl Passes {
+    /// The outputs of all layers but the last.
+    pub fn outputs(&self) -> &[Matrix] {
+        &self.inputs[1..]
+    }
+
+    /// The last layer's input.
+    pub fn below_last(&self) -> Matrix {
+        self.inputs[self.inputs.len() - 1]
+    }
+
+    /// With respect to the last layer's pre-activation.
+    pub fn last_gradient(&self) -> Matrix {
+        self.gradients[self.gradients.len() - 1]
     }
 }
 
@@ -359,9 +412,9 @@ mod tests {
             activation: Activation::Tanh,
         };
         let network = Network::new(&mut executor, &[layer(), layer(), layer()], Element::F32).unwrap();
-        let mut batch = |name, n| network.batch_matrices(&mut executor, name, 2, n).unwrap();
-        let (outputs, gradients) = (batch("outputs", 2), batch("gradients", 3));
         let x = executor.matrix("x", 2, 4, Element::F32).unwrap();
+        let passes = network.passes(&mut executor, "outputs", x).unwrap();
+        let outputs = passes.outputs();
         let updates: Vec<(Update, Update)> = network
             .layers
             .iter()
@@ -371,8 +424,8 @@ mod tests {
             })
             .collect();
         let mut recording = Recording::new();
-        network.forward(&mut recording, x, &outputs, Some(0.5));
-        network.backward(&mut recording, &[&[x], &outputs[..]].concat(), &gradients, &updates, Some(0.5));
+        network.forward_kept(&mut recording, &passes, Some(0.5));
+        network.backward(&mut recording, &passes, &updates, Some(0.5));
         let masks: Vec<(Matrix, u32)> = recording
             .calls()
             .iter()
@@ -382,7 +435,7 @@ mod tests {
             })
             .filter_map(|epilogue| match epilogue {
                 Epilogue::Layer { dropout: Some(dropout), out, .. } => Some((out, dropout.layer)),
-                Epilogue::Derivative { dropout: Some(dropout), output, .. } => Some((output, dropout.layer)),
+                Epilogue::Derivative { dropout: Some(dropout), kept, .. } => Some((kept, dropout.layer)),
                 _ => None,
             })
             .collect();

@@ -2,7 +2,7 @@
 //! layer while those of the layers below are computed, and every rank then makes the same updates.
 
 use super::model::Model;
-use super::network::Network;
+use super::network::{Network, Passes};
 use crate::device::recording::{Call, Element, Matrix, Recording, Step, Update};
 use crate::device::{Executor, Program};
 use crate::error::{Error, Result};
@@ -38,17 +38,6 @@ pub(crate) fn same_work(ranks: &Ranks, model: &Model, store: &Store) -> Result<(
 /// What to do about ranks that read other files.
 pub(crate) const SAME_FILES: &str = "give all ranks the same files, on a file system that all hosts share";
 
-/// What the passes of a step read and write, by layer.
-pub(super) struct Passes<'a> {
-    /// Layer l's input.
-    pub inputs: &'a [Matrix],
-    /// Of the pre-activations.
-    pub gradients: &'a [Matrix],
-    /// Of (weight, bias).
-    pub updates: &'a [(Update, Update)],
-    pub dropout: Option<f32>,
-}
-
 /// The step, in pieces: layers from the last to the first.
 pub(super) struct RankedStep {
     pieces: Vec<Piece>,
@@ -75,14 +64,14 @@ impl RankedStep {
         executor: &mut dyn Executor,
         network: &Network,
         forward: Recording,
-        passes: &Passes,
+        (passes, updates, dropout): (&Passes, &[(Update, Update)], Option<f32>),
         table: Matrix,
     ) -> Result<RankedStep> {
         let (mut recording, depth) = (forward, network.layers.len());
         let mut pieces = Vec::with_capacity(depth);
         for (l, layer) in network.layers.iter().enumerate().rev() {
             if l + 1 < depth {
-                network.back_through(&mut recording, l + 1, passes.inputs, passes.gradients, passes.dropout);
+                network.back_through(&mut recording, l + 1, passes, dropout);
             }
             let mut summed = |value: Matrix| -> Result<(Matrix, Update)> {
                 let out = executor.matrix("summed gradient", value.rows, value.cols, Element::F32)?;
@@ -90,12 +79,12 @@ impl RankedStep {
             };
             let ((weight, store_weight), (bias, store_bias)) = (summed(layer.weight)?, summed(layer.bias)?);
             let stores = (store_weight, store_bias);
-            network.update(&mut recording, l, passes.inputs, passes.gradients, stores);
+            network.update(&mut recording, l, passes, stores);
             let gradients = executor.compile(&recording)?;
-            let mut updates = Recording::new();
-            updates.push(Call::Update { gradient: weight, update: passes.updates[l].0 });
-            updates.push(Call::Update { gradient: bias, update: passes.updates[l].1 });
-            pieces.push(Piece { gradients, weight, bias, update: executor.compile(&updates)? });
+            let mut taken = Recording::new();
+            taken.push(Call::Update { gradient: weight, update: updates[l].0 });
+            taken.push(Call::Update { gradient: bias, update: updates[l].1 });
+            pieces.push(Piece { gradients, weight, bias, update: executor.compile(&taken)? });
             recording = Recording::new();
         }
         Ok(RankedStep { pieces, table })

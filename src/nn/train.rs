@@ -14,7 +14,7 @@ use super::model::{Layer, Model, Shape};
 use super::needs;
 use super::network::{InputBuffers, LayerBuffers, LossBuffers, Network};
 use super::optimizer::optimizer;
-use super::ranked::{self, Passes, RankedStep};
+use super::ranked::{self, RankedStep};
 use super::scaling;
 use super::settings::{TrainSettings, corrections};
 use crate::device;
@@ -275,9 +275,8 @@ impl<'a> Run<'a> {
         let network = Network::trainable(executor, &model.layers, settings.precision.element())?;
         let input = InputBuffers::new(executor, model)?;
         let depth = network.layers.len();
-        let outputs = network.batch_matrices(executor, "activations", batch, depth - 1)?;
-        let gradients = network.batch_matrices(executor, "gradients", batch, depth)?;
         let x = executor.matrix("input batch", batch, genes, network.element)?;
+        let passes = network.passes(executor, "activations", x)?;
         let (moments, updates) = optimizer(executor, settings, &network, &start.moments)?;
         let norms = executor.matrix("weight norms", 1, depth, Element::F32)?;
 
@@ -300,25 +299,23 @@ impl<'a> Run<'a> {
         let loss = LossBuffers {
             target: x,
             loss: settings.loss,
-            gradient: Some(gradients[depth - 1]),
+            gradient: Some(passes.last_gradient()),
             unit: input.unit,
             table,
         };
-        let below = outputs[depth - 2];
         let mut recording = Recording::new();
         recording.push(feed.gather(&input, x));
-        network.forward(&mut recording, x, &outputs, Some(settings.dropout as f32));
+        let (below, dropout) = (passes.below_last(), Some(settings.dropout as f32));
+        network.forward_kept(&mut recording, &passes, dropout);
         network.loss(&mut recording, below, loss);
-        let inputs: Vec<Matrix> = [&[x], &outputs[..]].concat();
-        let dropout = Some(settings.dropout as f32);
         let ranked = match ranks.are_several() {
             true => {
-                let passes = Passes { inputs: &inputs, gradients: &gradients, updates: &updates, dropout };
-                Some(RankedStep::new(executor, &network, recording.clone(), &passes, table)?)
+                let back = (&passes, &updates[..], dropout);
+                Some(RankedStep::new(executor, &network, recording.clone(), back, table)?)
             }
             false => None,
         };
-        network.backward(&mut recording, &inputs, &gradients, &updates, dropout);
+        network.backward(&mut recording, &passes, &updates, dropout);
         let step = executor.compile(&recording)?;
 
         let mut recording = Recording::new();
@@ -331,7 +328,7 @@ impl<'a> Run<'a> {
             Some((feed, table)) => {
                 let mut recording = Recording::new();
                 recording.push(feed.gather(&input, x));
-                network.forward(&mut recording, x, &outputs, None);
+                network.forward(&mut recording, x, passes.outputs());
                 network.loss(&mut recording, below, LossBuffers { gradient: None, table, ..loss });
                 let program = executor.compile(&recording)?;
                 Some(Validation { ranks: ranks.clone(), feed, program, table })

@@ -385,6 +385,7 @@ fn fit(run: &Layout) -> Vec<Box<dyn Stage>> {
         predictor: run.file("predictor.safetensors"),
         matching: Default::default(),
         options,
+        groups: run.config.split.group_by.clone(),
         method: Method::default(),
         selection,
         seed: run.config.seed,

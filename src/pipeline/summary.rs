@@ -345,7 +345,7 @@ impl<'a> Summary<'a> {
         format!(
             "Stability   {} repeats over {}, {} genes free to choose (1: equal lists, 0: chance): {}\n\
              \x20           near copies for the same gene {}; Kuncheva's index {} on average, {} at least\n\
-             \x20           {} genes always chosen, {} ever; see {}/stability.tsv, and lists/consensus.tsv\n",
+             \x20           {} of them always chosen, {} ever; see {}/stability.tsv, and lists/consensus.tsv\n",
             facts.repeats,
             facts.over(),
             facts.free,

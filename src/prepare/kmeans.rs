@@ -53,7 +53,8 @@ impl<'a> Nearness<'a> {
         let (x, y) = (matrix("samples", rows, width)?, matrix("samples to compare with", others, width)?);
         let (bias, out) = (matrix("lengths", 1, others)?, matrix("nearness", rows, others)?);
         let mut recording = Recording::new();
-        let epilogue = Epilogue::Layer { bias, activation: Activation::Linear, dropout: None, out };
+        let epilogue =
+            Epilogue::Layer { bias, activation: Activation::Linear, dropout: None, kept: None, out };
         recording.product("nearness", Layout::Nt, x, y, Element::F32, epilogue);
         let program = executor.compile(&recording)?;
         let nearest = executor.matrix("nearest", rows, 1, Element::F32)?;

@@ -238,7 +238,6 @@ impl<'a> Run<'a> {
         let model = Model { layers, input, genes: ids, config: serde_json::Value::Null };
         let decoder = Network::new(executor, &model.layers, Element::F32)?;
         let input = InputBuffers::new(executor, &model)?;
-        let depth = decoder.layers.len();
 
         let mut matrix = |name: &str, rows, cols| executor.matrix(name, rows, cols, Element::F32);
         let [logits, selection, gradient] =
@@ -249,8 +248,7 @@ impl<'a> Run<'a> {
             ["selected genes", "gradient of the selected genes"].map(|name| matrix(name, batch, n));
         let (z, below) = (z?, below?);
         executor.write(logits, 0, initial)?;
-        let outputs = decoder.batch_matrices(executor, "decoder", batch, depth - 1)?;
-        let gradients = decoder.batch_matrices(executor, "decoder gradients", batch, depth)?;
+        let passes = decoder.passes(executor, "decoder", z)?;
         let mut updates = Vec::new();
         for layer in &decoder.layers {
             updates.push((adam(executor, layer.weight)?, adam(executor, layer.bias)?));
@@ -263,17 +261,16 @@ impl<'a> Run<'a> {
         recording.push(feed.gather(&input, x));
         recording.push(Call::Concrete { logits, out: selection });
         recording.product("selection", Layout::Nt, x, selection, Element::F32, Epilogue::Store { out: z });
-        decoder.forward(&mut recording, z, &outputs, None);
-        let inputs: Vec<Matrix> = [&[z], &outputs[..]].concat();
+        decoder.forward_kept(&mut recording, &passes, None);
         let loss = LossBuffers {
             target: x,
             loss: Loss::Mse,
-            gradient: Some(gradients[depth - 1]),
+            gradient: Some(passes.last_gradient()),
             unit: input.unit,
             table,
         };
-        decoder.loss(&mut recording, inputs[depth - 1], loss);
-        decoder.backward_to(&mut recording, &inputs, &gradients, &updates, None, Some(below));
+        decoder.loss(&mut recording, passes.below_last(), loss);
+        decoder.backward_to(&mut recording, &passes, &updates, None, Some(below));
         let out = Epilogue::Store { out: gradient };
         recording.product("selection gradient", Layout::Tn, below, x, Element::F32, out);
         recording.push(Call::ConcreteGradient { selection, gradient, update });

@@ -340,13 +340,14 @@ pub(super) fn from_store<'e>(
     with_left(inputs, samples, constraints.n(), executor, report, choose)
 }
 
-/// The genes that would replace each of a store's `landmarks` at least loss by the criterion of `diverse`, `most` of each.
+/// The genes that would replace each of a store's `landmarks` at least loss by the criterion of `diverse`, `most` of each, among those that
+/// `constraints` allow.
 ///
 /// # Errors
 /// [`Error::Usage`] for a ridge of 0; as [`from_store`](super::from_store).
 pub fn replacements<'e>(
     inputs: &Inputs,
-    landmarks: &[usize],
+    (landmarks, constraints): (&[usize], Option<&Constraints>),
     most: usize,
     executor: impl FnOnce() -> Result<&'e mut dyn Executor>,
     report: Reporter,
@@ -358,8 +359,9 @@ pub fn replacements<'e>(
     }
     let samples = inputs.drawn(report);
     let ids = &inputs.store.genes().ids;
-    let weigh =
-        |left: &mut dyn Revise, penalties: &Penalties| stand_ins(left, penalties, landmarks, ids, most);
+    let weigh = |left: &mut dyn Revise, penalties: &Penalties| {
+        stand_ins(left, penalties, (landmarks, constraints), ids, most)
+    };
     with_left(inputs, &samples, landmarks.len(), executor, report, weigh)
 }
 

@@ -3,8 +3,9 @@
 //! Near copies make lists interchangeable: which of them is chosen is a matter of a sample more or less. With everything but
 //! landmark j taken, each gene takes away some of what a ridge regression leaves of the target
 //! ([`ridge_greedy`](super::ridge_greedy())); a stand-in's loss is the share of j's own gain that it lacks, 0 for a copy,
-//! below 0 for a gene that would now be better. Cost: that of taking the landmarks, and as much again.
+//! below 0 for a gene that would now be better. The penalty is that of the list's length, as in exchanges. Cost: that of taking the landmarks, and as much again.
 
+use super::constraints::Constraints;
 use super::penalties::Penalties;
 use super::ridge_greedy::Revise;
 use crate::error::Result;
@@ -20,24 +21,26 @@ pub struct StandIn {
 }
 
 /// Of each landmark the `most` genes that are no landmarks and would replace it at least loss, the best first; equal ones
-/// by id. A landmark that does not vary has none.
+/// by id. A landmark that does not vary has none; `constraints` tell which genes may be landmarks, where that is known.
 ///
 /// # Errors
 /// [`Error::Interrupted`](crate::Error::Interrupted) where the process was asked to end.
 pub fn stand_ins(
     left: &mut dyn Revise,
     penalties: &Penalties,
-    landmarks: &[usize],
+    (landmarks, constraints): (&[usize], Option<&Constraints>),
     ids: &[String],
     most: usize,
 ) -> Result<Vec<Vec<StandIn>>> {
-    left.set(penalties.stretch(landmarks.len()).lambdas)?;
+    left.set(penalties.at(landmarks.len() as f64))?;
     for gene in landmarks {
         if !left.is_constant(*gene) {
             left.take(*gene);
         }
     }
-    let mut is_free: Vec<bool> = (0..ids.len()).map(|gene| !left.is_constant(gene)).collect();
+    let may =
+        |gene: usize| constraints.is_none_or(|constraints| constraints.allows(gene, constraints.includes()));
+    let mut is_free: Vec<bool> = (0..ids.len()).map(|gene| !left.is_constant(gene) && may(gene)).collect();
     landmarks.iter().for_each(|gene| is_free[*gene] = false);
     let mut all = Vec::with_capacity(landmarks.len());
     for (place, landmark) in landmarks.iter().enumerate() {
@@ -93,10 +96,12 @@ mod tests {
         let landmarks = [3, 50, 7, 21, 66, 0, 12, 13, 14, 30, 31];
         let shares: Vec<f64> = (0..genes).map(|i| 0.3 + (i % 5) as f64).collect();
         let penalties = Penalties::by_uniqueness(0.4, &shares).expect("a ridge");
-        let lambdas = penalties.stretch(landmarks.len()).lambdas;
-        let by_samples = stand_ins(&mut BySamples::new(&x, &gram), &penalties, &landmarks, &ids, 3);
-        let by_genes =
-            stand_ins(&mut ByGenes::new(&c, None, landmarks.len()), &penalties, &landmarks, &ids, 3);
+        let lambdas = penalties.at(landmarks.len() as f64);
+        let excluded = [1, 2, 4, 5, 6, 8, 9, 40, 41, 42];
+        let constraints = Constraints::new(store.genes(), 11, &[], &excluded).expect("genes enough");
+        let bound = (&landmarks[..], Some(&constraints));
+        let by_samples = stand_ins(&mut BySamples::new(&x, &gram), &penalties, bound, &ids, 3);
+        let by_genes = stand_ins(&mut ByGenes::new(&c, None, landmarks.len()), &penalties, bound, &ids, 3);
         let (by_samples, by_genes) = (by_samples.expect("found"), by_genes.expect("found"));
         for (place, landmark) in landmarks.iter().enumerate() {
             let others: Vec<usize> = landmarks.iter().copied().filter(|gene| gene != landmark).collect();
@@ -104,7 +109,7 @@ mod tests {
             let gain = |gene: usize| without - left(&wide, &[&others[..], &[gene]].concat(), &lambdas);
             let own = gain(*landmark);
             let mut free: Vec<(usize, f64)> = (0..genes)
-                .filter(|gene| !landmarks.contains(gene))
+                .filter(|gene| !landmarks.contains(gene) && !excluded.contains(gene))
                 .map(|gene| (gene, 1.0 - gain(gene) / own))
                 .collect();
             free.sort_by(|a, b| a.1.total_cmp(&b.1));

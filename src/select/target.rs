@@ -150,7 +150,7 @@ fn cross(
     let mut recording = Recording::new();
     recording.push(feed.gather_panel(0, &input, x));
     recording.push(feed.gather_panel(1, &zscore, z));
-    network.forward(&mut recording, x, &made, None);
+    network.forward(&mut recording, x, &made);
     recording.product(
         "output against genes",
         Layout::Tn,

@@ -1,5 +1,6 @@
 //! What becomes of a product's tiles.
 
+use genelift::device::activation::SlopeOf;
 use genelift::device::recording::{
     Activation, Call, Dropout, Element, Epilogue, Fold, Layout, Loss, Matrix, Mixture, Product, Step, Update,
     activations_and_losses,
@@ -44,9 +45,15 @@ fn layer() {
                         let [a, b] = fixture.operands(Layout::Nt, size, [F32, F32]);
                         let bias = fixture.random(1, size.1, F32, -1.0, 1.0);
                         let out = fixture.random(size.0, size.1, element, 1.0, 2.0);
-                        let epilogue = Epilogue::Layer { bias, activation, dropout, out };
+                        let kept = match activation.slope_of() {
+                            SlopeOf::Output => None,
+                            SlopeOf::Input => Some(fixture.random(size.0, size.1, element, 1.0, 2.0)),
+                        };
+                        let epilogue = Epilogue::Layer { bias, activation, dropout, kept, out };
                         fixture.product(a, b, epilogue, &step(size.0));
-                        fixture.check(&format!("layer {size:?} {activation:?} {dropout:?}"), out);
+                        let name = format!("layer {size:?} {activation:?} {dropout:?}");
+                        fixture.check(&name, out);
+                        kept.into_iter().for_each(|kept| fixture.check(&format!("{name}, kept"), kept));
                     }
                 }
             }
@@ -203,9 +210,9 @@ fn derivative() {
                     for element in [F32, F16] {
                         let mut fixture = Fixture::new(&mut *device, 5);
                         let [a, b] = fixture.operands(Layout::Nt, size, [F32, F32]);
-                        let output = fixture.random(size.0, size.1, element, -0.5, 1.0);
+                        let kept = fixture.random(size.0, size.1, element, -0.5, 1.0);
                         let out = fixture.random(size.0, size.1, element, 1.0, 2.0);
-                        let epilogue = Epilogue::Derivative { output, activation, dropout, out };
+                        let epilogue = Epilogue::Derivative { kept, activation, dropout, out };
                         fixture.product(a, b, epilogue, &step(size.0));
                         fixture.check(&format!("derivative {size:?} {activation:?} {dropout:?}"), out);
                     }
@@ -222,7 +229,7 @@ fn the_derivative_may_overwrite_the_output() {
         let [a, b] = fixture.operands(Layout::Nt, (65, 33, 20), [F32, F32]);
         let output = fixture.random(65, 33, F32, 0.0, 1.0);
         let activation = Activation::Sigmoid;
-        let epilogue = Epilogue::Derivative { output, activation, dropout: DROPOUTS[1], out: output };
+        let epilogue = Epilogue::Derivative { kept: output, activation, dropout: DROPOUTS[1], out: output };
         fixture.product(a, b, epilogue, &step(65));
         fixture.check("derivative in place", output);
     }
@@ -237,9 +244,14 @@ fn both_passes_draw_one_mask() {
         let bias = fixture.random(1, n, F32, 5.0, 6.0); // far from zero: zeros are dropped values
         let [forward, backward] = [fixture.zeros(m, n, F32), fixture.zeros(m, n, F32)];
         let (activation, dropout) = (Activation::Linear, Some(Dropout { rate: 0.5, layer: 0 }));
-        fixture.product(a, b, Epilogue::Layer { bias, activation, dropout, out: forward }, &step(m));
-        let output = forward;
-        fixture.product(a, b, Epilogue::Derivative { output, activation, dropout, out: backward }, &step(m));
+        fixture.product(
+            a,
+            b,
+            Epilogue::Layer { bias, activation, dropout, kept: None, out: forward },
+            &step(m),
+        );
+        let kept = forward;
+        fixture.product(a, b, Epilogue::Derivative { kept, activation, dropout, out: backward }, &step(m));
         let zeros = |values: Vec<f32>| values.iter().map(|value| *value == 0.0).collect::<Vec<_>>();
         let (forward, backward) = (zeros(fixture.read(forward)), zeros(fixture.read(backward)));
         assert_eq!(forward, backward);

@@ -34,7 +34,7 @@ pub fn everything(device: &mut dyn Executor, k: usize) -> Vec<Vec<u32>> {
     let gradient_of = Some(gradient);
     let loss = Loss::Mae;
     let calls = [
-        product(Layout::Nt, a, b, Epilogue::Layer { bias, activation, dropout, out: hidden }),
+        product(Layout::Nt, a, b, Epilogue::Layer { bias, activation, dropout, kept: None, out: hidden }),
         product(
             Layout::Nt,
             a,

@@ -81,7 +81,13 @@ fn padding_stays_zero_through_a_chain() {
             let [a, b] = fixture.operands(Layout::Nt, (m, n, k), [F32, F32]);
             let bias = fixture.random(1, n, F32, 0.5, 1.0);
             let hidden = fixture.zeros(m, n, out);
-            let layer = Epilogue::Layer { bias, activation: Activation::Sigmoid, dropout: None, out: hidden };
+            let layer = Epilogue::Layer {
+                bias,
+                activation: Activation::Sigmoid,
+                dropout: None,
+                kept: None,
+                out: hidden,
+            };
             let weights = fixture.random(5, n, F32, -1.0, 1.0);
             let [next, gram] = [fixture.zeros(m, 5, F32), fixture.zeros(n, n, F32)];
             let product = |layout, a, b, epilogue| {

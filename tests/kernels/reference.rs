@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use genelift::device::activation::SlopeOf;
 use genelift::device::random::{dropout_threshold, dropout_words, gumbel_words};
 use genelift::device::recording::{
     Call, Dropout, Element, Epilogue, Fold, Layout, Matrix, Product, Step, Update,
@@ -179,19 +180,25 @@ impl Reference {
         match *epilogue {
             Epilogue::Store { out } => self.fill(out, |_, row, col| c(row, col)),
             Epilogue::Add { out } => self.fill(out, |this, row, col| this.at(out, row, col) + c(row, col)),
-            Epilogue::Layer { bias, activation, dropout, out } => self.fill(out, |this, row, col| {
-                activation.exact(c(row, col) + this.at(bias, 0, col)) * mask(dropout, step, row, col)
-            }),
+            Epilogue::Layer { bias, activation, dropout, kept, out } => {
+                if let Some(kept) = kept {
+                    self.fill(kept, |this, row, col| c(row, col) + this.at(bias, 0, col));
+                }
+                self.fill(out, |this, row, col| {
+                    activation.exact(c(row, col) + this.at(bias, 0, col)) * mask(dropout, step, row, col)
+                });
+            }
             Epilogue::Loss { bias, activation, target, loss, gradient, unit, table } => {
                 let mut sums = [0.0; 2];
                 let mut slopes = vec![0.0; result.len()];
                 for row in 0..step.rows {
                     for col in 0..n {
-                        let y = activation.exact(c(row, col) + self.at(bias, 0, col));
+                        let z = c(row, col) + self.at(bias, 0, col);
+                        let y = activation.exact(z);
                         let e = y - self.at(target, row, col);
                         sums[0] += loss.exact(e);
                         sums[1] += e.abs() * self.at(unit, 0, col);
-                        slopes[row * n + col] = loss.exact_slope(e) * activation.exact_derivative(y);
+                        slopes[row * n + col] = loss.exact_slope(e) * activation.exact_slope(z);
                     }
                 }
                 self.put(table, step.slot, 0, sums[0]);
@@ -201,11 +208,14 @@ impl Reference {
                 }
             }
             Epilogue::Update(ref update) => self.update(update, result, step),
-            Epilogue::Derivative { output, activation, dropout, out } => {
-                let keep = dropout.map_or(1.0, |dropout| 1.0 - f64::from(dropout.rate));
+            Epilogue::Derivative { kept, activation, dropout, out } => {
+                let scale = match activation.slope_of() {
+                    SlopeOf::Output => dropout.map_or(1.0, |dropout| 1.0 - f64::from(dropout.rate)),
+                    SlopeOf::Input => 1.0,
+                };
                 self.fill(out, |this, row, col| {
-                    let y = this.at(output, row, col) * keep;
-                    c(row, col) * activation.exact_derivative(y) * mask(dropout, step, row, col)
+                    let kept = this.at(kept, row, col) * scale;
+                    c(row, col) * activation.exact_derivative(kept) * mask(dropout, step, row, col)
                 });
             }
             Epilogue::Multiply { by, out } => {

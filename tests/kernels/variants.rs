@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use genelift::Error;
 use genelift::device::Executor;
+use genelift::device::activation::SlopeOf;
 use genelift::device::gpu::Options;
 use genelift::device::recording::{
     Activation, Call, Dropout, Element, Epilogue, Fold, Layout, Loss, Matrix, Product, Recording, Step,
@@ -69,20 +70,36 @@ const SIZES: [(usize, usize, usize); 3] = [(63, 65, 257), (270, 530, 40), (1031,
 
 #[test]
 fn layers_and_their_derivatives() {
-    let (activation, dropout) = (Activation::Sigmoid, Some(Dropout { rate: 0.3, layer: 2 }));
+    let dropout = Some(Dropout { rate: 0.3, layer: 2 });
     for mut device in variants(1031) {
-        for size in SIZES {
+        // one whose slope the output tells, and one that keeps its input for it
+        let activations =
+            SIZES.iter().flat_map(|size| [(*size, Activation::Sigmoid), (*size, Activation::Silu)]);
+        for (size, activation) in activations {
             let mut fixture = Fixture::new(&mut *device, 2);
             let operands = fixture.operands(Layout::Nt, size, [F32, F32]);
             let bias = fixture.random(1, size.1, F32, -1.0, 1.0);
             let [output, out] = [F16, F32].map(|element| fixture.zeros(size.0, size.1, element));
+            let kept = (activation.slope_of() == SlopeOf::Input).then(|| fixture.zeros(size.0, size.1, F16));
+            let told = kept.unwrap_or(output);
             let calls = [
-                call(Layout::Nt, operands, F32, Epilogue::Layer { bias, activation, dropout, out: output }),
-                call(Layout::Nt, operands, F32, Epilogue::Derivative { output, activation, dropout, out }),
+                call(
+                    Layout::Nt,
+                    operands,
+                    F32,
+                    Epilogue::Layer { bias, activation, dropout, kept, out: output },
+                ),
+                call(
+                    Layout::Nt,
+                    operands,
+                    F32,
+                    Epilogue::Derivative { kept: told, activation, dropout, out },
+                ),
             ];
             fixture.run(&calls, &Step { rows: size.0, seed: 0x1234_5678_9ABC, step: 3, ..Step::default() });
             fixture.check("output", output);
-            // the output was rounded to f16 before its derivative was taken
+            kept.into_iter().for_each(|kept| fixture.check("kept", kept));
+            // what is kept was rounded to f16 before its derivative was taken
             fixture.check_within("derivative", out, Tolerance { atol: 2e-3, rtol: 1e-3 });
         }
     }
@@ -286,7 +303,7 @@ fn secants_are_stable() {
             let got = device.read(out, 0, 1).expect("read");
             for ((z, z0), got) in z.iter().zip(zero).zip(got).filter(|((_, z0), _)| z0.abs() <= 20.0) {
                 let want = activation.exact_secant(f64::from(*z), f64::from(*z0));
-                worst = worst.max((f64::from(got) - want).abs() / want.abs().max(1e-12));
+                worst = worst.max((f64::from(got) - want).abs() / want.abs().max(activation.least_secant()));
                 assert!(got.is_finite(), "{activation:?} {z} {z0}");
             }
         }

@@ -453,6 +453,20 @@ fn missing_landmarks_are_named_and_refused_or_take_their_mean() {
     let losses = done.losses.unwrap();
     assert_eq!(losses.alone.iter().map(|loss| loss.0.as_str()).collect::<Vec<_>>(), names);
 
+    // what is known of errors is of all landmarks
+    let mut whole = predictor.clone();
+    whole.hold_out(&mut cpu(), &data.problem(), (&linear(Some(10.0)), 5), &silent).unwrap();
+    for (store, missing, known) in [
+        (&fewer, MissingLandmarks::Mean, false),
+        (&fewer, MissingLandmarks::Refit, false),
+        (&data.store, MissingLandmarks::Refuse, true),
+    ] {
+        let how = Completing { missing, replace: true, force: true, ..Completing::default() };
+        let done = complete(&mut cpu(), &whole, store, &out, &how, &finder(), &silent).unwrap();
+        assert_eq!(!done.trust.is_empty(), known, "{missing:?}");
+        assert_eq!(done.store.genes().column("reliable").is_some(), known, "{missing:?}");
+    }
+
     // The same by hand: the training mean in the place of the missing genes.
     let path = data.dir.path().join("mean.gex");
     let n = data.landmarks.len();

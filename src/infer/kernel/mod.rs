@@ -13,6 +13,7 @@ mod streamed;
 
 use rayon::prelude::*;
 
+use super::adapt::enlarged;
 use super::cholesky::{Cholesky, part};
 use super::dense::{Dense, Standardised, accumulate, product};
 use super::parting::Parting;
@@ -47,7 +48,9 @@ pub(super) fn fit(
     let centres = settings.centres.unwrap_or(if n <= EXACT { n } else { CENTRES }).min(n);
     fits_in_memory(problem, centres)?;
     let (mut shape, [gamma, distance]) = choose::shape(problem, settings, (seed, parting), report)?;
-    shape.penalty *= if settings.penalty.is_none() { factor } else { 1.0 };
+    if settings.penalty.is_none() {
+        shape.penalty = enlarged(shape.penalty, factor, report);
+    }
     let chosen = serde_json::json!({
         "gamma": gamma, "mixture": shape.mixture, "penalty": shape.penalty,
         "median-distance": distance, "centres": centres,

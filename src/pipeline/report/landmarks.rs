@@ -198,6 +198,12 @@ fn stability(run: &Run) -> Vec<Fact> {
             "Kuncheva's index",
             format!("{} on average, {} at least", three(facts.kuncheva.mean), three(facts.kuncheva.min)),
         ),
-        Fact::new("Chosen", format!("{} genes always, {} ever", facts.always_chosen, facts.ever_chosen)),
+        Fact::new(
+            "Chosen",
+            format!(
+                "{} genes always, {} ever, of those free to choose",
+                facts.always_chosen, facts.ever_chosen
+            ),
+        ),
     ]
 }

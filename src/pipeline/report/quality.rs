@@ -107,7 +107,7 @@ fn predictor(f: &fit::Facts) -> Vec<Fact> {
             format!("{} genes with an R² of 0.5 and more", held_out.reliable),
         ));
         let at = held_out.how.levels.iter().position(|level| *level == 0.9);
-        facts.extend(at.and_then(|at| held_out.coverage.get(at)).map(|[mean, ..]| {
+        facts.extend(at.and_then(|at| *held_out.coverage.get(at)?).map(|[mean, ..]| {
             Fact::new("Intervals of 90 %", format!("hold {:.1} % of the held-out values", 100.0 * mean))
         }));
     }

@@ -66,7 +66,7 @@ pub struct Options {
     pub drop_leaks: bool,
     /// What is held out: the test stores once, or every group of --group-by in the training and test stores in turn, with every
     /// predictor fitted on the others. In a list's name {round} then stands for the group, where a list was chosen without each
-    /// [groups where --group-by has fewer than 10 groups in a test store, else split]
+    /// [groups where --group-by has fewer than 10 groups in a test store, else split; in a run split: its lists know all training groups]
     #[arg(long, value_parser = choice::<HoldOut>())]
     pub hold_out: Option<HoldOut>,
     /// linear, kernel: enlarge each fit's penalty by what the test samples' landmarks tell of one another, as `fit --adapt-to` does: for tests of
@@ -96,6 +96,9 @@ const DRAWS: usize = 20;
 const DRAWS_OF_MLP: usize = 5;
 /// Resamples of a bootstrap interval.
 pub const RESAMPLES: usize = 2000;
+
+/// Without so many the ends of an interval lie anywhere.
+const FEWEST_RESAMPLES: usize = 10;
 
 /// Compares sets of landmarks.
 #[derive(Clone)]
@@ -267,6 +270,12 @@ impl Stage for Compare {
                 "--hold-out groups holds out every group of one training store and its test stores: give one --train, and --group-by"
                     .into(),
             ));
+        }
+        if self.resamples() < FEWEST_RESAMPLES {
+            return Err(Error::Usage(format!(
+                "--resamples {}: an interval of 95 % needs at least {FEWEST_RESAMPLES}",
+                self.resamples()
+            )));
         }
         self.fits_in_memory()?;
         self.fitting().map(|_| ())

@@ -1,11 +1,13 @@
 //! The work of `compare`: what is opened, which samples are held out, the sets of every size, and what is told of them.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::compare::{Compare, HoldOut, Options};
+use super::fit;
 use crate::compare::{
     Ceiling, Curve, Design, FILES, Identity, LandmarkSet, Measure, Named, PairDifference, Plan, PlanSettings,
     ROUND, SetFigures, Tested, Tests, Told, ceiling, compare_by, curve, curve_lines, describe,
@@ -15,7 +17,9 @@ use crate::error::{Error, Result};
 use crate::evaluate::differences::FEW_GROUPS;
 use crate::genes::writer::write_rows;
 use crate::genes::{Finder, MapSettings, Matching, Side, sidecar};
+use crate::infer::FitSettings;
 use crate::memory::Need;
+use crate::nouns::counted;
 use crate::pipeline::{Workbench, facts, settings};
 use crate::progress::{Event, Reporter};
 use crate::store::remembered::{Remembered, warn_of_preparation};
@@ -106,6 +110,14 @@ struct Data<'a> {
 }
 
 impl Data<'_> {
+    /// How predictors are fitted: groups that the comparison knows of are held out whole where the options name none.
+    fn fitting(&self, stage: &Compare) -> Result<FitSettings> {
+        let mut fitting = stage.fitting()?;
+        let groups = || fit::several(&self.trains[0], stage.groups.as_deref());
+        fitting.group_by = fitting.group_by.or_else(groups);
+        Ok(fitting)
+    }
+
     fn design<'d>(&'d self, plan: &'d Plan, group_by: Option<&str>) -> Result<Design<'d>> {
         Ok(match &self.held {
             Held::Split => Design::split(&self.trains[0], &self.tests, plan, group_by),
@@ -229,6 +241,15 @@ fn what_is_held(stage: &Compare, trains: &[Store], tests: &[Store], report: Repo
     match (stage.options.hold_out, few) {
         (Some(HoldOut::Groups), _) => Ok(Held::Groups(column.to_string())),
         (None, Some(few)) if tests.iter().all(|test| groups(test).is_some()) => {
+            let all = trains.iter().chain(tests).filter_map(|store| grouping(store, Some(column)));
+            let names: HashSet<String> = all.flat_map(|(names, _)| names).collect();
+            if names.len() < 3 {
+                report(Event::Note(format!(
+                    "{few}, too few for an interval, and of {} in all none is held out in turn",
+                    counted(names.len(), "group")
+                )));
+                return Ok(Held::Split);
+            }
             report(Event::Note(format!(
                 "{few}, too few for an interval: every group of the training and test samples is held out once, and the predictors are \
                  fitted on the others; --hold-out split tests that store alone, without intervals"
@@ -401,7 +422,7 @@ fn one(
     dir: &Path,
     bench: &mut Workbench,
 ) -> Result<(SizeFacts, Vec<Tested>)> {
-    let (fitting, report) = (stage.fitting()?, bench.report);
+    let (fitting, report) = (data.fitting(stage)?, bench.report);
     let mut design = data.design(plan, stage.group_by())?;
     design.adapts = stage.options.adapt;
     let ceilings = ceilings(stage, &design, plan, report)?;
@@ -484,7 +505,8 @@ fn notes(
         "tests": stores(&stage.tests)?,
         "held-out": held,
         "plan": settings,
-        "fit": stage.fitting()?,
+        "fit": data.fitting(stage)?,
+        "adapted-to-test-landmarks": stage.options.adapt,
         "resamples": stage.resamples(),
         "targets": {
             "asked": asked, "used": plan.common.iter().filter(|common| **common).count(), "of-this-size": plan.targets.len(),

@@ -18,6 +18,7 @@ use crate::infer::{
 };
 use crate::nn::checkpoint::{self, CheckpointPlan};
 use crate::nn::settings::Precision;
+use crate::nouns::counted;
 use crate::pipeline::choice::{choice, word};
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
@@ -63,7 +64,7 @@ pub struct Options {
     #[arg(long, value_name = "K")]
     pub neighbors: Option<usize>,
     /// A sample column, such as the study: where training samples are held out (to choose the penalty, the number of
-    /// neighbors or the epoch), whole groups are, as samples of unseen groups will be inferred
+    /// neighbors or the epoch), whole groups are, as samples of unseen groups will be inferred [in a run: the split's]
     #[arg(long, value_name = "COLUMN")]
     pub group_by: Option<String>,
     /// best: the methods tried, each (folds + 1) · folds times; what is told of the error is of samples outside the choice. In `fit`, where the landmarks
@@ -242,6 +243,8 @@ pub struct Fit {
     pub matching: Match,
     /// How.
     pub options: Options,
+    /// The sample column whose groups are held out whole where the options name none and the store has several.
+    pub groups: Option<String>,
     /// The method where the options name none.
     pub method: Method,
     /// How the landmarks were chosen by the store; where it is not said, the description beside them may tell.
@@ -277,8 +280,8 @@ pub struct Trusted {
     pub r2: [f64; 2],
     /// Targets of an R² of 0.5 and more.
     pub reliable: usize,
-    /// Of each level the mean coverage, and the coverages of the targets at 5 % and 95 % of them.
-    pub coverage: Vec<[f64; 3]>,
+    /// Of each level the mean coverage, and the coverages of the targets at 5 % and 95 % of them; none where folds have too few groups to tell.
+    pub coverage: Vec<Option<[f64; 3]>>,
 }
 
 impl Trusted {
@@ -295,7 +298,11 @@ impl Trusted {
         Trusted {
             how: held_out.how.clone(),
             reliable: r2.iter().filter(|r2| **r2 >= 0.5).count(),
-            coverage: coverage.map(|c| [mean(&c), at(&c, 0.05), at(&c, 0.95)]).collect(),
+            coverage: coverage
+                .map(|c| {
+                    c.iter().all(|share| share.is_finite()).then(|| [mean(&c), at(&c, 0.05), at(&c, 0.95)])
+                })
+                .collect(),
             r2: [mean(&r2), at(&r2, 0.5)],
         }
     }
@@ -369,6 +376,7 @@ impl Stage for Fit {
         let words = self.lists().filter(|(_, list)| !settings::is_file(list));
         let mut settings = json!({
             "fit": self.options.settings(self.method, self.seed).ok(),
+            "groups": self.groups,
             "matching": Match { unmatched: None, ..self.matching.clone() },
             "lists": words.collect::<Vec<_>>(),
         });
@@ -417,8 +425,9 @@ impl Stage for Fit {
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
-        let settings: FitSettings = self.options.settings(self.method, self.seed)?;
+        let mut settings: FitSettings = self.options.settings(self.method, self.seed)?;
         let store = Store::open(&self.store)?;
+        settings.group_by = settings.group_by.or_else(|| several(&store, self.groups.as_deref()));
         let name = self.store.display().to_string();
         let ranks = bench.ranks.clone();
         let unmatched = self.matching.unmatched.clone().filter(|_| ranks.is_first());
@@ -431,7 +440,15 @@ impl Stage for Fit {
         landmarks.iter().for_each(|gene| is_landmark[*gene] = true);
         let asked = self.targets.as_deref().map(find).transpose()?;
         let targets = asked.clone().unwrap_or_else(|| (0..store.n_genes()).collect());
-        let targets: Vec<usize> = targets.into_iter().filter(|gene| !is_landmark[*gene]).collect();
+        let (measured, targets): (Vec<usize>, Vec<usize>) =
+            targets.into_iter().partition(|gene| is_landmark[*gene]);
+        if asked.is_some() && !measured.is_empty() {
+            let names = shorten(measured.iter().map(|gene| shown(store.genes(), *gene)));
+            let counts = counted(measured.len(), "target");
+            (bench.report)(Event::Warning(format!(
+                "{counts} of --targets will be measured, as landmarks: {names}"
+            )));
+        }
         let samples: Vec<usize> = (0..store.n_samples()).collect();
         let report = bench.report;
         let new = self.options.adapt_to.as_deref().map(Store::open).transpose()?;
@@ -517,6 +534,13 @@ impl<'a> Seen<'a> {
     fn toward(&self) -> Toward<'_> {
         Toward { store: self.store, samples: &self.samples, places: &self.places }
     }
+}
+
+/// The column, where it has several groups in the store.
+pub(super) fn several(store: &Store, column: Option<&str>) -> Option<String> {
+    column
+        .filter(|column| split::groups(store, Some(column)).is_ok_and(|groups| groups.len() > 1))
+        .map(str::to_string)
 }
 
 /// Refuses a column that the store lacks or that has one group, before hours of fitting.

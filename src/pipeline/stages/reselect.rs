@@ -178,6 +178,7 @@ mod tests {
             predictor: store.with_extension("safetensors"),
             matching: Default::default(),
             options,
+            groups: None,
             method: Method::default(),
             selection: None,
             seed: 1,

@@ -279,7 +279,7 @@ impl Stage for Stability {
         let (found, repeats) = (frequencies(&lists), lists.len());
         let rows = Chosen { found: &found, lists: &lists, own: &own, copies: &copies };
         write_table(&self.table, store.genes(), &rows, bench.force)?;
-        let of_list = free.lists[0].len();
+        let (of_list, chosen) = (free.lists[0].len(), frequencies(&free.lists));
         Ok(facts(Facts {
             repeats,
             over: self.over,
@@ -287,8 +287,8 @@ impl Stage for Stability {
             kuncheva: free.kuncheva(),
             nogueira: free.nogueira(),
             with_copies: free.with_copies(&copies, draws(of_list), self.seed),
-            always_chosen: found.iter().filter(|f| f.chosen == repeats).count(),
-            ever_chosen: found.len(),
+            always_chosen: chosen.iter().filter(|f| f.chosen == repeats).count(),
+            ever_chosen: chosen.len(),
         }))
     }
 }

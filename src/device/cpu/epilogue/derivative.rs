@@ -1,7 +1,7 @@
-//! out = c · activation'(y), through the same dropout mask as the forward pass.
+//! out = c · activation'(z), through the same dropout mask as the forward pass.
 
 use super::Mask;
-use crate::device::activation::{Nonlinearity, for_activation};
+use crate::device::activation::{Nonlinearity, SlopeOf, for_activation};
 use crate::device::cpu::storage::WIDTH;
 use crate::device::cpu::{Context, matmul, vectorized};
 use crate::device::recording::{Activation, Dropout, Matrix, Product};
@@ -9,24 +9,27 @@ use crate::device::recording::{Activation, Dropout, Matrix, Product};
 pub fn run(
     context: &Context,
     product: &Product,
-    output: Matrix,
+    kept: Matrix,
     activation: Activation,
     dropout: Option<Dropout>,
     out: Matrix,
 ) {
-    let (output, out) = (context.read(output), context.write(out));
+    let (kept, out) = (context.read(kept), context.write(out));
     let mask = dropout.map(|dropout| Mask::new(dropout, context.step));
-    // a kept output is stored as y/(1 − rate); a dropped one has no gradient, so its y does not matter
-    let keep = dropout.map_or(1.0, |dropout| 1.0 - dropout.rate);
+    // an output that dropout kept is stored as y/(1 − rate); a dropped one has no gradient, so its y does not matter
+    let scale = match activation.slope_of() {
+        SlopeOf::Output => dropout.map_or(1.0, |dropout| 1.0 - dropout.rate),
+        SlopeOf::Input => 1.0,
+    };
     matmul::for_tiles(context, product, |tile| {
-        let mut outputs = [0.0; WIDTH];
+        let mut told = [0.0; WIDTH];
         for i in 0..tile.rows {
             let (row, col, n) = (tile.row + i, tile.col, tile.cols);
-            output.load(row, col, &mut outputs[..n]);
+            kept.load(row, col, &mut told[..n]);
             let values = tile.row_mut(i);
             for_activation!(activation, F => vectorized(
                 #[inline(always)]
-                || values.iter_mut().zip(&outputs).for_each(|(c, y)| *c *= F::derivative(y * keep)),
+                || values.iter_mut().zip(&told).for_each(|(c, kept)| *c *= F::derivative(kept * scale)),
             ));
             if let Some(mask) = &mask {
                 mask.apply(row, col, values);

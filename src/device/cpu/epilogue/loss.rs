@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::row_block;
-use crate::device::activation::{Nonlinearity, for_activation};
+use crate::device::activation::{Nonlinearity, SlopeOf, for_activation};
 use crate::device::cpu::matmul::{self, Tile};
 use crate::device::cpu::storage::{View, ViewMut, WIDTH};
 use crate::device::cpu::{Context, vectorized};
@@ -87,11 +87,16 @@ fn row_loss<F: Nonlinearity, L: Penalty>(
 ) -> [f64; 2] {
     let mut sums = [[0.0f32; 16]; 2];
     let mut element = |lane: usize, c: &mut f32, bias: f32, unit: f32, target: f32| {
-        let y = F::activate(*c + bias);
+        let z = *c + bias;
+        let y = F::activate(z);
         let e = y - target;
         sums[0][lane] += L::value(e);
         sums[1][lane] += e.abs() * unit;
-        *c = L::slope(e) * F::derivative(y);
+        let kept = match F::SLOPE_OF {
+            SlopeOf::Output => y,
+            SlopeOf::Input => z,
+        };
+        *c = L::slope(e) * F::derivative(kept);
     };
     let (blocks, rest) = values.as_chunks_mut::<16>();
     let done = 16 * blocks.len();

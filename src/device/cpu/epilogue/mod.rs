@@ -22,8 +22,8 @@ pub fn run(context: &Context, product: &Product) {
     match product.epilogue {
         Epilogue::Store { out } => store::run(context, product, out),
         Epilogue::Add { out } => add::run(context, product, out),
-        Epilogue::Layer { bias, activation, dropout, out } => {
-            layer::run(context, product, bias, activation, dropout, out);
+        Epilogue::Layer { bias, activation, dropout, kept, out } => {
+            layer::run(context, product, bias, activation, dropout, (kept, out));
         }
         Epilogue::Loss { bias, activation, target, loss, gradient, unit, table } => {
             let kernel = loss::Kernel::new(context, bias, activation, target, loss, gradient, unit);
@@ -37,8 +37,8 @@ pub fn run(context: &Context, product: &Product) {
                 }
             });
         }
-        Epilogue::Derivative { output, activation, dropout, out } => {
-            derivative::run(context, product, output, activation, dropout, out);
+        Epilogue::Derivative { kept, activation, dropout, out } => {
+            derivative::run(context, product, kept, activation, dropout, out);
         }
         Epilogue::Multiply { by, out } => multiply::run(context, product, by, out),
         Epilogue::DeepLift { difference, fold, scores, sums } => {

@@ -139,7 +139,7 @@ impl Work<'_> {
         let store = &self.store;
         let found =
             select::Options::default().with_inputs((store, None), None, self.stage.seed, |inputs| {
-                replacements(inputs, &self.landmarks, most, || bench.executor(), report)
+                replacements(inputs, (&self.landmarks, None), most, || bench.executor(), report)
             })?;
         let place = |gene: &usize| self.landmarks.iter().position(|landmark| landmark == gene);
         Ok(landmarks.iter().filter_map(|gene| found.get(place(gene)?).cloned()).collect())
