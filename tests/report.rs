@@ -129,6 +129,15 @@ fn a_run_ends_in_a_page_that_tells_it_and_stays_in_its_place() {
         said.contains("report: for the first time") && summary.contains("out/report.html"),
         "{said}{summary}"
     );
+    // groups that the split keeps whole are held out whole in the fits' own folds
+    let (predictor, _) = folder.succeed(&["info", "out/predictor.safetensors"]);
+    assert!(
+        predictor.contains("\"group-by\":\"study\"") || predictor.contains("\"group-by\": \"study\""),
+        "{predictor}"
+    );
+    let compared: Value = serde_json::from_str(&folder.read("out/comparison/compare.json")).unwrap();
+    assert_eq!(compared["fit"]["group-by"], "study", "{compared}");
+    assert_eq!(compared["adapted-to-test-landmarks"], false);
     let page = folder.read("out/report.html");
     assert!(page.len() < 5_000_000, "{}", page.len());
     assert_eq!(loads(&page), Vec::<&str>::new());

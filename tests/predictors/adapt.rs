@@ -145,6 +145,8 @@ fn fits_and_comparisons_adapt_to_the_landmarks_of_other_samples() {
             assert!((found - expected).abs() < 1e-5 * expected, "{predictor}: {row:?}, {expected}");
         }
         let found: f64 = row(&dir.join(format!("c-{predictor}/summary.tsv")), "ours")[6].parse().unwrap();
+        let told = std::fs::read_to_string(dir.join(format!("c-{predictor}/compare.json"))).unwrap();
+        assert!(told.contains(&format!("\"adapted-to-test-landmarks\": {}", !options.is_empty())), "{told}");
         errors.push(found);
     }
     assert!(errors[1] < errors[0], "{errors:?}");
@@ -156,4 +158,10 @@ fn fits_and_comparisons_adapt_to_the_landmarks_of_other_samples() {
         let (code, _, error) = genelift(&format!("{compare} r {options}"));
         assert!(code == Some(2) && error.contains(told), "{error}");
     }
+    let few = compare.replace("--resamples 20", "--resamples 9");
+    let (code, _, error) = genelift(&format!("{few} r --method linear"));
+    assert!(
+        code == Some(2) && error.contains("--resamples 9: an interval of 95 % needs at least 10"),
+        "{error}"
+    );
 }
