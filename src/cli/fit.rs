@@ -85,7 +85,7 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
                     format!("intervals of {level}\tcover {mean:.3} (90 % of genes {low:.3} to {high:.3})\n")
                 }
                 None => format!(
-                    "intervals of {level}\tcover what cannot be measured with {} groups\n",
+                    "intervals of {level}\tcoverage unknown: {} groups are too few to measure it\n",
                     how.groups
                 ),
             };

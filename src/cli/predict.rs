@@ -78,8 +78,9 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let done = complete(&mut *executor, &predictor, store, &args.output, &how, &finder, report)?;
     if let Some(path) = args.intervals.as_ref().filter(|_| done.trust.is_empty()) {
         report(Event::Warning(format!(
-            "{} is not written: the intervals are those of all landmarks, some of which are missing",
-            path.display()
+            "{} is not written: the intervals are those of all landmarks, some of which are missing{}",
+            path.display(),
+            if path.exists() { "; what is there is of an earlier command" } else { "" }
         )));
     } else if let Some(path) = &args.intervals {
         write_rows(path, force, Trust::HEADER, done.trust.iter().map(Trust::fields))?;

@@ -125,8 +125,8 @@ pub fn over(basis: Basis, difference: &Difference) -> String {
     let units = |noun: &str| counted(difference.units, noun);
     match basis {
         Basis::Samples => units("sample"),
-        Basis::Groups => format!("{}, each counted alike", units("group")),
-        Basis::HeldOutGroups => format!("{}, each held out once and counted alike", units("group")),
+        Basis::Groups => units("group"),
+        Basis::HeldOutGroups => format!("{}, each held out once", units("group")),
         Basis::Splits { .. } => format!("{}, corrected for what their training parts share", units("split")),
     }
 }
@@ -153,18 +153,23 @@ fn differences(told: &Told, test: usize) -> String {
         );
     }
     if let Some(difference) = pairs.first().and_then(|pair| pair.difference.as_ref()) {
+        let basis = pairs[0].basis;
+        let alike = if grouped(basis) { ", each counted alike" } else { "" };
         text +=
-            &format!("(over {}; genes are not independent of one another", over(pairs[0].basis, difference));
+            &format!("(over {}{alike}; genes are not independent of one another", over(basis, difference));
         text += if pairs.len() > PAIRS { "; all pairs in tests.tsv)\n" } else { ")\n" };
     }
     text
 }
 
+fn grouped(basis: Basis) -> bool {
+    matches!(basis, Basis::Groups | Basis::HeldOutGroups)
+}
+
 /// The exact test of few groups, which cannot be below a limit.
 fn flips(difference: &Difference, basis: Basis) -> String {
-    let grouped = matches!(basis, Basis::Groups | Basis::HeldOutGroups);
     match (difference.flips_p, difference.flips_least) {
-        (Some(p), Some(least)) if grouped => {
+        (Some(p), Some(least)) if grouped(basis) => {
             let n = difference.units;
             let limit = if least >= 0.01 {
                 format!(" ({n} groups cannot come below {least:.3})")

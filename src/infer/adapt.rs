@@ -28,6 +28,8 @@ const SAMPLES: usize = 10_000;
 const LANDMARKS: usize = 128;
 /// Samples without which nothing is said.
 const FEWEST: usize = 10;
+/// Landmarks without which nothing is said.
+const FEWEST_LANDMARKS: usize = 5;
 /// Standard deviations beyond which a sample counts no more for being farther off.
 const LIKE: f64 = 3.0;
 /// A factor above which samples are suspected of another scale.
@@ -91,7 +93,7 @@ pub(super) fn adapted(
     let varies = |j: &usize| (1..new.rows).any(|i| new.row(i)[*j] != new.row(0)[*j]);
     let told = |j: &usize| training.sd[*j] > 0.0 && toward.places[*j].is_some();
     let columns: Vec<usize> = (0..p).filter(|j| told(j) && varies(j)).collect();
-    if new.rows < FEWEST || columns.len() < 2 {
+    if new.rows < FEWEST || columns.len() < FEWEST_LANDMARKS {
         let (samples, landmarks) = (counted(new.rows, "sample"), counted(columns.len(), "landmark"));
         report(Event::Warning(format!(
             "{name}: {samples} with {landmarks} that vary are too few to adapt the penalty to; it stays"
@@ -117,10 +119,15 @@ pub(super) fn adapted(
         data: toward.store.info().fingerprint(),
     };
     report(Event::Note(adapted.told(&name)));
+    let flat = toward.places.iter().flatten().count() - columns.len();
+    if flat > 0 {
+        let landmarks = counted(flat, "landmark");
+        report(Event::Warning(format!("{name}: {landmarks} of one value say nothing of the penalty")));
+    }
     if adapted.factor > FAR {
         report(Event::Warning(format!(
             "{name}: its landmarks hardly tell of one another as the training samples' do, and the penalty is {:.0} times as large for that: what is \
-             inferred will be near the training means. Are they on the same scale (a logarithm, z-scores of each platform)?",
+             inferred will be near the training means. Are they on the same scale (a logarithm, z-scores of each platform), and landmarks enough to tell?",
             adapted.factor
         )));
     }

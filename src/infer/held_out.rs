@@ -49,6 +49,13 @@ pub struct How {
     pub levels: Vec<f64>,
 }
 
+impl How {
+    /// Whether groups of the `samples` that were fitted on stayed together.
+    pub fn grouped(&self, samples: usize) -> bool {
+        self.groups < samples.min(SAMPLES)
+    }
+}
+
 impl HeldOut {
     /// Half-widths by target at a level.
     ///

@@ -235,8 +235,12 @@ fn prediction(run: &Run, references: &mut References) -> Option<String> {
             held_out.r2[1]
         )
     });
+    let factor = fitted.chosen["adapted-factor"].as_f64().filter(|factor| *factor > 1.0);
+    let adapted = factor.map_or(String::new(), |factor| {
+        format!(" The penalty was multiplied by {factor:.3}, as the landmarks of the samples to be inferred asked for.")
+    });
     Some(format!(
-        "The other {} were inferred from the landmarks by {}.{held_out}",
+        "The other {} were inferred from the landmarks by {}.{adapted}{held_out}",
         counted(fitted.targets, "gene"),
         method(fitted.method, references)
     ))
@@ -252,6 +256,7 @@ fn comparison(run: &Run, references: &mut References) -> Option<String> {
     }
     let by = method(compare.fit.method.unwrap_or_default(), references);
     let over = test.pairs.first().map_or("samples", |pair| pair.over.as_str());
+    let by = if compare.adapt { format!("{by}, adapted to the landmarks of the test samples,") } else { by };
     let beside = if rivals.is_empty() {
         String::new()
     } else {

@@ -79,6 +79,14 @@ fn network(run: &Run, e: &evaluate::Facts) -> Vec<Fact> {
     trained.into_iter().chain(figures).chain(scores).collect()
 }
 
+/// By how much a penalty grew for other samples, where it did.
+fn times(chosen: &serde_json::Value) -> String {
+    let factor = chosen["adapted-factor"].as_f64().filter(|factor| *factor > 1.0);
+    factor.map_or(String::new(), |factor| {
+        format!(", {factor:.3} times as large for the samples to be inferred")
+    })
+}
+
 fn predictor(f: &fit::Facts) -> Vec<Fact> {
     let mut facts = vec![Fact::new(
         "Predictor",
@@ -91,15 +99,18 @@ fn predictor(f: &fit::Facts) -> Vec<Fact> {
         ),
     )];
     facts.extend(
-        f.chosen["penalty"].as_f64().map(|p| Fact::new("Penalty", format!("{p:.4} by cross-validation"))),
+        f.chosen["penalty"]
+            .as_f64()
+            .map(|p| Fact::new("Penalty", format!("{p:.4} by cross-validation{}", times(&f.chosen)))),
     );
     if let Some(held_out) = &f.held_out {
         let [mean, median] = held_out.r2;
         facts.push(Fact::new(
             "R² held out",
             format!(
-                "mean {mean:.3}, median {median:.3}, in {} of the training samples",
-                counted(held_out.how.folds, "fold")
+                "mean {mean:.3}, median {median:.3}, in {} of the training samples{}",
+                counted(held_out.how.folds, "fold"),
+                if held_out.how.grouped(f.samples) { ", groups kept whole" } else { "" }
             ),
         ));
         facts.push(Fact::new(

@@ -21,7 +21,7 @@ use crate::infer::FitSettings;
 use crate::memory::Need;
 use crate::nouns::counted;
 use crate::pipeline::{Workbench, facts, settings};
-use crate::progress::{Event, Reporter};
+use crate::progress::{Event, Reporter, silent};
 use crate::store::remembered::{Remembered, warn_of_preparation};
 use crate::store::{InputFile, Store, atomic, sealed};
 
@@ -111,9 +111,9 @@ struct Data<'a> {
 
 impl Data<'_> {
     /// How predictors are fitted: groups that the comparison knows of are held out whole where the options name none.
-    fn fitting(&self, stage: &Compare) -> Result<FitSettings> {
+    fn fitting(&self, stage: &Compare, report: Reporter) -> Result<FitSettings> {
         let mut fitting = stage.fitting()?;
-        let groups = || fit::several(&self.trains[0], stage.groups.as_deref());
+        let groups = || fit::several(&self.trains[0], stage.groups.as_deref(), report);
         fitting.group_by = fitting.group_by.or_else(groups);
         Ok(fitting)
     }
@@ -422,7 +422,7 @@ fn one(
     dir: &Path,
     bench: &mut Workbench,
 ) -> Result<(SizeFacts, Vec<Tested>)> {
-    let (fitting, report) = (data.fitting(stage)?, bench.report);
+    let (fitting, report) = (data.fitting(stage, bench.report)?, bench.report);
     let mut design = data.design(plan, stage.group_by())?;
     design.adapts = stage.options.adapt;
     let ceilings = ceilings(stage, &design, plan, report)?;
@@ -505,7 +505,7 @@ fn notes(
         "tests": stores(&stage.tests)?,
         "held-out": held,
         "plan": settings,
-        "fit": data.fitting(stage)?,
+        "fit": data.fitting(stage, &silent)?,
         "adapted-to-test-landmarks": stage.options.adapt,
         "resamples": stage.resamples(),
         "targets": {

@@ -1,9 +1,14 @@
 //! A store and landmarks → a predictor.
 
+mod adapting;
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use adapting::Seen;
+pub(super) use adapting::check_adapts;
 
 use super::reselect::{Known, Selection};
 use super::train::remove;
@@ -14,7 +19,7 @@ use crate::genes::{Finder, Side, shorten, shown};
 use crate::infer::kernel;
 use crate::infer::{
     BestSettings, FitSettings, HeldOut, How, KernelSettings, KnnSettings, LinearSettings, Method,
-    MlpSettings, Predictor, Problem, Toward,
+    MlpSettings, Predictor, Problem,
 };
 use crate::nn::checkpoint::{self, CheckpointPlan};
 use crate::nn::settings::Precision;
@@ -203,30 +208,6 @@ const HELD_OUT: usize = 5;
 
 impl settings::Options for Options {
     const FILES: &'static [&'static str] = &["adapt-to"];
-}
-
-/// Refuses to adapt what has no penalty, or one that was given.
-///
-/// # Errors
-/// [`Error::Usage`].
-pub(super) fn check_adapts(settings: &FitSettings, option: &str) -> Result<()> {
-    let given = match settings.method {
-        Method::Linear => settings.linear.penalty,
-        Method::Kernel => settings.kernel.penalty,
-        Method::Best => None,
-        other => {
-            let method = word(other);
-            return Err(Error::Usage(format!(
-                "{option} is not an option of --method {method}; leave it out"
-            )));
-        }
-    };
-    match given {
-        Some(_) => {
-            Err(Error::Usage(format!("{option} enlarges the penalty that folds choose; leave out --penalty")))
-        }
-        None => Ok(()),
-    }
 }
 
 /// Fits a predictor.
@@ -427,7 +408,8 @@ impl Stage for Fit {
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
         let mut settings: FitSettings = self.options.settings(self.method, self.seed)?;
         let store = Store::open(&self.store)?;
-        settings.group_by = settings.group_by.or_else(|| several(&store, self.groups.as_deref()));
+        settings.group_by =
+            settings.group_by.or_else(|| several(&store, self.groups.as_deref(), bench.report));
         let name = self.store.display().to_string();
         let ranks = bench.ranks.clone();
         let unmatched = self.matching.unmatched.clone().filter(|_| ranks.is_first());
@@ -497,50 +479,17 @@ impl Stage for Fit {
     }
 }
 
-/// The samples to be inferred that a penalty is adapted to.
-struct Seen<'a> {
-    store: &'a Store,
-    samples: Vec<usize>,
-    /// Of each landmark.
-    places: Vec<Option<usize>>,
-}
-
-impl<'a> Seen<'a> {
-    /// Finds the landmarks of the training store among the genes of the new one.
-    fn of(
-        new: &'a Store,
-        (name, store): (&str, &Store),
-        landmarks: &[usize],
-        finder: &Finder,
-        report: Reporter,
-    ) -> Result<Seen<'a>> {
-        let genes = store.genes().select(landmarks);
-        let path = new.path().display().to_string();
-        let places =
-            finder.stores_beside_lists(&Side::of(name, &genes), &Side::of_store(&path, new))?.places();
-        let missing: Vec<String> =
-            (0..places.len()).filter(|i| places[*i].is_none()).map(|i| shown(&genes, i)).collect();
-        if !missing.is_empty() {
-            report(Event::Warning(format!(
-                "{path}: {} of {} landmarks are not among its genes and say nothing of the penalty: {}",
-                missing.len(),
-                places.len(),
-                shorten(missing.into_iter())
-            )));
-        }
-        Ok(Seen { store: new, samples: (0..new.n_samples()).collect(), places })
+/// The column, where it has several groups in the store; where it has one, single samples are held out, which is said.
+pub(super) fn several(store: &Store, column: Option<&str>, report: Reporter) -> Option<String> {
+    let column = column?;
+    if split::groups(store, Some(column)).is_ok_and(|groups| groups.len() > 1) {
+        return Some(column.to_string());
     }
-
-    fn toward(&self) -> Toward<'_> {
-        Toward { store: self.store, samples: &self.samples, places: &self.places }
-    }
-}
-
-/// The column, where it has several groups in the store.
-pub(super) fn several(store: &Store, column: Option<&str>) -> Option<String> {
-    column
-        .filter(|column| split::groups(store, Some(column)).is_ok_and(|groups| groups.len() > 1))
-        .map(str::to_string)
+    report(Event::Warning(format!(
+        "{}: one group by {column:?} cannot be held out whole; in the folds of a fit single samples are",
+        store.path().display()
+    )));
+    None
 }
 
 /// Refuses a column that the store lacks or that has one group, before hours of fitting.

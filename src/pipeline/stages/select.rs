@@ -548,6 +548,13 @@ pub(super) fn lists(
     let mut excluded = rows(&options.exclude, Some(Ambiguous::All))?;
     let stores = options.measured_in.iter().map(|path| Store::open_unchecked(Path::new(path)));
     let places = places(&finder, side, &stores.collect::<Result<Vec<_>>>()?)?;
+    let included = rows(&options.include, None)?;
+    for (path, at) in options.measured_in.iter().zip(&places) {
+        if let Some(gene) = included.iter().find(|gene| at[**gene].is_none()) {
+            let name = shown(side.genes, *gene);
+            return Err(Error::Data(format!("{name} is to be included, but {path} does not measure it")));
+        }
+    }
     excluded.extend((0..side.genes.len()).filter(|gene| places.iter().any(|at| at[*gene].is_none())));
-    Ok((rows(&options.include, None)?, excluded))
+    Ok((included, excluded))
 }
