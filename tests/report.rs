@@ -138,6 +138,12 @@ fn a_run_ends_in_a_page_that_tells_it_and_stays_in_its_place() {
     let compared: Value = serde_json::from_str(&folder.read("out/comparison/compare.json")).unwrap();
     assert_eq!(compared["fit"]["group-by"], "study", "{compared}");
     assert_eq!(compared["adapted-to-test-landmarks"], false);
+    let text = folder.read("out/report.html");
+    assert!(
+        text.contains("training variance, without intervals, which ")
+            && !text.contains("bootstrap intervals")
+    );
+    assert!(text.contains("groups kept whole"));
     let page = folder.read("out/report.html");
     assert!(page.len() < 5_000_000, "{}", page.len());
     assert_eq!(loads(&page), Vec::<&str>::new());

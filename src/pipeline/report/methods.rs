@@ -255,8 +255,16 @@ fn comparison(run: &Run, references: &mut References) -> Option<String> {
         rivals.push(format!("the L1000 landmarks {}", references.cite(L1000)));
     }
     let by = method(compare.fit.method.unwrap_or_default(), references);
-    let over = test.pairs.first().map_or("samples", |pair| pair.over.as_str());
-    let by = if compare.adapt { format!("{by}, adapted to the landmarks of the test samples,") } else { by };
+    let by = if compare.adapt { format!("{by}, adapted to the landmarks of the test samples") } else { by };
+    let resamples = compare.resamples.unwrap_or(super::stages::compare::RESAMPLES);
+    let intervals = match test.pairs.first().map(|pair| (pair.over.as_str(), pair.interval)) {
+        None => String::new(),
+        Some((over, None)) => format!(", without intervals, which {over} do not give"),
+        Some((over, _)) if over.contains("sample") => {
+            format!(", with bootstrap intervals of 95 % over {over} ({resamples} resamples)")
+        }
+        Some((over, _)) => format!(", with intervals of 95 % by Student's t over {over}"),
+    };
     let beside = if rivals.is_empty() {
         String::new()
     } else {
@@ -264,11 +272,10 @@ fn comparison(run: &Run, references: &mut References) -> Option<String> {
     };
     Some(format!(
         "Lists were compared{beside} by how well {by}, fitted to the training samples, infers {} that are in none of them in {}: \
-         mean squared error over the gene's training variance, with bootstrap intervals of 95 % over {over} ({} resamples). \
+         mean squared error over the gene's training variance{intervals}. \
          A gene's inferred values pass the permutation test {} where fewer than 1 % of the other genes correlate better with them.",
         counted(test.targets, "gene"),
         counted(test.samples, "held-out sample"),
-        compare.resamples.unwrap_or(super::stages::compare::RESAMPLES),
         references.cite(KONG)
     ))
 }

@@ -82,9 +82,7 @@ fn network(run: &Run, e: &evaluate::Facts) -> Vec<Fact> {
 /// By how much a penalty grew for other samples, where it did.
 fn times(chosen: &serde_json::Value) -> String {
     let factor = chosen["adapted-factor"].as_f64().filter(|factor| *factor > 1.0);
-    factor.map_or(String::new(), |factor| {
-        format!(", {factor:.3} times as large for the samples to be inferred")
-    })
+    factor.map_or(String::new(), |factor| format!(" × {factor:.3} for the samples to be inferred"))
 }
 
 fn predictor(f: &fit::Facts) -> Vec<Fact> {
@@ -101,6 +99,7 @@ fn predictor(f: &fit::Facts) -> Vec<Fact> {
     facts.extend(
         f.chosen["penalty"]
             .as_f64()
+            .map(|p| p / f.chosen["adapted-factor"].as_f64().unwrap_or(1.0))
             .map(|p| Fact::new("Penalty", format!("{p:.4} by cross-validation{}", times(&f.chosen)))),
     );
     if let Some(held_out) = &f.held_out {
