@@ -160,11 +160,10 @@ pub(super) fn enlarged(penalty: f64, factor: f64, report: Reporter) -> f64 {
 }
 
 /// Says that a method which has no penalty does not follow the samples to be inferred.
-pub(super) fn has_none(problem: &Problem, method: Method, report: Reporter) -> Option<Adapted> {
+pub(super) fn tell_of_none(problem: &Problem, method: Method, report: Reporter) {
     if problem.toward.is_some() && !matches!(method, Method::Linear | Method::Kernel) {
         report(Event::Warning("the method that was chosen has no penalty to adapt to other samples".into()));
     }
-    None
 }
 
 /// The samples to be inferred, z-scored as the training samples are: samples × landmarks.

@@ -48,9 +48,9 @@ pub(super) fn fit(
                 "penalty {} by {}-fold cross-validation{end}",
                 choice.penalty as f32, settings.folds
             )));
-            let penalty = enlarged(choice.penalty, factor, report);
             // one that grew is at no end of what was tried
-            Choice { penalty, end: choice.end.filter(|_| penalty == choice.penalty) }
+            let end = choice.end.filter(|_| factor == 1.0);
+            Choice { penalty: enlarged(choice.penalty, factor, report), end }
         }
         (said, _) => Choice { penalty: said.unwrap_or_default(), end: None },
     };

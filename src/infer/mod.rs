@@ -225,7 +225,10 @@ impl Predictor {
         let settings = &parting.few_groups(settings, report);
         let adapted = match settings.folds_of_penalty() {
             Some(folds) => adapt::adapted(problem, (folds, settings.seed, &parting), report)?,
-            None => adapt::has_none(problem, settings.method, report),
+            None => {
+                adapt::tell_of_none(problem, settings.method, report);
+                None
+            }
         };
         let factor = adapted.as_ref().map_or(1.0, |adapted| adapted.factor);
         let trained = match settings.method {

@@ -21,7 +21,7 @@ use crate::infer::FitSettings;
 use crate::memory::Need;
 use crate::nouns::counted;
 use crate::pipeline::{Workbench, facts, settings};
-use crate::progress::{Event, Reporter, silent};
+use crate::progress::{Event, Reporter};
 use crate::store::remembered::{Remembered, warn_of_preparation};
 use crate::store::{InputFile, Store, atomic, sealed};
 
@@ -102,6 +102,8 @@ struct Data<'a> {
     held: Held,
     trains: Vec<Store>,
     tests: Vec<Store>,
+    /// How predictors are fitted: groups that the comparison knows of are held out whole where the options name none.
+    fitting: FitSettings,
     name: String,
     finder: Finder<'a>,
     identity: Identity,
@@ -110,14 +112,6 @@ struct Data<'a> {
 }
 
 impl Data<'_> {
-    /// How predictors are fitted: groups that the comparison knows of are held out whole where the options name none.
-    fn fitting(&self, stage: &Compare, report: Reporter) -> Result<FitSettings> {
-        let mut fitting = stage.fitting()?;
-        let groups = || fit::several(&self.trains[0], stage.groups.as_deref(), report);
-        fitting.group_by = fitting.group_by.or_else(groups);
-        Ok(fitting)
-    }
-
     fn design<'d>(&'d self, plan: &'d Plan, group_by: Option<&str>) -> Result<Design<'d>> {
         Ok(match &self.held {
             Held::Split => Design::split(&self.trains[0], &self.tests, plan, group_by),
@@ -216,7 +210,10 @@ fn open<'a>(stage: &Compare, matching: &'a Matching, bench: &Workbench<'a>) -> R
     let (column, multi) = (map_column.clone(), multi.unwrap_or_default());
     let map = map.clone().map(|path| MapSettings { path, column, multi });
     let identity = Identity::new(trains[0].genes(), map.as_ref(), bench.report)?;
-    Ok(Data { held, trains, tests, name, finder, identity, places, targets })
+    let mut fitting = stage.fitting()?;
+    let groups = || fit::several(&trains[0], stage.groups.as_deref(), bench.report);
+    fitting.group_by = fitting.group_by.or_else(groups);
+    Ok(Data { held, trains, tests, fitting, name, finder, identity, places, targets })
 }
 
 /// Whether one split is tested, several, or every group once.
@@ -422,11 +419,11 @@ fn one(
     dir: &Path,
     bench: &mut Workbench,
 ) -> Result<(SizeFacts, Vec<Tested>)> {
-    let (fitting, report) = (data.fitting(stage, bench.report)?, bench.report);
+    let report = bench.report;
     let mut design = data.design(plan, stage.group_by())?;
     design.adapts = stage.options.adapt;
     let ceilings = ceilings(stage, &design, plan, report)?;
-    let tested = compare_by(bench.executor()?, &design, plan, &fitting, report)?;
+    let tested = compare_by(bench.executor()?, &design, plan, &data.fitting, report)?;
     let tests = Tests::of(plan, &tested, stage.resamples(), stage.seed);
     let told = Told { ceilings: &ceilings, ..Told::of(plan, &tested, &tests) };
     let device = bench.device_name().unwrap_or_default().to_string();
@@ -505,7 +502,7 @@ fn notes(
         "tests": stores(&stage.tests)?,
         "held-out": held,
         "plan": settings,
-        "fit": data.fitting(stage, &silent)?,
+        "fit": data.fitting,
         "adapted-to-test-landmarks": stage.options.adapt,
         "resamples": stage.resamples(),
         "targets": {
