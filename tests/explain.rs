@@ -248,6 +248,17 @@ fn the_command_tells_of_genes_neurons_and_lists() {
     assert_eq!(landmarks.len(), 6);
     assert!(landmarks[1..].iter().all(|row| row.iter().skip(3).all(|field| field != "NA")), "{landmarks:?}");
 
+    // genes that the selection was told to leave out stand in for nothing
+    let stand_in = table(&dir.path().join("e/stand_ins.tsv"))[1][2].clone();
+    std::fs::write(at("out.txt"), format!("{stand_in}\n")).unwrap();
+    done(&["select", "--store", &data, "-n", "5", "-o", &at("x.tsv"), "--exclude", &at("out.txt")]);
+    assert_eq!(table(&dir.path().join("x.tsv"))[1..], list[1..], "it was not among them");
+    let (again, folder) = (at("x.tsv"), at("g"));
+    let others = [&first[..], "--landmarks", &again, "-o", &folder, known[0], known[1]];
+    assert_eq!(said(&others).0, Some(0));
+    let found = table(&dir.path().join("g/stand_ins.tsv"));
+    assert!(found[1..].iter().all(|row| row[2] != stand_in), "{stand_in}: {found:?}");
+
     let (code, out, _) = said(&[&[&id(0)[..], "--json"], &known[..]].concat());
     let told: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, told["told"].as_array().unwrap().len()), (Some(0), 1));

@@ -70,44 +70,52 @@ impl Covariance {
         store: &Store,
         samples: &[usize],
         moments: &Moments,
-        sizes: [usize; 3],
+        [width, panel, part]: [usize; 3],
         report: Reporter,
     ) -> Result<Self> {
         let fill = |part: Range<usize>, out: &mut [f32]| moments.standardized(store, &samples[part], out);
         let task = ("products of genes", "samples");
-        Self::in_blocks(executor, (samples.len(), store.n_genes()), task, fill, sizes, report)
+        let mut covariance = Self::zeros(store.n_genes(), width);
+        covariance.add_in_blocks(executor, samples.len(), task, fill, [panel, part], report)?;
+        Ok(covariance)
     }
 
-    /// RᵀR of `rows` × `genes` values R, which `fill` writes, some rows at a time, as often as it is asked.
+    /// Of no samples.
+    pub fn none(genes: usize) -> Self {
+        Self::zeros(genes, WIDTH)
+    }
+
+    fn zeros(genes: usize, width: usize) -> Self {
+        let width = even(genes, width);
+        let wide = |at: usize| width.min(genes - at * width);
+        let block = |(row, col)| Block { row, col, values: vec![0.0; wide(row) * wide(col)] };
+        let blocks = places(genes.div_ceil(width)).map(block).collect();
+        Covariance { genes, width, diagonal: vec![0.0; genes], blocks }
+    }
+
+    /// Adds RᵀR of `rows` × genes values R, which `fill` writes, some rows at a time, as often as it is asked.
     ///
     /// # Errors
     /// Those of the device; [`Error::Interrupted`](crate::Error::Interrupted).
-    pub fn of_rows(
+    pub fn add_rows(
+        &mut self,
         executor: &mut dyn Executor,
-        (rows, genes): (usize, usize),
+        rows: usize,
         task: &str,
         fill: impl Fn(Range<usize>, &mut [f32]),
         report: Reporter,
-    ) -> Result<Self> {
-        Self::in_blocks(executor, (rows, genes), (task, "rows"), fill, [WIDTH, PANEL, PART], report)
-    }
-
-    /// Adds the products of other rows with the same genes.
-    ///
-    /// # Panics
-    /// If the shapes differ.
-    pub fn add(&mut self, other: &Covariance) {
-        assert_eq!((self.genes, self.width), (other.genes, other.width), "products of the same genes");
-        for (block, other) in self.blocks.iter_mut().zip(&other.blocks) {
-            block.values.iter_mut().zip(&other.values).for_each(|(sum, value)| *sum += value);
-        }
-        self.diagonal.iter_mut().zip(&other.diagonal).for_each(|(sum, value)| *sum += value);
+    ) -> Result<()> {
+        self.add_in_blocks(executor, rows, (task, "rows"), fill, [PANEL, PART], report)
     }
 
     fn of_blocks(genes: usize, width: usize, blocks: Vec<Block>) -> Self {
         let mut covariance = Covariance { genes, width, diagonal: Vec::new(), blocks };
-        covariance.diagonal = (0..genes).map(|gene| f64::from(covariance.value(gene, gene))).collect();
+        covariance.look_at_the_diagonal();
         covariance
+    }
+
+    fn look_at_the_diagonal(&mut self) {
+        self.diagonal = (0..self.genes).map(|gene| f64::from(self.value(gene, gene))).collect();
     }
 
     /// Bytes that C takes for so many genes.
@@ -116,31 +124,30 @@ impl Covariance {
         n * (n + 1) / 2 * WIDTH * WIDTH * 4
     }
 
-    fn in_blocks(
+    fn add_in_blocks(
+        &mut self,
         executor: &mut dyn Executor,
-        (rows, genes): (usize, usize),
+        rows: usize,
         (task, unit): (&str, &'static str),
         fill: impl Fn(Range<usize>, &mut [f32]),
-        [width, panel, part]: [usize; 3],
+        [panel, part]: [usize; 2],
         report: Reporter,
-    ) -> Result<Self> {
-        let width = even(genes, width);
-        let n = genes.div_ceil(width);
-        let places: Vec<(usize, usize)> =
-            (0..n).flat_map(|row| (row..n).map(move |col| (row, col))).collect();
+    ) -> Result<()> {
+        let (genes, width) = (self.genes, self.width);
         let at_once = (part / (width * width * 4)).max(1);
-        let passes = places.len().div_ceil(at_once);
+        let passes = self.blocks.len().div_ceil(at_once);
         let panel = rows.div_ceil(rows.div_ceil(panel)).next_multiple_of(16);
         let mut sums = Sums { executor, fill, genes, width, panel };
-        let mut blocks = Vec::with_capacity(places.len());
         let total = Some((rows * passes) as u64);
         report(Event::Started { task: task.into(), total, unit });
-        for (pass, places) in places.chunks(places.len().div_ceil(passes)).enumerate() {
+        let at_once = self.blocks.len().div_ceil(passes);
+        for (pass, blocks) in self.blocks.chunks_mut(at_once).enumerate() {
             let done = |rows_done| advance(report, (pass * rows + rows_done) as u64, "");
-            blocks.extend(sums.of(rows, places, done)?);
+            sums.add(rows, blocks, done)?;
         }
         report(Event::Finished);
-        Ok(Self::of_blocks(genes, width, blocks))
+        self.look_at_the_diagonal();
+        Ok(())
     }
 
     /// Number of genes.
@@ -229,6 +236,11 @@ impl Covariance {
     }
 }
 
+/// Rows and columns of the blocks of an upper triangle, n each way.
+fn places(n: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..n).flat_map(move |row| (row..n).map(move |col| (row, col)))
+}
+
 /// The width of blocks of nearly the same size, `most` genes or fewer but for rounding.
 fn even(genes: usize, most: usize) -> usize {
     genes.div_ceil(genes.div_ceil(most)).next_multiple_of(16)
@@ -245,13 +257,8 @@ struct Sums<'a, F> {
 }
 
 impl<F: Fn(Range<usize>, &mut [f32])> Sums<'_, F> {
-    /// The blocks at `places` in one pass over `n` rows.
-    fn of(
-        &mut self,
-        n: usize,
-        places: &[(usize, usize)],
-        done: impl Fn(usize) -> Result<()>,
-    ) -> Result<Vec<Block>> {
+    /// Adds to these blocks in one pass over `n` rows.
+    fn add(&mut self, n: usize, blocks: &mut [Block], done: impl Fn(usize) -> Result<()>) -> Result<()> {
         self.executor.reset();
         let genes = self.genes;
         let starts: Vec<usize> = (0..genes).step_by(self.width).collect();
@@ -261,8 +268,8 @@ impl<F: Fn(Range<usize>, &mut [f32])> Sums<'_, F> {
             z.push(self.executor.matrix("samples", self.panel, wide(at), Element::F32)?);
         }
         let mut recording = Recording::new();
-        let mut outs = Vec::with_capacity(places.len());
-        for (row, col) in places {
+        let mut outs = Vec::with_capacity(blocks.len());
+        for Block { row, col, .. } in blocks.iter() {
             let out = self.executor.matrix("products of genes", wide(*row), wide(*col), Element::F32)?;
             recording.product(
                 "covariance",
@@ -287,12 +294,12 @@ impl<F: Fn(Range<usize>, &mut [f32])> Sums<'_, F> {
             done(panel.end)?;
         }
         drop(rows);
-        let blocks = places.iter().zip(outs).map(|((row, col), out)| {
-            Ok(Block { row: *row, col: *col, values: self.executor.read(out, 0, out.rows)? })
-        });
-        let blocks = blocks.collect::<Result<Vec<_>>>()?;
+        for (block, out) in blocks.iter_mut().zip(outs) {
+            let values = self.executor.read(out, 0, out.rows)?;
+            block.values.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        }
         self.executor.reset();
-        Ok(blocks)
+        Ok(())
     }
 
     /// Cuts a panel by genes.

@@ -347,7 +347,7 @@ pub(super) fn from_store<'e>(
 /// [`Error::Usage`] for a ridge of 0; as [`from_store`](super::from_store).
 pub fn replacements<'e>(
     inputs: &Inputs,
-    (landmarks, constraints): (&[usize], Option<&Constraints>),
+    (landmarks, constraints): (&[usize], &Constraints),
     most: usize,
     executor: impl FnOnce() -> Result<&'e mut dyn Executor>,
     report: Reporter,
@@ -383,8 +383,8 @@ fn with_left<'e, R>(
         };
         let executor = executor()?;
         let factors = ("factors of as many columns as landmarks", [3, 8, genes, ByGenes::columns(landmarks)]);
-        let copies = if model.is_some() { 4 } else { 0 };
-        let target = ("the target's products", [copies, Covariance::bytes(genes), 1, 1]);
+        let of_target = if model.is_some() { TargetProducts::bytes(genes) } else { 0 };
+        let target = ("the target's products", [1, of_target, 1, 1]);
         let moments = Moments::of(store, samples)?;
         let c = super::products(store, samples, &moments, &[factors, target], executor, report)?;
         let of =

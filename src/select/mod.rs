@@ -23,7 +23,7 @@ mod random;
 mod ridge_greedy;
 pub mod stability;
 mod stand_ins;
-mod target;
+pub mod target;
 pub mod uniqueness;
 mod variance;
 mod within;

@@ -21,14 +21,14 @@ pub struct StandIn {
 }
 
 /// Of each landmark the `most` genes that are no landmarks and would replace it at least loss, the best first; equal ones
-/// by id. A landmark that does not vary has none; `constraints` tell which genes may be landmarks, where that is known.
+/// by id. A landmark that does not vary has none; `constraints` tell which genes may be landmarks.
 ///
 /// # Errors
 /// [`Error::Interrupted`](crate::Error::Interrupted) where the process was asked to end.
 pub fn stand_ins(
     left: &mut dyn Revise,
     penalties: &Penalties,
-    (landmarks, constraints): (&[usize], Option<&Constraints>),
+    (landmarks, constraints): (&[usize], &Constraints),
     ids: &[String],
     most: usize,
 ) -> Result<Vec<Vec<StandIn>>> {
@@ -38,8 +38,7 @@ pub fn stand_ins(
             left.take(*gene);
         }
     }
-    let may =
-        |gene: usize| constraints.is_none_or(|constraints| constraints.allows(gene, constraints.includes()));
+    let may = |gene: usize| constraints.allows(gene, constraints.includes());
     let mut is_free: Vec<bool> = (0..ids.len()).map(|gene| !left.is_constant(gene) && may(gene)).collect();
     landmarks.iter().for_each(|gene| is_free[*gene] = false);
     let mut all = Vec::with_capacity(landmarks.len());
@@ -99,7 +98,7 @@ mod tests {
         let lambdas = penalties.at(landmarks.len() as f64);
         let excluded = [1, 2, 4, 5, 6, 8, 9, 40, 41, 42];
         let constraints = Constraints::new(store.genes(), 11, &[], &excluded).expect("genes enough");
-        let bound = (&landmarks[..], Some(&constraints));
+        let bound = (&landmarks[..], &constraints);
         let by_samples = stand_ins(&mut BySamples::new(&x, &gram), &penalties, bound, &ids, 3);
         let by_genes = stand_ins(&mut ByGenes::new(&c, None, landmarks.len()), &penalties, bound, &ids, 3);
         let (by_samples, by_genes) = (by_samples.expect("found"), by_genes.expect("found"));

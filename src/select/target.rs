@@ -4,11 +4,12 @@
 //! T is the data times √(1 − share) and beside it the network's output times √share, so S = (1 − share)·C·C + share·DᵀD with C = XᵀX and
 //! D = YᵀX, Y the output, z-scored or in shares of the genes' deviations. A column of X sums to 0, so the means of Y leave D as it is, and its scale is a
 //! factor a row: one pass over the samples, in which the network, the sums of its output and the products are on the device. Cost:
-//! 2·n·G² operations beside the network's, and G³ for each of DᵀD and C·C; memory 2·G² bytes for S, twice that while the device has it too, and a part of D.
+//! 2·n·G² operations beside the network's, and G³ for each of DᵀD and C·C; memory 2·G² bytes for S, twice that while the device has it too, and a part of D
+//! (twice while it is fetched).
 
 use std::ops::Range;
 
-use super::covariance::{Covariance, PART};
+use super::covariance::Covariance;
 use super::diverse::{DiverseSettings, Weights};
 use super::moments::Moments;
 use crate::device::Executor;
@@ -22,6 +23,8 @@ use crate::store::Store;
 
 /// Samples in a batch.
 const BATCH: usize = 512;
+/// Bytes of D at a time: of 22,268 genes a sixth, so the network's first layers, a fortieth of the products, are gone through six times.
+const PART: usize = 5 << 26;
 
 /// A target seen from the genes.
 #[derive(Debug, Clone)]
@@ -39,6 +42,11 @@ struct Cross {
 }
 
 impl TargetProducts {
+    /// Bytes of S and of a part of D for so many genes, beside C and what the device has.
+    pub fn bytes(genes: usize) -> usize {
+        Covariance::bytes(genes) + PART.min(4 * genes * genes)
+    }
+
     /// Of a share of the network's output and the rest of the data, whose C is there.
     ///
     /// # Errors
@@ -68,19 +76,12 @@ impl TargetProducts {
         let deviation = |gene: &String| positions.get(gene.as_str()).map_or(0.0, |g| moments.deviations[*g]);
         let unit = model.input.unit();
         let n = samples.len() as f64;
-        let mut target: Option<TargetProducts> = None;
-        let mut add = |part: Covariance, whole: f64| match &mut target {
-            None => target = Some(TargetProducts { image: part, whole }),
-            Some(target) => {
-                target.image.add(&part);
-                target.whole += whole;
-            }
-        };
+        let (mut image, mut whole) = (Covariance::none(genes), 0.0);
+        let task = "products of the target";
         for first in (0..model.genes.len()).step_by(at_once) {
             let part = first..model.genes.len().min(first + at_once);
             let Cross { mut rows, spread } =
                 cross(executor, model, (store, samples), moments, part.clone(), report)?;
-            let mut whole = 0.0;
             for ((gene, squares), row) in part.zip(spread).zip(rows.chunks_exact_mut(genes)) {
                 let (own, deviation) = ((squares / n).sqrt(), deviation(&model.genes[gene]));
                 let factor = match settings.weights {
@@ -95,16 +96,7 @@ impl TargetProducts {
             let fill = |part: Range<usize>, out: &mut [f32]| {
                 out.copy_from_slice(&rows[part.start * genes..part.end * genes]);
             };
-            add(
-                Covariance::of_rows(
-                    executor,
-                    (rows.len() / genes, genes),
-                    "products of the target",
-                    fill,
-                    report,
-                )?,
-                whole,
-            );
+            image.add_rows(executor, rows.len() / genes, task, fill, report)?;
         }
         if share < 1.0 {
             let scale = (1.0 - share).sqrt() as f32;
@@ -113,11 +105,10 @@ impl TargetProducts {
                     row.iter_mut().zip(c.column(gene)).for_each(|(out, c)| *out = scale * c);
                 }
             };
-            let image =
-                Covariance::of_rows(executor, (genes, genes), "products of the target", fill, report)?;
-            add(image, (1.0 - share) * c.diagonal().iter().sum::<f64>());
+            image.add_rows(executor, genes, task, fill, report)?;
+            whole += (1.0 - share) * c.diagonal().iter().sum::<f64>();
         }
-        Ok(target.expect("a model has genes"))
+        Ok(TargetProducts { image, whole })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Scores, a store or a model → landmarks.
 
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,7 @@ use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::progress::Reporter;
 use crate::select::covariance::Covariance;
 use crate::select::diverse::{Aim, Penalty, Weights};
+use crate::select::target::TargetProducts;
 use crate::select::{
     ConcreteSettings, Constraints, DiverseSettings, Inputs, Needs, PeelOffSettings, StandIn, Strategy,
     from_store, replacements, top,
@@ -182,7 +184,9 @@ impl Options {
         let memory = match strategy {
             Strategy::FacilityLocation | Strategy::KMedoids => 2.0 * Covariance::bytes(size.genes) as f64,
             // what a network has a part in has products of its own
-            _ if by_genes && diverse.target.share() > 0.0 => 6.0 * Covariance::bytes(size.genes) as f64,
+            _ if by_genes && diverse.target.share() > 0.0 => {
+                (2 * Covariance::bytes(size.genes) + TargetProducts::bytes(size.genes)) as f64
+            }
             _ if by_genes => 2.0 * Covariance::bytes(size.genes) as f64,
             Strategy::Random | Strategy::Variance | Strategy::Concrete => 0.0,
             _ => size.matrix(samples) + 16.0 * (samples as f64).powi(2),
@@ -326,11 +330,12 @@ impl Select {
         }
     }
 
-    fn by_scores(&self, path: &Path, bench: &Workbench) -> Result<ScoreTable> {
+    fn by_scores(&self, path: &Path, bench: &Workbench) -> Result<Chosen> {
         let (name, scores) = (path.display().to_string(), ScoreTable::read(path, bench.report)?);
         let side = Side::of(&name, &scores.genes);
         let (include, exclude) = lists(&self.options, &side, bench.force, bench.report)?;
-        top(&scores, self.known(bench)?, &include, &exclude)
+        let landmarks = top(&scores, self.known(bench)?, &include, &exclude)?;
+        Ok(Chosen { landmarks, left_out: ids(&scores.genes, &exclude), until: None })
     }
 
     /// How many, where it is not to be found out.
@@ -338,17 +343,16 @@ impl Select {
         self.n.now(bench.report)?.ok_or_else(how_many_missing)
     }
 
-    fn by_data(&self, path: &Path, bench: &mut Workbench) -> Result<Chosen> {
+    fn by_data(&self, store: &Store, bench: &mut Workbench) -> Result<Chosen> {
         let Select { options, seed, .. } = self;
         let (force, report) = (bench.force, bench.report);
-        let store = Store::open(path)?;
         let model = self.model.as_deref().map(|path| Model::open(path, bench.report)).transpose()?;
         if let (Some(model), Some(path)) = (&model, &self.model) {
-            warn_of_other_data((model, path), &store, Expect::Training, report)?;
+            warn_of_other_data((model, path), store, Expect::Training, report)?;
         }
-        let name = path.display().to_string();
-        let (include, exclude) = lists(options, &Side::of_store(&name, &store), force, report)?;
-        let (landmarks, until) = options.with_inputs((&store, None), model.as_ref(), *seed, |inputs| {
+        let name = store.path().display().to_string();
+        let (include, exclude) = lists(options, &Side::of_store(&name, store), force, report)?;
+        let (landmarks, until) = options.with_inputs((store, None), model.as_ref(), *seed, |inputs| {
             let until = self.until(inputs, (&include, &exclude), bench)?;
             let n = until.as_ref().and_then(|found| found.landmarks);
             let n = n.map_or_else(|| self.known(bench), Ok)?;
@@ -357,13 +361,12 @@ impl Select {
             let (genes, most) = (picks.genes.clone(), options.stand_ins.unwrap_or(0));
             let mut landmarks = picks.table(store.genes());
             if most > 0 {
-                let found =
-                    replacements(inputs, (&genes, Some(&constraints)), most, || bench.executor(), report)?;
+                let found = replacements(inputs, (&genes, &constraints), most, || bench.executor(), report)?;
                 tell(&found, most, store.genes(), &mut landmarks.genes);
             }
             Ok::<_, Error>((landmarks, until))
         })?;
-        Ok(Chosen { landmarks, store, until })
+        Ok(Chosen { landmarks, left_out: ids(store.genes(), &exclude), until })
     }
 
     /// The fewest landmarks that reach what is asked, if anything is.
@@ -388,12 +391,31 @@ impl Select {
     }
 }
 
-/// What was chosen from a store.
+/// What was chosen.
 struct Chosen {
     landmarks: ScoreTable,
-    store: Store,
+    /// Ids of the genes that might not be.
+    left_out: Vec<String>,
     until: Option<Enough>,
 }
+
+fn ids(genes: &Table, rows: &[usize]) -> Vec<String> {
+    let rows: BTreeSet<usize> = rows.iter().copied().collect();
+    rows.into_iter().map(|row| genes.ids[row].clone()).collect()
+}
+
+/// Ids of the genes that a selection was told to leave out, as the description beside its list remembers them; none where there is none.
+///
+/// # Errors
+/// [`Error::Input`] for a damaged description.
+pub(super) fn left_out(landmarks: &Path) -> Result<HashSet<String>> {
+    let about = sidecar::beside(landmarks)?.map(|sidecar| sidecar.made.about);
+    let ids = about.and_then(|mut about| Some(about.get_mut(LEFT_OUT)?.take()));
+    Ok(ids.and_then(|ids| serde_json::from_value(ids).ok()).unwrap_or_default())
+}
+
+/// Where the description of a list keeps what [`left_out`] tells.
+const LEFT_OUT: &str = "left-out";
 
 fn how_many_missing() -> Error {
     Error::Usage("say how many landmarks (-n), or what they are to reach (--until)".into())
@@ -473,19 +495,18 @@ impl Stage for Select {
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
         let mut samples;
-        let (mut made_from, mut until) = (Vec::new(), None);
-        let landmarks = match (&self.scores, &self.store) {
+        let mut made_from = Vec::new();
+        let Chosen { landmarks, left_out, until } = match (&self.scores, &self.store) {
             (Some(scores), _) => {
                 made_from.extend(Source::regular(scores, "scores")?);
                 samples = sidecar::samples(scores)?;
                 self.by_scores(scores, bench)?
             }
             (None, Some(store)) => {
-                let chosen = self.by_data(store, bench)?;
-                made_from.push(Source::store(&chosen.store));
-                samples = Remembered::all(&chosen.store);
-                until = chosen.until;
-                chosen.landmarks
+                let store = Store::open(store)?;
+                made_from.push(Source::store(&store));
+                samples = Remembered::all(&store);
+                self.by_data(&store, bench)?
             }
             (None, None) => return Err(Error::Usage("a selection takes scores or a store".into())),
         };
@@ -506,6 +527,9 @@ impl Stage for Select {
         let mut about = self.settings();
         if let Some(found) = &until {
             about["until"] = json!(found);
+        }
+        if !left_out.is_empty() {
+            about[LEFT_OUT] = json!(left_out);
         }
         landmarks.write(&self.landmarks, bench.force, Made { made_from, about, samples })?;
         let genes = landmarks.genes.len();

@@ -13,7 +13,7 @@ use crate::pipeline::Workbench;
 use crate::pipeline::stages::select;
 use crate::progress::Event;
 use crate::select::moments::Moments;
-use crate::select::{StandIn, draw_samples, replacements};
+use crate::select::{Constraints, StandIn, draw_samples, replacements};
 use crate::store::Store;
 
 /// Everything at hand.
@@ -137,9 +137,14 @@ impl Work<'_> {
         let most = self.stage.options.most();
         let report = bench.report;
         let store = &self.store;
+        let left_out = self.stage.list().map(|list| select::left_out(&list)).transpose()?.unwrap_or_default();
+        let may_not: Vec<usize> = (0..store.n_genes())
+            .filter(|gene| left_out.contains(&store.genes().ids[*gene]) && !self.landmarks.contains(gene))
+            .collect();
+        let bound = Constraints::new(store.genes(), self.landmarks.len(), &[], &may_not)?;
         let found =
             select::Options::default().with_inputs((store, None), None, self.stage.seed, |inputs| {
-                replacements(inputs, (&self.landmarks, None), most, || bench.executor(), report)
+                replacements(inputs, (&self.landmarks, &bound), most, || bench.executor(), report)
             })?;
         let place = |gene: &usize| self.landmarks.iter().position(|landmark| landmark == gene);
         Ok(landmarks.iter().filter_map(|gene| found.get(place(gene)?).cloned()).collect())
