@@ -16,7 +16,6 @@ use rayon::prelude::*;
 use super::adapt::enlarged;
 use super::cholesky::{Cholesky, part};
 use super::dense::{Dense, Standardised, accumulate, product};
-use super::offsets::Offsets;
 use super::parting::Parting;
 use super::{KernelSettings, Panel, Problem, Trained};
 use crate::device::Executor;
@@ -37,13 +36,12 @@ pub const EXACT: usize = 10_000;
 /// Centres beyond.
 pub const CENTRES: usize = 2_000;
 
-/// Fits; the result is a layer of kernels and a linear layer. The penalty that folds choose, without offsets, is multiplied by `factor`. Drawn centres
-/// have no offsets.
+/// Fits; the result is a layer of kernels and a linear layer. The penalty that folds choose is multiplied by `factor`.
 pub(super) fn fit(
     executor: &mut dyn Executor,
     problem: &Problem,
     settings: &KernelSettings,
-    (seed, parting, factor, offsets): (u64, &Parting, f64, Option<&Offsets>),
+    (seed, parting, factor): (u64, &Parting, f64),
     report: Reporter,
 ) -> Result<Trained> {
     let n = problem.samples.len();
@@ -59,7 +57,7 @@ pub(super) fn fit(
     });
     match centres < n {
         true => streamed::fit(executor, problem, (shape, chosen), draw(n, centres, seed), report),
-        false => exact(problem, (shape, chosen), offsets, report),
+        false => exact(problem, (shape, chosen), report),
     }
 }
 
@@ -91,11 +89,10 @@ fn task<T>(name: &str, report: Reporter, work: impl FnOnce() -> T) -> T {
 fn exact(
     problem: &Problem,
     (shape, chosen): (Shape, serde_json::Value),
-    offsets: Option<&Offsets>,
     report: Reporter,
 ) -> Result<Trained> {
     let x = Standardised::read(problem.store, problem.samples, problem.landmarks);
-    let solver = shape.solver(&x.values, offsets, report)?;
+    let solver = shape.solver(&x.values, report)?;
     let (n, t) = (problem.samples.len(), problem.targets.len());
     let mut weight = Vec::with_capacity(n * t);
     let (mut mean, mut sd) = (Vec::new(), Vec::new());
@@ -155,12 +152,9 @@ fn fits_in_memory(problem: &Problem, centres: usize) -> Result<()> {
 }
 
 impl Shape {
-    /// What solves (K + λV)C = Y for samples × landmarks, z-scored.
-    pub(super) fn solver(&self, x: &Dense, offsets: Option<&Offsets>, report: Reporter) -> Result<Cholesky> {
-        let mut k = task(MATRIX, report, || self.lower(x));
-        if let Some(offsets) = offsets {
-            offsets.add_to(&mut k, self.penalty);
-        }
+    /// What solves (K + λI)C = Y for samples × landmarks, z-scored.
+    pub(super) fn solver(&self, x: &Dense, report: Reporter) -> Result<Cholesky> {
+        let k = task(MATRIX, report, || self.lower(x));
         self.decomposed(k, report)
     }
 
@@ -188,13 +182,10 @@ impl Shape {
         k
     }
 
-    /// K + λV
-    pub(super) fn matrix(&self, x: &Dense, offsets: Option<&Offsets>) -> Dense {
+    /// K + λI
+    pub(super) fn matrix(&self, x: &Dense) -> Dense {
         let mut k = self.cross(x, x);
         (0..k.rows).for_each(|i| k.values[i * k.cols + i] += self.penalty);
-        if let Some(offsets) = offsets {
-            offsets.add_to(&mut k, self.penalty);
-        }
         k
     }
 

@@ -157,7 +157,6 @@ impl Options {
             method,
             seed,
             group_by: self.group_by.clone(),
-            group_variance: None,
             linear: LinearSettings { penalty: self.penalty, folds: self.folds.unwrap_or(linear.folds) },
             kernel: KernelSettings {
                 gamma: self.gamma,
