@@ -26,6 +26,8 @@ const WIDTH: usize = 2_048;
 const PANEL: usize = 2_048;
 /// Bytes of sums that the device holds at a time.
 pub const PART: usize = 5 << 28;
+/// As [`PART`], where rows that are at hand are added: another pass over them costs little.
+const PART_OF_ROWS: usize = PART / 2;
 
 /// The upper triangle of C, in f32.
 #[derive(Debug, Clone)]
@@ -105,7 +107,7 @@ impl Covariance {
         fill: impl Fn(Range<usize>, &mut [f32]),
         report: Reporter,
     ) -> Result<()> {
-        self.add_in_blocks(executor, rows, (task, "rows"), fill, [PANEL, PART], report)
+        self.add_in_blocks(executor, rows, (task, "rows"), fill, [PANEL, PART_OF_ROWS], report)
     }
 
     fn of_blocks(genes: usize, width: usize, blocks: Vec<Block>) -> Self {
