@@ -41,6 +41,15 @@ fn store_in(layout: Layout, path: &Path, name: &str, genes: usize, values: &[f32
     writer.finish(Table::numbered("gene_id", "g", genes), samples, Origin::default()).expect("written")
 }
 
+/// As [`store`], of samples of these studies, in the column `study`.
+pub(crate) fn store_of_studies(path: &Path, genes: usize, values: &[f32], studies: &[usize]) -> Store {
+    let mut writer = StoreWriter::create(path, genes, Element::F32, true).expect("a place");
+    writer.push_rows(values).expect("room");
+    let mut samples = Table::numbered("sample_id", "s", studies.len());
+    samples.set_column("study", studies.iter().map(usize::to_string).collect());
+    writer.finish(Table::numbered("gene_id", "g", genes), samples, Origin::default()).expect("written")
+}
+
 /// A store of values between 0 and 1.
 pub(crate) fn random_store(path: &Path, samples: usize, genes: usize) -> Store {
     let mut stream = Stream::new(7, "values of a test", 0);

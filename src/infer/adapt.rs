@@ -7,6 +7,10 @@
 //! training samples held out, and at another in the samples to be inferred: their ratio, where it is above 1, is what the penalty that the folds
 //! chose is multiplied by. Landmarks that these samples lack, or that do not vary there, are left out on both sides. Below 1 it says that these samples are easier, and the penalty stays.
 //!
+//! Where training samples have groups and the ratio is above 1, the same errors tell how much of what a group shares is noise ([`Offsets`]): of some ratios
+//! τ the one by which the landmarks of the samples to be inferred are told best, P being (XᵀV⁻¹X + λI)⁻¹. Folds of the training samples do not tell it: they
+//! want none, and so samples that are like them get none.
+//!
 //! What it gained and lost is in `docs/cross-platform.md`.
 
 use serde::{Deserialize, Serialize};
@@ -14,8 +18,9 @@ use serde::{Deserialize, Serialize};
 use super::dense::{Dense, Standardised, product};
 use super::kernel::draw;
 use super::linear::{least, n_folds, split};
+use super::offsets::Offsets;
 use super::parting::Parting;
-use super::{Method, Problem};
+use super::{FitSettings, Method, Problem};
 use crate::error::Result;
 use crate::memory::Need;
 use crate::nouns::counted;
@@ -32,6 +37,8 @@ const FEWEST: usize = 10;
 const FEWEST_LANDMARKS: usize = 5;
 /// Standard deviations beyond which a sample counts no more for being farther off.
 const LIKE: f64 = 3.0;
+/// Ratios τ that are tried beside none. Larger ones gained no more on another platform, and lost more on the training's own.
+const RATIOS: [f64; 2] = [0.03, 0.1];
 /// A factor above which samples are suspected of another scale.
 const FAR: f64 = 100.0;
 
@@ -56,6 +63,9 @@ pub(super) struct Adapted {
     pub held_out: f64,
     /// The same in the samples to be inferred.
     pub here: f64,
+    /// τ of [`Offsets`], by which `here` was found.
+    #[serde(default)]
+    pub group_variance: f64,
     /// Samples that were looked at.
     pub samples: usize,
     /// Landmarks that are measured there and vary.
@@ -70,10 +80,12 @@ pub(super) struct Adapted {
 /// Those of [`Parting::folds`]; [`crate::Error::Data`] where it does not fit.
 pub(super) fn adapted(
     problem: &Problem,
-    (folds, seed, parting): (usize, u64, &Parting),
+    settings: &FitSettings,
+    (folds, parting): (usize, &Parting),
     report: Reporter,
 ) -> Result<Option<Adapted>> {
     let Some(toward) = problem.toward else { return Ok(None) };
+    let seed = settings.seed;
     let name = toward.store.path().display().to_string();
     let some = draw(problem.samples.len(), SAMPLES, seed);
     let (n, seen, p) = (some.len(), toward.samples.len().min(SAMPLES), problem.landmarks.len());
@@ -105,15 +117,35 @@ pub(super) fn adapted(
     let held_out: Vec<Others> = (0..n_folds(&fold))
         .map(|held| split(&fold, held))
         .filter(|(rest, held)| !rest.is_empty() && !held.is_empty())
-        .map(|(rest, held)| Others::new(&x.select_rows(&rest), &x.select_rows(&held), &looked))
+        .map(|(rest, held)| Others::new(&x.select_rows(&rest), &x.select_rows(&held), &looked, None))
         .collect();
-    let here = Others::new(&x, &new, &looked);
     let held_out = least(|penalty| held_out.iter().map(|fold| fold.error(penalty)).sum());
-    let here = least(|penalty| here.error(penalty));
+    let group = parting.group_of();
+    let group: Vec<usize> = some.iter().map(|i| group[*i]).collect();
+    // the penalty in the samples to be inferred by this τ, and its error
+    let least_by = |ratio: f64| {
+        let others = Others::new(&x, &new, &looked, Offsets::of(group.clone(), ratio).as_ref());
+        let penalty = least(|penalty| others.error(penalty));
+        (penalty, others.error(penalty))
+    };
+    let (mut group_variance, given) =
+        (settings.group_variance.unwrap_or(0.0), settings.group_variance.is_some());
+    let (mut here, mut error) = least_by(group_variance);
+    // Samples that ask for no larger penalty are like those held out, and these want no offsets.
+    if !given && here > held_out && parting.is_grouped() && settings.has_offsets(problem.samples.len()) {
+        for ratio in RATIOS {
+            let (penalty, of_ratio) = least_by(ratio);
+            // the first of equals: groups of one sample share nothing
+            if of_ratio < error {
+                (here, group_variance, error) = (penalty, ratio, of_ratio);
+            }
+        }
+    }
     let adapted = Adapted {
         factor: (here / held_out).max(1.0),
         held_out,
         here,
+        group_variance,
         samples: new.rows,
         landmarks: columns.len(),
         data: toward.store.info().fingerprint(),
@@ -136,7 +168,7 @@ pub(super) fn adapted(
 
 impl Adapted {
     fn told(&self, name: &str) -> String {
-        let Adapted { factor, held_out, here, samples, landmarks, .. } = self;
+        let Adapted { factor, held_out, here, group_variance, samples, landmarks, .. } = self;
         let penalty = match *factor > 1.0 {
             true => format!("the penalty will be {factor:.3} times what folds choose"),
             false => "the penalty stays what folds choose".into(),
@@ -146,7 +178,12 @@ impl Adapted {
             *here as f32,
             counted(*samples, "sample"),
             *held_out as f32
-        )
+        ) + &match *group_variance > 0.0 {
+            true => format!(
+                "; what the samples of a group share is noise to these, of {group_variance} of their own variance"
+            ),
+            false => String::new(),
+        }
     }
 }
 
@@ -197,7 +234,7 @@ fn tamed(mut x: Dense) -> Dense {
 }
 
 /// What the squared errors of some landmarks, each inferred from all others, follow from at every penalty: the eigenvalues Λ and vectors V of
-/// XᵀX, and VᵀZᵀZV of the samples Z to be inferred, both about the mean of X.
+/// XᵀX (XᵀV⁻¹X with offsets), and VᵀZᵀZV of the samples Z to be inferred, both about the mean of X.
 struct Others {
     values: Vec<f64>,
     /// The rows of V of those landmarks.
@@ -206,19 +243,20 @@ struct Others {
 }
 
 impl Others {
-    fn new(fitted: &Dense, seen: &Dense, looked: &[usize]) -> Others {
+    fn new(fitted: &Dense, seen: &Dense, looked: &[usize], offsets: Option<&Offsets>) -> Others {
         let mean: Vec<f64> = (0..fitted.cols)
             .map(|j| (0..fitted.rows).map(|i| fitted.row(i)[j]).sum::<f64>() / fitted.rows as f64)
             .collect();
-        let gram = |x: &Dense| {
+        let gram = |x: &Dense, offsets: Option<&Offsets>| {
             let mut x = x.clone();
             x.values
                 .chunks_exact_mut(mean.len())
                 .for_each(|row| row.iter_mut().zip(&mean).for_each(|(x, m)| *x -= m));
-            product(x.t(), x.view())
+            let weighed = offsets.map(|offsets| offsets.weighed(&x));
+            product(x.t(), weighed.as_ref().unwrap_or(&x).view())
         };
-        let (values, vectors) = gram(fitted).eigen();
-        let seen = product(product(vectors.t(), gram(seen).view()).view(), vectors.view());
+        let (values, vectors) = gram(fitted, offsets).eigen();
+        let seen = product(product(vectors.t(), gram(seen, None).view()).view(), vectors.view());
         Others { values, vectors: vectors.select_rows(looked), seen }
     }
 
@@ -243,7 +281,7 @@ mod tests {
     use crate::device::random::Stream;
     use crate::infer::{FitSettings, KernelSettings, LinearSettings, Method, Predictor};
     use crate::progress::silent;
-    use crate::testing::store;
+    use crate::testing::{store, store_of_studies};
 
     /// Nearly normal: mean 0, variance 1.
     fn normal(stream: &mut Stream) -> f64 {
@@ -281,7 +319,7 @@ mod tests {
         };
         let (x, z) = (centred(&fitted), centred(&seen));
         let looked = [1, 4];
-        let others = Others::new(&fitted, &seen, &looked);
+        let others = Others::new(&fitted, &seen, &looked, None);
         for penalty in [0.01, 3.0, 250.0] {
             let mut expected = 0.0;
             for j in looked {
@@ -382,6 +420,55 @@ mod tests {
             let settings = FitSettings { method, linear, kernel, ..FitSettings::default() };
             let toward = Toward { store: &noisy, samples: &all[..60], places: &places };
             assert_eq!(fitted(&settings, &train, Some(toward)), fitted(&settings, &train, None));
+        }
+    }
+
+    /// Studies with offsets of their own, and noisier samples without: differences between studies count less, and the error falls further.
+    #[test]
+    fn what_studies_share_is_noise_where_the_landmarks_say_so() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (samples, studies) = (240, 12);
+        let mut stream = Stream::new(3, "offsets of a test", 0);
+        let offsets: Vec<f64> = (0..studies * 40).map(|_| 1.5 * normal(&mut stream)).collect();
+        let plain = values(samples, 0.5, 1);
+        let shifted = plain.iter().enumerate().map(|(at, x)| {
+            let (sample, gene) = (at / 40, at % 40);
+            x + offsets[sample % studies * 40 + gene] as f32
+        });
+        let (shifted, study): (Vec<f32>, Vec<usize>) =
+            (shifted.collect(), (0..samples).map(|sample| sample % studies).collect());
+        let train = store_of_studies(&dir.path().join("t.gex"), 40, &shifted, &study);
+        let new = store(&dir.path().join("n.gex"), 40, &values(100, 1.5, 2));
+        let own = store(&dir.path().join("o.gex"), 40, &shifted[..100 * 40]);
+        let (all, places): (Vec<usize>, Vec<Option<usize>>) =
+            ((0..100).collect(), (0..24).map(Some).collect());
+        let toward = Some(Toward { store: &new, samples: &all, places: &places });
+        for method in [Method::Linear, Method::Kernel] {
+            let of = |group_variance, group_by: Option<&str>, centres| {
+                let kernel = KernelSettings { centres, ..KernelSettings::default() };
+                let group_by = group_by.map(String::from);
+                let settings =
+                    FitSettings { method, kernel, group_by, group_variance, ..FitSettings::default() };
+                fitted(&settings, &train, toward)
+            };
+            let ratio = |predictor: &Predictor| predictor.chosen()["group-variance"].as_f64();
+            let adapted = of(None, Some("study"), None);
+            assert_eq!(ratio(&adapted), Some(0.1), "{:?}", adapted.chosen());
+            let without = of(Some(0.0), Some("study"), None);
+            assert_eq!(ratio(&without), None);
+            let (less, more) = (error(&adapted, &new), error(&without, &new));
+            assert!(less < 0.97 * more, "{method:?}: {less}, {more}");
+            // without groups nothing is known of them, and drawn centres have none
+            assert_eq!(ratio(&of(None, None, None)), None);
+            if method == Method::Kernel {
+                assert_eq!(ratio(&of(None, Some("study"), Some(50))), None);
+            }
+            // samples of another such study are like those held out
+            let group_by = Some("study".into());
+            let settings = FitSettings { method, group_by, ..FitSettings::default() };
+            let same =
+                fitted(&settings, &train, Some(Toward { store: &own, samples: &all, places: &places }));
+            assert_eq!(ratio(&same), None);
         }
     }
 }

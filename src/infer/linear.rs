@@ -9,6 +9,7 @@ mod primal;
 
 use super::adapt::enlarged;
 use super::dense::{Dense, product};
+use super::offsets::Offsets;
 use super::parting::Parting;
 use super::refit::Gram;
 use super::{LinearSettings, Panel, Problem, Trained};
@@ -27,16 +28,18 @@ pub fn penalties() -> Vec<f64> {
     (-4..=10).map(|k| 10f64.powf(f64::from(k) / 2.0)).collect()
 }
 
-/// Fits; the result is a network of one linear layer. The penalty that folds choose is multiplied by `factor`.
+/// Fits; the result is a network of one linear layer. The penalty that folds choose, without offsets, is multiplied by `factor`.
 pub(super) fn fit(
     problem: &Problem,
     settings: &LinearSettings,
-    (parting, factor): (&Parting, f64),
+    (parting, factor, offsets): (&Parting, f64, Option<&Offsets>),
     report: Reporter,
 ) -> Result<Trained> {
     let folds = settings.penalty.is_none().then(|| parting.folds(settings.folds)).transpose()?;
-    fits_in_memory(problem, folds.as_deref().map_or(0, n_folds))?;
-    let mut system = System::new(problem, folds.as_deref(), report)?;
+    fits_in_memory(problem, folds.as_deref().map_or(0, n_folds), offsets)?;
+    // folds are compared as they are
+    let by_folds = folds.is_some();
+    let mut system = System::new(problem, folds.as_deref(), offsets.filter(|_| !by_folds), report)?;
     let Choice { penalty, end } = match (settings.penalty, &folds) {
         (None, Some(fold)) => {
             let curve = ErrorCurve::new(system.parts(problem, fold, report)?);
@@ -54,6 +57,10 @@ pub(super) fn fit(
         }
         (said, _) => Choice { penalty: said.unwrap_or_default(), end: None },
     };
+    if by_folds && offsets.is_some() {
+        drop(system);
+        system = System::new(problem, None, offsets, report)?;
+    }
     let solved = system.solve(problem, penalty, report)?;
     let layer = Layer {
         inputs: problem.landmarks.len(),
@@ -80,7 +87,7 @@ pub(super) fn fit(
 
 /// Refuses what does not fit: coefficients, sums and square matrices of landmarks, or where samples are fewer, values of the landmarks and square
 /// matrices of samples; more of them where penalties are compared over `folds`.
-fn fits_in_memory(problem: &Problem, folds: usize) -> Result<()> {
+fn fits_in_memory(problem: &Problem, folds: usize, offsets: Option<&Offsets>) -> Result<()> {
     let (n, p, t) = (problem.samples.len(), problem.landmarks.len(), problem.targets.len());
     let need = Need::new().with(format!("coefficients of {t} targets by {p} landmarks"), &[t, p, 4]);
     let need = if n < p {
@@ -93,33 +100,39 @@ fn fits_in_memory(problem: &Problem, folds: usize) -> Result<()> {
             .with("sums by fold", &[sums])
             .with(format!("matrices of {p} × {p}"), &[4 + 7 * folds, p, p, 8])
     };
-    need.with("their Gram matrix", &[16, p, p])
+    need.with("sums by group", &[offsets.map_or(0, |offsets| offsets.bytes(p + 1))])
+        .with("their Gram matrix", &[16, p, p])
         .check("the fit", "name fewer --landmarks or --targets, or allow more (--memory)")
 }
 
 /// What a penalty's coefficients and its error follow from.
-enum System {
+enum System<'a> {
     Primal(Box<Primal>),
-    Dual(Dual),
+    Dual(Dual<'a>),
 }
 
 /// What was solved for.
 struct Coefficients {
     /// Targets × landmarks.
     weight: Vec<f32>,
-    /// XᵀX
+    /// XᵀX, or XᵀV⁻¹X
     gram: Dense,
     landmarks: Spread,
     targets: Spread,
 }
 
-impl System {
+impl<'a> System<'a> {
     /// `fold[i]`, from 0, is that of `problem.samples[i]`, where penalties are to be compared.
-    fn new(problem: &Problem, fold: Option<&[usize]>, report: Reporter) -> Result<System> {
+    fn new(
+        problem: &Problem,
+        fold: Option<&[usize]>,
+        offsets: Option<&'a Offsets>,
+        report: Reporter,
+    ) -> Result<System<'a>> {
         Ok(if problem.samples.len() < problem.landmarks.len() {
-            System::Dual(Dual::new(problem))
+            System::Dual(Dual::new(problem, offsets))
         } else {
-            System::Primal(Box::new(Primal::new(problem, fold, report)?))
+            System::Primal(Box::new(Primal::new(problem, fold, offsets, report)?))
         })
     }
 
@@ -180,7 +193,7 @@ pub fn cross_validate(
     penalties: &[f64],
     report: Reporter,
 ) -> Result<Vec<f64>> {
-    let parts = System::new(problem, Some(fold), report)?.parts(problem, fold, report)?;
+    let parts = System::new(problem, Some(fold), None, report)?.parts(problem, fold, report)?;
     let curve = ErrorCurve::new(parts);
     Ok(penalties.iter().map(|penalty| curve.error(*penalty)).collect())
 }
@@ -268,7 +281,7 @@ mod tests {
         let samples: Vec<usize> = (0..values.n_samples()).collect();
         let fold: Vec<usize> = samples.iter().map(|s| s % 5).collect();
         let problem = Problem::new(values, &samples, landmarks, targets);
-        let mut system = System::new(&problem, Some(&fold), &silent).unwrap();
+        let mut system = System::new(&problem, Some(&fold), None, &silent).unwrap();
         ErrorCurve::new(system.parts(&problem, &fold, &silent).unwrap())
     }
 
@@ -308,7 +321,7 @@ mod tests {
         let many = vec![0; 1_000_000];
         let problem = Problem::new(&store, &many, &many, &many);
         for (folds, told) in [(0, "60.0 TB"), (5, "340.0 TB")] {
-            let message = fits_in_memory(&problem, folds).expect_err("no machine has it").to_string();
+            let message = fits_in_memory(&problem, folds, None).expect_err("no machine has it").to_string();
             assert!(
                 message.starts_with(&format!("the fit needs {told} of memory (matrices of")),
                 "{message}"
@@ -316,13 +329,13 @@ mod tests {
         }
         let (few, wide) = ([0], Problem { samples: &[0], targets: &[0], ..problem });
         assert!(
-            fits_in_memory(&wide, 5)
+            fits_in_memory(&wide, 5, None)
                 .expect_err("its Gram matrix is kept")
                 .to_string()
                 .contains("their Gram matrix")
         );
         let tall = Problem { landmarks: &few, targets: &few, ..problem };
-        fits_in_memory(&tall, 5).expect("samples stream by");
+        fits_in_memory(&tall, 5, None).expect("samples stream by");
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod kernel;
 mod knn;
 pub mod linear;
 pub mod mlp;
+mod offsets;
 mod parting;
 mod predict;
 mod range;
@@ -43,6 +44,7 @@ use dense::Standardised;
 pub use explained::Without;
 pub use held_out::{HeldOut, How, LEVELS};
 use kernel::Kernels;
+use offsets::{GROUPS, Offsets, RATIO};
 pub(crate) use parting::Parting;
 pub(crate) use predict::INFERENCE;
 pub use predict::{MissingLandmarks, Places};
@@ -224,21 +226,25 @@ impl Predictor {
         let parting = Parting::new(store, samples, settings.group_by.as_deref(), settings.seed)?;
         let settings = &parting.few_groups(settings, report);
         let adapted = match settings.folds_of_penalty() {
-            Some(folds) => adapt::adapted(problem, (folds, settings.seed, &parting), report)?,
+            Some(folds) => adapt::adapted(problem, settings, (folds, &parting), report)?,
             None => {
                 adapt::tell_of_none(problem, settings.method, report);
                 None
             }
         };
         let factor = adapted.as_ref().map_or(1.0, |adapted| adapted.factor);
+        let ratio = settings.group_variance.or(adapted.as_ref().map(|adapted| adapted.group_variance));
+        let offsets =
+            Offsets::new(&parting, ratio.filter(|_| settings.has_offsets(samples.len())).unwrap_or(0.0));
+        let offsets = offsets.as_ref();
         let trained = match settings.method {
-            Method::Linear => linear::fit(own, &settings.linear, (&parting, factor), report)?,
+            Method::Linear => linear::fit(own, &settings.linear, (&parting, factor, offsets), report)?,
             Method::Mlp => {
                 let (seed, kept) = ((settings.seed, &parting), (plan, problem.config(settings)));
                 mlp::fit(executor, problem, &settings.mlp, seed, kept, report)?
             }
             Method::Kernel => {
-                let how = (settings.seed, &parting, factor);
+                let how = (settings.seed, &parting, factor, offsets);
                 kernel::fit(executor, own, &settings.kernel, how, report)?
             }
             Method::Knn => knn::fit(own, &settings.knn, &parting, report)?,
@@ -252,6 +258,9 @@ impl Predictor {
         if let Some(adapted) = &adapted {
             chosen["adapted-factor"] = serde_json::json!(adapted.factor);
         }
+        if let Some(offsets) = offsets {
+            chosen[RATIO] = serde_json::json!(offsets.ratio());
+        }
         let mut config = serde_json::json!({
             "settings": settings,
             "chosen": chosen,
@@ -261,6 +270,9 @@ impl Predictor {
         });
         if let Some(adapted) = adapted {
             config["adapted"] = serde_json::json!(adapted);
+        }
+        if let (Some(offsets), Method::Kernel) = (offsets, settings.method) {
+            config[GROUPS] = serde_json::json!(offsets.groups());
         }
         Ok(Predictor {
             landmarks: trained.landmarks,
@@ -314,6 +326,7 @@ impl Predictor {
         let mut config = self.config.clone();
         if let Some(config) = config.as_object_mut() {
             config.remove(REMEMBERED);
+            config.remove(GROUPS);
         }
         config
     }

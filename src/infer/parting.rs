@@ -54,6 +54,11 @@ impl Parting {
         fewer
     }
 
+    /// Whether samples have groups.
+    pub fn is_grouped(&self) -> bool {
+        self.groups.is_some()
+    }
+
     /// The group of each sample, from 0; its own where there are none.
     pub fn group_of(&self) -> Vec<usize> {
         let mut group: Vec<usize> = (0..self.n).collect();

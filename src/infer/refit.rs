@@ -2,7 +2,7 @@
 //!
 //! `linear`: with G = XᵀX kept and W the coefficients, (G + αI)W = XᵀY gives back the products with the targets. For the
 //! landmarks K that are left and S that are lost, W' = W_K + (G_KK + αI)⁻¹·G_KS·W_S.
-//! `kernel`: the centres are the training samples, so K and (K + λI)C = Y give back the targets; K' is that of the landmarks
+//! `kernel`: the centres are the training samples, so K and (K + λI)C = Y (V for I with offsets) give back the targets; K' is that of the landmarks
 //! that are left, γ in units of their median distance.
 //!
 //! What a loss costs is the rise of J = min ‖Y − f(X)‖² + penalty by sample and target, targets z-scored: for `linear`
@@ -10,6 +10,7 @@
 
 use super::dense::{Dense, product};
 use super::kernel::{Kernels, Shape};
+use super::offsets::{GROUPS, Offsets, RATIO};
 use super::{Method, Predictor};
 use crate::error::{Error, Result};
 use crate::genes::shown;
@@ -126,6 +127,12 @@ impl Predictor {
         self.chosen()[key]
             .as_f64()
             .ok_or_else(|| Error::Data(format!("the predictor does not say its {key}; fit it anew")))
+    }
+
+    /// What the samples of a group share, as it was fitted by.
+    fn offsets(&self) -> Option<Offsets> {
+        let ratio = self.chosen()[RATIO].as_f64()?;
+        Offsets::of(serde_json::from_value(self.config[GROUPS].clone()).ok()?, ratio)
     }
 
     fn samples(&self) -> f64 {

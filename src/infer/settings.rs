@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::kernel::EXACT;
+use super::offsets::RATIO;
 use super::parting::{self, Parting};
 use crate::error::{Error, Result};
 use crate::nn::settings::Precision;
@@ -35,6 +37,10 @@ pub struct FitSettings {
     /// The sample column whose groups stay together where samples are held out to choose a penalty, an epoch or a number of
     /// neighbors; `None` holds out single samples.
     pub group_by: Option<String>,
+    /// linear, kernel: the variance of what the samples of a group share beside their landmarks, over that of a sample's own noise; so much is noise of the
+    /// group. `None` is none, or what [`Toward`](super::Toward)'s landmarks tell. Kernels on drawn centres have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_variance: Option<f64>,
     /// Of [`Method::Linear`].
     pub linear: LinearSettings,
     /// Of [`Method::Kernel`].
@@ -188,6 +194,9 @@ impl FitSettings {
     /// # Errors
     /// [`Error::Usage`] naming the option, its value and the range.
     pub fn validate(&self) -> Result<()> {
+        if let Some(ratio) = self.group_variance.filter(|x| !(x.is_finite() && *x >= 0.0)) {
+            return Err(Error::Usage(format!("a variance of groups of {ratio} must be 0 or more")));
+        }
         match self.method {
             Method::Linear => self.linear.validate(),
             Method::Kernel => self.kernel.validate(),
@@ -240,6 +249,15 @@ impl FitSettings {
         }
     }
 
+    /// Whether what the samples of a group share can be taken as noise: by ridge, and by kernels where all samples are centres.
+    pub(super) fn has_offsets(&self, samples: usize) -> bool {
+        match self.method {
+            Method::Linear => true,
+            Method::Kernel => self.kernel.centres.unwrap_or(EXACT) >= samples,
+            _ => false,
+        }
+    }
+
     /// With as many folds for a method's own choices as there are groups or samples for.
     pub(crate) fn within(&self, parting: &Parting) -> FitSettings {
         let mut settings = self.clone();
@@ -252,6 +270,7 @@ impl FitSettings {
     pub(super) fn fixed(&self, method: Method, chosen: &serde_json::Value) -> FitSettings {
         let mut fixed = FitSettings { method, ..self.clone() };
         let number = |key: &str| chosen[key].as_f64();
+        fixed.group_variance = Some(number(RATIO).unwrap_or(0.0));
         match method {
             Method::Linear => fixed.linear.penalty = number("penalty"),
             Method::Kernel => {

@@ -16,6 +16,7 @@ use rayon::prelude::*;
 use super::adapt::enlarged;
 use super::cholesky::{Cholesky, part};
 use super::dense::{Dense, Standardised, accumulate, product};
+use super::offsets::Offsets;
 use super::parting::Parting;
 use super::{KernelSettings, Panel, Problem, Trained};
 use crate::device::Executor;
@@ -36,12 +37,13 @@ pub const EXACT: usize = 10_000;
 /// Centres beyond.
 pub const CENTRES: usize = 2_000;
 
-/// Fits; the result is a layer of kernels and a linear layer. The penalty that folds choose is multiplied by `factor`.
+/// Fits; the result is a layer of kernels and a linear layer. The penalty that folds choose, without offsets, is multiplied by `factor`. Drawn centres
+/// have no offsets.
 pub(super) fn fit(
     executor: &mut dyn Executor,
     problem: &Problem,
     settings: &KernelSettings,
-    (seed, parting, factor): (u64, &Parting, f64),
+    (seed, parting, factor, offsets): (u64, &Parting, f64, Option<&Offsets>),
     report: Reporter,
 ) -> Result<Trained> {
     let n = problem.samples.len();
@@ -57,7 +59,7 @@ pub(super) fn fit(
     });
     match centres < n {
         true => streamed::fit(executor, problem, (shape, chosen), draw(n, centres, seed), report),
-        false => exact(problem, (shape, chosen), report),
+        false => exact(problem, (shape, chosen), offsets, report),
     }
 }
 
@@ -89,10 +91,11 @@ fn task<T>(name: &str, report: Reporter, work: impl FnOnce() -> T) -> T {
 fn exact(
     problem: &Problem,
     (shape, chosen): (Shape, serde_json::Value),
+    offsets: Option<&Offsets>,
     report: Reporter,
 ) -> Result<Trained> {
     let x = Standardised::read(problem.store, problem.samples, problem.landmarks);
-    let solver = shape.solver(&x.values, report)?;
+    let solver = shape.solver(&x.values, offsets, report)?;
     let (n, t) = (problem.samples.len(), problem.targets.len());
     let mut weight = Vec::with_capacity(n * t);
     let (mut mean, mut sd) = (Vec::new(), Vec::new());
@@ -152,9 +155,12 @@ fn fits_in_memory(problem: &Problem, centres: usize) -> Result<()> {
 }
 
 impl Shape {
-    /// What solves (K + λI)C = Y for samples × landmarks, z-scored.
-    pub(super) fn solver(&self, x: &Dense, report: Reporter) -> Result<Cholesky> {
-        let k = task(MATRIX, report, || self.lower(x));
+    /// What solves (K + λV)C = Y for samples × landmarks, z-scored.
+    pub(super) fn solver(&self, x: &Dense, offsets: Option<&Offsets>, report: Reporter) -> Result<Cholesky> {
+        let mut k = task(MATRIX, report, || self.lower(x));
+        if let Some(offsets) = offsets {
+            offsets.add_to(&mut k, self.penalty);
+        }
         self.decomposed(k, report)
     }
 
@@ -182,10 +188,13 @@ impl Shape {
         k
     }
 
-    /// K + λI
-    pub(super) fn matrix(&self, x: &Dense) -> Dense {
+    /// K + λV
+    pub(super) fn matrix(&self, x: &Dense, offsets: Option<&Offsets>) -> Dense {
         let mut k = self.cross(x, x);
         (0..k.rows).for_each(|i| k.values[i * k.cols + i] += self.penalty);
+        if let Some(offsets) = offsets {
+            offsets.add_to(&mut k, self.penalty);
+        }
         k
     }
 

@@ -4,21 +4,23 @@ use super::super::dense::{Dense, Standardised, product};
 use super::{Coefficients, Part, inverse, n_folds, split};
 use crate::error::Result;
 use crate::infer::Problem;
+use crate::infer::offsets::Offsets;
 use crate::progress::Reporter;
 use crate::store::strips::Spread;
 
 /// What any penalty's coefficients follow from.
-pub struct Dual {
+pub struct Dual<'a> {
+    offsets: Option<&'a Offsets>,
     x: Standardised,
     /// XXᵀ
     products: Dense,
 }
 
-impl Dual {
-    pub fn new(problem: &Problem) -> Dual {
+impl<'a> Dual<'a> {
+    pub fn new(problem: &Problem, offsets: Option<&'a Offsets>) -> Dual<'a> {
         let x = Standardised::read(problem.store, problem.samples, problem.landmarks);
         let products = product(x.values.view(), x.values.t());
-        Dual { x, products }
+        Dual { offsets, x, products }
     }
 
     /// See [`Part`]: one a fold.
@@ -43,10 +45,15 @@ impl Dual {
         Ok((0..n_folds(fold)).map(part).collect())
     }
 
-    /// W = Xᵀ(XXᵀ + αI)⁻¹Y
-    pub fn solve(self, problem: &Problem, penalty: f64, report: Reporter) -> Result<Coefficients> {
+    /// W = Xᵀ(XXᵀ + αV)⁻¹Y
+    pub fn solve(mut self, problem: &Problem, penalty: f64, report: Reporter) -> Result<Coefficients> {
         let Standardised { values: x, mean, sd } = self.x;
+        if let Some(offsets) = self.offsets {
+            offsets.add_to(&mut self.products, penalty);
+        }
         let solver = product(x.t(), inverse(&self.products, penalty).view());
+        let weighed = self.offsets.map(|offsets| offsets.weighed(&x));
+        let gram = product(x.t(), weighed.as_ref().unwrap_or(&x).view());
         let mut weight = Vec::with_capacity(problem.targets.len() * x.cols);
         let mut targets = Spread { mean: Vec::new(), sd: Vec::new() };
         problem.blocks("fitting", report, |y| {
@@ -54,7 +61,7 @@ impl Dual {
             targets.mean.extend(y.mean);
             targets.sd.extend(y.sd);
         })?;
-        Ok(Coefficients { weight, gram: product(x.t(), x.view()), landmarks: Spread { mean, sd }, targets })
+        Ok(Coefficients { weight, gram, landmarks: Spread { mean, sd }, targets })
     }
 }
 

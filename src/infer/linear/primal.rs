@@ -1,6 +1,8 @@
 //! Ridge where landmarks are not more than samples: everything follows from XᵀX and XᵀY, fold by fold, which samples that stream by are summed
 //! into. A last column of ones in X carries the sums that the means are made of.
 //!
+//! With offsets (see [`Offsets`]) the X of XᵀX and XᵀY that is multiplied from the right is V⁻¹[X, 1], after a first look at the landmarks' sums by group.
+//!
 //! Of a store of pairs only what is not zero is multiplied: with S the raw sums Σ y·[x, 1], a gene's products of z-scores are (S − mean·Σ[x, 1])/sd.
 
 use std::ops::Range;
@@ -11,6 +13,8 @@ use super::super::dense::{Dense, View, accumulate, product};
 use super::{Coefficients, Part, inverse, n_folds};
 use crate::error::Result;
 use crate::infer::Problem;
+use crate::infer::offsets::{Offsets, Shared};
+use crate::interrupt;
 use crate::progress::{Event, Reporter, advance};
 use crate::store::strips::{GENES, SAMPLES, Spread, Values, cut};
 use crate::store::{Layout, Store};
@@ -38,17 +42,22 @@ struct Moments {
 
 impl Primal {
     /// `fold[i]`, from 0, is that of `problem.samples[i]`, where penalties are to be compared.
-    pub fn new(problem: &Problem, fold: Option<&[usize]>, report: Reporter) -> Result<Primal> {
+    pub fn new(
+        problem: &Problem,
+        fold: Option<&[usize]>,
+        offsets: Option<&Offsets>,
+        report: Reporter,
+    ) -> Result<Primal> {
         let folds = fold.map_or(1, n_folds);
         let bytes = 8 * folds * (problem.landmarks.len() + 1);
-        Primal::in_panels((SUMS / bytes).max(GENES), problem, fold, report)
+        Primal::in_panels((SUMS / bytes).max(GENES), problem, (fold, offsets), report)
     }
 
     /// As [`Primal::new`], with the sums of `at_once` targets at a time.
     fn in_panels(
         at_once: usize,
         problem: &Problem,
-        fold: Option<&[usize]>,
+        (fold, offsets): (Option<&[usize]>, Option<&Offsets>),
         report: Reporter,
     ) -> Result<Primal> {
         let Problem { store, samples, landmarks, targets, .. } = *problem;
@@ -63,6 +72,7 @@ impl Primal {
             moments: fold.map(|_| Moments::new(columns, folds.n)),
         };
         primal.right.values.reserve_exact(targets.len() * columns);
+        let shared = offsets.map(|offsets| shared(problem, &primal.landmarks, offsets)).transpose()?;
         let total = samples.len() * targets.len().div_ceil(at_once);
         report(Event::Started {
             task: "adding up products".into(),
@@ -78,7 +88,7 @@ impl Primal {
             for start in (0..samples.len()).step_by(SAMPLES) {
                 let places = start..samples.len().min(start + SAMPLES);
                 done += places.len();
-                let batch = Batch::read(problem, &primal.landmarks, places, &folds);
+                let batch = Batch::read(problem, &primal.landmarks, places, &folds).weighed(shared.as_ref());
                 if first == 0 {
                     batch.add_squares(&mut primal.squares);
                 }
@@ -167,11 +177,29 @@ struct Folds<'a> {
 
 /// Some samples' landmarks, fold after fold.
 struct Batch {
+    /// Among the problem's samples.
+    places: Vec<usize>,
     samples: Vec<usize>,
     /// Rows of each fold.
     folds: Vec<Range<usize>>,
     /// Samples × (landmarks + 1), z-scored.
     x: Dense,
+    /// V⁻¹ of it, where samples share offsets.
+    weighed: Option<Dense>,
+}
+
+/// Sums over groups of the landmarks and 1.
+fn shared<'o>(problem: &Problem, landmarks: &Spread, offsets: &'o Offsets) -> Result<Shared<'o>> {
+    let n = problem.samples.len();
+    let one = vec![0; n];
+    let folds = Folds { of: &one, n: 1, columns: landmarks.mean.len() + 1 };
+    let mut shared = offsets.sums(folds.columns);
+    for start in (0..n).step_by(SAMPLES) {
+        interrupt::check()?;
+        let batch = Batch::read(problem, landmarks, start..n.min(start + SAMPLES), &folds);
+        batch.places.iter().enumerate().for_each(|(row, place)| shared.add(*place, batch.x.row(row)));
+    }
+    Ok(shared)
 }
 
 impl Batch {
@@ -190,16 +218,31 @@ impl Batch {
                 row.iter_mut().zip(scores.chain([1.0])).for_each(|(out, z)| *out = z);
             },
         );
-        Batch { samples, folds: rows, x }
+        Batch { places, samples, folds: rows, x, weighed: None }
     }
 
-    fn of_fold(&self, fold: usize) -> View<'_> {
-        self.x.block(self.folds[fold].clone(), 0..self.x.cols)
+    fn weighed(mut self, shared: Option<&Shared>) -> Batch {
+        if let Some(shared) = shared {
+            let mut weighed = self.x.clone();
+            let rows = weighed.values.chunks_exact_mut(self.x.cols).zip(&self.places);
+            rows.for_each(|(row, place)| shared.weigh(*place, row));
+            self.weighed = Some(weighed);
+        }
+        self
+    }
+
+    /// What is multiplied from the right.
+    fn right(&self) -> &Dense {
+        self.weighed.as_ref().unwrap_or(&self.x)
+    }
+
+    fn of_fold<'x>(&self, x: &'x Dense, fold: usize) -> View<'x> {
+        x.block(self.folds[fold].clone(), 0..x.cols)
     }
 
     fn add_squares(&self, squares: &mut [Dense]) {
         for (fold, squares) in squares.iter_mut().enumerate() {
-            squares.add_product(self.of_fold(fold).turned(), self.of_fold(fold));
+            squares.add_product(self.of_fold(&self.x, fold).turned(), self.of_fold(self.right(), fold));
         }
     }
 }
@@ -234,7 +277,8 @@ impl Strip {
                 let y = Dense { rows: batch.samples.len(), cols: genes, values: z.collect() };
                 for (fold, (sums, rows)) in self.folds.iter_mut().zip(&batch.folds).enumerate() {
                     let y = y.block(rows.clone(), 0..genes);
-                    accumulate(&mut sums.products, batch.x.cols, 1.0, y.turned(), batch.of_fold(fold));
+                    let right = batch.of_fold(batch.right(), fold);
+                    accumulate(&mut sums.products, right.cols(), 1.0, y.turned(), right);
                 }
                 for (sums, rows) in self.folds.iter_mut().zip(&batch.folds) {
                     for row in rows.clone() {
@@ -248,7 +292,7 @@ impl Strip {
                     for (sums, rows) in self.folds.iter_mut().zip(&batch.folds) {
                         let (own, others) =
                             rest.split_at(rest.partition_point(|(row, _)| (*row as usize) < rows.end));
-                        sums.add(gene, own, &batch.x);
+                        sums.add(gene, own, batch.right());
                         rest = others;
                     }
                 }
@@ -373,7 +417,7 @@ mod tests {
                 x.values.chunks_exact(x.cols).flat_map(|row| row.iter().copied().chain([1.0])).collect();
             let x = Dense { rows: x.rows, cols: x.cols + 1, values: ones };
             for at_once in [17, 40, 1_000] {
-                let primal = Primal::in_panels(at_once, &problem, Some(&fold), &silent).unwrap();
+                let primal = Primal::in_panels(at_once, &problem, (Some(&fold), None), &silent).unwrap();
                 close(primal.right.view(), product(y.t(), x.view()).view());
                 let moments = primal.moments.as_ref().unwrap();
                 let q = product(x.t(), y.view());

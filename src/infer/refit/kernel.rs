@@ -1,6 +1,7 @@
 //! The refit of a kernel ridge regression.
 
 use super::super::kernel::{SAMPLES, draw, median_distance};
+use super::super::offsets::Offsets;
 use super::*;
 use crate::memory::Need;
 use crate::progress::{Event, advance, silent};
@@ -22,6 +23,7 @@ impl Predictor {
             gamma: self.chosen_number("gamma")?,
             mixture: kernels.mixture,
             penalty: self.chosen_number("penalty")?,
+            offsets: self.offsets(),
         })
     }
 
@@ -47,7 +49,7 @@ impl Predictor {
         let some: Vec<usize> = (0..layer.outputs).step_by(layer.outputs.div_ceil(TARGETS)).collect();
         let all: Vec<usize> = (0..kernels.inputs).collect();
         let whole = fit.shape(&all);
-        let matrix = whole.matrix(&fit.x);
+        let matrix = whole.matrix(&fit.x, fit.offsets.as_ref());
         let some_of = coefficients(layer, &some);
         let y = product(matrix.view(), some_of.view());
         let unit = fit.penalty / (y.values.len() as f64);
@@ -92,6 +94,7 @@ pub(super) struct Fit {
     gamma: f64,
     mixture: f64,
     penalty: f64,
+    pub(super) offsets: Option<Offsets>,
 }
 
 impl Fit {
@@ -102,8 +105,8 @@ impl Fit {
         Shape { gamma: gamma / distance, mixture, penalty, landmarks: kept.len() }
     }
 
-    fn solver(&self, kept: &[usize]) -> Result<super::super::cholesky::Cholesky> {
-        self.shape(kept).solver(&self.x.select_cols(kept), &silent)
+    pub(super) fn solver(&self, kept: &[usize]) -> Result<super::super::cholesky::Cholesky> {
+        self.shape(kept).solver(&self.x.select_cols(kept), self.offsets.as_ref(), &silent)
     }
 }
 

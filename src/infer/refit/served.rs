@@ -13,7 +13,6 @@ use super::super::{Method, Panel, Predictor};
 use super::kernel::coefficients;
 use super::{Gram, solver};
 use crate::error::Result;
-use crate::progress::silent;
 use crate::store::Store;
 
 /// Targets at a time.
@@ -128,7 +127,8 @@ impl Predictor {
         let layer = &self.networks[0][0];
         let whole: Vec<usize> = (0..landmarks.len()).collect();
         let test = scaled(&self.landmarks, &whole, landmarks, store);
-        let y = product(fit.shape(&whole).matrix(&fit.x).view(), coefficients(layer, &targets).view());
+        let matrix = fit.shape(&whole).matrix(&fit.x, fit.offsets.as_ref());
+        let y = product(matrix.view(), coefficients(layer, &targets).view());
         let mut truth = scaled(&self.targets, &targets, &places, store);
         let deviations: Vec<f64> = (0..targets.len()).map(|i| deviation(&truth, i)).collect();
         for row in truth.values.chunks_exact_mut(targets.len().max(1)) {
@@ -139,7 +139,7 @@ impl Predictor {
             crate::interrupt::check()?;
             let (x, seen) = (fit.x.select_cols(kept), test.select_cols(kept));
             let shape = fit.shape(kept);
-            let weights = shape.solver(&x, &silent)?.solve(&shape.cross(&x, &seen));
+            let weights = fit.solver(kept)?.solve(&shape.cross(&x, &seen));
             let mut errors = truth.clone();
             errors.subtract_product(weights.t(), y.view());
             let mut sums = vec![0.0; targets.len()];
@@ -236,6 +236,7 @@ mod tests {
     use super::*;
     use crate::device::cpu::CpuExecutor;
     use crate::infer::FitSettings;
+    use crate::progress::silent;
     use crate::testing::random_store;
 
     /// Σ squared errors and Σ squared deviations in units of training variance, and R² by target, as one would take them.

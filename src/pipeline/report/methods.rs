@@ -236,8 +236,15 @@ fn prediction(run: &Run, references: &mut References) -> Option<String> {
         )
     });
     let factor = fitted.chosen["adapted-factor"].as_f64().filter(|factor| *factor > 1.0);
+    let offsets = fitted.chosen["group-variance"].as_f64().map_or(String::new(), |ratio| {
+        format!(
+            ", and what the samples of a group share was taken as noise, of {ratio} times their own variance"
+        )
+    });
     let adapted = factor.map_or(String::new(), |factor| {
-        format!(" The penalty was multiplied by {factor:.3}, as the landmarks of the samples to be inferred asked for.")
+        format!(
+            " The penalty was multiplied by {factor:.3}{offsets}, as the landmarks of the samples to be inferred asked for."
+        )
     });
     Some(format!(
         "The other {} were inferred from the landmarks by {}.{adapted}{held_out}",

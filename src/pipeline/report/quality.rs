@@ -82,7 +82,9 @@ fn network(run: &Run, e: &evaluate::Facts) -> Vec<Fact> {
 /// By how much a penalty grew for other samples, where it did.
 fn times(chosen: &serde_json::Value) -> String {
     let factor = chosen["adapted-factor"].as_f64().filter(|factor| *factor > 1.0);
-    factor.map_or(String::new(), |factor| format!(" × {factor:.3} for the samples to be inferred"))
+    let offsets = chosen["group-variance"].as_f64();
+    let offsets = offsets.map_or(String::new(), |ratio| format!(", offsets of groups of variance {ratio}"));
+    factor.map_or(String::new(), |factor| format!(" × {factor:.3} for the samples to be inferred{offsets}"))
 }
 
 fn predictor(f: &fit::Facts) -> Vec<Fact> {

@@ -48,7 +48,8 @@ pub struct Options {
     #[arg(long, value_name = "X")]
     pub penalty: Option<f64>,
     /// linear, kernel: a store with samples to be inferred, of another platform or study. The penalty that is chosen by folds is multiplied by what
-    /// their landmarks tell: how much larger a penalty infers these best from one another than in training samples held out
+    /// their landmarks tell: how much larger a penalty infers these best from one another than in training samples held out. With --group-by they tell too
+    /// how much of what the samples of a group share is noise
     #[arg(long, value_name = "STORE")]
     pub adapt_to: Option<PathBuf>,
     /// linear, kernel: folds of the cross-validation [5]
@@ -157,6 +158,7 @@ impl Options {
             method,
             seed,
             group_by: self.group_by.clone(),
+            group_variance: None,
             linear: LinearSettings { penalty: self.penalty, folds: self.folds.unwrap_or(linear.folds) },
             kernel: KernelSettings {
                 gamma: self.gamma,

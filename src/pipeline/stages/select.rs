@@ -77,7 +77,7 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     pub samples: Option<usize>,
     /// diverse: what is to be explained: the data, the autoencoder's reconstruction of it, SHARE of that and the rest of the
-    /// data, or the data's first K principal components. Of 10,000 samples × 22,268 genes a share of the reconstruction takes 3.9 GiB of memory, the data alone
+    /// data, or the data's first K principal components. Of 10,000 samples × 22,268 genes a share of the reconstruction takes 3.4 GiB of memory, the data alone
     /// 2.1; both grow with the square of the genes [data]
     #[arg(long, value_name = "data|reconstruction|blend:SHARE|pca:K")]
     pub target: Option<Aim>,
