@@ -236,16 +236,22 @@ fn prediction(run: &Run, references: &mut References) -> Option<String> {
         )
     });
     let factor = fitted.chosen["adapted-factor"].as_f64().filter(|factor| *factor > 1.0);
-    let offsets = fitted.chosen["group-variance"].as_f64().map_or(String::new(), |ratio| {
-        format!(
-            ", and what the samples of a group share was taken as noise, of {ratio} times their own variance"
-        )
-    });
-    let adapted = factor.map_or(String::new(), |factor| {
-        format!(
-            " The penalty was multiplied by {factor:.3}{offsets}, as the landmarks of the samples to be inferred asked for."
-        )
-    });
+    let offsets = fitted.chosen["group-variance"].as_f64();
+    let adapted = [
+        factor.map(|factor| format!("the penalty was multiplied by {factor:.3}")),
+        offsets.map(|ratio| {
+            format!(
+                "what the samples of a group share was taken as noise, of {ratio} times their own variance"
+            )
+        }),
+    ];
+    let adapted: Vec<String> = adapted.into_iter().flatten().collect();
+    let adapted = match adapted.is_empty() {
+        true => String::new(),
+        false => {
+            format!(" As the landmarks of the samples to be inferred asked for, {}.", adapted.join(", and "))
+        }
+    };
     Some(format!(
         "The other {} were inferred from the landmarks by {}.{adapted}{held_out}",
         counted(fitted.targets, "gene"),

@@ -79,12 +79,13 @@ fn network(run: &Run, e: &evaluate::Facts) -> Vec<Fact> {
     trained.into_iter().chain(figures).chain(scores).collect()
 }
 
-/// By how much a penalty grew for other samples, where it did.
-fn times(chosen: &serde_json::Value) -> String {
+/// What was changed for other samples, where something was.
+fn for_others(chosen: &serde_json::Value) -> String {
     let factor = chosen["adapted-factor"].as_f64().filter(|factor| *factor > 1.0);
+    let factor = factor.map(|factor| format!(" × {factor:.3} for the samples to be inferred"));
     let offsets = chosen["group-variance"].as_f64();
-    let offsets = offsets.map_or(String::new(), |ratio| format!(", offsets of groups of variance {ratio}"));
-    factor.map_or(String::new(), |factor| format!(" × {factor:.3} for the samples to be inferred{offsets}"))
+    let offsets = offsets.map(|ratio| format!(", offsets of groups of variance {ratio}"));
+    [factor, offsets].into_iter().flatten().collect()
 }
 
 fn predictor(f: &fit::Facts) -> Vec<Fact> {
@@ -102,7 +103,7 @@ fn predictor(f: &fit::Facts) -> Vec<Fact> {
         f.chosen["penalty"]
             .as_f64()
             .map(|p| p / f.chosen["adapted-factor"].as_f64().unwrap_or(1.0))
-            .map(|p| Fact::new("Penalty", format!("{p:.4} by cross-validation{}", times(&f.chosen)))),
+            .map(|p| Fact::new("Penalty", format!("{p:.4} by cross-validation{}", for_others(&f.chosen)))),
     );
     if let Some(held_out) = &f.held_out {
         let [mean, median] = held_out.r2;
