@@ -365,6 +365,30 @@ fn genelift(dir: &Path, arguments: &[&str]) -> Output {
     Command::new(program).current_dir(dir).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
+/// Before anything is opened: none of the stores is there.
+#[test]
+fn lists_are_not_called_as_draws_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = |sets: &[&str]| {
+        let command = ["compare", "--train", "a.gex", "--test", "b.gex", "-o", "out", "--device", "cpu"];
+        let output = genelift(dir.path(), &[&command[..], &["--landmarks"], sets].concat());
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for (sets, name) in [
+        (&["random=v.tsv", "d=l.tsv", "--size", "10,25"][..], "random"),
+        (&["random-20=f.tsv", "--size", "20"], "random-20"),
+        (&["d=f.tsv", "--subsets", "d=g.tsv", "--size", "20"], "d"),
+        (&["d-20=f.tsv", "--subsets", "d=g.tsv", "--size", "20"], "d-20"),
+    ] {
+        let (code, error) = told(sets);
+        let expected = format!("a set is called {name}, but ");
+        assert!(code == Some(2) && error.contains(&expected), "{error}");
+        assert!(error.contains("choose another name"), "{error}");
+    }
+    let (_, error) = told(&["randomforest=f.tsv", "random-x=f.tsv", "--subsets", "d=g.tsv", "--size", "20"]);
+    assert!(!error.contains("choose another name"), "{error}");
+}
+
 #[test]
 fn the_command_writes_tables() {
     let dir = tempfile::tempdir().unwrap();

@@ -275,3 +275,71 @@ fn the_command_tells_of_genes_neurons_and_lists() {
     refused(&[&first, "--model", &at("m.safetensors")], "--store");
     refused(&[&first, "--run", &dir.path().display().to_string()], "run.json");
 }
+
+/// What `explain` tells of a list's stand-ins, an entry a line: landmark, stand-in, loss.
+fn explained(dir: &Path, list: &str, store: &str, more: &[&str]) -> (Vec<(String, String, f64)>, String) {
+    let folder = dir.join("explained");
+    let out = folder.display().to_string();
+    let call = ["explain", list, "--store", store, "--most", "3", "--force", "-o", &out];
+    let (code, _, error) = genelift(&[&call[..], more].concat());
+    assert_eq!(code, Some(0), "{error}");
+    let rows = table(&folder.join("stand_ins.tsv"));
+    let entry = |row: &Vec<String>| (row[0].clone(), row[2].clone(), row[4].parse::<f64>().unwrap());
+    (rows[1..].iter().map(entry).collect(), error)
+}
+
+/// The same from a list with columns `stand_in_1`, `loss_1`, ….
+fn listed(list: &Path) -> Vec<(String, String, f64)> {
+    let rows = table(list);
+    let at = |name: String| rows[0].iter().position(|column| *column == name).unwrap();
+    let places: Vec<[usize; 2]> =
+        (1..=3).map(|i| [at(format!("stand_in_{i}")), at(format!("loss_{i}"))]).collect();
+    let id = at("gene_id".into());
+    let of = |row: &Vec<String>| -> Vec<(String, String, f64)> {
+        let entry =
+            |at: &[usize; 2]| (row[id].clone(), row[at[0]].clone(), row[at[1]].parse::<f64>().unwrap());
+        places.iter().map(entry).collect()
+    };
+    rows[1..].iter().flat_map(of).collect()
+}
+
+#[test]
+fn stand_ins_are_weighed_by_what_the_list_was_chosen_by() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = example_store(dir.path(), SAMPLES, GENES);
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let (data, model, list) = (store.path().display().to_string(), at("m.safetensors"), at("l.tsv"));
+    let done = |arguments: &[&str]| {
+        let (code, _, error) = genelift(arguments);
+        assert_eq!(code, Some(0), "{error}");
+    };
+    done(&["train", &data, "-o", &model, "--hidden", "6,3,6", "--epochs", "2"]);
+    let select = ["select", "--store", &data, "-n", "5", "-o", &list, "--force"];
+    // The same samples and settings: what differs is rounding at most. Losses of other settings are hundredths away.
+    let agree = |more: &[&str]| {
+        let (found, error) = explained(dir.path(), &list, &data, more);
+        let listed = listed(Path::new(&list));
+        assert_eq!((found.len(), listed.len()), (15, 15));
+        let same =
+            found.iter().zip(&listed).all(|(a, b)| (&a.0, &a.1) == (&b.0, &b.1) && (a.2 - b.2).abs() < 1e-5);
+        (same, error)
+    };
+    for said in [
+        &["--penalty", "equal", "--ridge", "9"][..],
+        &["--target", "pca:3", "--weights", "equal"],
+        &["--samples", "31", "--seed", "7"],
+    ] {
+        done(&[&select[..], &["--stand-ins", "3"], said].concat());
+        assert!(agree(&[]).0, "{said:?}");
+    }
+    let aimed = ["--stand-ins", "3", "--target", "blend:0.9", "--model", &model];
+    done(&[&select[..], &aimed].concat());
+    let (same, error) = agree(&["--model", &model]);
+    assert!(same && !error.contains("as the target"), "{error}");
+    let (same, error) = agree(&[]);
+    assert!(!same && error.contains("with the data as the target"), "{error}");
+    // without a ridge there is nothing to weigh by, which is said
+    done(&[&select[..], &["--ridge", "0"]].concat());
+    let (found, error) = explained(dir.path(), &list, &data, &[]);
+    assert!(found.len() == 15 && error.contains("chosen without a ridge"), "{error}");
+}

@@ -16,7 +16,7 @@ use genelift::device::recording::Element;
 use genelift::evaluate::differences::{Basis, difference};
 use genelift::genes::{Finder, Matching, Side, Table};
 use genelift::infer::{FitSettings, LinearSettings, Method};
-use genelift::progress::silent;
+use genelift::progress::{Event, silent};
 use genelift::store::{Origin, Store, StoreWriter};
 
 const GENES: usize = 60;
@@ -101,6 +101,44 @@ fn every_group_is_held_out_once() {
     let first = pairs[0].difference.unwrap();
     assert_eq!((first.units, first.freedom, first.flips_least), (4, Some(3.0), Some(0.125)));
     assert!(Design::every_group(&whole, &plan, "no").is_err());
+}
+
+/// A gene that varies in one study says nothing where that is held out: which one is told.
+#[test]
+fn warnings_name_the_group_that_is_held_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let study = |s: usize| format!("study {}", s % 4);
+    let all = part(dir.path(), "all.gex", &(0..80).collect::<Vec<_>>(), study);
+    let mut values = vec![0.0f32; 80 * GENES];
+    for (sample, row) in values.chunks_exact_mut(GENES).enumerate() {
+        all.read_row(sample, row);
+        if sample % 4 != 2 {
+            row[1] = 2.5;
+        }
+        row[2] = 2.5;
+    }
+    let store = Store::in_memory("all", values, all.samples().clone(), all.genes().clone()).unwrap();
+    let none = PlanSettings { random_draws: 0, ..settings() };
+    let sets = vec![set("a", &[1, 5]), set("b", &[2, 7, 9])];
+    let plan = plan(&store, std::slice::from_ref(&store), sets, &none);
+    let design = Design::every_group(&store, &plan, "study").unwrap();
+    let linear = LinearSettings { penalty: Some(3.0), ..LinearSettings::default() };
+    let settings = FitSettings { method: Method::Linear, linear, ..FitSettings::default() };
+    let said = std::sync::Mutex::new(Vec::new());
+    let listen = |event| {
+        if let Event::Warning(text) = event {
+            said.lock().unwrap().push(text);
+        }
+    };
+    compare_by(&mut CpuExecutor::open(Some(2)).unwrap(), &design, &plan, &settings, &listen).unwrap();
+    let said = said.into_inner().unwrap();
+    let found: Vec<&String> = said.iter().filter(|text| text.contains("landmarks have one value")).collect();
+    let flat = "have one value in all samples and say nothing";
+    let expected = [
+        format!("1 set: 1 of 2 landmarks {flat} (a; study 2 held out)"),
+        format!("1 set: 1 of 3 landmarks {flat} (b)"),
+    ];
+    assert!(found.iter().copied().eq(&expected), "{said:?}");
 }
 
 #[test]
@@ -341,6 +379,14 @@ fn the_command_holds_out_groups() {
     }
     let tests = std::fs::read_to_string(dir.join("out/tests.tsv")).unwrap();
     assert!(tests.contains("\tgroups\t4\t"), "{tests}");
+    // samples are those of both stores, and so they are called
+    let select = ["select", "--store", "train.gex", "--strategy", "variance", "-n", "3", "-o", "v.tsv"];
+    assert!(genelift(dir, &select).status.success());
+    let mut known = arguments.to_vec();
+    (known[6], known[8]) = ("v=v.tsv", "known");
+    let text = said(&genelift(dir, &known));
+    let expected = "60 of 80 samples of train.gex and test.gex are among those that the list v";
+    assert!(text.contains(expected), "{text}");
     let mut split = arguments.to_vec();
     (split[6], split[8]) = ("a=a-study0.tsv", "split");
     split.extend(["--hold-out", "split"]);

@@ -287,6 +287,27 @@ fn without_a_network_none_is_told_of_and_other_predictors_say_what_they_cannot()
 }
 
 #[test]
+fn what_the_selection_left_out_stands_in_for_nothing() {
+    let folder = Folder::new();
+    let none = ["--set", "train=false", "--set", "compare=false"];
+    let stand_ins = || -> Vec<String> {
+        let landmarks = table(&folder.read("out/report.html"), "landmarks");
+        let columns = landmarks["columns"].as_array().unwrap();
+        let at = columns.iter().position(|column| column == "Stand-ins (r)").unwrap();
+        let cells = landmarks["rows"].as_array().unwrap().iter().map(|row| row[at].as_str().unwrap());
+        cells
+            .flat_map(|cell| cell.split(", "))
+            .map(|told| told.split('\u{a0}').next().unwrap().to_string())
+            .collect()
+    };
+    folder.succeed(&[&["run", "c.toml"][..], &none].concat());
+    let out = stand_ins().into_iter().find(|name| name.starts_with("g_")).unwrap();
+    folder.write("left.txt", &format!("{out}\n"));
+    folder.succeed(&[&["run", "c.toml"][..], &none, &["--set", "select.exclude=[\"left.txt\"]"]].concat());
+    assert!(!stand_ins().contains(&out), "{out}: {:?}", stand_ins());
+}
+
+#[test]
 fn what_is_no_run_is_refused_in_one_message() {
     let folder = Folder::new();
     let report = |dir: &str| folder.fail(&["report", dir, "-o", "x.html"]);

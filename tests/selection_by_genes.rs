@@ -165,3 +165,32 @@ fn facility_location_and_k_medoids_equal_their_transcription() {
         assert!(!genes.contains(&3) && !genes.contains(&169));
     }
 }
+
+/// Genes 2 and 3 are a copy of 1 and its double; 0 and 4 do not vary, and would come first by id.
+#[test]
+fn genes_that_do_not_vary_come_after_copies_of_chosen_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = StoreWriter::create(&dir.path().join("x.gex"), 6, Element::F32, false).unwrap();
+    for sample in 0..16u8 {
+        let (a, b) = (f32::from(sample % 2), f32::from(sample / 2 % 2));
+        writer.push_rows(&[1.0, a, a, 2.0 * a, 3.0, b]).unwrap();
+    }
+    let samples = Table::numbered("sample_id", "s", 16);
+    let store = writer.finish(Table::new("gene_id", ids(6)), samples, Origin::default()).unwrap();
+    let samples: Vec<usize> = (0..16).collect();
+    let mut executor = CpuExecutor::open(Some(1)).unwrap();
+    let moments = Moments::of(&store, &samples).unwrap();
+    let c = Covariance::of(&mut executor, &store, &samples, &moments, &silent).unwrap();
+    let (ids, bound) = (ids(6), constraints(6, 6, &[], &[]));
+    for picks in [facility_location(&c, &ids, &bound, &silent), k_medoids(&c, &ids, &bound, &silent)] {
+        let picks = picks.unwrap();
+        assert_eq!(picks.genes[4..], [0, 4], "{picks:?}");
+        let zeros: Vec<String> = picks.scores[4..].iter().map(ToString::to_string).collect();
+        assert_eq!(zeros, ["0", "0"], "{picks:?}");
+    }
+    let four = constraints(6, 4, &[], &[]);
+    for picks in [facility_location(&c, &ids, &four, &silent), k_medoids(&c, &ids, &four, &silent)] {
+        let genes = picks.unwrap().genes;
+        assert!(!genes.contains(&0) && !genes.contains(&4), "{genes:?}");
+    }
+}

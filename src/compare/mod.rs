@@ -25,10 +25,11 @@ pub use measure::Measure;
 pub use over_units::{PairDifference, Rank, pair_differences, ranks};
 pub use paired::{PairTest, pair_tests};
 pub use rounds::{Design, Held, Round, Test, grouping};
-pub use sets::{LandmarkSet, Named, Plan, PlanSettings, ROUND, places};
+pub(crate) use sets::is_draw_of;
+pub use sets::{LandmarkSet, Named, Plan, PlanSettings, ROUND, check_names, places};
 pub use tables::{FILES, SetFigures, Tests, Told, curve_lines, equal_lines, set_figures, write, write_into};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::device::Executor;
@@ -105,23 +106,20 @@ pub fn compare_by(
         outcomes: Vec::new(),
     };
     let mut tested: Vec<Tested> = design.tests.iter().zip(&known).map(tested).collect();
-    let warned = Mutex::new(BTreeMap::<String, Vec<&str>>::new());
+    let warned = Mutex::new(BTreeMap::<String, Warned>::new());
     for (i, set) in plan.sets.iter().enumerate() {
-        // what is said of many sets is said once
-        let heard = |event: Event| match event {
-            Event::Warning(text) => {
-                let mut warned = warned.lock().unwrap_or_else(PoisonError::into_inner);
-                let sets = warned.entry(text).or_default();
-                if sets.last() != Some(&set.name.as_str()) {
-                    sets.push(&set.name);
-                }
-            }
-            other => report(other),
-        };
         report(Event::Note(format!("set {} of {}: {}", i + 1, plan.sets.len(), set.name)));
         // a test is finished as soon as all of it was seen: of many stores one at a time is under way
         let mut under_way: Vec<Option<UnderWay>> = known.iter().map(|_| None).collect();
         for (number, round) in design.rounds.iter().enumerate() {
+            // what is said of many sets or in many rounds is said once
+            let heard = |event: Event| match event {
+                Event::Warning(text) => {
+                    let mut warned = warned.lock().unwrap_or_else(PoisonError::into_inner);
+                    warned.entry(text).or_default().add(&set.name, number);
+                }
+                other => report(other),
+            };
             // in one order, so that equal sets have equal figures
             let mut landmarks = set.of_round(number).to_vec();
             landmarks.sort_unstable();
@@ -153,11 +151,37 @@ pub fn compare_by(
             }
         }
     }
-    for (text, sets) in warned.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        let names = shorten(sets.iter().map(ToString::to_string));
-        report(Event::Warning(format!("{}: {text} ({names})", counted(sets.len(), "set"))));
+    for (text, of) in warned.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        let (sets, names) = (counted(of.sets.len(), "set"), of.names(design));
+        report(Event::Warning(format!("{sets}: {text} ({names})")));
     }
     Ok(tested)
+}
+
+/// The sets and rounds of which one thing was said.
+#[derive(Default)]
+struct Warned<'a> {
+    sets: Vec<&'a str>,
+    rounds: BTreeSet<usize>,
+}
+
+impl<'a> Warned<'a> {
+    fn add(&mut self, set: &'a str, round: usize) {
+        if self.sets.last() != Some(&set) {
+            self.sets.push(set);
+        }
+        self.rounds.insert(round);
+    }
+
+    /// The sets, and what is held out in these rounds where it was not said in all.
+    fn names(&self, design: &Design) -> String {
+        let sets = shorten(self.sets.iter().map(ToString::to_string));
+        if self.rounds.len() == design.rounds.len() {
+            return sets;
+        }
+        let rounds: Vec<String> = self.rounds.iter().filter_map(|round| design.held_out(*round)).collect();
+        format!("{sets}; {} held out", shorten(rounds.into_iter()))
+    }
 }
 
 /// What is known of a test before any set is fitted.

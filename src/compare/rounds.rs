@@ -98,6 +98,19 @@ impl<'a> Design<'a> {
         !self.rounds[round + 1..].iter().flat_map(|round| &round.held).any(|held| held.test == test)
     }
 
+    /// What a round holds out, as a message calls it: the group or the split, else the store.
+    pub(super) fn held_out(&self, round: usize) -> Option<String> {
+        let held = self.rounds[round].held.first()?;
+        let test = &self.tests[held.test];
+        let of_round = test.round.iter().zip(&test.group).filter(|(of, _)| **of == round);
+        let mut groups = of_round.map(|(_, group)| *group);
+        let first = groups.next()?;
+        match groups.all(|group| group == first) {
+            true => test.groups.get(first).cloned(),
+            false => Some(held.store.path().display().to_string()),
+        }
+    }
+
     /// Fits on all of `train` once and tests on every store.
     pub fn split(train: &'a Store, tests: &'a [Store], plan: &'a Plan, group_by: Option<&str>) -> Design<'a> {
         let all = |store: &Store| (0..store.n_samples()).collect::<Vec<_>>();

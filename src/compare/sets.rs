@@ -99,6 +99,41 @@ impl LandmarkSet {
     }
 }
 
+/// What draws from all genes are called: `random-N-K`, their mean `random-N`, the means of all sizes `random`.
+const RANDOM: &str = "random";
+
+/// Whether a name is that of draws of a family, `FAMILY-N`, or of one of them, `FAMILY-N-K`.
+pub fn is_draw_of(name: &str, family: &str) -> bool {
+    let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let numbers = name.strip_prefix(family).and_then(|rest| rest.strip_prefix('-'));
+    numbers.is_some_and(|rest| rest.split('-').count() <= 2 && rest.split('-').all(number))
+}
+
+/// Refuses names of sets that the comparison gives to draws itself: those from all genes, and those from the lists `pools`. No table
+/// could tell which of the two a row is of.
+///
+/// # Errors
+/// [`Error::Usage`] with the name.
+pub fn check_names(ranked: &[&str], pools: &[&str]) -> Result<()> {
+    let all = [ranked, pools].concat();
+    for family in std::iter::once(&RANDOM).chain(pools) {
+        // a list that is drawn from has the name of its draws' family
+        let others = if *family == RANDOM { all.as_slice() } else { ranked };
+        let same = others.iter().find(|name| *name == family);
+        if let Some(name) = same.or_else(|| all.iter().find(|name| is_draw_of(name, family))) {
+            return Err(Error::Usage(format!(
+                "a set is called {name}, but {family}, {family}-N and {family}-N-K are what the comparison calls its own draws; \
+                 choose another name"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn names(sets: &[LandmarkSet]) -> Vec<&str> {
+    sets.iter().map(|set| set.name.as_str()).collect()
+}
+
 /// What stands for a round (the group held out, or the split's number) in the name of a list's file.
 pub const ROUND: &str = "{round}";
 
@@ -169,7 +204,8 @@ impl Plan {
     /// ones from genes that all stores measure, and takes as targets the genes (or those of `listed`) that are in no set.
     ///
     /// # Errors
-    /// [`Error::Usage`] without sets or test stores, for --size 0, for unranked ones without a size and for two sets of one name;
+    /// [`Error::Usage`] without sets or test stores, for --size 0, for unranked ones without a size, for two sets of one name and as
+    /// [`check_names`];
     /// [`Error::Data`] where a set is larger than the genes, where landmarks are absent from a test store, where no target
     /// remains.
     #[allow(clippy::too_many_arguments)] // what a comparison is made of; each is a thing of its own
@@ -185,6 +221,7 @@ impl Plan {
     ) -> Result<Plan> {
         let genes = train.genes();
         let Named { ranked: mut sets, unranked: pools, whole } = named;
+        check_names(&names(&sets), &names(&pools))?;
         if sets.is_empty() && pools.is_empty() || tests.is_empty() {
             return Err(Error::Usage("at least one set of landmarks and one test store are needed".into()));
         }
@@ -221,7 +258,7 @@ impl Plan {
         let largest = sizes.last().copied().unwrap_or(0).max(settings.largest);
         let pool = reserved(&everywhere, largest, settings.seed);
         for size in sizes {
-            let draw = |draw| drawn("random", "random", &pool, size, draw, settings.seed);
+            let draw = |draw| drawn(RANDOM, RANDOM, &pool, size, draw, settings.seed);
             sets.extend((0..settings.random_draws).map(draw));
         }
         let mut names = HashSet::new();
@@ -441,6 +478,21 @@ mod tests {
         let pool = reserved(&genes, 3, 1);
         assert!(pool.is_sorted() && pool.iter().all(|gene| genes.contains(gene)));
         assert!(pool == reserved(&genes, 3, 1) && pool != reserved(&genes, 3, 2));
+    }
+
+    #[test]
+    fn what_draws_are_called_is_no_name_for_a_list() {
+        let refused = |ranked: &[&str], pools: &[&str]| check_names(ranked, pools).is_err();
+        for name in ["random", "random-20", "random-20-1"] {
+            assert!(refused(&["d", name], &[]) && refused(&["d"], &[name]), "{name}");
+        }
+        for name in ["d", "d-10", "d-10-3"] {
+            assert!(refused(&[name], &["d"]) && !refused(&[name], &["e"]), "{name}");
+        }
+        assert!(refused(&[], &["d", "d-10"]), "the mean of the first one's draws");
+        assert!(!refused(&["randomforest", "random-x", "d-", "d-1-2-3", "dd-1"], &["d"]));
+        let message = check_names(&["random-20"], &[]).unwrap_err().to_string();
+        assert!(message.contains("a set is called random-20") && message.contains("choose another name"));
     }
 
     #[test]

@@ -8,8 +8,8 @@
 //! chose is multiplied by. Landmarks that these samples lack, or that do not vary there, are left out on both sides. Below 1 it says that these samples are easier, and the penalty stays.
 //!
 //! Where training samples have groups and the ratio is above 1, the same errors tell how much of what a group shares is noise ([`Offsets`]): of some ratios
-//! τ the one by which the landmarks of the samples to be inferred are told best, P being (XᵀV⁻¹X + λI)⁻¹. Folds of the training samples do not tell it: they
-//! want none, and so samples that are like them get none.
+//! τ the one by which the landmarks of the samples to be inferred are told best, P being (XᵀV⁻¹X + λI)⁻¹; the ratio is then that of the two λ by this P. Folds
+//! of the training samples do not tell τ: they want none, and so samples that are like them get none.
 //!
 //! What it gained and lost is in `docs/cross-platform.md`.
 
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dense::{Dense, Standardised, product};
 use super::kernel::draw;
-use super::linear::{least, n_folds, split};
+use super::linear::{Choice, choose, n_folds, split};
 use super::offsets::Offsets;
 use super::parting::Parting;
 use super::{FitSettings, Method, Problem};
@@ -63,7 +63,7 @@ pub(super) struct Adapted {
     pub held_out: f64,
     /// The same in the samples to be inferred.
     pub here: f64,
-    /// τ of [`Offsets`], by which `here` was found.
+    /// τ of [`Offsets`], by which both were found.
     #[serde(default)]
     pub group_variance: f64,
     /// Samples that were looked at.
@@ -114,43 +114,49 @@ pub(super) fn adapted(
     }
     let (x, new) = (training.values.select_cols(&columns), tamed(new.select_cols(&columns)));
     let looked: Vec<usize> = (0..columns.len()).step_by(columns.len().div_ceil(LANDMARKS)).collect();
-    let held_out: Vec<Others> = (0..n_folds(&fold))
-        .map(|held| split(&fold, held))
-        .filter(|(rest, held)| !rest.is_empty() && !held.is_empty())
-        .map(|(rest, held)| Others::new(&x.select_rows(&rest), &x.select_rows(&held), &looked, None))
-        .collect();
-    let held_out = least(|penalty| held_out.iter().map(|fold| fold.error(penalty)).sum());
     let group = parting.group_of();
     let group: Vec<usize> = some.iter().map(|i| group[*i]).collect();
-    // the penalty in the samples to be inferred by this τ, and its error
-    let least_by = |ratio: f64| {
-        let others = Others::new(&x, &new, &looked, Offsets::of(group.clone(), ratio).as_ref());
-        let penalty = least(|penalty| others.error(penalty));
-        (penalty, others.error(penalty))
+    let offsets = |of: &[usize], ratio: f64| Offsets::of(of.iter().map(|i| group[*i]).collect(), ratio);
+    let held_out_by = |ratio: f64| {
+        let others = |(rest, held): (Vec<usize>, Vec<usize>)| {
+            Others::new(&x.select_rows(&rest), &x.select_rows(&held), &looked, offsets(&rest, ratio).as_ref())
+        };
+        let parts = (0..n_folds(&fold)).map(|held| split(&fold, held));
+        let parts = parts.filter(|(rest, held)| !rest.is_empty() && !held.is_empty());
+        let folds: Vec<Others> = parts.map(others).collect();
+        choose(|penalty| folds.iter().map(|fold| fold.error(penalty)).sum())
     };
-    let (mut group_variance, given) =
-        (settings.group_variance.unwrap_or(0.0), settings.group_variance.is_some());
-    let (mut here, mut error) = least_by(group_variance);
+    let all: Vec<usize> = (0..n).collect();
+    let here_by = |ratio: f64| {
+        let others = Others::new(&x, &new, &looked, offsets(&all, ratio).as_ref());
+        let choice = choose(|penalty| others.error(penalty));
+        (others.error(choice.penalty), choice)
+    };
+    let mut group_variance = settings.group_variance.unwrap_or(0.0);
+    let (mut error, mut here) = here_by(group_variance);
+    let mut held_out = held_out_by(group_variance);
+    let may = settings.group_variance.is_none() && settings.has_offsets(problem.samples.len());
     // Samples that ask for no larger penalty are like those held out, and these want no offsets.
-    if !given && here > held_out && parting.is_grouped() && settings.has_offsets(problem.samples.len()) {
+    if may && parting.is_grouped() && factor(&here, &held_out) > 1.0 {
         for ratio in RATIOS {
-            let (penalty, of_ratio) = least_by(ratio);
+            let (of_ratio, choice) = here_by(ratio);
             // the first of equals: groups of one sample share nothing
             if of_ratio < error {
-                (here, group_variance, error) = (penalty, ratio, of_ratio);
+                (error, here, group_variance) = (of_ratio, choice, ratio);
             }
         }
+        held_out = held_out_by(group_variance);
     }
     let adapted = Adapted {
-        factor: (here / held_out).max(1.0),
-        held_out,
-        here,
+        factor: factor(&here, &held_out),
+        held_out: held_out.penalty,
+        here: here.penalty,
         group_variance,
         samples: new.rows,
         landmarks: columns.len(),
         data: toward.store.info().fingerprint(),
     };
-    report(Event::Note(adapted.told(&name)));
+    report(Event::Note(adapted.told(&name, [here.end, held_out.end])));
     let flat = toward.places.iter().flatten().count() - columns.len();
     if flat > 0 {
         let landmarks = counted(flat, "landmark");
@@ -166,24 +172,38 @@ pub(super) fn adapted(
     Ok(Some(adapted))
 }
 
+/// How much larger the penalty here is, at least 1. What two steps of the grid reach differs by rounding.
+fn factor(here: &Choice, held_out: &Choice) -> f64 {
+    let factor = here.penalty / held_out.penalty;
+    if factor > 1.0 + 1e-6 { factor } else { 1.0 }
+}
+
 impl Adapted {
-    fn told(&self, name: &str) -> String {
+    /// With the `ends` of what was tried that the penalties lie at.
+    fn told(&self, name: &str, ends: [Option<&'static str>; 2]) -> String {
         let Adapted { factor, held_out, here, group_variance, samples, landmarks, .. } = self;
         let penalty = match *factor > 1.0 {
             true => format!("the penalty will be {factor:.3} times what folds choose"),
             false => "the penalty stays what folds choose".into(),
         };
-        format!(
-            "{penalty}: {landmarks} landmarks are inferred from one another best with {}, in {} of {name}, with {} in training samples held out",
-            *here as f32,
-            counted(*samples, "sample"),
-            *held_out as f32
-        ) + &match *group_variance > 0.0 {
+        let shared = match *group_variance > 0.0 {
             true => format!(
-                "; what the samples of a group share is noise to these, of {group_variance} of their own variance"
+                ", and what the samples of a group share is noise, of {group_variance} times their own variance"
             ),
             false => String::new(),
-        }
+        };
+        let [here, held_out] = [(here, ends[0]), (held_out, ends[1])].map(|(penalty, end)| {
+            format!(
+                "{}{}",
+                *penalty as f32,
+                end.map_or(String::new(), |end| format!(" (the {end} that was tried)"))
+            )
+        });
+        format!(
+            "{penalty}{shared}: {landmarks} landmarks are inferred from one another best with {here}, in {} of {name}, with {held_out} in training \
+             samples held out",
+            counted(*samples, "sample"),
+        )
     }
 }
 
@@ -438,7 +458,7 @@ mod tests {
         let (shifted, study): (Vec<f32>, Vec<usize>) =
             (shifted.collect(), (0..samples).map(|sample| sample % studies).collect());
         let train = store_of_studies(&dir.path().join("t.gex"), 40, &shifted, &study);
-        let new = store(&dir.path().join("n.gex"), 40, &values(100, 1.5, 2));
+        let new = store(&dir.path().join("n.gex"), 40, &values(100, 2.0, 2));
         let own = store(&dir.path().join("o.gex"), 40, &shifted[..100 * 40]);
         let (all, places): (Vec<usize>, Vec<Option<usize>>) =
             ((0..100).collect(), (0..24).map(Some).collect());

@@ -6,7 +6,7 @@ use super::{HeldOut, Losses, MissingLandmarks, Places, Predictor};
 use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::genes::Finder;
-use crate::progress::Reporter;
+use crate::progress::{Event, Reporter};
 use crate::store::{Origin, Store, StoreWriter};
 
 /// How profiles are completed.
@@ -157,6 +157,12 @@ pub fn complete(
     }
     // what is known of errors is of all landmarks
     let mut trust = if landmarks.contains(&None) { Vec::new() } else { trusted(predictor, how)? };
+    if !trust.is_empty() && predictor.is_adapted() {
+        report(Event::Note(
+            "the predictor was adapted to other samples than its own: held-out R² and intervals are those of its training samples, and say little of them"
+                .into(),
+        ));
+    }
     let mut genes = store.genes().clone();
     genes.append(predictor.targets.genes.select(&new));
     genes.set_column("origin", origin);

@@ -152,16 +152,16 @@ impl<'a> System<'a> {
 }
 
 /// A penalty, and whether it lies at an end of those that were tried: `least` or `largest`.
-struct Choice {
-    penalty: f64,
-    end: Option<&'static str>,
+pub(super) struct Choice {
+    pub penalty: f64,
+    pub end: Option<&'static str>,
 }
 
 /// Steps of a half decade that the grid is refined by around its best.
 const FINER: i32 = 4;
 
 /// The penalty of least error: the best of the grid, then of a grid [`FINER`] times as fine between its neighbours.
-fn choose(error: impl Fn(f64) -> f64) -> Choice {
+pub(super) fn choose(error: impl Fn(f64) -> f64) -> Choice {
     let least = |all: &[f64]| all.iter().copied().min_by(|a, b| error(*a).total_cmp(&error(*b)));
     let grid = penalties();
     let (first, last) = (grid[0], grid[grid.len() - 1]);
@@ -171,11 +171,6 @@ fn choose(error: impl Fn(f64) -> f64) -> Choice {
     let penalty = least(&finer.collect::<Vec<_>>()).unwrap_or(coarse);
     let ends = [(first, "least"), (last, "largest")];
     Choice { penalty, end: ends.into_iter().find(|(end, _)| *end == penalty).map(|(_, word)| word) }
-}
-
-/// As a penalty is chosen: that of least error.
-pub(super) fn least(error: impl Fn(f64) -> f64) -> f64 {
-    choose(error).penalty
 }
 
 /// (G + αI)⁻¹ of a Gram matrix.
@@ -351,7 +346,7 @@ mod tests {
                 values.extend([row[0], row[1], row[2], row[0] - row[1] + loud as f32 * row[3]]);
             }
             let curve = of(&store(&dir.path().join(format!("{loud}.gex")), 4, &values), &[0, 1, 2], &[3]);
-            let (chosen, grid) = (least(|penalty| curve.error(penalty)), penalties());
+            let (chosen, grid) = (choose(|penalty| curve.error(penalty)).penalty, penalties());
             let best =
                 grid.iter().copied().min_by(|a, b| curve.error(*a).total_cmp(&curve.error(*b))).unwrap();
             let step = 8.0 * (chosen / best).log10();

@@ -311,6 +311,11 @@ impl Predictor {
         &self.config["chosen"]
     }
 
+    /// Whether its penalty grew, or what groups share counts as noise, for samples of another platform.
+    fn is_adapted(&self) -> bool {
+        self.chosen()["adapted-factor"].as_f64() > Some(1.0) || self.chosen()[RATIO].is_f64()
+    }
+
     /// Says which samples of a store, whose targets are to be inferred, it was fitted on: by id, or by the same values of its
     /// landmarks, where all of them have a place.
     fn warn_of_samples(&self, store: &Store, places: &[Option<usize>], report: Reporter) {

@@ -9,7 +9,7 @@ use super::runner::Done;
 use super::stages::compare::{PairFacts, SizeFacts, TestFacts};
 use super::stages::select::{self, Options};
 use super::stages::{attribute, compare, evaluate, fit, import, split, stability, train};
-use crate::compare::{Enough, SetFigures, Tried};
+use crate::compare::{Enough, SetFigures, Tried, is_draw_of};
 use crate::error::Result;
 use crate::nouns::counted;
 use crate::select::Strategy;
@@ -134,6 +134,39 @@ fn beside(pair: &PairFacts, what: &str) -> String {
     }
 }
 
+/// By how much a list is better than random draws and L1000, in words.
+fn beside_others(test: &TestFacts, list: &str) -> Vec<String> {
+    let random = against(test, list, "random").into_iter().take(1);
+    let random = random.map(|pair| beside(pair, "random draws"));
+    let rank = test.sets.iter().find(|set| set.name == list).and_then(|set| set.rank);
+    let draws = rank.map(|(rank, draws)| format!("better than {} of {draws} random draws", draws + 1 - rank));
+    random.chain(beside_l1000(test, list)).chain(draws).collect()
+}
+
+/// A list beside what is called so, and beside the means of its draws.
+fn against<'a>(test: &'a TestFacts, list: &str, what: &str) -> Vec<&'a PairFacts> {
+    let other = |name: &str| name == what || is_draw_of(name, what);
+    test.pairs.iter().filter(|pair| pair.a == list && other(&pair.b)).collect()
+}
+
+/// A list beside as many genes of L1000. Where others are compared too, or only others, their number is told: all that the data have
+/// are more genes than most lists, and better for that alone.
+fn beside_l1000(test: &TestFacts, list: &str) -> Vec<String> {
+    let own = genes(test, list);
+    let (as_many, others): (Vec<&PairFacts>, Vec<&PairFacts>) =
+        against(test, list, "l1000").into_iter().partition(|pair| genes(test, &pair.b) == own);
+    let called = |n: Option<usize>| n.map_or("L1000".into(), |n| counted(n, "L1000 gene"));
+    let own = if others.is_empty() { called(None) } else { called(own) };
+    let as_many = as_many.into_iter().map(|pair| beside(pair, &own));
+    let whole = |pair: &PairFacts| format!("all {} of the data", called(genes(test, &pair.b)));
+    as_many.chain(others.into_iter().map(|pair| beside(pair, &whole(pair)))).collect()
+}
+
+/// How many genes a set has, or each draw of what is called so.
+fn genes(test: &TestFacts, set: &str) -> Option<usize> {
+    test.sets.iter().find(|known| known.name == set).map(|known| known.landmarks)
+}
+
 /// By what the number of landmarks was found.
 fn enough(found: &Enough) -> String {
     let n = found.landmarks.unwrap_or(0);
@@ -182,8 +215,7 @@ impl<'a> Summary<'a> {
             let set = test.sets.iter().find(|set| set.name == main.name)?;
             Some(format!("{}: {}", self.predicted(test), figures(set)))
         });
-        let verdict =
-            size.map(|test| self.beside_others(test, &main.name)).filter(|beside| !beside.is_empty());
+        let verdict = size.map(|test| beside_others(test, &main.name)).filter(|beside| !beside.is_empty());
         let lines = [
             ("Data", self.samples()),
             ("Network", self.held_out()),
@@ -300,11 +332,16 @@ impl<'a> Summary<'a> {
     /// How the lists predict the genes of one test store.
     fn test(&self, test: &TestFacts) -> String {
         let mut text = format!("\nPrediction  {}, from\n", self.predicted(test));
+        let main = (Layout { config: self.config }).lists().swap_remove(0);
+        let own = genes(test, &main.name);
         let mut sets: Vec<_> = test.sets.iter().collect();
         sets.sort_by(|a, b| a.nmse.unwrap_or(f64::INFINITY).total_cmp(&b.nmse.unwrap_or(f64::INFINITY)));
         for set in sets {
             let mean = if set.draws { " (mean of draws)" } else { "" };
-            let _ = writeln!(text, "            {:<12} {}{mean}", visible::line(&set.name), figures(set));
+            let other = own.is_some_and(|own| own != set.landmarks);
+            let size = if other { format!(" ({})", counted(set.landmarks, "gene")) } else { String::new() };
+            let name = visible::line(&set.name);
+            let _ = writeln!(text, "            {name:<12} {}{size}{mean}", figures(set));
         }
         text + &self.verdict(test)
     }
@@ -313,28 +350,13 @@ impl<'a> Summary<'a> {
     fn verdict(&self, test: &TestFacts) -> String {
         let mut text = String::new();
         for (i, list) in (Layout { config: self.config }).lists().iter().enumerate() {
-            let beside = self.beside_others(test, &list.name);
+            let beside = beside_others(test, &list.name);
             let word = if i == 0 { "Verdict" } else { "" };
             if !beside.is_empty() {
                 let _ = writeln!(text, "{word:<11} {}: {}", list.name, beside.join(",\n              "));
             }
         }
         text
-    }
-
-    /// By how much a list is better than random draws and L1000, in words.
-    fn beside_others(&self, test: &TestFacts, list: &str) -> Vec<String> {
-        let against = |what: &str| {
-            let other =
-                |name: &str| name == what || name.strip_prefix(what).is_some_and(|n| n.starts_with('-'));
-            test.pairs.iter().find(|pair| pair.a == list && other(&pair.b))
-        };
-        let others = [("random", "random draws"), ("l1000", "L1000")];
-        let means = others.into_iter().filter_map(|(what, called)| Some(beside(against(what)?, called)));
-        let rank = test.sets.iter().find(|set| set.name == list).and_then(|set| set.rank);
-        let draws =
-            rank.map(|(rank, draws)| format!("better than {} of {draws} random draws", draws + 1 - rank));
-        means.chain(draws).collect()
     }
 
     fn stability(&self) -> String {
@@ -398,7 +420,7 @@ impl<'a> Summary<'a> {
     fn not_better(&self) -> Vec<String> {
         let tests = self.of_own_size().into_iter().flat_map(|size| &size.tests);
         let random = |test: &TestFacts| {
-            let pairs = test.pairs.iter().filter(|pair| pair.b.starts_with("random"));
+            let pairs = test.pairs.iter().filter(|pair| is_draw_of(&pair.b, "random"));
             let rank = |name: &str| test.sets.iter().find(|set| set.name == name)?.rank;
             pairs.filter_map(|pair| weak_beside_draws(pair, rank(&pair.a), &test.store)).collect::<Vec<_>>()
         };
@@ -469,5 +491,46 @@ mod tests {
                 .contains("does not stand out among random draws of its size on test: place 2 of 4")
         );
         assert_eq!(weak(None, None), "", "there are no draws");
+    }
+
+    #[test]
+    fn a_list_stands_beside_as_many_genes_of_l1000() {
+        let set = |name: &str, landmarks| SetFigures {
+            name: name.into(),
+            draws: name.ends_with("-20"),
+            landmarks,
+            nmse: None,
+            mae: None,
+            pcc: None,
+            r2: None,
+            passing: None,
+            rank: None,
+        };
+        let pair = |b: &str, error: f64, interval| PairFacts {
+            a: "ours".into(),
+            b: b.into(),
+            means: Some((0.54, error)),
+            interval: Some(interval),
+            over: "9 samples".into(),
+        };
+        let mut test = TestFacts {
+            store: "test".into(),
+            samples: 9,
+            targets: 5,
+            sets: vec![set("ours", 20), set("l1000-mine", 20), set("l1000", 115), set("l1000-20", 20)],
+            pairs: vec![
+                pair("l1000-mine", 0.5, (0.03, 0.05)),
+                pair("l1000", 0.5, (0.03, 0.05)),
+                pair("l1000-20", 0.6, (-0.075, -0.045)),
+            ],
+        };
+        let (draws, whole) =
+            ("by 10.0 % (7.5 to 12.5)", "worse than all 115 L1000 genes of the data by 8.0 %");
+        let both = [format!("better than 20 L1000 genes {draws}"), format!("{whole} (6.0 to 10.0)")];
+        assert_eq!(beside_others(&test, "ours"), both);
+        let last = test.pairs.pop();
+        assert_eq!(beside_others(&test, "ours"), both[1..], "there is no set of its size");
+        test.pairs[1] = last.expect("the draws");
+        assert_eq!(beside_others(&test, "ours"), [format!("better than L1000 {draws}")]);
     }
 }

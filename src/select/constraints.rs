@@ -3,6 +3,7 @@
 use crate::attribution::ScoreTable;
 use crate::error::{Error, Result};
 use crate::genes::{Table, shown};
+use crate::nouns::counted;
 
 /// How many landmarks are wanted of a table of genes, with those that must and must not be among them.
 #[derive(Debug, Clone)]
@@ -65,14 +66,20 @@ impl Constraints {
         let (includes, excludes) = (count(May::Must), count(May::Never));
         if includes > n {
             return Err(Error::Data(format!(
-                "{includes} genes are to be included, but only {n} landmarks were asked for (-n)"
+                "{} to be included, but only {} wanted; allow more (-n)",
+                are(includes, "gene"),
+                are(n, "landmark")
             )));
         }
         let (total, free) = (genes.len(), genes.len() - excludes);
         if free < n {
-            return Err(Error::Data(format!(
-                "{n} landmarks were asked for (-n), but there are only {free} genes: {total} in all, {excludes} excluded"
-            )));
+            let there = if free == 1 { "there is" } else { "there are" };
+            let out = match excludes {
+                0 => String::new(),
+                _ => format!(": {total} in all, {excludes} left out"),
+            };
+            let (wanted, free) = (are(n, "landmark"), counted(free, "gene"));
+            return Err(Error::Data(format!("{wanted} wanted, but {there} only {free}{out}")));
         }
         Ok(Constraints { n, includes, may })
     }
@@ -110,6 +117,11 @@ impl Constraints {
     }
 }
 
+/// `1 gene is`, `2 genes are`.
+fn are(n: usize, noun: &str) -> String {
+    format!("{} {}", counted(n, noun), if n == 1 { "is" } else { "are" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,8 +147,13 @@ mod tests {
             Constraints::new(&genes(), n, include, exclude).unwrap_err().to_string()
         };
         assert!(message(6, &[], &[]).contains("only 5 genes"));
-        assert!(message(5, &[], &[1]).contains("only 4 genes: 5 in all, 1 excluded"));
-        assert!(message(1, &[0, 1], &[]).contains("2 genes are to be included"));
+        assert!(message(5, &[], &[1]).contains("only 4 genes: 5 in all, 1 left out"));
+        assert_eq!(message(6, &[], &[]), "6 landmarks are wanted, but there are only 5 genes");
+        assert!(
+            message(1, &[], &[0, 1, 2, 3, 4]).contains("1 landmark is wanted, but there are only 0 genes")
+        );
+        let included = "2 genes are to be included, but only 1 landmark is wanted; allow more (-n)";
+        assert_eq!(message(1, &[0, 1], &[]), included);
         assert!(message(1, &[2], &[2]).contains("gene d is on an --include and on an --exclude list"));
         assert!(matches!(Constraints::new(&genes(), 0, &[], &[]), Err(Error::Usage(_))));
     }

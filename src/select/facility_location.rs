@@ -55,7 +55,8 @@ pub fn cover<F: Fn(f64) -> f64>(
     constraints: &Constraints,
     report: Reporter,
 ) -> Result<Picks> {
-    let varying = similarity.c.diagonal().iter().filter(|size| **size > 0.0).count().max(1) as f64;
+    let varies = |gene: usize| similarity.c.diagonal()[gene] > 0.0;
+    let varying = (0..ids.len()).filter(|gene| varies(*gene)).count().max(1) as f64;
     let mut covered = vec![0.0; ids.len()];
     // Bounds from above, and how many genes were chosen when they were exact.
     let mut gains = vec![(f64::INFINITY, usize::MAX); ids.len()];
@@ -66,8 +67,11 @@ pub fn cover<F: Fn(f64) -> f64>(
     while picks.genes.len() < constraints.n() {
         let placed = picks.genes.len();
         let free = (0..ids.len()).filter(|gene| !taken[*gene] && constraints.allows(*gene, placed));
-        let better =
-            |a: &usize, b: &usize| gains[*a].0.total_cmp(&gains[*b].0).then_with(|| ids[*b].cmp(&ids[*a]));
+        let better = |a: &usize, b: &usize| {
+            // A copy of what is chosen gains as little as a gene that does not vary, but comes before it.
+            let first = varies(*a).cmp(&varies(*b)).then(gains[*a].0.total_cmp(&gains[*b].0));
+            first.then_with(|| ids[*b].cmp(&ids[*a]))
+        };
         let gene = free.max_by(better).expect("constraints leave enough genes");
         let column = similarity.column(gene);
         if gains[gene].1 != placed {

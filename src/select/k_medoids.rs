@@ -44,8 +44,10 @@ pub fn k_medoids(
         medoids = next;
     }
     let sizes = clusters(&similarity, &medoids, ids.len());
+    // The sum of no numbers is -0.0, which is how the score of a gene that does not vary would be written.
+    let score = |members: Vec<(usize, f64)>| 0.0 + members.iter().map(|(_, s)| s).sum::<f64>();
     let mut scored: Vec<(usize, usize, f64)> = (medoids.iter().zip(sizes).enumerate())
-        .map(|(place, (gene, members))| (place, *gene, members.iter().map(|(_, s)| s).sum()))
+        .map(|(place, (gene, members))| (place, *gene, score(members)))
         .collect();
     let rank = |place: usize| place.min(constraints.includes());
     scored.sort_by(|a, b| {

@@ -9,8 +9,8 @@
 //!
 //! Where neither says: genes are z-scored; k-means starts as k-means++ and runs at most 20 rounds of Lloyd's; a set is a gene with all genes that agree with it, the gene with most of them first; sets of fewer than 5 genes
 //! wait until there are no others. A set gives the gene nearest to its mean. One with an included gene is taken out and
-//! gives none. Genes that fall together with nothing come last, those of largest variance first. 32 trials unless told
-//! otherwise.
+//! gives none. Genes that fall together with nothing come last, those of largest variance first; where they are not enough the
+//! others of the sets follow, in the same order. 32 trials unless told otherwise.
 //!
 //! Options: [`PeelOffSettings`]. Cost: n²·G, n³, then in each round trials·(iterations·2·K·d·G) and G²·trials byte
 //! comparisons for d components; the consensus matrix is never stored. Score: the number of genes of the set.
@@ -91,9 +91,13 @@ pub fn peel_off(
     let total = Some(constraints.n() as u64);
     report(Event::Started { task: "peeling off".into(), total, unit: "genes" });
     for round in 0.. {
+        // Where all genes fall together, as in two samples, one round leaves none to cluster.
+        if picks.genes.len() == constraints.n() || left.is_empty() {
+            break;
+        }
         let sets = tight_sets(&y, &left, settings, round)?;
         let smallest = settings.smallest.min(sets.first().map_or(0, Vec::len));
-        if picks.genes.len() == constraints.n() || smallest < 2 {
+        if smallest < 2 {
             break;
         }
         let mut gone = vec![false; y.len()];
@@ -346,6 +350,28 @@ mod tests {
         }
         let share = f64::from(far) / f64::from(begun);
         assert!((240..360).contains(&begun) && (0.84..0.95).contains(&share), "{begun}, {share}");
+    }
+
+    /// Two samples, and twenty of proportional genes: one set holds all, and nothing is left to cluster.
+    #[test]
+    fn genes_of_one_direction_are_chosen_once_each() {
+        for (rows, genes) in [(2, 9), (20, 40)] {
+            let value = |gene: usize, row: usize| (1 + gene) as f32 * ((row * 7) % 5 + row) as f32;
+            let values = (0..genes).flat_map(|gene| (0..rows).map(move |row| value(gene, row))).collect();
+            let mut x = Columns::new(rows, values);
+            x.standardize();
+            let ids: Vec<String> = (0..genes).map(|gene| format!("g{gene:02}")).collect();
+            let table = crate::genes::Table::new("gene_id", ids.clone());
+            for n in [1, 3, genes - 1] {
+                let bound = Constraints::new(&table, n, &[], &[4]).unwrap();
+                let settings = PeelOffSettings::default();
+                let mut chosen =
+                    peel_off(&x, &settings, &ids, &bound, &crate::progress::silent).unwrap().genes;
+                chosen.sort_unstable();
+                chosen.dedup();
+                assert!(chosen.len() == n && !chosen.contains(&4), "{n} of {genes}: {chosen:?}");
+            }
+        }
     }
 
     /// Columns at (0, 0), (4, 0), (0, 4), (2, 1), (9, 9); the mean of the first four is (1.5, 1.25).

@@ -158,6 +158,9 @@ fn fits_and_comparisons_adapt_to_the_landmarks_of_other_samples() {
         let (code, _, error) = genelift(&format!("{compare} r {options}"));
         assert!(code == Some(2) && error.contains(told), "{error}");
     }
+    let (_, help, _) = genelift("compare --help");
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains("a comparison has --adapt"), "{help}");
     let few = compare.replace("--resamples 20", "--resamples 9");
     let (code, _, error) = genelift(&format!("{few} r --method linear"));
     assert!(

@@ -112,6 +112,11 @@ fn the_error_against_the_number_of_landmarks_is_told() {
     folder.write("m.tsv", &format!("sample_id\t{}\n{values}", names.join("\t")));
     let sizes = ["--set", "train=false", "--set", "select.n=12", "--set", "compare.size=[2,6]"];
     let (summary, _) = folder.succeed(&[&["run", "c.toml"], &sizes[..]].concat());
+    // beside as many genes of L1000 first, and all of them as what they are
+    let verdict = summary.split_once("\nVerdict ").unwrap_or_else(|| panic!("{summary}")).1;
+    let [as_many, all] = ["12 L1000 genes", "all 30 L1000 genes of the data"].map(|said| verdict.find(said));
+    assert!(as_many.is_some() && as_many < all, "{summary}");
+    assert!(summary.lines().any(|line| line.trim().starts_with("l1000 ") && line.ends_with(" (30 genes)")));
     let sizes = summary.split_once("\nSizes ").unwrap_or_else(|| panic!("{summary}")).1;
     let line =
         |start: &str| sizes.lines().find(|line| line.trim().starts_with(start)).unwrap_or_default().trim();

@@ -6,7 +6,7 @@ mod ridge;
 
 use std::sync::Mutex;
 
-use common::{by_formula, constraints, example_store, ids, layer, model, numbers, package};
+use common::{by_formula, constraints, example_store, genelift, ids, layer, model, numbers, package};
 use genelift::device::cpu::CpuExecutor;
 use genelift::device::recording::Activation;
 use genelift::element::Element;
@@ -351,6 +351,43 @@ fn where_nothing_varies_no_strategy_that_looks_at_the_data_chooses() {
         let message = found.expect_err("refused").to_string();
         assert!(message.contains("no gene varies over the 12 samples"), "{strategy:?}: {message}");
     }
+}
+
+/// What is refused for want of genes names what was given, and nothing else.
+#[test]
+fn too_few_genes_are_told_of_by_the_options_that_were_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = |store: &Store, more: &[&str]| {
+        let store = store.path().display().to_string();
+        let list = dir.path().join("l.tsv").display().to_string();
+        let call = ["select", "-q", "--store", &store, "-o", &list];
+        let (code, _, error) = genelift(&[&call[..], more].concat());
+        assert!(code == Some(1) && !error.contains("1 landmarks"), "{code:?} {error}");
+        error
+    };
+    let error = refused(&example_store(dir.path(), 30, 1), &["--until", "r2 0.5"]);
+    assert!(
+        error.contains("--until keeps a part of the genes apart") && error.contains("found 1"),
+        "{error}"
+    );
+    assert!(!error.contains("(-n)") && !error.contains("left out"), "{error}");
+
+    let store = example_store(dir.path(), 30, 20);
+    let mut writer = StoreWriter::create(&dir.path().join("o.gex"), 9, Element::F32, false).unwrap();
+    (0..4).for_each(|_| writer.push_rows(&[2.5; 9]).unwrap());
+    let samples = Table::numbered("sample_id", "s", 4);
+    let other = writer.finish(Table::numbered("gene_id", "other", 9), samples, Origin::default()).unwrap();
+    let other = other.path().display().to_string();
+    let expected = format!("none of 20 genes may be chosen: 20 are left out by --measured-in {other}");
+    for count in [["-n", "5"], ["--until", "r2 0.5"]] {
+        let error = refused(&store, &[&count[..], &["--measured-in", &other]].concat());
+        assert!(error.contains(&expected) && !error.contains("--exclude"), "{error}");
+    }
+    let out = dir.path().join("out.txt");
+    std::fs::write(&out, format!("{}\n", store.genes().ids[..19].join("\n"))).unwrap();
+    let error = refused(&store, &["-n", "2", "--exclude", &out.display().to_string()]);
+    assert!(error.contains("2 landmarks are wanted, but only 1 of 20 genes may be chosen"), "{error}");
+    assert!(error.contains("out.txt") && !error.contains("--measured-in"), "{error}");
 }
 
 #[test]

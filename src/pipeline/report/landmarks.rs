@@ -11,6 +11,7 @@ use crate::genes::Sheet;
 use crate::nouns::counted;
 use crate::pipeline::choice::word;
 use crate::pipeline::flow::Layout;
+use crate::pipeline::stages::select::left_out;
 use crate::progress::{Event, Reporter};
 use crate::report::{Block, Cell, Column, Fact, Section, Table};
 use crate::select::copies::{ALIKE, Copies};
@@ -52,7 +53,7 @@ fn table(run: &Run, sheet: &Sheet, report: Reporter) -> Result<Table> {
         numbers("score", "Score", 4),
         served,
         most,
-        stand_ins(run, sheet, ids, report),
+        stand_ins(run, sheet, ids, report)?,
         again(run, ids)?,
     ]
     .into_iter()
@@ -85,8 +86,8 @@ fn caption(run: &Run) -> String {
     };
     let again = if run.has("stability") { " Chosen again: share of the repeats." } else { "" };
     format!(
-        "In the order of {}.{served} Stand-ins: genes that correlate most with it in the training samples, with r; from {ALIKE} on \
-         they are near copies, and which of them is chosen is chance.{again}",
+        "In the order of {}.{served} Stand-ins: genes that correlate most with it in the training samples, of those that the \
+         selection was not told to leave out, with r; from {ALIKE} on they are near copies, and which of them is chosen is chance.{again}",
         strategy.name
     )
 }
@@ -109,15 +110,15 @@ fn served(run: &Run, ids: &[String]) -> Option<(Filled, Filled)> {
     Some(((Column::numbers("R² served, ×10⁻³", 2), lost), (Column::words("Serves most (R² lost)"), most)))
 }
 
-/// What could stand in for each landmark: as the list tells, else by correlation.
-fn stand_ins(run: &Run, sheet: &Sheet, ids: &[String], report: Reporter) -> Option<Filled> {
+/// What could stand in for each landmark: as the list tells, else by correlation, but nothing that the selection was told to leave out.
+fn stand_ins(run: &Run, sheet: &Sheet, ids: &[String], report: Reporter) -> Result<Option<Filled>> {
     let told: Vec<(&Vec<String>, &Vec<String>)> = (1..=MOST)
         .map_while(|i| {
             let column = |name: &str| sheet.column(&format!("{name}_{i}")).map(|column| &column.fields);
             Some((column("stand_in")?, column("loss")?))
         })
         .collect();
-    let store = run.train.as_ref()?;
+    let Some(store) = &run.train else { return Ok(None) };
     let (genes, places) = (store.genes(), store.genes().positions());
     if !told.is_empty() {
         let cell = |row: usize| {
@@ -128,16 +129,17 @@ fn stand_ins(run: &Run, sheet: &Sheet, ids: &[String], report: Reporter) -> Opti
             });
             Cell::text(pairs.collect::<Vec<_>>().join(", "))
         };
-        return Some((Column::words("Stand-ins (loss)"), (0..ids.len()).map(cell).collect()));
+        return Ok(Some((Column::words("Stand-ins (loss)"), (0..ids.len()).map(cell).collect())));
     }
     let rows: Option<Vec<usize>> = ids.iter().map(|id| places.get(id.as_str()).copied()).collect();
-    let rows = rows?;
+    let Some(rows) = rows else { return Ok(None) };
+    let left_out = left_out(&run.folder.join("landmarks.tsv"))?;
     report(Event::Started { task: "looking for stand-ins".into(), total: None, unit: "landmarks" });
     let copies = Copies::of_store(store, run.config.seed);
-    let mut is_landmark = vec![false; genes.len()];
-    rows.iter().for_each(|gene| is_landmark[*gene] = true);
+    let mut may: Vec<bool> = genes.ids.iter().map(|id| !left_out.contains(id)).collect();
+    rows.iter().for_each(|gene| may[*gene] = false);
     let near = |gene: &usize| {
-        let found = copies.nearest(*gene, MOST, |other| !is_landmark[other]);
+        let found = copies.nearest(*gene, MOST, |other| may[other]);
         let told = found
             .into_iter()
             .map(|(other, r)| format!("{}\u{a0}{r:.2}", short(genes, other)).replace('-', "−"));
@@ -145,7 +147,7 @@ fn stand_ins(run: &Run, sheet: &Sheet, ids: &[String], report: Reporter) -> Opti
     };
     let cells = rows.par_iter().map(near).collect();
     report(Event::Finished);
-    Some((Column::words("Stand-ins (r)"), cells))
+    Ok(Some((Column::words("Stand-ins (r)"), cells)))
 }
 
 /// How often each landmark came out again.

@@ -10,7 +10,7 @@ pub use super::comparing::{Facts, PairFacts, SizeFacts, TestFacts};
 use super::fit;
 use super::how_many::Count;
 use crate::bench::work;
-use crate::compare::{FILES, ROUND};
+use crate::compare::{FILES, ROUND, check_names};
 use crate::error::{Error, Result};
 use crate::genes::Multi;
 use crate::infer::{FitSettings, Method};
@@ -262,6 +262,7 @@ impl Stage for Compare {
         if let Some((_, twice)) = sizes.iter().enumerate().find(|(i, size)| sizes[..*i].contains(size)) {
             return Err(Error::Usage(format!("--size {twice} is given twice")));
         }
+        self.check_names()?;
         let [trains, tests] = [self.trains.len(), self.tests.len()];
         if trains > 1 && trains != tests {
             return Err(Error::Usage(format!(
@@ -311,6 +312,13 @@ impl Stage for Compare {
 }
 
 impl Compare {
+    /// Refuses lists that are called as draws will be.
+    fn check_names(&self) -> Result<()> {
+        let mut pools = names(&self.subsets);
+        pools.extend(self.l1000.then_some("l1000"));
+        check_names(&names(&self.landmarks), &pools)
+    }
+
     /// Refuses more resamples or draws than there is memory for.
     fn fits_in_memory(&self) -> Result<()> {
         let Options { size, .. } = &self.options;
@@ -323,4 +331,9 @@ impl Compare {
             .with(format!("{draws} random draws"), &[draws, size.len().max(1), 1000])
             .check("the comparison", "lower --resamples or --random-draws, or allow more (--memory)")
     }
+}
+
+/// The names of `NAME=LIST`.
+fn names(lists: &[String]) -> Vec<&str> {
+    lists.iter().filter_map(|text| text.split_once('=')).map(|(name, _)| name).collect()
 }

@@ -305,7 +305,16 @@ fn together(finder: &Finder, train: &Store, tests: &[Store]) -> Result<Store> {
     for (test, places) in tests.iter().zip(&places) {
         take(test, &genes.iter().filter_map(|gene| places[*gene]).collect::<Vec<_>>());
     }
-    Store::in_memory(&name, values, samples, train.genes().select(&genes))
+    Store::in_memory(&called_together(train, tests), values, samples, train.genes().select(&genes))
+}
+
+/// What messages call the samples of all stores.
+fn called_together(train: &Store, tests: &[Store]) -> String {
+    let name = |store: &Store| store.path().display().to_string();
+    match tests {
+        [test] => format!("{} and {}", name(train), name(test)),
+        _ => format!("{} and {} test stores", name(train), tests.len()),
+    }
 }
 
 /// Says which held-out samples the lists were chosen on, or the predictors are fitted on.

@@ -17,6 +17,7 @@ use crate::pipeline::choice::word;
 use crate::pipeline::settings;
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::prepare::bootstrap::draw;
+use crate::progress::Event;
 use crate::select::consensus::consensus;
 use crate::select::stability::frequencies;
 use crate::select::{Constraints, Picks, Strategy};
@@ -68,14 +69,24 @@ impl Consensus {
         let side = Side::of_store(&name, store);
         let (include, exclude) = select::lists(&self.select, &side, bench.force, bench.report)?;
         let constraints = Constraints::new(store.genes(), n, &include, &exclude)?;
-        let most = self.select.samples.unwrap_or(MOST_SAMPLES).max(2);
-        let of = |number: usize| {
-            let drawn = draw(store, self.group_by.as_deref(), self.seed, number as u64)?;
-            let step = drawn.len().div_ceil(most);
-            Ok(drawn.into_iter().step_by(step).collect())
-        };
-        let draws = (1..=self.lists.len()).map(of).collect::<Result<Vec<Vec<usize>>>>()?;
-        consensus(store, &draws, &self.select.diverse(), &constraints, bench.report)
+        let most = self.select.samples.unwrap_or(usize::MAX).max(2);
+        let of = |number| draw(store, self.group_by.as_deref(), self.seed, number as u64);
+        let mut draws = (1..=self.lists.len()).map(of).collect::<Result<Vec<Vec<usize>>>>()?;
+        let count = |draws: &[Vec<usize>]| draws.iter().map(|draw| draw.len().min(most)).sum::<usize>();
+        let of_repeats = count(&draws);
+        draws
+            .iter_mut()
+            .for_each(|draw| *draw = spread(draw, self.select.samples.map_or(MOST_SAMPLES, |_| most)));
+        let share = count(&draws) as f64 / of_repeats as f64;
+        let mut settings = self.select.diverse();
+        if share < 1.0 {
+            (bench.report)(Event::Note(format!(
+                "the consensus looks at {MOST_SAMPLES} samples of each bootstrap sample, the repeats at all of it"
+            )));
+        }
+        // a ridge is in units of samples
+        settings.ridge *= share;
+        consensus(store, &draws, &settings, &constraints, bench.report)
     }
 
     /// The genes that most lists have, by their mean rank where as many do.
@@ -92,6 +103,12 @@ impl Consensus {
         }
         Ok(picks)
     }
+}
+
+/// `most` of these samples, or all, evenly.
+fn spread(samples: &[usize], most: usize) -> Vec<usize> {
+    let n = samples.len().min(most);
+    (0..n).map(|i| samples[i * samples.len() / n]).collect()
 }
 
 impl Stage for Consensus {
@@ -133,5 +150,19 @@ impl Stage for Consensus {
         let samples = Remembered::all(&store);
         table.write(&self.landmarks, bench.force, Made { made_from, about: self.settings(), samples })?;
         Ok(facts(Facts { pooled, genes: table.genes.len() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_samples_as_may_be_are_looked_at() {
+        assert_eq!(spread(&[3, 5, 5, 8], 4), [3, 5, 5, 8]);
+        let drawn: Vec<usize> = (0..1050).collect();
+        let some = spread(&drawn, MOST_SAMPLES);
+        assert!(some.len() == MOST_SAMPLES && some.is_sorted_by(|a, b| a < b), "{}", some.len());
+        assert_eq!(spread(&[], 5), [0; 0]);
     }
 }

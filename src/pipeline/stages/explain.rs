@@ -232,7 +232,16 @@ impl Explain {
         let predictor = predictor.transpose()?;
         let neurons = self.known.model.as_deref().map(|path| self.neurons(path, &store, bench));
         let neurons = neurons.transpose()?;
-        Ok(Work { stage: self, store, test, landmarks, predictor, neurons, tables: Tables::default() })
+        Ok(Work {
+            stage: self,
+            store,
+            test,
+            landmarks,
+            predictor,
+            neurons,
+            weighing: None,
+            tables: Tables::default(),
+        })
     }
 
     /// The predictor of what the samples have measured.

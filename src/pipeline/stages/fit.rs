@@ -49,7 +49,7 @@ pub struct Options {
     pub penalty: Option<f64>,
     /// linear, kernel: a store with samples to be inferred, of another platform or study. The penalty that is chosen by folds is multiplied by what
     /// their landmarks tell: how much larger a penalty infers these best from one another than in training samples held out. With --group-by they tell too
-    /// how much of what the samples of a group share is noise
+    /// how much of what the samples of a group share is noise [of `fit` alone: a comparison has --adapt]
     #[arg(long, value_name = "STORE")]
     pub adapt_to: Option<PathBuf>,
     /// linear, kernel: folds of the cross-validation [5]

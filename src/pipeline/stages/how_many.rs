@@ -14,6 +14,7 @@ use crate::infer::{FitSettings, Method};
 use crate::pipeline::Input;
 use crate::pipeline::choice::word;
 use crate::progress::Reporter;
+use crate::store::Store;
 
 /// Folds that samples are held out in where nothing else is asked.
 pub(super) const FOLDS: usize = 5;
@@ -118,16 +119,31 @@ impl Options {
     }
 }
 
+/// Refuses a store without a gene to choose and another to infer, before any work.
+///
+/// # Errors
+/// [`Error::Data`] with their number.
+pub(super) fn can_keep_apart(store: &Store) -> Result<()> {
+    match store.n_genes() {
+        genes @ (0 | 1) => Err(Error::Data(format!(
+            "{}: --until keeps a part of the genes apart to be inferred from the landmarks, which takes at least 2 genes, found {genes}",
+            store.path().display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// The fewest landmarks that reach what is asked.
 ///
 /// # Errors
-/// Those of [`Search::until`]; [`Error::Data`] where no number reaches it.
+/// Those of [`can_keep_apart`] and [`Search::until`]; [`Error::Data`] where no number reaches it.
 pub(super) fn until(
     search: &Search,
     goal: Goal,
     executor: &mut dyn Executor,
     report: Reporter,
 ) -> Result<Enough> {
+    can_keep_apart(search.inputs.store)?;
     let found = search.until(executor, goal, report)?;
     match found.landmarks {
         Some(_) => Ok(found),

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::fit;
 use super::how_many::{self, Count};
@@ -17,6 +17,7 @@ use crate::genes::{Ambiguous, Finder, Side, Table, shown};
 use crate::infer::Method;
 use crate::nn::known::{Expect, remembered, warn_of_other_data};
 use crate::nn::model::Model;
+use crate::nouns::counted;
 use crate::pipeline::choice::{choice, word};
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
@@ -334,7 +335,9 @@ impl Select {
         let (name, scores) = (path.display().to_string(), ScoreTable::read(path, bench.report)?);
         let side = Side::of(&name, &scores.genes);
         let (include, exclude) = lists(&self.options, &side, bench.force, bench.report)?;
-        let landmarks = top(&scores, self.known(bench)?, &include, &exclude)?;
+        let n = self.known(bench)?;
+        refuse_more(&self.options, &scores.genes, n, &exclude)?;
+        let landmarks = top(&scores, n, &include, &exclude)?;
         Ok(Chosen { landmarks, left_out: ids(&scores.genes, &exclude), until: None })
     }
 
@@ -352,10 +355,12 @@ impl Select {
         }
         let name = store.path().display().to_string();
         let (include, exclude) = lists(options, &Side::of_store(&name, store), force, report)?;
+        refuse_more(options, store.genes(), 1, &exclude)?;
         let (landmarks, until) = options.with_inputs((store, None), model.as_ref(), *seed, |inputs| {
             let until = self.until(inputs, (&include, &exclude), bench)?;
             let n = until.as_ref().and_then(|found| found.landmarks);
             let n = n.map_or_else(|| self.known(bench), Ok)?;
+            refuse_more(options, store.genes(), n, &exclude)?;
             let constraints = Constraints::new(store.genes(), n, &include, &exclude)?;
             let picks = from_store(options.strategy(), inputs, &constraints, || bench.executor(), report)?;
             let (genes, most) = (picks.genes.clone(), options.stand_ins.unwrap_or(0));
@@ -408,14 +413,40 @@ fn ids(genes: &Table, rows: &[usize]) -> Vec<String> {
 ///
 /// # Errors
 /// [`Error::Input`] for a damaged description.
-pub(super) fn left_out(landmarks: &Path) -> Result<HashSet<String>> {
-    let about = sidecar::beside(landmarks)?.map(|sidecar| sidecar.made.about);
-    let ids = about.and_then(|mut about| Some(about.get_mut(LEFT_OUT)?.take()));
+pub(in crate::pipeline) fn left_out(landmarks: &Path) -> Result<HashSet<String>> {
+    let ids = about(landmarks)?.get_mut(LEFT_OUT).map(Value::take);
     Ok(ids.and_then(|ids| serde_json::from_value(ids).ok()).unwrap_or_default())
 }
 
 /// Where the description of a list keeps what [`left_out`] tells.
 const LEFT_OUT: &str = "left-out";
+
+/// What `diverse` was told of how genes are weighed, and its seed, as the description beside a list remembers; `None` where there is none,
+/// and for lists of other strategies.
+///
+/// # Errors
+/// [`Error::Input`] for a damaged description.
+pub(super) fn weighed_by(landmarks: &Path) -> Result<Option<(Options, u64)>> {
+    let about = about(landmarks)?;
+    let strategy = about.get("strategy").and_then(Value::as_str).unwrap_or_default();
+    if strategy != word(Strategy::Diverse) {
+        return Ok(None);
+    }
+    // a consensus of lists calls its options otherwise
+    let said = about.get("options").or_else(|| about.get("select"));
+    let of = |key: &&str| Some(((*key).to_string(), said?.get(*key)?.clone()));
+    let said: Map<String, Value> = WEIGHED_BY.iter().filter_map(of).collect();
+    let options: Option<Options> = serde_json::from_value(Value::Object(said)).ok();
+    Ok(options.zip(about.get("seed").and_then(Value::as_u64)))
+}
+
+/// The options that say what [`weighed_by`] tells.
+const WEIGHED_BY: [&str; 6] = ["target", "weights", "ridge", "penalty", "exchange", "samples"];
+
+/// What the description beside a list says of it; nothing where there is none.
+fn about(landmarks: &Path) -> Result<Value> {
+    Ok(sidecar::beside(landmarks)?.map_or(Value::Null, |sidecar| sidecar.made.about))
+}
 
 fn how_many_missing() -> Error {
     Error::Usage("say how many landmarks (-n), or what they are to reach (--until)".into())
@@ -476,6 +507,7 @@ impl Stage for Select {
 
     fn check_data(&self, store: &Store) -> Result<()> {
         if self.options.until.is_some() {
+            how_many::can_keep_apart(store)?;
             can_search(store, &self.options.fitting(self.seed)?, self.options.folds())?;
         }
         self.n.said().map_or(Ok(()), |n| Constraints::new(store.genes(), n, &[], &[]).map(|_| ()))
@@ -553,6 +585,29 @@ fn tell(found: &[Vec<StandIn>], most: usize, genes: &Table, landmarks: &mut Tabl
 
 fn unused(strategy: Strategy, what: &str) -> Error {
     Error::Usage(format!("--strategy {} does not use {what}; leave it out", word(strategy)))
+}
+
+/// Refuses more landmarks than the genes that options leave, and says which options those are.
+fn refuse_more(options: &Options, genes: &Table, n: usize, exclude: &[usize]) -> Result<()> {
+    let out = exclude.iter().collect::<HashSet<_>>().len();
+    let free = genes.len() - out;
+    if out == 0 || n <= free {
+        return Ok(());
+    }
+    let lists = options.exclude.iter().map(|list| format!("--exclude {list}"));
+    let stores =
+        options.measured_in.iter().map(|store| format!("--measured-in {store} (genes that it lacks)"));
+    let by: Vec<String> = lists.chain(stores).collect();
+    let is = |n: usize| if n == 1 { "is" } else { "are" };
+    let few = if free == 0 { "none".into() } else { format!("only {free}") };
+    Err(Error::Data(format!(
+        "{} {} wanted, but {few} of {} may be chosen: {out} {} left out by {}",
+        counted(n, "landmark"),
+        is(n),
+        counted(genes.len(), "gene"),
+        is(out),
+        by.join(" and ")
+    )))
 }
 
 /// The genes to include and to exclude, as rows of the genes.

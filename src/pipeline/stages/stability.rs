@@ -38,7 +38,8 @@ pub enum Over {
 #[derive(clap::Args, Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Options {
-    /// How often the selection is repeated, each time from training on where the strategy needs a network [0]
+    /// How often the selection is repeated, each time from training on where the strategy needs a network [0]. From two on lists/consensus.tsv is one list of
+    /// them all: by the gain pooled over the bootstrap samples (`diverse`; of 1,000 samples of each, or [select] samples), else by how many chose a gene
     #[arg(long, value_name = "N")]
     pub repeats: Option<usize>,
     /// What a repeat changes: the training samples, drawn anew with replacement, or the seed [bootstrap]

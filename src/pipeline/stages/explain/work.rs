@@ -9,9 +9,11 @@ use crate::error::{Error, Result};
 use crate::explain::Neurons;
 use crate::genes::{Side, shown};
 use crate::infer::{Places, Predictor};
+use crate::nn::model::Model;
 use crate::pipeline::Workbench;
 use crate::pipeline::stages::select;
 use crate::progress::Event;
+use crate::select::diverse::Aim;
 use crate::select::moments::Moments;
 use crate::select::{Constraints, StandIn, draw_samples, replacements};
 use crate::store::Store;
@@ -25,7 +27,44 @@ pub(super) struct Work<'s> {
     pub(super) predictor: Option<(Predictor, Places)>,
     /// Contributions, and the gene of the model that each gene of the store is.
     pub(super) neurons: Option<(Neurons, Vec<Option<usize>>, Vec<usize>)>,
+    /// Known once stand-ins are asked for.
+    pub(super) weighing: Option<Weighing>,
     pub(super) tables: Tables,
+}
+
+/// What stand-ins are weighed by: what the list was chosen by, as far as that is known.
+pub(super) struct Weighing {
+    options: select::Options,
+    seed: u64,
+    /// Where the target has a share of its output.
+    model: Option<Model>,
+}
+
+impl Weighing {
+    fn of(stage: &Explain, bench: &Workbench) -> Result<Weighing> {
+        let warn = |text: &str| (bench.report)(Event::Warning(text.into()));
+        let chosen = stage.list().map(|list| select::weighed_by(&list)).transpose()?.flatten();
+        let (mut options, seed) = chosen.unwrap_or_else(|| (select::Options::default(), stage.seed));
+        if options.ridge == Some(0.0) {
+            warn(
+                "the list was chosen without a ridge, by which stand-ins are weighed; they are weighed by the default one",
+            );
+            options.ridge = None;
+        }
+        let mut model = None;
+        match &stage.known.model {
+            _ if !options.needs().model => {}
+            Some(path) => model = Some(Model::load(path)?),
+            None => {
+                warn(
+                    "the list was aimed at what a network makes of the data, and none is given (--model); stand-ins are weighed \
+                     with the data as the target",
+                );
+                options.target = Some(Aim::Data);
+            }
+        }
+        Ok(Weighing { options, seed, model })
+    }
 }
 
 impl Work<'_> {
@@ -133,21 +172,27 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn stand_ins(&self, landmarks: &[usize], bench: &mut Workbench) -> Result<Vec<Vec<StandIn>>> {
+    fn stand_ins(&mut self, landmarks: &[usize], bench: &mut Workbench) -> Result<Vec<Vec<StandIn>>> {
         let most = self.stage.options.most();
         let report = bench.report;
+        let weighing = match self.weighing.take() {
+            Some(known) => known,
+            None => Weighing::of(self.stage, bench)?,
+        };
+        let Weighing { options, seed, model } = &weighing;
         let store = &self.store;
         let left_out = self.stage.list().map(|list| select::left_out(&list)).transpose()?.unwrap_or_default();
         let may_not: Vec<usize> = (0..store.n_genes())
             .filter(|gene| left_out.contains(&store.genes().ids[*gene]) && !self.landmarks.contains(gene))
             .collect();
         let bound = Constraints::new(store.genes(), self.landmarks.len(), &[], &may_not)?;
-        let found =
-            select::Options::default().with_inputs((store, None), None, self.stage.seed, |inputs| {
-                replacements(inputs, (&self.landmarks, &bound), most, || bench.executor(), report)
-            })?;
+        let found = options.with_inputs((store, None), model.as_ref(), *seed, |inputs| {
+            replacements(inputs, (&self.landmarks, &bound), most, || bench.executor(), report)
+        })?;
         let place = |gene: &usize| self.landmarks.iter().position(|landmark| landmark == gene);
-        Ok(landmarks.iter().filter_map(|gene| found.get(place(gene)?).cloned()).collect())
+        let told = landmarks.iter().filter_map(|gene| found.get(place(gene)?).cloned()).collect();
+        self.weighing = Some(weighing);
+        Ok(told)
     }
 
     pub(super) fn of_neuron(&mut self, neuron: usize, bench: &mut Workbench) -> Result<Told> {
