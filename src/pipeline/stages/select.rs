@@ -1,10 +1,16 @@
 //! Scores, a store or a model → landmarks.
 
+mod described;
+
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+
+use described::LEFT_OUT;
+pub(in crate::pipeline) use described::left_out;
+pub(super) use described::weighed_by;
 
 use super::fit;
 use super::how_many::{self, Count};
@@ -407,45 +413,6 @@ struct Chosen {
 fn ids(genes: &Table, rows: &[usize]) -> Vec<String> {
     let rows: BTreeSet<usize> = rows.iter().copied().collect();
     rows.into_iter().map(|row| genes.ids[row].clone()).collect()
-}
-
-/// Ids of the genes that a selection was told to leave out, as the description beside its list remembers them; none where there is none.
-///
-/// # Errors
-/// [`Error::Input`] for a damaged description.
-pub(in crate::pipeline) fn left_out(landmarks: &Path) -> Result<HashSet<String>> {
-    let ids = about(landmarks)?.get_mut(LEFT_OUT).map(Value::take);
-    Ok(ids.and_then(|ids| serde_json::from_value(ids).ok()).unwrap_or_default())
-}
-
-/// Where the description of a list keeps what [`left_out`] tells.
-const LEFT_OUT: &str = "left-out";
-
-/// What `diverse` was told of how genes are weighed, and its seed, as the description beside a list remembers; `None` where there is none,
-/// and for lists of other strategies.
-///
-/// # Errors
-/// [`Error::Input`] for a damaged description.
-pub(super) fn weighed_by(landmarks: &Path) -> Result<Option<(Options, u64)>> {
-    let about = about(landmarks)?;
-    let strategy = about.get("strategy").and_then(Value::as_str).unwrap_or_default();
-    if strategy != word(Strategy::Diverse) {
-        return Ok(None);
-    }
-    // a consensus of lists calls its options otherwise
-    let said = about.get("options").or_else(|| about.get("select"));
-    let of = |key: &&str| Some(((*key).to_string(), said?.get(*key)?.clone()));
-    let said: Map<String, Value> = WEIGHED_BY.iter().filter_map(of).collect();
-    let options: Option<Options> = serde_json::from_value(Value::Object(said)).ok();
-    Ok(options.zip(about.get("seed").and_then(Value::as_u64)))
-}
-
-/// The options that say what [`weighed_by`] tells.
-const WEIGHED_BY: [&str; 6] = ["target", "weights", "ridge", "penalty", "exchange", "samples"];
-
-/// What the description beside a list says of it; nothing where there is none.
-fn about(landmarks: &Path) -> Result<Value> {
-    Ok(sidecar::beside(landmarks)?.map_or(Value::Null, |sidecar| sidecar.made.about))
 }
 
 fn how_many_missing() -> Error {
