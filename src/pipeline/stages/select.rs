@@ -1,13 +1,16 @@
 //! Scores, a store or a model → landmarks.
 
+mod bounds;
 mod described;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub(super) use bounds::lists;
+use bounds::refuse_more;
 use described::LEFT_OUT;
 pub(in crate::pipeline) use described::left_out;
 pub(super) use described::weighed_by;
@@ -16,19 +19,17 @@ use super::fit;
 use super::how_many::{self, Count};
 use crate::attribution::ScoreTable;
 use crate::bench::work;
-use crate::compare::{Enough, Goal, Search, can_search, places};
+use crate::compare::{Enough, Goal, Search, can_search};
 use crate::error::{Error, Result};
 use crate::genes::sidecar::{self, Input as Source, Made};
-use crate::genes::{Ambiguous, Finder, Side, Table, shown};
+use crate::genes::{Side, Table, shown};
 use crate::infer::Method;
 use crate::nn::known::{Expect, remembered, warn_of_other_data};
 use crate::nn::model::Model;
-use crate::nouns::counted;
 use crate::pipeline::choice::{choice, word};
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
-use crate::progress::Reporter;
 use crate::select::covariance::Covariance;
 use crate::select::diverse::{Aim, Penalty, Weights};
 use crate::select::target::TargetProducts;
@@ -552,55 +553,4 @@ fn tell(found: &[Vec<StandIn>], most: usize, genes: &Table, landmarks: &mut Tabl
 
 fn unused(strategy: Strategy, what: &str) -> Error {
     Error::Usage(format!("--strategy {} does not use {what}; leave it out", word(strategy)))
-}
-
-/// Refuses more landmarks than the genes that options leave, and says which options those are.
-fn refuse_more(options: &Options, genes: &Table, n: usize, exclude: &[usize]) -> Result<()> {
-    let out = exclude.iter().collect::<HashSet<_>>().len();
-    let free = genes.len() - out;
-    if out == 0 || n <= free {
-        return Ok(());
-    }
-    let lists = options.exclude.iter().map(|list| format!("--exclude {list}"));
-    let stores =
-        options.measured_in.iter().map(|store| format!("--measured-in {store} (genes that it lacks)"));
-    let by: Vec<String> = lists.chain(stores).collect();
-    let is = |n: usize| if n == 1 { "is" } else { "are" };
-    let few = if free == 0 { "none".into() } else { format!("only {free}") };
-    Err(Error::Data(format!(
-        "{} {} wanted, but {few} of {} may be chosen: {out} {} left out by {}",
-        counted(n, "landmark"),
-        is(n),
-        counted(genes.len(), "gene"),
-        is(out),
-        by.join(" and ")
-    )))
-}
-
-/// The genes to include and to exclude, as rows of the genes.
-pub(super) fn lists(
-    options: &Options,
-    side: &Side,
-    force: bool,
-    report: Reporter,
-) -> Result<(Vec<usize>, Vec<usize>)> {
-    let matching = options.matching.matching();
-    let finder = Finder::new(&matching, force, report)?;
-    let rows = |lists: &[String], rule: Option<Ambiguous>| -> Result<Vec<usize>> {
-        let found = lists.iter().map(|list| Ok(finder.list(list, side, rule)?.rows()));
-        found.collect::<Result<Vec<_>>>().map(|rows| rows.concat())
-    };
-    // What must not be chosen must not be by any of its probes.
-    let mut excluded = rows(&options.exclude, Some(Ambiguous::All))?;
-    let stores = options.measured_in.iter().map(|path| Store::open_unchecked(Path::new(path)));
-    let places = places(&finder, side, &stores.collect::<Result<Vec<_>>>()?)?;
-    let included = rows(&options.include, None)?;
-    for (path, at) in options.measured_in.iter().zip(&places) {
-        if let Some(gene) = included.iter().find(|gene| at[**gene].is_none()) {
-            let name = shown(side.genes, *gene);
-            return Err(Error::Data(format!("{name} is to be included, but {path} does not measure it")));
-        }
-    }
-    excluded.extend((0..side.genes.len()).filter(|gene| places.iter().any(|at| at[*gene].is_none())));
-    Ok((included, excluded))
 }
