@@ -8,6 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+#[path = "src/device/gpu/shader/imports.rs"]
+mod imports;
+
 /// What the program is made of.
 const SOURCES: [&str; 5] = ["src", "shaders", "build.rs", "Cargo.toml", "Cargo.lock"];
 
@@ -59,7 +62,7 @@ fn shaders(root: &Path) {
     let mut files = BTreeMap::new();
     find(root, "", &mut files);
     for (name, text) in &files {
-        for import in text.lines().filter_map(|line| line.strip_prefix("// #import ")) {
+        for import in imports::imports(text) {
             assert!(files.contains_key(import), "shaders/{name} imports {import}, which is not there");
         }
     }

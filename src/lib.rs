@@ -4,7 +4,8 @@
 //! moves every bottleneck neuron, ranks the genes and picks N landmarks. All heavy arithmetic is hand-written: WGSL
 //! kernels on any Vulkan, Metal or DX12 GPU, and their twins on native CPU threads.
 //!
-//! One folder is one stage of the flow, and imports run one way down it:
+//! One folder is one stage of the flow. Imports run one way (who may name whom is a table of a test in `pipeline/mod.rs`), but for genes,
+//! stores and formats, which know each other:
 //!
 //! ```text
 //! matrix file → formats → store → prepare ─┐

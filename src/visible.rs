@@ -20,6 +20,19 @@ pub fn text(text: &str) -> Cow<'_, str> {
     shown(text, |c| steers(c) && !matches!(c, '\n' | '\t'))
 }
 
+/// Rows of as many cells as there are columns: every cell as [`line()`] has it, padded to its column's width, two spaces apart.
+pub fn table<R: AsRef<[String]>>(rows: &[R]) -> String {
+    let visible = |row: &R| row.as_ref().iter().map(|cell| line(cell).into_owned()).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(visible).collect();
+    let width = |c: usize| rows.iter().map(|row| row[c].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();
+    let padded = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    rows.iter().map(padded).collect()
+}
+
 fn shown(text: &str, hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(&hidden) {
         return Cow::Borrowed(text);
@@ -49,5 +62,13 @@ mod tests {
         assert_eq!(text("set\tx\n\u{1b}\u{7f}\r\n"), "set\tx\n\\u001b\\u007f\\r\n");
         let plain = "µ R² × – 基因 \\n";
         assert!(matches!(line(plain), Cow::Borrowed(same) if same == plain));
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_visible_cell() {
+        let rows = [["set", "R²", ""], ["a\tb", "0.5", "1 of 21"], ["µ", "NA", ""]];
+        let rows = rows.map(|row| row.map(String::from));
+        assert_eq!(table(&rows), "set   R²\na\\tb  0.5  1 of 21\nµ     NA\n");
+        assert_eq!(table::<Vec<String>>(&[]), "");
     }
 }

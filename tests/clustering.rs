@@ -5,7 +5,8 @@ mod common;
 use common::{example_store, numbers, package};
 use genelift::cluster::tree::numbered;
 use genelift::cluster::{
-    Distances, Known, Linkage, Metric, Settings, Space, Tree, cluster, components, indices, k_means,
+    Distances, Known, Linkage, Metric, Settings, Space, Tree, cluster, components, indices, is_of_studies,
+    k_means,
 };
 use genelift::select::columns::Columns;
 use serde_json::Value;
@@ -123,6 +124,29 @@ fn labels_are_asked_of_other_studies() {
         newick.ends_with(';') && newick.contains("'it''s':0.0499") && newick.matches('(').count() == 5,
         "{newick}"
     );
+}
+
+/// By hand: blank and `NA` are no studies, neither one nor two.
+#[test]
+fn samples_of_unknown_study_neither_ask_nor_are_asked() {
+    let values = vec![0.0f32, 0.1, 0.2, 5.0, 5.1, 5.3];
+    let space = [Space { name: "one".into(), values: Columns::new(6, values) }];
+    let column = |name: &str, labels: &[&str]| Known {
+        name: name.into(),
+        labels: labels.iter().map(ToString::to_string).collect(),
+    };
+    let label = column("label", &["a", "a", "b", "b", "b", "a"]);
+    let study = column("study", &["1", "1 ", " ", "2", "NA", "2"]);
+    let settings = Settings { neighbours: 1, clusters: Some(2), ..Settings::default() };
+    let all = cluster(&space, &[label], Some(&study), &settings);
+    // nearest of the other study: of 0 and 1 it is 3, of 3 and 5 it is 1
+    assert_eq!((study.n_unknown(), all.figures[0].neighbours[1]), (2, Some(1.0 / 4.0)));
+
+    let of = |labels: &[&str], studies: &[&str]| {
+        is_of_studies(&column("label", labels), &column("study", studies))
+    };
+    assert!(of(&["a", "b", "a", "b"], &["1", "2", "", ""]), "the unknown ones are no study of two labels");
+    assert!(!of(&["a", "b", "b"], &["", "1", "1"]), "nor another study");
 }
 
 /// Every clustering agrees with one label, and with none: that says nothing.

@@ -72,7 +72,7 @@ fn plan(
     settings: &PlanSettings,
 ) -> genelift::Result<Plan> {
     let identity = Identity::new(train.genes(), None, &silent).unwrap();
-    Plan::new(train, tests, at(train, tests), sets.into(), None, &identity, settings, &silent)
+    Plan::new(train, tests, at(train, tests), sets.into(), &identity, settings, &silent)
 }
 
 fn compared(train: &Store, tests: &[Store], plan: &Plan) -> Vec<Tested> {
@@ -207,10 +207,10 @@ fn subsets_of_a_list_are_drawn_and_averaged() {
         let named = Named {
             ranked: vec![set("a", &[2, 1, 3, 5])],
             unranked: vec![set("panel", &pool)],
-            whole: Vec::new(),
+            ..Named::default()
         };
         let settings = PlanSettings { random_draws: 3, size, ..NO_DRAWS };
-        Plan::new(&train, &tests, at(&train, &tests), named, None, &identity, &settings, &silent)
+        Plan::new(&train, &tests, at(&train, &tests), named, &identity, &settings, &silent)
     };
     let four = plan(Some(4)).unwrap();
     let names: Vec<_> = four.draws().into_iter().map(|(name, draws)| (name.to_string(), draws)).collect();
@@ -300,10 +300,26 @@ fn impossible_comparisons_say_why() {
     let identity = Identity::new(train.genes(), None, &silent).unwrap();
     let itself = [Store::open(train.path()).unwrap()];
     let most = vec![set("a", &(0..85).collect::<Vec<_>>())];
-    Plan::new(&train, &itself, at(&train, &itself), most.into(), None, &identity, &NO_DRAWS, &listen)
-        .unwrap();
+    Plan::new(&train, &itself, at(&train, &itself), most.into(), &identity, &NO_DRAWS, &listen).unwrap();
     let warned = warned.into_inner().unwrap();
     assert!(warned.len() == 1 && warned[0].contains("only 5 of 90 genes"), "{warned:?}");
+}
+
+/// It measures targets of each size, none of which is one at the other.
+#[test]
+fn a_test_without_a_target_of_every_size_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (train, test) = stores(dir.path());
+    let tests = [part(&test, dir.path().join("few.gex"), 0..20, &[0, 1, 2, 3, 4], |_, x| x), test];
+    let of = |genes: &[usize]| plan(&train, &tests, vec![set("a", genes)], &NO_DRAWS).unwrap();
+    let (mut two, mut three) = (of(&[0, 1]), of(&[2, 3, 4]));
+    Plan::settle_common(&mut [&mut two, &mut three], GENES).unwrap();
+    let mut executor = CpuExecutor::open(Some(1)).unwrap();
+    for plan in [two, three] {
+        let found = compare(&mut executor, &train, &tests, &plan, &fitting(), &silent);
+        let error = found.unwrap_err().to_string();
+        assert!(error.contains("few.gex: of the genes that are inferred at every size (85) none"), "{error}");
+    }
 }
 
 #[test]
@@ -348,9 +364,8 @@ fn leaking_targets_are_counted_and_dropped() {
     for (drop_leaks, targets) in [(false, 86), (true, 84)] {
         let sets = vec![set("a", &[0, 1]), set("b", &[2, 3])];
         let settings = PlanSettings { drop_leaks, ..NO_DRAWS };
-        let plan =
-            Plan::new(&train, &tests, at(&train, &tests), sets.into(), None, &identity, &settings, &silent)
-                .unwrap();
+        let plan = Plan::new(&train, &tests, at(&train, &tests), sets.into(), &identity, &settings, &silent)
+            .unwrap();
         assert_eq!(
             (plan.targets.len(), plan.leaks.found, plan.leaks.by_set.as_slice()),
             (targets, 2, &[2, 0][..])

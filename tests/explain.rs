@@ -332,6 +332,11 @@ fn stand_ins_are_weighed_by_what_the_list_was_chosen_by() {
         done(&[&select[..], &["--stand-ins", "3"], said].concat());
         assert!(agree(&[]).0, "{said:?}");
     }
+    // weighed once, whichever landmarks are asked about
+    let rows = table(Path::new(&list));
+    let asked = ["explain", &rows[1][1], &rows[2][1], &rows[3][1], "--store", &data, "--landmarks", &list];
+    let (code, _, error) = genelift(&asked);
+    assert_eq!((code, error.matches("selecting on 31 of").count()), (Some(0), 1), "{error}");
     let aimed = ["--stand-ins", "3", "--target", "blend:0.9", "--model", &model];
     done(&[&select[..], &aimed].concat());
     let (same, error) = agree(&["--model", &model]);

@@ -35,7 +35,7 @@ fn plan(train: &Store, tests: &[Store], sets: Vec<LandmarkSet>, settings: &PlanS
     let finder = Finder::new(&matching, false, &silent).unwrap();
     let places = places(&finder, &Side::of_store("train", train), tests).unwrap();
     let identity = Identity::new(train.genes(), None, &silent).unwrap();
-    Plan::new(train, tests, places, sets.into(), None, &identity, settings, &silent).unwrap()
+    Plan::new(train, tests, places, sets.into(), &identity, settings, &silent).unwrap()
 }
 
 /// The example's samples by some order, each of a study, as a store.
@@ -309,8 +309,8 @@ fn replicates_set_a_ceiling() {
     let tests = [store.picked("test", &(0..80).collect::<Vec<_>>()).unwrap()];
     let plan = plan(&store, &tests, vec![set("a", &[0, 1])], &PlanSettings { random_draws: 0, ..settings() });
     let design = Design::split(&store, &tests, &plan, None);
-    let baseline = design.rounds[0].baseline();
-    let of = |column| ceiling(&design, 0, &plan.targets, &baseline, column);
+    let baselines = [design.rounds[0].baseline()];
+    let of = |column| ceiling(&design, 0, &plan.targets, &baselines, column);
     let Ceiling { replicated, samples, nmse, r2, pcc } = of("tube").unwrap().unwrap();
     assert_eq!((replicated, samples), (40, 80));
     let near =
@@ -319,6 +319,39 @@ fn replicates_set_a_ceiling() {
     near(r2, 0.8);
     near(pcc, 0.8f64.sqrt());
     assert!(of("no").is_err());
+}
+
+/// It is one measurement, and its errors are over the variance of the training samples of each split that holds it out.
+#[test]
+fn a_sample_of_two_splits_is_no_replicate_of_itself() {
+    let (genes, n) = (9, 40);
+    let mut stream = genelift::device::random::Stream::new(6, "splits", 0);
+    let values: Vec<f32> = (0..n * genes).map(|_| stream.uniform() as f32).collect();
+    let mut samples = Table::numbered("sample_id", "s", n);
+    samples.set_column("tube", (0..n).map(|s| (s % 20).to_string()).collect());
+    samples.set_column("own", (0..n).map(|s| s.to_string()).collect());
+    let table = Table::numbered("gene_id", "g", genes);
+    let store = Store::in_memory("all", values.clone(), samples, table).unwrap();
+    let pick = |name: &str, samples: Vec<usize>| store.picked(name, &samples).unwrap();
+    let trains = [pick("r1", (30..40).collect()), pick("r2", (0..10).collect())];
+    let tests = [pick("h1", (0..30).collect()), pick("h2", (10..40).collect())];
+    let none = PlanSettings { random_draws: 0, ..settings() };
+    let plan = plan(&trains[0], &tests, vec![set("a", &[0, 1])], &none);
+    let design = Design::splits(&trains, &tests, &plan, None);
+    let baselines: Vec<_> = design.rounds.iter().map(|round| round.baseline()).collect();
+    let of = |column| ceiling(&design, 0, &plan.targets, &baselines, column).unwrap();
+    assert_eq!(of("own"), None, "every sample was measured once");
+
+    let found = of("tube").unwrap();
+    assert_eq!((found.replicated, found.samples), (20, 40));
+    let value = |sample: usize, gene: usize| f64::from(values[sample * genes + gene]);
+    let of_gene = |gene: &usize| {
+        let noise = (0..20).map(|tube| (value(tube, *gene) - value(tube + 20, *gene)).powi(2) / 2.0);
+        let per_variance = baselines.iter().map(|known| known.per_variance[*gene]).sum::<f64>() / 2.0;
+        noise.sum::<f64>() / 20.0 * per_variance
+    };
+    let expected = plan.targets.iter().map(of_gene).sum::<f64>() / plan.targets.len() as f64;
+    assert!((found.nmse.unwrap() - expected).abs() < 1e-9, "{found:?}, expected {expected}");
 }
 
 fn genelift(dir: &Path, arguments: &[&str]) -> Output {
@@ -400,4 +433,15 @@ fn the_command_holds_out_groups() {
     (twice[4], twice[8]) = ("train.gex", "twice");
     let output = genelift(dir, &twice);
     assert!(!output.status.success() && said(&output).contains("is in two of the"), "{}", said(&output));
+
+    // figures are those of one number of landmarks
+    std::fs::write(dir.join("a-study2.tsv"), format!("gene_id\n{}\n", ids[3])).unwrap();
+    let mut uneven = arguments.to_vec();
+    uneven[8] = "uneven";
+    let output = genelift(dir, &uneven);
+    let expected = "has 1 gene of a-study2.tsv and 2 genes of a-study0.tsv, a-study1.tsv, a-study3.tsv; ";
+    assert!(!output.status.success() && said(&output).contains(expected), "{}", said(&output));
+    uneven.extend(["--size", "1"]);
+    let output = genelift(dir, &uneven);
+    assert!(output.status.success(), "{}", said(&output));
 }

@@ -91,126 +91,176 @@ enum Library {
 /// # Errors
 /// Those of [`bench()`] and of the made-up matrix; [`Error::Usage`] for a side of 0.
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
-    let Common { device, seed, threads, force, .. } = &args.common;
     if args.calibrate {
         return calibrate_device(args, report);
     }
-    let mut executor = device::open(device, *threads, report)?;
+    let mut executor = device::open(&args.common.device, args.common.threads, report)?;
     let rival = match args.against {
         Some(Library::Burn) => Some(Rival::burn(executor.name())?),
         None => None,
     };
-    let cpu = executor.name().starts_with("CPU");
-    let or = |given: Option<usize>, on_cpu, on_gpu| given.unwrap_or(if cpu { on_cpu } else { on_gpu });
-    let side = or(args.side, 2048, 8192);
-    if side == 0 {
-        return Err(Error::Usage("--side must be at least 1".into()));
+    let asked = Asked::of(args, executor.name().starts_with("CPU"))?;
+    let found = measured(args, &mut *executor, rival.as_ref(), asked, report)?;
+    print(&if args.json { found.as_json() } else { found.as_text() })
+}
+
+/// What is asked for, with what the kind of device decides where it was not said.
+struct Asked {
+    cpu: bool,
+    /// Side of the ceilings' matrices.
+    side: usize,
+    matrix: SimulateSettings,
+    settings: BenchSettings,
+}
+
+impl Asked {
+    fn of(args: &Args, cpu: bool) -> Result<Asked> {
+        let or = |given: Option<usize>, on_cpu, on_gpu| given.unwrap_or(if cpu { on_cpu } else { on_gpu });
+        let side = or(args.side, 2048, 8192);
+        if side == 0 {
+            return Err(Error::Usage("--side must be at least 1".into()));
+        }
+        let matrix = SimulateSettings {
+            samples: or(args.samples, 1024, 8192),
+            genes: args.genes,
+            rank: 50,
+            studies: 20,
+            noise: 0.3,
+            duplicates: 0.0,
+            missing: 0.0,
+            element: Element::F32,
+            seed: args.common.seed,
+        };
+        let settings = BenchSettings {
+            hidden: args.hidden.clone(),
+            batches: args.batch.clone(),
+            precision: args.precision,
+            attributed: or(args.attributed, 64, 2048),
+            landmarks: args.landmarks,
+            selected_from: args.selected_from,
+            rounds: args.rounds,
+        };
+        Ok(Asked { cpu, side, matrix, settings })
     }
-    let settings = BenchSettings {
-        hidden: args.hidden.clone(),
-        batches: args.batch.clone(),
-        precision: args.precision,
-        attributed: or(args.attributed, 64, 2048),
-        landmarks: args.landmarks,
-        selected_from: args.selected_from,
-        rounds: args.rounds,
-    };
-    let simulation = SimulateSettings {
-        samples: or(args.samples, 1024, 8192),
-        genes: args.genes,
-        rank: 50,
-        studies: 20,
-        noise: 0.3,
-        duplicates: 0.0,
-        missing: 0.0,
-        element: Element::F32,
-        seed: *seed,
-    };
+}
+
+/// What was measured.
+struct Found {
+    device: String,
+    asked: Asked,
+    /// Before the stages and after them.
+    ceilings: [Ceilings; 2],
+    /// The better of both: a machine shared with others is slower for a while; what it once reached it can do.
+    best: Ceilings,
+    /// Whether training is in the half precision that has a ceiling; on a CPU f16 saves memory alone.
+    fast: bool,
+    /// The rival's after ours.
+    stages: Vec<Measured>,
+    ratios: Vec<(String, f64)>,
+    /// The most that this process held, in bytes.
+    memory: Option<u64>,
+}
+
+/// Makes the matrix and measures the ceilings, the stages, and the ceilings again.
+fn measured(
+    args: &Args,
+    executor: &mut dyn Executor,
+    rival: Option<&Rival>,
+    asked: Asked,
+    report: Reporter,
+) -> Result<Found> {
+    let (force, settings) = (args.common.force, &asked.settings);
     let directory = args.scratch.clone().unwrap_or_else(std::env::temp_dir);
     let scratch = tempfile::Builder::new()
         .prefix("genelift-bench-")
         .tempdir_in(&directory)
         .map_err(Error::io(&directory, "creating a temporary directory"))?;
     let path = scratch.path().join("matrix.gex");
-    simulate(&path, &simulation, false, report)?;
+    simulate(&path, &asked.matrix, false, report)?;
     let store = Store::open(&path)?;
 
-    // on a CPU f16 saves memory alone
-    let half = half(&*executor);
-    let fast = args.precision.element() == half;
-    let before = ceilings(&mut *executor, side)?;
-    args.profile.start(&mut *executor, *force)?;
-    let mut measured = bench(&mut *executor, &store, &args.stage, &settings, report)?;
-    let beside = match &rival {
-        Some(rival) => rival.train(&store, &settings, report)?,
+    let fast = args.precision.element() == half(executor);
+    let before = ceilings(executor, asked.side)?;
+    args.profile.start(executor, force)?;
+    let mut stages = bench(executor, &store, &args.stage, settings, report)?;
+    let beside = match rival {
+        Some(rival) => rival.train(&store, settings, report)?,
         None => Vec::new(),
     };
-    let ratios = ratios(&measured, &beside);
-    measured.extend(beside);
-    args.profile.finish(&*executor, *force)?;
-    let after = ceilings(&mut *executor, side)?;
-    // A machine shared with others is slower for a while; what it once reached it can do.
+    let ratios = ratios(&stages, &beside);
+    stages.extend(beside);
+    args.profile.finish(executor, force)?;
+    let after = ceilings(executor, asked.side)?;
     let best = Ceilings {
         matmul: before.matmul.max(after.matmul),
         matmul_half: before.matmul_half.max(after.matmul_half),
         copy: before.copy.max(after.copy),
     };
-    let memory = peak_memory();
-    if args.json {
+    let (device, memory) = (executor.name().to_string(), peak_memory());
+    Ok(Found { device, asked, ceilings: [before, after], best, fast, stages, ratios, memory })
+}
+
+impl Found {
+    fn as_json(&self) -> String {
+        let Asked { matrix, settings, .. } = &self.asked;
+        let [before, after] = self.ceilings;
         let value = json!({
             "genelift": env!("CARGO_PKG_VERSION"),
-            "device": executor.name(),
-            "matrix": { "samples": simulation.samples, "genes": simulation.genes },
+            "device": self.device,
+            "matrix": { "samples": matrix.samples, "genes": matrix.genes },
             "settings": settings,
-            "ceilings": best, "ceilings-before": before, "ceilings-after": after,
-            "stages": measured.iter().map(|stage| describe(stage, &best, fast)).collect::<Vec<_>>(),
-            "faster-than-rival": ratios.iter().map(|(name, ratio)| json!({ "name": name, "ratio": ratio })).collect::<Vec<_>>(),
-            "peak-host-memory": memory,
+            "ceilings": self.best, "ceilings-before": before, "ceilings-after": after,
+            "stages": self.stages.iter().map(|stage| describe(stage, &self.best, self.fast)).collect::<Vec<_>>(),
+            "faster-than-rival": self.ratios.iter().map(|(name, ratio)| json!({ "name": name, "ratio": ratio })).collect::<Vec<_>>(),
+            "peak-host-memory": self.memory,
         });
-        return print(&format!("{value:#}\n"));
+        format!("{value:#}\n")
     }
-    let mut text = format!(
-        "{}; {} samples × {} genes\n\nceiling       before     after\n",
-        executor.name(),
-        simulation.samples,
-        simulation.genes
-    );
-    for (name, rate) in [
-        ("matmul f32", (|c: &Ceilings| c.matmul) as fn(&Ceilings) -> f64),
-        (if cpu { "matmul bf16" } else { "matmul f16" }, |c| c.matmul_half),
-        ("copy", |c| c.copy),
-    ] {
-        let unit = if name == "copy" { "GB/s" } else { "GFLOP/s" };
-        text += &format!("{name:<12}{:>8.0}{:>10.0}  {unit}\n", rate(&before) / 1e9, rate(&after) / 1e9);
-    }
-    text += &format!(
-        "\n{:<34}{:>12}{:>10}{:>9}{:>10}{:>8}{:>8}{:>10}\n",
-        "stage", "a second", "GFLOP/s", "GB/s", "seconds", "spread", "share", "MB"
-    );
-    for stage in &measured {
-        let seconds = stage.median();
-        text += &format!(
-            "{:<34}{:>12.1}{:>10.0}{:>9.1}{:>10.3}{:>7.0}%{:>7.0}%{:>10.0}\n",
-            format!("{} ({})", stage.name, stage.unit),
-            stage.items as f64 / seconds,
-            stage.flop() / seconds / 1e9,
-            stage.bytes() / seconds / 1e9,
-            seconds,
-            100.0 * stage.spread(),
-            100.0 * floor(stage, &best, fast) / seconds,
-            stage.device_memory as f64 / 1e6,
+
+    fn as_text(&self) -> String {
+        let Asked { cpu, matrix, .. } = &self.asked;
+        let [before, after] = &self.ceilings;
+        let mut text = format!(
+            "{}; {} samples × {} genes\n\nceiling       before     after\n",
+            self.device, matrix.samples, matrix.genes
         );
+        for (name, rate) in [
+            ("matmul f32", (|c: &Ceilings| c.matmul) as fn(&Ceilings) -> f64),
+            (if *cpu { "matmul bf16" } else { "matmul f16" }, |c| c.matmul_half),
+            ("copy", |c| c.copy),
+        ] {
+            let unit = if name == "copy" { "GB/s" } else { "GFLOP/s" };
+            text += &format!("{name:<12}{:>8.0}{:>10.0}  {unit}\n", rate(before) / 1e9, rate(after) / 1e9);
+        }
+        text += &format!(
+            "\n{:<34}{:>12}{:>10}{:>9}{:>10}{:>8}{:>8}{:>10}\n",
+            "stage", "a second", "GFLOP/s", "GB/s", "seconds", "spread", "share", "MB"
+        );
+        for stage in &self.stages {
+            let seconds = stage.median();
+            text += &format!(
+                "{:<34}{:>12.1}{:>10.0}{:>9.1}{:>10.3}{:>7.0}%{:>7.0}%{:>10.0}\n",
+                format!("{} ({})", stage.name, stage.unit),
+                stage.items as f64 / seconds,
+                stage.flop() / seconds / 1e9,
+                stage.bytes() / seconds / 1e9,
+                seconds,
+                100.0 * stage.spread(),
+                100.0 * floor(stage, &self.best, self.fast) / seconds,
+                stage.device_memory as f64 / 1e6,
+            );
+        }
+        text += "\nshare: of the time that the stage's arithmetic, or its bytes, would take at the better ceiling\n\
+             MB: what its matrices take of the device's memory\n";
+        for (name, ratio) in &self.ratios {
+            text += &format!("{name}: genelift is faster by {ratio:.2}\n");
+        }
+        if let Some(memory) = self.memory {
+            let megabytes = memory / 1_000_000;
+            text += &format!("peak memory of this process, the mapped matrix included: {megabytes} MB\n");
+        }
+        text
     }
-    text += "\nshare: of the time that the stage's arithmetic, or its bytes, would take at the better ceiling\n\
-         MB: what its matrices take of the device's memory\n";
-    for (name, ratio) in ratios {
-        text += &format!("{name}: genelift is faster by {ratio:.2}\n");
-    }
-    if let Some(memory) = memory {
-        text +=
-            &format!("peak memory of this process, the mapped matrix included: {} MB\n", memory / 1_000_000);
-    }
-    print(&text)
 }
 
 /// `--calibrate`: the table is stored, and what was tried is printed.

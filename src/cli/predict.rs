@@ -33,9 +33,9 @@ pub struct Args {
     /// in the data's units), how many such samples it covers, whether it is reliable, and, where it is measured here too, how many samples lie within
     #[arg(long, value_name = "TSV", help_heading = OUTPUTS)]
     intervals: Option<PathBuf>,
-    /// Share of samples that an interval is to cover: 0.5, 0.8, 0.9 or 0.95
-    #[arg(long, value_name = "SHARE", default_value = "0.9")]
-    level: f64,
+    /// Share of samples that an interval is to cover: 0.5, 0.8, 0.9 or 0.95 [0.9]
+    #[arg(long, value_name = "SHARE")]
+    level: Option<f64>,
     /// Held-out R² from which on an inferred gene counts as reliable
     #[arg(long, value_name = "R2", default_value = "0.5")]
     reliable: f64,
@@ -76,14 +76,18 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let Args { missing, replace, level, reliable, .. } = *args;
     let how = Completing { missing, replace, force, level, reliable };
     let done = complete(&mut *executor, &predictor, store, &args.output, &how, &finder, report)?;
-    if let Some(path) = args.intervals.as_ref().filter(|_| done.trust.is_empty()) {
-        report(Event::Warning(format!(
-            "{} is not written: the intervals are those of all landmarks, some of which are missing{}",
+    let none = "the intervals are those of all landmarks, some of which are missing";
+    match &args.intervals {
+        Some(path) if done.trust.is_empty() => report(Event::Warning(format!(
+            "{} is not written: {none}{}",
             path.display(),
             if path.exists() { "; what is there is of an earlier command" } else { "" }
-        )));
-    } else if let Some(path) = &args.intervals {
-        write_rows(path, force, Trust::HEADER, done.trust.iter().map(Trust::fields))?;
+        ))),
+        Some(path) => write_rows(path, force, Trust::HEADER, done.trust.iter().map(Trust::fields))?,
+        None if args.level.is_some() && done.trust.is_empty() => {
+            report(Event::Warning(format!("--level says nothing here: {none}")));
+        }
+        None => {}
     }
     print(&told(args, &done))
 }
@@ -103,7 +107,8 @@ fn told(args: &Args, done: &Completed) -> String {
         let (samples, inside) = within.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         if samples > 0 {
             let share = inside as f64 / samples as f64;
-            text += &format!("measured values within intervals of {}\t{share:.4}\n", args.level);
+            let level = args.level.unwrap_or(Completing::LEVEL);
+            text += &format!("measured values within intervals of {level}\t{share:.4}\n");
         }
     }
     if let Some(losses) = &done.losses {

@@ -18,6 +18,7 @@ pub use k_means::k_means;
 pub use tree::{Linkage, Tree};
 
 use crate::error::Result;
+use crate::evaluate::optional;
 use crate::genes::sidecar::Made;
 use crate::genes::writer::write_rows;
 use crate::prepare::split::is_unlabelled;
@@ -83,14 +84,23 @@ impl Known {
         self.classes().1.iter().max().map_or(0, |max| max + 1)
     }
 
+    /// How many samples have no label.
+    pub fn n_unknown(&self) -> usize {
+        (0..self.labels.len()).filter(|sample| self.label(*sample).is_none()).count()
+    }
+
+    /// A sample's label, where it is known.
+    fn label(&self, sample: usize) -> Option<&str> {
+        Some(self.labels[sample].trim()).filter(|label| !is_unlabelled(label))
+    }
+
     /// The samples that have a label, and their labels as places in the sorted list of all.
     fn classes(&self) -> (Vec<usize>, Vec<usize>) {
-        let labelled: Vec<usize> =
-            (0..self.labels.len()).filter(|i| !is_unlabelled(&self.labels[*i])).collect();
-        let names: Vec<&String> =
-            labelled.iter().map(|i| &self.labels[*i]).collect::<BTreeSet<_>>().into_iter().collect();
-        let class = |i: &usize| names.binary_search(&&self.labels[*i]).expect("one of them");
-        let classes = labelled.iter().map(class).collect();
+        let (labelled, labels): (Vec<usize>, Vec<&str>) =
+            (0..self.labels.len()).filter_map(|sample| Some((sample, self.label(sample)?))).unzip();
+        let names: Vec<&str> = labels.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        let class = |label: &&str| names.binary_search(label).expect("one of them");
+        let classes = labels.iter().map(class).collect();
         (labelled, classes)
     }
 }
@@ -116,7 +126,8 @@ pub struct Figures {
     pub information: [Option<f64>; 2],
     /// Of the labels.
     pub silhouette: Option<f64>,
-    /// The share of samples whose nearest others mostly have their label; and where samples of other studies alone are asked.
+    /// The share of samples whose nearest others mostly have their label; and where samples of other studies alone are asked, by and of
+    /// those whose study is known.
     pub neighbours: [Option<f64>; 2],
 }
 
@@ -164,9 +175,8 @@ fn figures(
     let of_labelled = |clusters: Vec<usize>| labelled.iter().map(|i| clusters[*i]).collect::<Vec<_>>();
     let clusters = [tree.cut(classes), k_means(distances, classes, settings.seed)].map(of_labelled);
     let own = distances.select(&labelled);
-    let other_study = |i: usize, j: usize| {
-        study.is_some_and(|study| study.labels[labelled[i]] != study.labels[labelled[j]])
-    };
+    let studies: Vec<Option<&str>> = labelled.iter().map(|i| study.and_then(|of| of.label(*i))).collect();
+    let other_study = |i: usize, j: usize| studies[i].zip(studies[j]).is_some_and(|(a, b)| a != b);
     let several = classes > 1;
     let is_study = study.is_some_and(|study| study.name == known.name);
     let asked =
@@ -206,13 +216,14 @@ fn axes(distances: &Distances) -> Columns {
 /// What is behind a space's name in the columns of its map by t-SNE.
 pub const T_SNE: &str = "_tsne";
 
-/// Whether each study has one label only.
+/// Whether each study has one label only, of the samples whose study is known.
 pub fn is_of_studies(known: &Known, study: &Known) -> bool {
     let (labelled, labels) = known.classes();
     let mut of = std::collections::HashMap::new();
     let mut one = true;
-    for (i, label) in labelled.iter().zip(&labels) {
-        one &= *of.entry(&study.labels[*i]).or_insert(label) == label;
+    for (sample, label) in labelled.iter().zip(&labels) {
+        let Some(study) = study.label(*sample) else { continue };
+        one &= *of.entry(study).or_insert(label) == label;
     }
     one && of.len() > 1
 }
@@ -238,20 +249,19 @@ const HEADER: [&str; 12] = [
 
 impl Figures {
     fn fields(&self) -> [String; 12] {
-        let number = |x: Option<f64>| x.map_or_else(|| "NA".to_string(), |x| x.to_string());
         [
             self.space.clone(),
             self.features.to_string(),
             self.column.clone(),
             self.samples.to_string(),
             self.classes.to_string(),
-            number(self.rand[0]),
-            number(self.rand[1]),
-            number(self.information[0]),
-            number(self.information[1]),
-            number(self.silhouette),
-            number(self.neighbours[0]),
-            number(self.neighbours[1]),
+            optional(self.rand[0]),
+            optional(self.rand[1]),
+            optional(self.information[0]),
+            optional(self.information[1]),
+            optional(self.silhouette),
+            optional(self.neighbours[0]),
+            optional(self.neighbours[1]),
         ]
     }
 }

@@ -1,10 +1,10 @@
 //! What replicates allow: two measurements of one sample differ, and nothing can infer one of them better than that.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::Design;
+use super::{Design, Held};
 use crate::error::{Error, Result};
 use crate::evaluate::Baseline;
 use crate::evaluate::statistics::{mean, quantile, sorted};
@@ -18,7 +18,8 @@ pub struct Ceiling {
     pub replicated: usize,
     /// Their measurements.
     pub samples: usize,
-    /// Mean over targets of (variance between replicates)/(training variance): no mean squared error can be below.
+    /// Mean over targets of (variance between replicates)/(training variance): no mean squared error can be below. Where there are several
+    /// rounds, each tested sample's is over the training variance of its round, as its errors are.
     pub nmse: Option<f64>,
     /// Median over targets of 1 − (variance between replicates)/(variance over the tested samples).
     pub r2: Option<f64>,
@@ -50,7 +51,7 @@ impl Squares {
 }
 
 /// The ceiling on one test of the targets at `targets`, by the sample column that is the same for replicates; `None` where no two
-/// samples of it have one label.
+/// samples of it have one label. A sample that several splits hold out is one measurement. `baselines` are those of the design's rounds.
 ///
 /// # Errors
 /// [`Error::Usage`] where a tested store lacks the column.
@@ -58,27 +59,34 @@ pub fn ceiling(
     design: &Design,
     test: usize,
     targets: &[usize],
-    baseline: &Baseline,
+    baselines: &[Baseline],
     column: &str,
 ) -> Result<Option<Ceiling>> {
     let genes = targets.len();
-    let mut by_label: HashMap<(usize, &str), Vec<(usize, usize)>> = HashMap::new();
-    let held: Vec<_> = design.rounds.iter().flat_map(|r| &r.held).filter(|held| held.test == test).collect();
+    let rounds = design.rounds.iter().zip(baselines);
+    let held: Vec<(&Held, &Baseline)> = rounds
+        .flat_map(|(round, baseline)| round.held.iter().map(move |held| (held, baseline)))
+        .filter(|(held, _)| held.test == test)
+        .collect();
+    let mut by_label: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
+    let mut measured = HashSet::new();
     let mut all = Squares::new(genes);
     let mut row = Vec::new();
-    for (at, held) in held.iter().enumerate() {
+    for (at, (held, _)) in held.iter().enumerate() {
         let Some(labels) = held.store.samples().column(column) else {
             let path = held.store.path().display();
             return Err(Error::Usage(format!(
                 "{path} has no sample column {column:?} that names replicates"
             )));
         };
+        let ids = &held.store.samples().ids;
         row.resize(held.store.n_genes(), 0.0);
         for sample in &held.samples {
             held.store.read_row(*sample, &mut row);
             all.add(targets.iter().map(|gene| row[held.places[*gene].expect("measured")]));
-            if !is_unlabelled(&labels[*sample]) {
-                by_label.entry((held.test, labels[*sample].as_str())).or_default().push((at, *sample));
+            let label = labels[*sample].as_str();
+            if !is_unlabelled(label) && measured.insert((label, ids[*sample].as_str())) {
+                by_label.entry(label).or_default().push((at, *sample));
             }
         }
     }
@@ -91,7 +99,7 @@ pub fn ceiling(
     for of in &replicates {
         let mut own = Squares::new(genes);
         for (at, sample) in of {
-            let held = held[*at];
+            let (held, _) = held[*at];
             row.resize(held.store.n_genes(), 0.0);
             held.store.read_row(*sample, &mut row);
             own.add(targets.iter().map(|gene| row[held.places[*gene].expect("measured")]));
@@ -100,15 +108,20 @@ pub fn ceiling(
         freedom += own.n - 1.0;
     }
     let noise: Vec<f64> = within.iter().map(|sum| sum / freedom).collect();
-    let nmse = targets.iter().zip(&noise).map(|(gene, noise)| noise * baseline.per_variance[*gene]);
-    let scalable = |gene: &&usize| baseline.per_variance[**gene] > 0.0;
-    let n = targets.iter().filter(scalable).count();
+    // as errors are weighted: over the samples of the rounds in which the gene varies
+    let per_variance = |gene: &usize| {
+        let of = held.iter().map(|(held, known)| (held.samples.len() as f64, known.per_variance[*gene]));
+        let varying = of.filter(|(_, per_variance)| *per_variance > 0.0);
+        let (n, sum) = varying.fold((0.0, 0.0), |(n, sum), (samples, x)| (n + samples, sum + samples * x));
+        (n > 0.0).then(|| sum / n)
+    };
+    let nmse = targets.iter().zip(&noise).filter_map(|(gene, noise)| Some(noise * per_variance(gene)?));
     let varies = noise.iter().zip(&all.squares).filter(|(_, squares)| **squares > 0.0);
     let r2 = sorted(varies.map(|(noise, squares)| 1.0 - noise / (squares / (all.n - 1.0))));
     Ok(Some(Ceiling {
         replicated: replicates.len(),
         samples: replicates.iter().map(Vec::len).sum(),
-        nmse: (n > 0).then(|| nmse.sum::<f64>() / n as f64),
+        nmse: mean(nmse),
         r2: quantile(&r2, 0.5),
         pcc: mean(r2.iter().map(|r2| r2.max(0.0).sqrt())),
     }))

@@ -61,7 +61,7 @@ fn table(told: &Told, test: usize, rows: &[Row]) -> String {
     for row in shown {
         let same = |other: &&Row| other.kind == "draws sd" && other.name == row.name;
         let spread = rows.iter().find(same).filter(|_| row.kind == "draws mean");
-        let mut line = vec![visible::line(&row.name).into_owned(), row.landmarks.to_string()];
+        let mut line = vec![row.name.clone(), row.landmarks.to_string()];
         line.extend(SHOWN.iter().map(|(_, name, share)| {
             let own = figure(row.get(name), *share);
             match spread.and_then(|spread| spread.get(name)) {
@@ -73,17 +73,7 @@ fn table(told: &Told, test: usize, rows: &[Row]) -> String {
         line.push(rank.map_or(String::new(), |rank| format!("{} of {}", rank.rank, rank.draws + 1)));
         lines.push(line);
     }
-    aligned(&lines)
-}
-
-fn aligned(lines: &[Vec<String>]) -> String {
-    let width = |c: usize| lines.iter().map(|line| line[c].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
-    let line = |line: &Vec<String>| {
-        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
-    };
-    lines.iter().map(line).collect()
+    visible::table(&lines)
 }
 
 /// What stands beside the table: by sample, within groups, replicates.

@@ -19,7 +19,7 @@ use crate::device::random::Stream;
 use crate::error::{Error, Result};
 use crate::evaluate::statistics::mean;
 use crate::evaluate::{Agreement, Baseline, Figures};
-use crate::infer::{FitSettings, Method, Parting, Predictor};
+use crate::infer::{FitSettings, Method, Parting, Predictor, Problem};
 use crate::interrupt;
 use crate::nouns::counted;
 use crate::progress::{Event, Reporter, advance, silent};
@@ -293,7 +293,8 @@ impl Trial<'_> {
         landmarks.sort_unstable();
         let (store, targets, fold) = (self.search.inputs.store, &self.targets, &self.folds[held]);
         let (train, fit) = (&fold.train, &fold.fit);
-        let predictor = Predictor::fit(executor, store, train, &landmarks, targets, fit, &silent)?;
+        let problem = Problem::new(store, train, &landmarks, targets);
+        let predictor = Predictor::fit_passing(executor, &problem, fit, None, &silent)?;
         let places: Vec<Option<usize>> = landmarks.into_iter().map(Some).collect();
         let mut truth = vec![0.0; targets.len()];
         predictor.predict_samples(executor, store, &fold.test, &places, &silent, &mut |first, rows| {

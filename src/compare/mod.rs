@@ -11,6 +11,7 @@ mod leaks;
 mod measure;
 mod over_units;
 mod paired;
+mod plan;
 mod rounds;
 mod sets;
 mod tables;
@@ -24,16 +25,17 @@ pub use leaks::{Identity, Leaks};
 pub use measure::Measure;
 pub use over_units::{PairDifference, Rank, pair_differences, ranks};
 pub use paired::{PairTest, pair_tests};
+pub use plan::{Plan, PlanSettings};
 pub use rounds::{Design, Held, Round, Test, grouping};
 pub(crate) use sets::is_draw_of;
-pub use sets::{LandmarkSet, Named, Plan, PlanSettings, ROUND, check_names, places};
+pub use sets::{LandmarkSet, Named, ROUND, check_names, places};
 pub use tables::{FILES, SetFigures, Tests, Told, curve_lines, equal_lines, set_figures, write, write_into};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::device::Executor;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evaluate::{Agreement, Baseline, ByUnit, Figures, Pairs, Permutation, Rows, by_unit, permutation};
 use crate::genes::shorten;
 use crate::infer::{FitSettings, Predictor, Problem, Toward};
@@ -73,7 +75,8 @@ pub struct Tested {
 /// `settings.group_by`.
 ///
 /// # Errors
-/// Those of [`Predictor::fit`] and [`Predictor::predict`]; [`crate::Error::Io`] where the temporary directory is full.
+/// Those of [`Predictor::fit`] and [`Predictor::predict`]; [`Error::Data`] where a test measures none of the common targets;
+/// [`Error::Io`] where the temporary directory is full.
 pub fn compare(
     executor: &mut dyn Executor,
     train: &Store,
@@ -98,7 +101,7 @@ pub fn compare_by(
     report: Reporter,
 ) -> Result<Vec<Tested>> {
     let baselines: Vec<Baseline> = design.rounds.iter().map(Round::baseline).collect();
-    let known = Known::of(design, plan, &baselines);
+    let known = Known::of(design, plan, &baselines)?;
     let tested = |(test, known): (&Test, &Known)| Tested {
         store: test.name.clone(),
         targets: known.common.iter().map(|target| plan.targets[*target]).collect(),
@@ -133,7 +136,7 @@ pub fn compare_by(
                         let toward = design.adapts.then_some(test);
                         let all = Problem::new(round.train, &round.samples, &landmarks, &plan.targets);
                         let problem = Problem { toward, ..all };
-                        Predictor::fit_kept(executor, &problem, settings, None, &heard)?
+                        Predictor::fit_passing(executor, &problem, settings, None, &heard)?
                     }
                 };
                 let (known, tested) = (&known[held.test], &mut tested[held.test]);
@@ -200,24 +203,34 @@ struct Known {
 }
 
 impl Known {
-    fn of(design: &Design, plan: &Plan, baselines: &[Baseline]) -> Vec<Known> {
+    /// # Errors
+    /// [`Error::Data`] where a test measures none of the common targets.
+    fn of(design: &Design, plan: &Plan, baselines: &[Baseline]) -> Result<Vec<Known>> {
         let known = |(number, test): (usize, &Test)| {
             let held =
                 || design.rounds.iter().flat_map(|round| &round.held).filter(|held| held.test == number);
             let there = |gene: usize| held().all(|held| held.places[gene].is_some());
             let of_size: Vec<usize> = (0..plan.targets.len()).filter(|i| there(plan.targets[*i])).collect();
             let places: Vec<usize> = (0..of_size.len()).filter(|i| plan.common[of_size[*i]]).collect();
+            if places.is_empty() {
+                let common = plan.common.iter().filter(|common| **common).count();
+                return Err(Error::Data(format!(
+                    "{}: of the genes that are inferred at every size ({common}) none is measured there; leave it out, or compare fewer or \
+                     smaller sizes",
+                    test.name
+                )));
+            }
             let genes = of_size.iter().map(|i| plan.targets[*i]);
             let baselines: Vec<Baseline> = baselines.iter().map(|all| all.select(genes.clone())).collect();
             let of_common = |all: &Baseline| places.iter().map(|place| all.per_variance[*place]).collect();
-            Known {
+            Ok(Known {
                 common: places.iter().map(|place| of_size[*place]).collect(),
                 per_variance: baselines.iter().map(of_common).collect(),
                 of_size,
                 places,
                 baselines,
                 samples: test.samples.len(),
-            }
+            })
         };
         design.tests.iter().enumerate().map(known).collect()
     }

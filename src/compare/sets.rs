@@ -1,21 +1,14 @@
-//! What is compared: the landmark sets, the random draws that join them, and the genes that all of them must infer.
+//! The landmark sets that are named: how they are read, called and cut, and where their genes stand in every store.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::leaks::{Identity, Leaks};
-use crate::device::random::Stream;
 use crate::error::{Error, Result};
-use crate::genes::{Finder, Matching, Side, Table, shown};
+use crate::genes::{Finder, Side, shorten};
 use crate::nouns::counted;
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
-
-/// Genes that a message names.
-const NAMED: usize = 5;
-/// Fewer targets than this share of the genes are worth a warning.
-const FEW: f64 = 0.1;
 
 /// A named set of landmarks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -78,15 +71,49 @@ impl LandmarkSet {
         self.by_round.get(round).unwrap_or(&self.genes)
     }
 
+    /// The list of each round; one where it is the same in all.
+    pub(super) fn lists(&self) -> &[Vec<usize>] {
+        if self.by_round.is_empty() { std::slice::from_ref(&self.genes) } else { &self.by_round }
+    }
+
     /// The landmarks of any round.
     pub fn all(&self) -> impl Iterator<Item = usize> {
-        let lists: &[Vec<usize>] =
-            if self.by_round.is_empty() { std::slice::from_ref(&self.genes) } else { &self.by_round };
-        lists.iter().flatten().copied()
+        self.lists().iter().flatten().copied()
+    }
+
+    /// Refuses lists by round that are not of one length where no more than `size` genes are used: figures, draws and ranks are those of
+    /// one number of landmarks.
+    pub(super) fn check_lengths(&self, size: Option<usize>, rounds: &[String]) -> Result<()> {
+        let mut by_length: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for (i, list) in self.by_round.iter().enumerate() {
+            let round = rounds.get(i).cloned().unwrap_or_else(|| (i + 1).to_string());
+            let name = match self.source.contains(ROUND) {
+                true => self.source.replace(ROUND, &round),
+                false => format!("round {round}"),
+            };
+            by_length.entry(list.len()).or_default().push(name);
+        }
+        let lengths = by_length.first_key_value().zip(by_length.last_key_value());
+        let Some((least, most)) = lengths.map(|((least, _), (most, _))| (*least, *most)) else {
+            return Ok(());
+        };
+        if least == most || size.is_some_and(|size| size <= least) {
+            return Ok(());
+        }
+        let told = |(n, lists): (usize, Vec<String>)| {
+            format!("{} of {}", counted(n, "gene"), shorten(lists.into_iter()))
+        };
+        let told: Vec<String> = by_length.into_iter().map(told).collect();
+        Err(Error::Data(format!(
+            "set {}: every round must have as many landmarks, but the training store has {}; give lists of one length, or one --size of \
+             at most {least}",
+            self.name,
+            told.join(" and ")
+        )))
     }
 
     /// Keeps the first `size` genes.
-    fn truncate(&mut self, size: usize, report: Reporter) {
+    pub(super) fn truncate(&mut self, size: usize, report: Reporter) {
         if self.genes.len() < size {
             let n = self.genes.len();
             report(Event::Note(format!(
@@ -100,7 +127,7 @@ impl LandmarkSet {
 }
 
 /// What draws from all genes are called: `random-N-K`, their mean `random-N`, the means of all sizes `random`.
-const RANDOM: &str = "random";
+pub(super) const RANDOM: &str = "random";
 
 /// Whether a name is that of draws of a family, `FAMILY-N`, or of one of them, `FAMILY-N-K`.
 pub fn is_draw_of(name: &str, family: &str) -> bool {
@@ -130,7 +157,7 @@ pub fn check_names(ranked: &[&str], pools: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn names(sets: &[LandmarkSet]) -> Vec<&str> {
+pub(super) fn names(sets: &[LandmarkSet]) -> Vec<&str> {
     sets.iter().map(|set| set.name.as_str()).collect()
 }
 
@@ -149,7 +176,7 @@ pub fn places(finder: &Finder, train: &Side, tests: &[Store]) -> Result<Vec<Vec<
     tests.iter().map(of).collect()
 }
 
-/// The sets that a user names.
+/// What a user names: sets, and the genes to infer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Named {
     /// Their order is a rank, so that the first genes are a set.
@@ -158,6 +185,10 @@ pub struct Named {
     pub unranked: Vec<LandmarkSet>,
     /// Taken as they are whatever the size, and without random draws of theirs.
     pub whole: Vec<LandmarkSet>,
+    /// The genes to infer; all without.
+    pub targets: Option<Vec<usize>>,
+    /// What messages call the rounds of lists by round; their numbers without.
+    pub rounds: Vec<String>,
 }
 
 impl From<Vec<LandmarkSet>> for Named {
@@ -166,319 +197,9 @@ impl From<Vec<LandmarkSet>> for Named {
     }
 }
 
-/// What is asked of the sets.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct PlanSettings {
-    /// Only the first genes of each set.
-    pub size: Option<usize>,
-    /// Random sets of each size that a named set has, and random subsets of each list whose order is no rank.
-    pub random_draws: usize,
-    /// The largest size of the comparison, so that draws of every size come from the same genes; 0 is the largest of these sets.
-    pub largest: usize,
-    /// Leave out targets that are a landmark's gene measured by another probe.
-    pub drop_leaks: bool,
-    /// Of the draws.
-    pub seed: u64,
-}
-
-/// Sets and targets, ready to be compared.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The named sets in the order given, then the subsets of lists, then the draws from all genes by size.
-    pub sets: Vec<LandmarkSet>,
-    /// Genes in none of the sets, as positions among the training store's genes.
-    pub targets: Vec<usize>,
-    /// Whether each target is one at every size that is compared; figures and tests are over these.
-    pub common: Vec<bool>,
-    /// Of each test store: where each of the training store's genes stands in it.
-    pub places: Vec<Vec<Option<usize>>>,
-    /// Targets that are a landmark's gene by another name.
-    pub leaks: Leaks,
-}
-
-impl Plan {
-    /// `places` says where each of the training store's genes stands in each test store.
-    ///
-    /// Truncates the ranked sets, draws subsets of the others, checks that every test store measures them, draws the random
-    /// ones from genes that all stores measure, and takes as targets the genes (or those of `listed`) that are in no set.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] without sets or test stores, for --size 0, for unranked ones without a size, for two sets of one name and as
-    /// [`check_names`];
-    /// [`Error::Data`] where a set is larger than the genes, where landmarks are absent from a test store, where no target
-    /// remains.
-    #[allow(clippy::too_many_arguments)] // what a comparison is made of; each is a thing of its own
-    pub fn new(
-        train: &Store,
-        tests: &[Store],
-        places: Vec<Vec<Option<usize>>>,
-        named: Named,
-        listed: Option<Vec<usize>>,
-        identity: &Identity,
-        settings: &PlanSettings,
-        report: Reporter,
-    ) -> Result<Plan> {
-        let genes = train.genes();
-        let Named { ranked: mut sets, unranked: pools, whole } = named;
-        check_names(&names(&sets), &names(&pools))?;
-        if sets.is_empty() && pools.is_empty() || tests.is_empty() {
-            return Err(Error::Usage("at least one set of landmarks and one test store are needed".into()));
-        }
-        match settings.size {
-            Some(0) => return Err(Error::Usage("--size must be at least 1".into())),
-            Some(size) if size > genes.len() => {
-                let message = format!(
-                    "--size {size}, but {} has only {}",
-                    train.path().display(),
-                    counted(genes.len(), "gene")
-                );
-                return Err(Error::Data(message));
-            }
-            Some(size) => {
-                sets.iter_mut().for_each(|set| set.truncate(size, report));
-                for pool in pools {
-                    sets.extend(subsets(pool, size, settings, report));
-                }
-            }
-            None if !pools.is_empty() => {
-                let message =
-                    "--subsets draws from lists whose order is no rank; give the --size of the subsets";
-                return Err(Error::Usage(message.into()));
-            }
-            None => {}
-        }
-        for (test, places) in tests.iter().zip(&places) {
-            sets.iter().try_for_each(|set| landmarks_are_there(set, genes, test, places))?;
-        }
-        let everywhere: Vec<usize> =
-            (0..genes.len()).filter(|g| places.iter().all(|places| places[*g].is_some())).collect();
-        let sizes: BTreeSet<usize> = sets.iter().map(|set| set.genes.len()).collect();
-        sets.extend(whole);
-        let largest = sizes.last().copied().unwrap_or(0).max(settings.largest);
-        let pool = reserved(&everywhere, largest, settings.seed);
-        for size in sizes {
-            let draw = |draw| drawn(RANDOM, RANDOM, &pool, size, draw, settings.seed);
-            sets.extend((0..settings.random_draws).map(draw));
-        }
-        let mut names = HashSet::new();
-        if let Some(twice) = sets.iter().find(|set| !names.insert(&set.name)) {
-            return Err(Error::Usage(format!(
-                "two sets are called {}; give them different names",
-                twice.name
-            )));
-        }
-
-        let mut landmark = vec![false; genes.len()];
-        sets.iter().flat_map(LandmarkSet::all).for_each(|gene| landmark[gene] = true);
-        let asked = listed.unwrap_or_else(|| (0..genes.len()).collect());
-        let total = asked.len();
-        let somewhere = |gene: &usize| places.iter().any(|places| places[*gene].is_some());
-        let mut targets: Vec<usize> = asked.into_iter().filter(|gene| !landmark[*gene]).collect();
-        if targets.is_empty() {
-            return Err(no_target(&sets, total, "every one is a landmark"));
-        }
-        targets.retain(somewhere);
-        for (test, places) in tests.iter().zip(&places) {
-            let absent = targets.iter().filter(|gene| places[**gene].is_none()).count();
-            if absent > 0 {
-                let store = test.path().display();
-                report(Event::Note(format!(
-                    "{store}: lacks {absent} of the targets; they are left out there"
-                )));
-            }
-            if absent == targets.len() {
-                return Err(no_target(
-                    &sets,
-                    total,
-                    &format!("none of them is in {}", test.path().display()),
-                ));
-            }
-        }
-        let mut leaks = Leaks::find(identity, &sets, &targets);
-        leaks.report(genes, &sets, settings.drop_leaks, report);
-        if settings.drop_leaks {
-            targets = targets
-                .into_iter()
-                .zip(&leaks.leaking)
-                .filter(|(_, leaks)| !**leaks)
-                .map(|(g, _)| g)
-                .collect();
-            leaks.leaking = vec![false; targets.len()];
-        }
-        if targets.is_empty() {
-            return Err(no_target(&sets, total, "every one is a landmark or leaks from one"));
-        }
-        if (targets.len() as f64) < FEW * genes.len() as f64 {
-            report(Event::Warning(format!(
-                "only {} of {total} genes are in none of the {} sets; compare fewer sets, or with fewer --random-draws",
-                targets.len(),
-                sets.len()
-            )));
-        }
-        let common = vec![true; targets.len()];
-        Ok(Plan { sets, targets, common, places, leaks })
-    }
-
-    /// Finds the targets that are one in each of the plans, so that figures of different sizes are over the same genes.
-    ///
-    /// # Errors
-    /// [`Error::Data`] where there is none.
-    pub fn settle_common(plans: &mut [&mut Plan], genes: usize) -> Result<()> {
-        let mut times = vec![0; genes];
-        plans.iter().flat_map(|plan| &plan.targets).for_each(|gene| times[*gene] += 1);
-        let n = plans.len();
-        for plan in plans {
-            plan.common = plan.targets.iter().map(|gene| times[*gene] == n).collect();
-            if plan.common.iter().all(|common| !common) {
-                return Err(no_target(&plan.sets, genes, "no gene is outside the sets of every size"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether there are targets that are none at a larger size.
-    pub fn has_more(&self) -> bool {
-        self.common.contains(&false)
-    }
-
-    /// Lists of ids of the training store's genes, beside `draws` random ones of each size.
-    ///
-    /// # Errors
-    /// As [`Plan::new`]; [`Error::Data`] for an id that the training store does not have.
-    pub fn of_lists(
-        train: &Store,
-        tests: &[Store],
-        lists: &[(&str, &[String])],
-        draws: usize,
-        report: Reporter,
-    ) -> Result<Plan> {
-        let (name, known) = (train.path().display().to_string(), train.genes().positions());
-        let place = |list: &str, id: &String| {
-            known
-                .get(id.as_str())
-                .copied()
-                .ok_or_else(|| Error::Data(format!("{name} has no gene {id:?}, of the list {list}")))
-        };
-        let set = |(list, ids): &(&str, &[String])| {
-            let genes = ids.iter().map(|id| place(list, id)).collect::<Result<_>>()?;
-            Ok(LandmarkSet {
-                name: list.to_string(),
-                source: String::new(),
-                draw_of: None,
-                genes,
-                by_round: Vec::new(),
-            })
-        };
-        let sets = lists.iter().map(set).collect::<Result<Vec<_>>>()?;
-        let matching = Matching::default();
-        let places = places(&Finder::new(&matching, false, report)?, &Side::of_store(&name, train), tests)?;
-        let identity = Identity::new(train.genes(), None, report)?;
-        let settings =
-            PlanSettings { size: None, random_draws: draws, largest: 0, drop_leaks: false, seed: 0 };
-        Plan::new(train, tests, places, sets.into(), None, &identity, &settings, report)
-    }
-
-    /// The draws by what they are draws of, in the order of their first.
-    pub fn draws(&self) -> Vec<(&str, Vec<usize>)> {
-        let mut all: Vec<(&str, Vec<usize>)> = Vec::new();
-        for (i, set) in self.sets.iter().enumerate() {
-            let Some(name) = &set.draw_of else { continue };
-            match all.iter_mut().find(|(known, _)| known == name) {
-                Some((_, draws)) => draws.push(i),
-                None => all.push((name, vec![i])),
-            }
-        }
-        all
-    }
-}
-
-fn no_target(sets: &[LandmarkSet], total: usize, why: &str) -> Error {
-    Error::Data(format!(
-        "of {total} genes no target remains beside {} sets: {why}; compare fewer or smaller sets, or fewer --random-draws",
-        sets.len()
-    ))
-}
-
-fn landmarks_are_there(
-    set: &LandmarkSet,
-    genes: &Table,
-    test: &Store,
-    places: &[Option<usize>],
-) -> Result<()> {
-    let absent: BTreeSet<usize> = set.all().filter(|g| places[*g].is_none()).collect();
-    let absent: Vec<String> = absent.into_iter().map(|g| shown(genes, g)).collect();
-    if absent.is_empty() {
-        return Ok(());
-    }
-    let message = format!(
-        "lacks {} of the {} landmarks of set {}: {}{}; give a store that measures them, or leave them out of the set",
-        absent.len(),
-        set.genes.len(),
-        set.name,
-        absent[..absent.len().min(NAMED)].join(", "),
-        if absent.len() > NAMED { ", …" } else { "" }
-    );
-    Err(Error::input(test.path(), message))
-}
-
-/// A random subset of `pool`.
-fn drawn(name: &str, source: &str, pool: &[usize], size: usize, draw: usize, seed: u64) -> LandmarkSet {
-    let mut stream = Stream::new(seed, &format!("{name} landmarks, {size}"), draw as u64);
-    let mut genes = pool.to_vec();
-    stream.shuffle(&mut genes);
-    genes.truncate(size);
-    let of = format!("{name}-{size}");
-    let (name, draw_of) = (format!("{of}-{}", draw + 1), Some(of));
-    LandmarkSet { name, source: source.into(), draw_of, genes, by_round: Vec::new() }
-}
-
-/// The genes that random sets of every size are drawn from: a random part of all, several times the largest set and a quarter of the genes
-/// at least, so that however many draws there are, they leave genes to infer.
-fn reserved(genes: &[usize], largest: usize, seed: u64) -> Vec<usize> {
-    let n = genes.len();
-    let size = if 4 * largest <= n {
-        (4 * largest).max(n / 4).min(n / 2)
-    } else {
-        largest + n.saturating_sub(largest) / 2
-    };
-    let mut pool = genes.to_vec();
-    Stream::new(seed, "genes for random landmarks", 0).shuffle(&mut pool);
-    pool.truncate(size);
-    pool.sort_unstable();
-    pool
-}
-
-/// Random subsets of a list whose order is no rank; the list itself where it has no more genes than asked.
-fn subsets(
-    mut pool: LandmarkSet,
-    size: usize,
-    settings: &PlanSettings,
-    report: Reporter,
-) -> Vec<LandmarkSet> {
-    if pool.genes.len() <= size {
-        pool.truncate(size, report);
-        return vec![pool];
-    }
-    let draw = |draw| drawn(&pool.name, &pool.source, &pool.genes, size, draw, settings.seed);
-    (0..settings.random_draws.max(1)).map(draw).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn random_sets_leave_half_of_the_genes_where_they_can() {
-        let genes: Vec<usize> = (100..140).collect();
-        let size = |largest| reserved(&genes, largest, 1).len();
-        // a quarter of all, four times the largest set, half of all; beyond, the set and half of what is left
-        assert_eq!([1, 2, 3, 4, 5, 10].map(size), [10, 10, 12, 16, 20, 20]);
-        assert_eq!([11, 20, 39, 40, 50].map(size), [25, 30, 39, 40, 40]);
-        let pool = reserved(&genes, 3, 1);
-        assert!(pool.is_sorted() && pool.iter().all(|gene| genes.contains(gene)));
-        assert!(pool == reserved(&genes, 3, 1) && pool != reserved(&genes, 3, 2));
-    }
 
     #[test]
     fn what_draws_are_called_is_no_name_for_a_list() {
@@ -493,6 +214,29 @@ mod tests {
         assert!(!refused(&["randomforest", "random-x", "d-", "d-1-2-3", "dd-1"], &["d"]));
         let message = check_names(&["random-20"], &[]).unwrap_err().to_string();
         assert!(message.contains("a set is called random-20") && message.contains("choose another name"));
+    }
+
+    fn by_round(source: &str, lists: &[&[usize]]) -> LandmarkSet {
+        let by_round: Vec<Vec<usize>> = lists.iter().map(|list| list.to_vec()).collect();
+        let genes = by_round[0].clone();
+        LandmarkSet { name: "a".into(), source: source.into(), draw_of: None, genes, by_round }
+    }
+
+    #[test]
+    fn lists_by_round_are_of_one_length_at_the_size() {
+        let named = ["x", "y", "z"].map(String::from);
+        let set = by_round("a-{round}.tsv", &[&[1, 2, 3], &[4, 5], &[6, 7, 8]]);
+        for size in [None, Some(3), Some(9)] {
+            let said = set.check_lengths(size, &named).unwrap_err().to_string();
+            assert!(said.contains("has 2 genes of a-y.tsv and 3 genes of a-x.tsv, a-z.tsv;"), "{said}");
+            assert!(said.contains("set a: ") && said.ends_with("one --size of at most 2"), "{said}");
+        }
+        assert!(set.check_lengths(Some(2), &named).is_ok() && set.check_lengths(Some(1), &named).is_ok());
+        assert!(by_round("a", &[&[1, 2], &[3, 4]]).check_lengths(None, &[]).is_ok());
+        let said = by_round("a", &[&[1, 2], &[3]]).check_lengths(None, &[]).unwrap_err().to_string();
+        assert!(said.contains("1 gene of round 2 and 2 genes of round 1"), "{said}");
+        let one = LandmarkSet { by_round: Vec::new(), ..set };
+        assert!(one.check_lengths(None, &[]).is_ok());
     }
 
     #[test]

@@ -261,24 +261,30 @@ fn gene_tests(tested: &[Tested], tests: &[PairTest]) -> Lines {
             test.won,
             test.lost,
         ];
-        // with an exponent where a p-value needs one
-        line.extend(fields.into_iter().map(|x| optional(x.map(|x| format!("{x:?}")))));
+        line.extend(fields.map(exact));
         lines.push(line);
     }
     lines
 }
 
+/// Of every two sets what they share; means over rounds where one has a list for each.
 fn overlap(plan: &Plan) -> Lines {
     let mut lines = header(&["a", "b", "n_a", "n_b", "shared", "jaccard"]);
     for (i, a) in plan.sets.iter().enumerate() {
-        let genes: HashSet<usize> = a.genes.iter().copied().collect();
+        let genes: Vec<HashSet<usize>> =
+            a.lists().iter().map(|list| list.iter().copied().collect()).collect();
         for b in &plan.sets[i + 1..] {
-            let shared = b.genes.iter().filter(|gene| genes.contains(gene)).count();
+            let rounds = genes.len().max(b.lists().len());
+            let shared = |round: usize| {
+                let genes = genes.get(round).unwrap_or(&genes[0]);
+                b.of_round(round).iter().filter(|gene| genes.contains(gene)).count() as f64
+            };
+            let shared: Vec<f64> = (0..rounds).map(shared).collect();
             let (n, m) = (a.genes.len(), b.genes.len());
-            let jaccard = shared as f64 / (n + m - shared) as f64;
+            let jaccard = shared.iter().map(|shared| shared / ((n + m) as f64 - shared));
             let mut line = vec![a.name.clone(), b.name.clone()];
-            line.extend([n, m, shared].map(|n| n.to_string()));
-            line.push(jaccard.to_string());
+            line.extend([n, m].map(|n| n.to_string()));
+            line.extend([optional(mean(shared.iter().copied())), optional(mean(jaccard))]);
             lines.push(line);
         }
     }
@@ -544,4 +550,34 @@ pub fn equal_lines(curves: &[Curve]) -> Vec<Vec<String>> {
         }));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::{LandmarkSet, Leaks};
+
+    #[test]
+    fn overlaps_of_lists_by_round_are_means_over_rounds() {
+        let set = |name: &str, lists: &[&[usize]]| {
+            let lists: Vec<Vec<usize>> = lists.iter().map(|list| list.to_vec()).collect();
+            let (genes, by_round) = (lists[0].clone(), if lists.len() > 1 { lists } else { Vec::new() });
+            LandmarkSet { name: name.into(), source: name.into(), draw_of: None, genes, by_round }
+        };
+        let sets = vec![
+            set("a", &[&[1, 2], &[3, 4]]),
+            set("b", &[&[2, 5], &[3, 4]]),
+            set("c", &[&[1, 2]]),
+            set("d", &[&[2, 1, 7, 8]]),
+        ];
+        let (targets, common, places, leaks) = (Vec::new(), Vec::new(), Vec::new(), Leaks::default());
+        let lines = overlap(&Plan { sets, targets, common, places, leaks });
+        let told: Vec<String> = lines[1..].iter().map(|line| line[..5].join(" ")).collect();
+        let expected = ["a b 2 2 1.5", "a c 2 2 1", "a d 2 4 1", "b c 2 2 0.5", "b d 2 4 0.5", "c d 2 4 2"];
+        assert_eq!(told, expected);
+        let shares = [(1.0 / 3.0 + 1.0) / 2.0, 0.5, 0.25, 1.0 / 6.0, 0.1, 0.5];
+        for (line, share) in lines[1..].iter().zip(shares) {
+            assert!((line[5].parse::<f64>().unwrap() - share).abs() < 1e-12, "{line:?}");
+        }
+    }
 }

@@ -191,7 +191,7 @@ fn test(
 ) -> Result<Permutation> {
     let Pairs { measured, inferred, genes, samples } = pairs;
     let (genes, samples) = (*genes, *samples);
-    if samples < 2 {
+    if samples < 2 || genes == 0 {
         return Ok(Permutation { above: vec![None; genes], competitors: 0 });
     }
     // of one size, since the product is always that of full blocks
@@ -381,5 +381,14 @@ mod tests {
             let found = permutation(&mut executor, &mut pairs, &silent).unwrap();
             assert_eq!((found.passed(), found.undefined(), found.rank(0)), (0, 2, None));
         }
+    }
+
+    #[test]
+    fn no_gene_is_no_test() {
+        let mut executor = CpuExecutor::open(Some(1)).unwrap();
+        let mut pairs = Pairs::new(0);
+        (0..3).for_each(|_| pairs.add(&[], &[]).unwrap());
+        let found = permutation(&mut executor, &mut pairs, &silent).unwrap();
+        assert_eq!((found.above.len(), found.competitors, found.passed()), (0, 0, 0));
     }
 }

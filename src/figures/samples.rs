@@ -1,6 +1,6 @@
 //! Figures that need values of samples: the heat map of landmarks, and the map by principal components.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::axis::{count, number};
@@ -113,8 +113,7 @@ fn by_components(store: &Store, column: Option<&str>) -> Option<Figure> {
 }
 
 fn heat(store: &Store, landmarks: &Table, column: Option<&str>) -> Result<Option<Figure>> {
-    let places: HashMap<&str, usize> =
-        store.genes().ids.iter().enumerate().map(|(i, id)| (id.as_str(), i)).collect();
+    let places = store.genes().positions();
     let ids = landmarks.texts("gene_id")?;
     let known: Vec<(usize, String)> = ids
         .iter()

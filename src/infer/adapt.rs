@@ -19,7 +19,7 @@ use super::dense::{Dense, Standardised, product};
 use super::kernel::draw;
 use super::linear::{Choice, choose, n_folds, split};
 use super::offsets::Offsets;
-use super::parting::Parting;
+use super::parting::{PENALTY, Parting};
 use super::{FitSettings, Method, Problem};
 use crate::error::Result;
 use crate::memory::Need;
@@ -98,7 +98,7 @@ pub(super) fn adapted(
         )?;
     let samples: Vec<usize> = some.iter().map(|i| problem.samples[*i]).collect();
     let training = Standardised::read(problem.store, &samples, problem.landmarks);
-    let of_fold = parting.folds(folds)?;
+    let of_fold = parting.folds(folds, PENALTY)?;
     let fold: Vec<usize> = some.iter().map(|i| of_fold[*i]).collect();
     let new = scores(&toward, &training, seed);
     // what is not measured there, or does not vary, is left out on both sides

@@ -38,8 +38,14 @@ pub(super) fn choose(
     let column = settings.group_by.as_deref();
     let parting = Parting::new(problem.store, problem.samples, column, settings.seed)?;
     if parting.most(GROUPS) < GROUPS {
+        let (n, least) = (problem.samples.len(), 2 * GROUPS);
+        // groups may be enough, of too few samples
+        let (needed, instead) = match parting.is_grouped() && n >= least {
+            true => (format!("{GROUPS} groups of samples"), ", or leave out --group-by"),
+            false => (format!("{least} samples, found {n}"), ""),
+        };
         return Err(Error::Data(format!(
-            "--method best: choosing within folds needs at least {GROUPS} groups of samples; name a --method, or leave out --group-by"
+            "--method best: choosing within folds needs at least {needed}; name a --method{instead}"
         )));
     }
     let landmarks = if anew.is_some() { "chosen anew in each fold" } else { "as given" };
@@ -197,6 +203,29 @@ impl Predictor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::cpu::CpuExecutor;
+    use crate::testing::store_of_studies;
+
+    #[test]
+    fn what_is_too_little_to_choose_by_is_told_as_it_was_given() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut cpu = CpuExecutor::open(Some(1)).unwrap();
+        let mut refused = |n: usize, group_by: Option<&str>| {
+            let values: Vec<f32> = (0..4 * n).map(|i| (i * i % 13) as f32).collect();
+            let studies: Vec<usize> = (0..n).map(|s| s % 3).collect();
+            let store = store_of_studies(&dir.path().join("x.gex"), 4, &values, &studies);
+            let group_by = group_by.map(String::from);
+            let settings = FitSettings { method: Method::Best, group_by, ..FitSettings::default() };
+            let samples: Vec<usize> = (0..n).collect();
+            let fitted = Predictor::fit(&mut cpu, &store, &samples, &[0, 1], &[2, 3], &settings, &silent);
+            fitted.expect_err("too few").to_string()
+        };
+        let few = refused(7, None);
+        assert!(few.ends_with("needs at least 8 samples, found 7; name a --method"), "{few}");
+        assert_eq!(refused(7, Some("study")), few);
+        let groups = refused(12, Some("study"));
+        assert!(groups.contains("at least 4 groups") && groups.ends_with("leave out --group-by"), "{groups}");
+    }
 
     #[test]
     fn the_simplest_within_one_standard_error_is_picked() {

@@ -18,16 +18,21 @@ pub struct Completing {
     pub replace: bool,
     /// Whether an output that exists is replaced.
     pub force: bool,
-    /// Level of the intervals that are told, one of [`LEVELS`](super::LEVELS).
-    pub level: f64,
+    /// Level of the intervals that are told, one of [`LEVELS`](super::LEVELS); [`Completing::LEVEL`] where nothing is said.
+    pub level: Option<f64>,
     /// Held-out R² from which on a gene counts as reliably inferred.
     pub reliable: f64,
+}
+
+impl Completing {
+    /// Level of intervals where nothing is said.
+    pub const LEVEL: f64 = 0.9;
 }
 
 impl Default for Completing {
     fn default() -> Self {
         let missing = MissingLandmarks::Refuse;
-        Completing { missing, replace: false, force: false, level: 0.9, reliable: 0.5 }
+        Completing { missing, replace: false, force: false, level: None, reliable: 0.5 }
     }
 }
 
@@ -133,7 +138,7 @@ impl Layout {
 ///
 /// # Errors
 /// As [`Predictor::places`], [`Predictor::without`] and [`Predictor::predict`]; [`Error::Usage`] for a level that the predictor has no
-/// intervals of; [`Error::Exists`] without `force`; [`Error::Io`].
+/// intervals of, whatever landmarks there are; [`Error::Exists`] without `force`; [`Error::Io`].
 pub fn complete(
     executor: &mut dyn Executor,
     predictor: &Predictor,
@@ -143,6 +148,7 @@ pub fn complete(
     finder: &Finder,
     report: Reporter,
 ) -> Result<Completed> {
+    how.level.map_or(Ok(()), |level| check_level(predictor, level))?;
     let width = predictor.targets().len();
     let Places { landmarks, targets: there } = predictor.places(store, how.missing, finder, report)?;
     let (refitted, landmarks, losses) = refit(predictor, landmarks, how.missing, report)?;
@@ -207,11 +213,22 @@ fn refit(
     Ok((Some(refitted), places, Some(losses)))
 }
 
+/// Refuses a level that there are no intervals of.
+fn check_level(predictor: &Predictor, level: f64) -> Result<()> {
+    match predictor.held_out() {
+        Some(held_out) => held_out.half_widths(level).map(|_| ()),
+        None => Err(Error::Usage(format!(
+            "--level {level}: the predictor has no intervals: no samples were held out when it was fitted; leave it out, or fit it anew with --held-out 5"
+        ))),
+    }
+}
+
 /// Of each target, or of none where the predictor does not know.
 fn trusted(predictor: &Predictor, how: &Completing) -> Result<Vec<Trust>> {
     let Some(held_out) = predictor.held_out() else { return Ok(Vec::new()) };
     let HeldOut { r2, .. } = held_out;
-    let (widths, coverages) = (held_out.half_widths(how.level)?, held_out.coverages(how.level)?);
+    let level = how.level.unwrap_or(Completing::LEVEL);
+    let (widths, coverages) = (held_out.half_widths(level)?, held_out.coverages(level)?);
     let of = |target: usize| Trust {
         gene: predictor.targets()[target].clone(),
         r2: r2[target],

@@ -143,7 +143,10 @@ impl Predictor {
         }
         let method = parse(path, "method", &format!("\"{}\"", text("method")?))?;
         let activations: Vec<Vec<Activation>> = parse(path, "activations", &text("activations")?)?;
-        let config = parse(path, "config", &text("config")?)?;
+        let config: serde_json::Value = parse(path, "config", &text("config")?)?;
+        if !config.is_object() {
+            return Err(wrong("metadata \"config\": expected an object".into()));
+        }
         let tables = [text("landmarks")?, text("targets")?];
         let mut panel = |name: &str, table: &str| -> Result<Panel> {
             let Genes { ids, columns } = parse(path, name, table)?;
@@ -213,6 +216,55 @@ impl Predictor {
                 targets.genes.len()
             )));
         }
+        let solved = usize::from(gram.is_some()) + usize::from(kernels.is_some());
+        if solved > 1 || (solved == 1 && !matches!(&networks[..], [layers] if layers.len() == 1)) {
+            return Err(wrong(
+                "a Gram matrix and kernels each go with one network of one layer, and not with one another"
+                    .into(),
+            ));
+        }
         Ok(Predictor { landmarks, targets, networks, kernels, gram, held_out, method, config })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::cpu::CpuExecutor;
+    use crate::infer::{FitSettings, LinearSettings, Method};
+    use crate::progress::silent;
+    use crate::testing::random_store;
+
+    #[test]
+    fn a_file_that_could_not_be_refitted_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = random_store(&dir.path().join("x.gex"), 20, 5);
+        let linear = LinearSettings { penalty: Some(1.0), ..LinearSettings::default() };
+        let settings = FitSettings { method: Method::Linear, linear, ..FitSettings::default() };
+        let samples: Vec<usize> = (0..20).collect();
+        let mut cpu = CpuExecutor::open(Some(1)).unwrap();
+        let fitted = Predictor::fit(&mut cpu, &store, &samples, &[0, 1], &[2, 3, 4], &settings, &silent);
+        let fitted = fitted.unwrap();
+        let read = |predictor: &Predictor| {
+            let found = Predictor::from_tensors(predictor.to_tensors(), Path::new("p.safetensors"));
+            found.map_err(|error| error.to_string())
+        };
+        assert_eq!(read(&fitted), Ok(fitted.clone()));
+
+        let layer = fitted.networks[0][0].clone();
+        let kernels = Kernels { inputs: 2, centres: vec![0.0, 1.0, 2.0, 3.0], gamma: 1.0, mixture: 0.5 };
+        let of = |networks: Vec<Vec<Layer>>| Predictor { networks, ..fitted.clone() };
+        for wrong in [
+            of(vec![vec![layer.select(&[0])], vec![layer.select(&[1, 2])]]),
+            of(vec![vec![layer.select(&[0, 1]), layer.clone()]]),
+            Predictor { kernels: Some(kernels), ..fitted.clone() },
+        ] {
+            let refused = read(&wrong).expect_err("no layer of the landmarks alone");
+            assert!(refused.contains("one network of one layer"), "{refused}");
+        }
+        for config in [serde_json::json!(null), serde_json::json!([1]), serde_json::json!("x")] {
+            let refused = read(&Predictor { config, ..fitted.clone() }).expect_err("no object");
+            assert!(refused.contains("\"config\""), "{refused}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::kernel::draw;
-use super::parting::Parting;
+use super::parting::{HELD_OUT, Parting};
 use super::{FitSettings, Predictor, Problem};
 use crate::device::Executor;
 use crate::error::{Error, Result};
@@ -136,7 +136,7 @@ impl Predictor {
         let targets = problem.own(&FitSettings { method: self.method, ..settings.clone() });
         let parting = Parting::new(store, samples, settings.group_by.as_deref(), settings.seed)?;
         let folds = parting.most(folds);
-        let fold = parting.folds(folds)?;
+        let fold = parting.folds(folds, HELD_OUT)?;
         let settings = settings.fixed(self.method, self.chosen());
         let in_memory = samples.len().min(SAMPLES);
         Need::new()
@@ -284,6 +284,25 @@ fn bound(sorted: &[(f32, usize)], weights: &[f64], level: f64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::cpu::CpuExecutor;
+    use crate::infer::{LinearSettings, Method};
+    use crate::testing::random_store;
+
+    #[test]
+    fn too_few_samples_to_hold_out_say_nothing_of_the_penalty() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = random_store(&dir.path().join("x.gex"), 3, 4);
+        let mut cpu = CpuExecutor::open(Some(1)).unwrap();
+        let linear = LinearSettings { penalty: Some(1.0), ..LinearSettings::default() };
+        let settings = FitSettings { method: Method::Linear, linear, ..FitSettings::default() };
+        let problem = Problem::new(&store, &[0, 1, 2], &[0, 1], &[2, 3]);
+        let mut predictor = Predictor::fit_kept(&mut cpu, &problem, &settings, None, &silent).unwrap();
+        assert!(!predictor.remembered().is_empty(), "it is kept");
+        let found = predictor.hold_out(&mut cpu, &problem, (&settings, 5), &silent);
+        let message = found.expect_err("three samples").to_string();
+        assert!(message.contains("holding samples out takes 2 folds of at least 2 samples"), "{message}");
+        assert!(!message.contains("penalty"), "{message}");
+    }
 
     fn residuals(values: Vec<f32>, fold: Vec<usize>, group: Vec<usize>) -> Residuals {
         Residuals { targets: values.len() / fold.len(), values, fold, group }

@@ -10,7 +10,7 @@ mod primal;
 use super::adapt::enlarged;
 use super::dense::{Dense, product};
 use super::offsets::Offsets;
-use super::parting::Parting;
+use super::parting::{PENALTY, Parting};
 use super::refit::Gram;
 use super::{LinearSettings, Panel, Problem, Trained};
 use crate::device::recording::Activation;
@@ -35,7 +35,7 @@ pub(super) fn fit(
     (parting, factor, offsets): (&Parting, f64, Option<&Offsets>),
     report: Reporter,
 ) -> Result<Trained> {
-    let folds = settings.penalty.is_none().then(|| parting.folds(settings.folds)).transpose()?;
+    let folds = settings.penalty.is_none().then(|| parting.folds(settings.folds, PENALTY)).transpose()?;
     fits_in_memory(problem, folds.as_deref().map_or(0, n_folds), offsets)?;
     // folds are compared as they are
     let by_folds = folds.is_some();

@@ -36,6 +36,7 @@ use crate::progress::{Event, Reporter};
 use crate::ranks::Ranks;
 use crate::store::Store;
 use crate::store::remembered::Remembered;
+use adapt::Adapted;
 pub use adapt::Toward;
 pub use best::Anew;
 use blocks::{BLOCK_VALUES, blocks};
@@ -176,6 +177,17 @@ impl Predictor {
         anew: Option<Anew>,
         report: Reporter,
     ) -> Result<Predictor> {
+        Predictor::best(executor, problem, settings, anew, report).map(|best| best.remember(problem))
+    }
+
+    /// The same, without a memory of the samples.
+    fn best(
+        executor: &mut dyn Executor,
+        problem: &Problem,
+        settings: &FitSettings,
+        anew: Option<Anew>,
+        report: Reporter,
+    ) -> Result<Predictor> {
         let best = FitSettings { method: Method::Best, ..settings.clone() };
         best.validate()?;
         check(problem)?;
@@ -185,7 +197,7 @@ impl Predictor {
         let of_training = &Problem { toward: None, ..*problem };
         let (method, told) = best::choose(executor, of_training, &best, anew, report)?;
         let settings = FitSettings { method, ..best };
-        let mut predictor = Predictor::fit_kept(executor, problem, &settings, None, report)?;
+        let mut predictor = Predictor::fit_own(executor, problem, &settings, None, report)?;
         predictor.config["chosen"]["best"] = told;
         Ok(predictor)
     }
@@ -202,8 +214,24 @@ impl Predictor {
         plan: Option<&CheckpointPlan>,
         report: Reporter,
     ) -> Result<Predictor> {
+        Predictor::fit_passing(executor, problem, settings, plan, report)
+            .map(|fitted| fitted.remember(problem))
+    }
+
+    /// As [`Predictor::fit_kept`], of a predictor that is used at once and dropped: it does not remember its samples, which takes
+    /// a pass over their landmarks.
+    ///
+    /// # Errors
+    /// As [`Predictor::fit_kept`].
+    pub(crate) fn fit_passing(
+        executor: &mut dyn Executor,
+        problem: &Problem,
+        settings: &FitSettings,
+        plan: Option<&CheckpointPlan>,
+        report: Reporter,
+    ) -> Result<Predictor> {
         if settings.method == Method::Best {
-            return Predictor::fit_best(executor, problem, settings, None, report);
+            return Predictor::best(executor, problem, settings, None, report);
         }
         settings.validate()?;
         check(problem)?;
@@ -219,7 +247,7 @@ impl Predictor {
         plan: Option<&CheckpointPlan>,
         report: Reporter,
     ) -> Result<Predictor> {
-        let Problem { store, samples, landmarks, .. } = *problem;
+        let Problem { store, samples, .. } = *problem;
         executor.reset();
         varies(store, samples)?;
         let own = &Problem { targets: problem.own(settings), ..*problem };
@@ -254,26 +282,7 @@ impl Predictor {
         if !problem.ranks.are_several() {
             check_targets(store, &trained.targets)?;
         }
-        let mut chosen = trained.chosen;
-        if let Some(adapted) = &adapted {
-            chosen["adapted-factor"] = serde_json::json!(adapted.factor);
-        }
-        if let Some(offsets) = offsets {
-            chosen[RATIO] = serde_json::json!(offsets.ratio());
-        }
-        let mut config = serde_json::json!({
-            "settings": settings,
-            "chosen": chosen,
-            "training-data": store.info().fingerprint(),
-            "training-samples": samples.len(),
-            (REMEMBERED): Remembered::of_genes(store, samples, Some(landmarks)),
-        });
-        if let Some(adapted) = adapted {
-            config["adapted"] = serde_json::json!(adapted);
-        }
-        if let (Some(offsets), Method::Kernel) = (offsets, settings.method) {
-            config[GROUPS] = serde_json::json!(offsets.groups());
-        }
+        let config = problem.told(settings, trained.chosen, (adapted.as_ref(), offsets));
         Ok(Predictor {
             landmarks: trained.landmarks,
             targets: trained.targets,
@@ -284,6 +293,18 @@ impl Predictor {
             method: settings.method,
             config,
         })
+    }
+
+    /// With the samples of the problem that it was fitted on, by which it knows them again.
+    fn remember(mut self, problem: &Problem) -> Predictor {
+        let Problem { store, samples, landmarks, .. } = *problem;
+        let samples = Remembered::of_genes(store, samples, Some(landmarks));
+        self.config[REMEMBERED] = serde_json::json!(samples);
+        self
+    }
+
+    fn remembered(&self) -> Remembered {
+        serde_json::from_value(self.config[REMEMBERED].clone()).unwrap_or_default()
     }
 
     /// Ids of the genes that are measured.
@@ -319,11 +340,10 @@ impl Predictor {
     /// Says which samples of a store, whose targets are to be inferred, it was fitted on: by id, or by the same values of its
     /// landmarks, where all of them have a place.
     fn warn_of_samples(&self, store: &Store, places: &[Option<usize>], report: Reporter) {
-        let known: Remembered = serde_json::from_value(self.config[REMEMBERED].clone()).unwrap_or_default();
         let all: Vec<usize> = (0..store.n_samples()).collect();
         let genes: Option<Vec<usize>> = places.iter().copied().collect();
         let genes = genes.unwrap_or_default();
-        known.warn_by_genes("the predictor", store, (&all, Some(&genes)), report);
+        self.remembered().warn_by_genes("the predictor", store, (&all, Some(&genes)), report);
     }
 
     /// The configuration without what only a program reads.
@@ -431,6 +451,34 @@ impl Problem<'_> {
         })
     }
 
+    /// What a predictor's configuration says of its fit: the settings, the data, what they decided, and what that was decided by.
+    fn told(
+        &self,
+        settings: &FitSettings,
+        mut chosen: serde_json::Value,
+        (adapted, offsets): (Option<&Adapted>, Option<&Offsets>),
+    ) -> serde_json::Value {
+        if let Some(adapted) = adapted {
+            chosen["adapted-factor"] = serde_json::json!(adapted.factor);
+        }
+        if let Some(offsets) = offsets {
+            chosen[RATIO] = serde_json::json!(offsets.ratio());
+        }
+        let mut config = serde_json::json!({
+            "settings": settings,
+            "chosen": chosen,
+            "training-data": self.store.info().fingerprint(),
+            "training-samples": self.samples.len(),
+        });
+        if let Some(adapted) = adapted {
+            config["adapted"] = serde_json::json!(adapted);
+        }
+        if let (Some(offsets), Method::Kernel) = (offsets, settings.method) {
+            config[GROUPS] = serde_json::json!(offsets.groups());
+        }
+        config
+    }
+
     /// Reads the targets in blocks.
     fn blocks(&self, task: &str, report: Reporter, visit: impl FnMut(Standardised)) -> Result<()> {
         blocks(self.store, self.samples, self.targets, task, report, visit)
@@ -504,6 +552,23 @@ mod tests {
             Ok(())
         };
         predictor.predict(&mut executor, &store, &[Some(0)], &silent, &mut check).unwrap();
+    }
+
+    #[test]
+    fn a_predictor_that_is_kept_remembers_its_samples() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = random_store(&dir.path().join("x.gex"), 20, 4);
+        let samples: Vec<usize> = (0..20).collect();
+        let problem = Problem::new(&store, &samples, &[1, 0], &[2, 3]);
+        let mut executor = CpuExecutor::open(Some(1)).unwrap();
+        for method in [Method::Knn, Method::Best] {
+            let settings = settings(method);
+            let passing = Predictor::fit_passing(&mut executor, &problem, &settings, None, &silent).unwrap();
+            let kept = Predictor::fit_kept(&mut executor, &problem, &settings, None, &silent).unwrap();
+            assert!(passing.remembered().is_empty());
+            assert_eq!(kept.remembered(), Remembered::of_genes(&store, &samples, Some(&[1, 0])));
+            assert_eq!(passing.remember(&problem), kept);
+        }
     }
 
     #[test]

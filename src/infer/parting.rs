@@ -9,6 +9,18 @@ use crate::prepare::split::{assign, groups};
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
 
+/// What folds are for, and what to do where samples are too few for them.
+pub(super) type Purpose = [&'static str; 2];
+/// Of `linear`, and of what adapts a penalty.
+pub(super) const PENALTY: Purpose = ["the penalty is chosen by", "give --penalty, or fewer --folds"];
+/// Of `kernel`.
+pub(super) const KERNEL: Purpose =
+    ["gamma, mixture and penalty are chosen by", "give --gamma, --mixture and --penalty, or fewer --folds"];
+/// Of `best`.
+pub(super) const METHOD: Purpose = ["the method is chosen by", "name a --method, or give fewer --folds"];
+/// Of a predictor that is tried on samples that it was not fitted on.
+pub(super) const HELD_OUT: Purpose = ["holding samples out takes", "give more samples"];
+
 /// Parts of the samples that are fitted on: drawn one by one, or in whole groups, so that what is chosen suits groups
 /// (studies, say) that were never seen.
 pub(crate) struct Parting {
@@ -71,9 +83,9 @@ impl Parting {
     /// The fold of each sample, as equal in size as can be.
     ///
     /// # Errors
-    /// [`Error::Data`] for folds of fewer than two samples, or more folds than groups.
-    pub fn folds(&self, folds: usize) -> Result<Vec<usize>> {
-        fill(folds, self.n)?;
+    /// [`Error::Data`] for folds of fewer than two samples, with what they are for, or more folds than groups.
+    pub(super) fn folds(&self, folds: usize, purpose: Purpose) -> Result<Vec<usize>> {
+        fill(folds, self.n, purpose)?;
         if let Some(groups) = &self.groups {
             enough(groups.len(), folds, "folds; leave out --group-by")?;
             return Ok(assign(groups, &vec![1.0 / folds as f64; folds], self.seed));
@@ -88,7 +100,7 @@ impl Parting {
     /// # Errors
     /// As [`Parting::folds`].
     pub fn parts(&self, folds: usize) -> Result<Vec<(Vec<usize>, Vec<usize>)>> {
-        let fold = self.folds(folds)?;
+        let fold = self.folds(folds, HELD_OUT)?;
         Ok((0..folds).map(|held| (0..self.n).partition(|i| fold[*i] != held)).collect())
     }
 
@@ -109,11 +121,10 @@ impl Parting {
 }
 
 /// Refuses fewer than two samples a fold.
-pub(super) fn fill(folds: usize, samples: usize) -> Result<()> {
+pub(super) fn fill(folds: usize, samples: usize, [what, instead]: Purpose) -> Result<()> {
     match samples < 2 * folds {
         true => Err(Error::Data(format!(
-            "the penalty is chosen by {folds} folds of at least 2 samples, but there are {samples} to learn from; give --penalty, or \
-             fewer --folds"
+            "{what} {folds} folds of at least 2 samples, but there are {samples} to learn from; {instead}"
         ))),
         false => Ok(()),
     }
@@ -151,7 +162,7 @@ mod tests {
         let parting = |by| Parting::new(&store, &samples, by, 3);
 
         let grouped = parting(Some("study")).expect("a column");
-        let fold = grouped.folds(3).expect("enough");
+        let fold = grouped.folds(3, PENALTY).expect("enough");
         let (train, held) = grouped.hold_out(0.25).expect("enough");
         assert_eq!(train.len() + held.len(), 45);
         assert!((6..=18).contains(&held.len()), "{}", held.len());
@@ -174,12 +185,17 @@ mod tests {
         let fewer = grouped.few_groups(&settings, &hear);
         assert_eq!((fewer.kernel.folds, fewer.linear.folds), (6, settings.linear.folds));
         assert_eq!(notes.into_inner().expect("nobody panicked"), ["6 groups make 6 folds, not 9"]);
-        grouped.folds(fewer.kernel.folds).expect("as many as there are groups");
+        grouped.folds(fewer.kernel.folds, KERNEL).expect("as many as there are groups");
 
         let single = parting(None).expect("no column");
         assert_eq!(single.hold_out(0.2).expect("enough").1.len(), 9);
-        assert_eq!(single.folds(5).expect("enough").iter().filter(|f| **f == 0).count(), 9);
-        assert!(single.folds(23).is_err() && grouped.folds(7).is_err());
+        assert_eq!(single.folds(5, PENALTY).expect("enough").iter().filter(|f| **f == 0).count(), 9);
+        assert!(grouped.folds(7, PENALTY).is_err());
+        let refused = |purpose| single.folds(23, purpose).expect_err("45 samples").to_string();
+        assert!(refused(PENALTY).contains("the penalty is chosen by 23 folds of at least 2 samples"));
+        assert!(refused(PENALTY).contains("45 to learn from; give --penalty"));
+        assert!(refused(KERNEL).contains("--gamma") && refused(METHOD).contains("--method"));
+        assert!(!refused(HELD_OUT).contains("penalty"), "{}", refused(HELD_OUT));
         assert!(parting(Some("tissue")).is_err());
     }
 }

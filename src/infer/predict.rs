@@ -2,14 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Predictor;
 use super::kernel::{Landmarks, OnDevice};
+use super::{Panel, Predictor};
 use crate::device::Executor;
 use crate::device::recording::{Element, Recording, Step};
 use crate::error::{Error, Result};
 use crate::genes::{Finder, Side, shorten, shown};
 use crate::nn::feed::{Feed, Resident};
 use crate::nn::network::{InputBuffers, Network};
+use crate::nn::scaling::unscale;
 use crate::progress::{Event, Reporter, advance};
 use crate::store::Store;
 
@@ -178,19 +179,13 @@ impl Predictor {
                 first += output.cols;
             }
             let rows = &mut rows[..batch.rows * width];
-            rows.chunks_exact_mut(width).for_each(|row| self.unscale(row));
+            let Panel { offset, scale, .. } = &self.targets;
+            rows.chunks_exact_mut(width).for_each(|row| unscale(row, offset, scale));
             advance(report, (batch.start + batch.rows) as u64, "")?;
             visit(batch.start, rows)
         })?;
         report(Event::Finished);
         Ok(())
-    }
-
-    /// From z-scores to the store's units; a gene of one value in training is that value.
-    fn unscale(&self, row: &mut [f32]) {
-        for ((value, offset), scale) in row.iter_mut().zip(&self.targets.offset).zip(&self.targets.scale) {
-            *value = if *scale == 0.0 { *offset } else { *offset + *value / *scale };
-        }
     }
 }
 

@@ -19,12 +19,14 @@ impl Predictor {
     /// Warns where the landmarks of a store, at `places`, are far from the training samples'.
     pub(super) fn warn_of_range(&self, store: &Store, places: &[Option<usize>], report: Reporter) {
         let n = store.n_samples().min(LOOKED_AT);
-        let mut row = vec![0.0; store.n_genes()];
+        let there = places.iter().enumerate().filter_map(|(i, place)| Some((i, (*place)?)));
+        let (there, columns): (Vec<usize>, Vec<usize>) = there.unzip();
+        let mut row = vec![0.0; columns.len()];
         let (mut far, mut worst) = (0usize, (0.0, 0, 0.0f32));
         let mut mean = vec![0.0; places.len()];
         for sample in 0..n {
-            store.read_row(sample, &mut row);
-            for (i, value) in places.iter().enumerate().filter_map(|(i, place)| Some((i, row[(*place)?]))) {
+            store.read_genes(sample, &columns, &mut row);
+            for (&i, &value) in there.iter().zip(&row) {
                 let z = (f64::from(value) - f64::from(self.landmarks.offset[i]))
                     * f64::from(self.landmarks.scale[i]);
                 mean[i] += z / n as f64;
@@ -34,7 +36,7 @@ impl Predictor {
                 }
             }
         }
-        let there = places.iter().flatten().count();
+        let there = there.len();
         let shifted = mean.iter().filter(|z| z.abs() > SHIFTED).count();
         let (values, many) = (there * n, 2 * shifted > there);
         if there == 0 || (far as f64 <= FEW * values as f64 && !many) {

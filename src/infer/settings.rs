@@ -226,8 +226,15 @@ impl FitSettings {
         match self.method {
             Method::Mlp => held(self.mlp.validation),
             Method::Knn if self.knn.neighbors.is_none() => held(self.knn.validation),
-            _ => self.folds().map_or(Ok(()), |folds| parting::fill(folds, samples)),
+            Method::Kernel => self.fill(parting::KERNEL, samples),
+            Method::Best => self.fill(parting::METHOD, samples),
+            Method::Linear | Method::Knn => self.fill(parting::PENALTY, samples),
         }
+    }
+
+    /// Refuses fewer samples than folds need, where there are folds.
+    fn fill(&self, purpose: parting::Purpose, samples: usize) -> Result<()> {
+        self.folds().map_or(Ok(()), |folds| parting::fill(folds, samples, purpose))
     }
 
     /// Folds of the method's own choices, where it has any to make by them.

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use super::feed::{Batch, Feed, Resident};
+use super::feed::{Batch, Feed, Resident, match_genes};
 use super::model::Model;
 use super::network::{InputBuffers, Network};
 use super::ranked;
+use super::scaling::unscale;
 use crate::device::Executor;
 use crate::device::recording::{Element, Recording, Step};
 use crate::error::{Error, Result};
@@ -145,11 +146,12 @@ pub fn reconstruct(
     writer.expect(store.n_samples())?;
     forward(executor, model, store, model.layers.len(), report, |_, rows| {
         let mut rows = rows.to_vec();
-        rows.chunks_exact_mut(model.genes.len()).for_each(|row| unscale(model, row));
+        rows.chunks_exact_mut(model.genes.len())
+            .for_each(|row| unscale(row, &model.input.offset, &model.input.scale));
         writer.push_rows(&rows)
     })?;
     let origin = Origin::derived(store, serde_json::json!({"reconstruct": {"model": model.config}}));
-    writer.finish(model_genes(model, store), store.samples().clone(), origin)
+    writer.finish(model_genes(model, store)?, store.samples().clone(), origin)
 }
 
 /// Compares the network's output with the store's values, by gene and by sample, beside the training median, and
@@ -179,7 +181,7 @@ pub fn evaluate_among(
     report: Reporter,
 ) -> Result<Evaluation> {
     ranked::same_work(ranks, model, store)?;
-    let columns = super::feed::match_genes(store, &model.genes)?;
+    let columns = match_genes(store, &model.genes)?;
     let genes = model.genes.len();
     let mut agreement = Agreement::new(genes);
     let known = Baseline::of_medians(&model.input.median);
@@ -200,7 +202,7 @@ pub fn evaluate_among(
                 None => truth.copy_from_slice(&stored),
             }
             let mut row = row.to_vec();
-            unscale(model, &mut row);
+            unscale(&mut row, &model.input.offset, &model.input.scale);
             if own.contains(&i) {
                 agreement.add(&known, &truth, &row);
             }
@@ -212,7 +214,7 @@ pub fn evaluate_among(
     let (by_gene, by_sample) = agreement.among(ranks, &places)?.finish();
     let permutation = permutation_among(ranks, executor, &mut pairs, report)?;
     Ok(Evaluation {
-        genes: model_genes(model, store),
+        genes: model_genes(model, store)?,
         samples: store.samples().clone(),
         by_gene,
         by_sample,
@@ -220,17 +222,13 @@ pub fn evaluate_among(
     })
 }
 
-/// From the network's units to the store's: offset + x̂/scale; a gene of zero variance is its offset.
-fn unscale(model: &Model, row: &mut [f32]) {
-    for ((value, offset), scale) in row.iter_mut().zip(&model.input.offset).zip(&model.input.scale) {
-        *value = if *scale == 0.0 { *offset } else { *offset + *value / *scale };
-    }
-}
-
-/// The model's genes with whatever columns the store has on them.
-fn model_genes(model: &Model, store: &Store) -> Table {
-    let position: std::collections::HashMap<&str, usize> =
-        store.genes().ids.iter().enumerate().map(|(i, id)| (id.as_str(), i)).collect();
-    let rows: Vec<usize> = model.genes.iter().filter_map(|g| position.get(g.as_str()).copied()).collect();
-    store.genes().select(&rows)
+/// The model's genes, in its order, with whatever columns the store has on them.
+///
+/// # Errors
+/// As [`match_genes`].
+pub fn model_genes(model: &Model, store: &Store) -> Result<Table> {
+    Ok(match match_genes(store, &model.genes)? {
+        Some(columns) => store.genes().select(&columns),
+        None => store.genes().clone(),
+    })
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::evaluate::optional;
 use crate::genes::writer::write_rows;
 
 const HEADER: [&str; 8] = [
@@ -68,7 +69,6 @@ impl Epoch {
 /// # Errors
 /// [`crate::Error::Exists`] without `force`; [`crate::Error::Io`].
 pub fn write(path: &Path, epochs: &[Epoch], force: bool) -> Result<()> {
-    let optional = |x: Option<f64>| x.map_or("NA".to_string(), |x| x.to_string());
     let rows = epochs.iter().map(|e| {
         [
             e.epoch.to_string(),

@@ -48,6 +48,13 @@ pub fn fit(store: &Store, samples: &[usize], scale: Scale) -> Input {
     Input { offset, scale, median }
 }
 
+/// From what a network gives to the store's units, by gene: offset + x̂/scale; a gene of zero variance is its offset.
+pub(crate) fn unscale(row: &mut [f32], offset: &[f32], scale: &[f32]) {
+    for ((value, offset), scale) in row.iter_mut().zip(offset).zip(scale) {
+        *value = if *scale == 0.0 { *offset } else { *offset + *value / *scale };
+    }
+}
+
 /// Whether a factor can be multiplied by and divided by in single precision, on every device.
 pub(crate) fn is_usable(factor: f32) -> bool {
     factor == 0.0 || (factor.is_normal() && (1.0 / factor).is_normal())

@@ -7,14 +7,18 @@ use serde_json::{Map, Value, json};
 use super::record::{NAME, Record};
 use crate::error::{Error, Result};
 use crate::formats::is_directory;
-use crate::genes::{Checked, Sheet, Untold, shown, sidecar};
+use crate::genes::{Checked, Sheet, Table, Untold, shown, sidecar};
 use crate::infer::{Method, Predictor};
 use crate::nn::checkpoint::Checkpoint;
 use crate::nn::model::Model;
 use crate::nn::tensors::TensorFile;
 use crate::nouns::counted;
 use crate::pipeline::choice::word;
+use crate::pipeline::stages::fit::Trusted;
 use crate::store::{Store, Summary, is_store, sealed, summary};
+
+/// How many genes are told by name.
+const SHOWN: usize = 3;
 
 /// What something is.
 #[derive(Debug, Clone, PartialEq)]
@@ -320,7 +324,7 @@ fn of_model(path: &Path, model: Model) -> About {
             joined(activations.iter().filter_map(Value::as_str).map(str::to_string).collect(), ", "),
         ),
         ("parameters", parameters.to_string()),
-        ("genes", some(&model.genes)),
+        ("genes", some(model.genes.iter().cloned())),
         ("config", config.to_string()),
     ];
     let value = json!({
@@ -332,9 +336,7 @@ fn of_model(path: &Path, model: Model) -> About {
 
 fn of_predictor(path: &Path, predictor: &Predictor, unfinished: bool) -> About {
     let (landmarks, targets) = (predictor.landmark_genes(), predictor.target_genes());
-    let first = |genes: &crate::genes::Table| {
-        some(&(0..genes.len().min(3)).map(|i| shown(genes, i)).collect::<Vec<_>>())
-    };
+    let first = |genes: &Table| some((0..genes.len()).map(|i| shown(genes, i)));
     let mut short =
         format!("predictor, {}, {}", counted(landmarks.len(), "landmark"), counted(targets.len(), "target"));
     let mut facts = vec![
@@ -350,15 +352,12 @@ fn of_predictor(path: &Path, predictor: &Predictor, unfinished: bool) -> About {
         facts[0].0 = "checkpoint of";
     }
     facts.extend(predictor.held_out().map(|held| {
-        let mut r2 = held.r2.clone();
-        r2.sort_by(f32::total_cmp);
-        let good = r2.iter().filter(|r2| **r2 >= 0.5).count();
-        let median = r2.get(r2.len() / 2).copied().unwrap_or(f32::NAN);
+        let Trusted { how, r2: [_, median], reliable, .. } = Trusted::of(held);
         let told = format!(
-            "in {} folds of {} groups or samples: median R² {median:.3}, {good} of {} targets reach 0.5",
-            held.how.folds,
-            held.how.groups,
-            r2.len()
+            "in {} folds of {} groups or samples: median R² {median:.3}, {reliable} of {} targets reach 0.5",
+            how.folds,
+            how.groups,
+            held.r2.len()
         );
         ("held out", told)
     }));
@@ -375,8 +374,10 @@ fn of_predictor(path: &Path, predictor: &Predictor, unfinished: bool) -> About {
     About { short, facts, value }
 }
 
-fn some(names: &[String]) -> String {
-    format!("{}, …", names.iter().take(3).cloned().collect::<Vec<_>>().join(", "))
+/// The first names, and whether there are more.
+fn some(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = if names.len() > SHOWN { ", …" } else { "" };
+    format!("{}{more}", names.take(SHOWN).collect::<Vec<_>>().join(", "))
 }
 
 /// Without hashes of samples, which tell a reader nothing.
@@ -410,4 +411,15 @@ fn readable(transform: &Value) -> String {
     transform
         .as_object()
         .map_or_else(|| transform.to_string(), |t| t.iter().map(named).collect::<Vec<_>>().join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_there_are_more_names_is_said_where_there_are() {
+        let told = |n: usize| some((0..n).map(|i| format!("g{i}")));
+        assert_eq!([told(2), told(3), told(4)], ["g0, g1", "g0, g1, g2", "g0, g1, g2, …"]);
+    }
 }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::store::{InputFile, Store, files_of, is_store};
+use crate::store::{InputFile, Store, files_of, hex, is_store};
 
 /// Checksums of contents, each taken once while nothing changes.
 #[derive(Default)]
@@ -65,10 +65,6 @@ fn of_store(store: &Store) -> Result<String> {
     let text =
         format!("{} {:?} {}", info.fingerprint(), info.checksums.parameters, info.origin.made_up_genes);
     Ok(hex(&Sha256::digest(text.as_bytes())))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ impl Size {
         for file in &config.import.files {
             let (n, g) = match is_store(file) {
                 true => {
-                    let store = Store::open(file)?;
+                    let store = Store::open_unchecked(file)?;
                     (store.n_samples(), store.n_genes())
                 }
                 false => shape(&describe_rows(file, &import.read, import.orientation, COUNTED)?),
@@ -104,6 +104,16 @@ impl Cost {
     /// Of writing a matrix anew, in blocks.
     pub fn rewriting(bytes: f64) -> Cost {
         Cost { passes: 2.0 * bytes, memory: BLOCK, disk: bytes, ..Cost::default() }
+    }
+
+    /// With what is done after it: the memory is that of either.
+    pub fn then(self, next: Cost) -> Cost {
+        Cost {
+            work: [self.work, next.work].concat(),
+            passes: self.passes + next.passes,
+            memory: self.memory.max(next.memory),
+            disk: self.disk + next.disk,
+        }
     }
 
     /// With so many bytes read besides.

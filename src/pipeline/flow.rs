@@ -58,7 +58,7 @@ pub fn kinds() -> Vec<&'static str> {
 /// The place of a stage's kind among all.
 pub fn kind_of(stage: &str) -> Option<usize> {
     let word = stage.split(' ').next().unwrap_or(stage);
-    let word = if ["stability", "repeats", "consensus"].contains(&word) { "repeat" } else { word };
+    let word = if ["stability", "consensus"].contains(&word) { "repeat" } else { word };
     STAGES.iter().position(|(kind, _)| *kind == word)
 }
 

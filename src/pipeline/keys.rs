@@ -15,8 +15,9 @@ Made from the program by `genelift run --keys`; a test keeps it so. `genelift in
 table has the options of the command of that name, without the dashes: `--group-by study` is `group-by = \"study\"`. Lists are TOML arrays,
 paths are relative to the file. `--set TABLE.KEY=VALUE` changes a key for once.
 
-The stages: import → steps by sample and near copies (`prepare`) → split → steps that learn (fitted on the training part, applied to the
-others) → train → evaluate → attribute → select → fit → compare → cluster → enrich (both where they are asked for) → report (the page, `report = false` leaves it out). A step of `[prepare]` is taken before the split up to the first that learns
+The stages: import → steps by sample and near copies (`prepare`) → split → steps that learn (`learn`, fitted on the training part, applied to the
+others) → further test matrices (`test`) → train → evaluate → attribute → select → fit → the selection again, with the consensus and the stability of the lists (`repeat`) →
+compare → cluster → enrich (tests, repeats and the last two where they are asked for) → report (the page, `report = false` leaves it out). A step of `[prepare]` is taken before the split up to the first that learns
 from samples; that one and those after it are fitted on the training part. Near copies (`dedup`) are dropped before the split, by the values
 that they have after the steps before it. A stage is done again when its settings, the content of a file that it reads, one of its outputs or the program's version is not what
 `run.json` recorded; `--from STAGE` does it and the later ones again, `--force` all of them.

@@ -102,7 +102,7 @@ impl<'a> Run<'a> {
         for file in import.files.iter().filter(|file| !is_stream(file)) {
             let many = n.max(cost::COUNTED);
             let (here, genes) = if is_store(file) {
-                let Ok(store) = Store::open(file) else { return Ok(()) };
+                let Ok(store) = Store::open_unchecked(file) else { return Ok(()) };
                 (Some(store.n_samples()), Some(store.n_genes()))
             } else {
                 let Ok(info) = formats::describe_rows(file, &settings.read, settings.orientation, many)
@@ -160,24 +160,23 @@ impl<'a> Run<'a> {
     /// What will be done, what is kept and why, and what it takes: for a reader.
     ///
     /// # Errors
-    /// [`Error::Device`] where the device cannot be opened.
+    /// [`Error::Device`] where the device cannot be opened; [`Error::Input`] for a store to import that is damaged.
     pub fn forecast(&mut self) -> Result<String> {
-        let (plan, size) = (self.plan(), self.size()?);
+        let plan = self.plan();
+        self.check_stores()?;
+        let size = self.size()?;
         let kept = plan.iter().enumerate().filter(|(_, (_, decision))| *decision == Decision::Keep);
         kept.map(|(i, _)| i).try_for_each(|i| self.check_later(i))?;
         let mut bench = Workbench::new(&self.config.device, self.config.threads, true, self.report)?;
         let rates = cost::rates(bench.executor()?)?;
         let (mut text, mut total) = (String::new(), Cost::default());
-        let mut seconds = 0.0;
         for (i, (name, decision)) in plan.iter().enumerate() {
             let what = match decision {
                 Decision::Keep => "kept".to_string(),
                 Decision::Do(why) => {
                     let cost = self.stages[i].cost(&size);
                     let time = cost.seconds(rates);
-                    seconds += time;
-                    total.memory = total.memory.max(cost.memory);
-                    total.disk += cost.disk;
+                    total = total.then(cost);
                     match why {
                         Why::New => format!("to be done, {}", cost::time(time)),
                         why => format!("to be done again, {}: {why}", cost::time(time)),
@@ -190,13 +189,23 @@ impl<'a> Run<'a> {
         let _ = writeln!(
             text,
             "\nAbout {n} samples × {g} genes: {} on {}, {} of memory, {} of disk in {}",
-            cost::time(seconds),
+            cost::time(total.seconds(rates)),
             bench.device_name().unwrap_or("cpu"),
             cost::size(total.memory.max(64e6)),
             cost::size(total.disk),
             self.folder.display()
         );
         Ok(text)
+    }
+
+    /// Refuses stores to import whose values are not what they were. The plan has read them, so this costs nothing where they are whole.
+    fn check_stores(&mut self) -> Result<()> {
+        for file in self.config.import.files.iter().filter(|file| is_store(file)) {
+            if self.contents.of(file).is_none() {
+                Store::open(file)?;
+            }
+        }
+        Ok(())
     }
 
     /// How large the run is: by the imported matrix, else by its files.

@@ -31,6 +31,7 @@ use rows::Rows;
 use crate::error::{Error, Result};
 use crate::genes::{Labels, MapSettings, Matching, Table};
 use crate::progress::{Event, Reporter};
+use crate::store::remembered::LEARNED;
 use crate::store::{InputFile, Layout, Origin, Store, StoreWriter, atomic, is_store};
 
 /// One thing done to a whole store. A new one is a variant here, its arm in `Step::fit`, what it does to a row in
@@ -241,7 +242,10 @@ fn fit_and_write(
     }
     for step in steps {
         inputs.extend(step.input()?);
-        let Fit { fitted, genes, kept, record } = step.fit(&rows, report)?;
+        let Fit { fitted, genes, kept, mut record } = step.fit(&rows, report)?;
+        if let Some(how) = record.as_object_mut().filter(|_| step.learns()) {
+            how.values_mut().for_each(|how| how[LEARNED] = true.into());
+        }
         if let Some(kept) = kept {
             rows.keep(&kept);
         }
@@ -409,6 +413,40 @@ fn map_quantiles(rows: &Rows, reference: &Path, report: Reporter) -> Result<Fit>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::silent;
+    use crate::store::remembered::warn_of_preparation;
+    use crate::testing::{Listener, store};
+
+    #[test]
+    fn every_step_that_learns_is_noticed_in_samples_that_it_was_fitted_to() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = |name: &str| dir.path().join(name);
+        let counts: Vec<f32> = (0..40).map(|i| (1 + i * i % 17) as f32).collect();
+        let raw = store(&path("raw.gex"), 4, &counts);
+        let map = path("map.tsv");
+        std::fs::write(&map, "probe_id\tgene_id\ng_1\tTP53\ng_2\tTP53\ng_3\tBRCA1\n").expect("written");
+        let collapse = |by| Step::CollapseProbes { map: MapSettings::of(&map), by };
+        for (step, word) in [
+            (Step::LibrarySize(None), Some("library_size")),
+            (Step::LibrarySize(Some(10.0)), None),
+            (collapse(CollapseBy::MaxVariance), Some("collapse_probes")),
+            (collapse(CollapseBy::MaxMean), Some("collapse_probes")),
+            (collapse(CollapseBy::Mean), None),
+            (Step::MinMax, Some("min_max")),
+            (Step::Log1p, None),
+        ] {
+            let steps = [step];
+            let ready = prepare(&raw, &path("ready.gex"), &steps, true, &silent).expect("prepared");
+            let parts = split::split(&ready, &path("parts"), &[0.5, 0.5], split::Draw::Samples, 1, true);
+            let parts = parts.expect("ten samples make two parts");
+            let listener = Listener::default();
+            warn_of_preparation(&parts[1], &|event| listener.hear(event));
+            let warned = listener.warnings();
+            let told = word.map(|word| format!("the step {word} was fitted before the split"));
+            assert_eq!(warned.len(), usize::from(told.is_some()), "{steps:?}: {warned:?}");
+            assert!(told.is_none_or(|told| warned[0].contains(&told)), "{steps:?}: {warned:?}");
+        }
+    }
 
     #[test]
     fn stores_that_are_prepared_together_keep_their_names_apart() {

@@ -50,8 +50,7 @@ impl Copies {
     pub fn alike(&self, a: usize, b: usize) -> bool {
         let Some(data) = &self.data else { return self.pairs.contains(&(a, b)) };
         let (x, y) = (data.column(a), data.column(b));
-        let dot: f32 = x.iter().zip(y).map(|(x, y)| x * y).sum();
-        dot.abs() >= ALIKE * x.len() as f32
+        dot(x, y).abs() / x.len() as f32 >= ALIKE
     }
 
     /// The genes that correlate most with one, of either sign, among those that `may` be: each with its correlation, best first.

@@ -73,13 +73,13 @@ pub fn cover<F: Fn(f64) -> f64>(
             first.then_with(|| ids[*b].cmp(&ids[*a]))
         };
         let gene = free.max_by(better).expect("constraints leave enough genes");
+        interrupt::check()?; // the first pick takes a column of every gene
         let column = similarity.column(gene);
         if gains[gene].1 != placed {
             let gain = column.iter().zip(&covered).map(|(s, most)| (s - most).max(0.0)).sum();
             gains[gene] = (gain, placed);
             continue;
         }
-        interrupt::check()?;
         covered.iter_mut().zip(column).for_each(|(most, s)| *most = most.max(s));
         taken[gene] = true;
         picks.push(gene, gains[gene].0 / varying);
@@ -87,4 +87,37 @@ pub fn cover<F: Fn(f64) -> f64>(
     }
     report(Event::Finished);
     Ok(picks)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::interrupt::Wish;
+    use crate::progress::silent;
+    use crate::select::covariance;
+
+    #[test]
+    fn the_first_pick_ends_where_that_is_asked_for() {
+        const GENES: usize = 30;
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = crate::testing::random_store(&dir.path().join("x.gex"), 20, GENES);
+        let c = covariance::tests::small(&store, 16);
+        let constraints = Constraints::new(store.genes(), 3, &[], &[]).expect("genes enough");
+        let select = || {
+            let (wish, seen) = (Wish::default(), Cell::new(0));
+            wish.heed();
+            let of = |r: f64| {
+                wish.ask(2);
+                seen.set(seen.get() + 1);
+                r * r
+            };
+            let found = cover(&Similarity { c: &c, of }, &store.genes().ids, &constraints, &silent);
+            (found.map(|picks| picks.genes).map_err(|error| error.exit_code()), seen.get())
+        };
+        // a thread of its own, which alone heeds the wish
+        let ended = std::thread::scope(|scope| scope.spawn(select).join().expect("it ends"));
+        assert_eq!(ended, (Err(130), GENES), "after one column");
+    }
 }

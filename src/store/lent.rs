@@ -72,6 +72,7 @@ mod tests {
             row[1]
         };
         assert_eq!([value(&one), value(&other)], [1.0, 2.0]);
+        assert_eq!(Store::open_unchecked(one.path()).unwrap().n_genes(), 2);
         let (path, open) = (one.path().to_path_buf(), Store::open(one.path()).unwrap());
         drop(one);
         assert!(!is_store(&path) && Store::open(&path).is_err());

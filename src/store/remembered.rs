@@ -137,10 +137,10 @@ const TELLING: usize = 16;
 
 /// Of a sample: its id's hash and, unless too few of its values tell it from others, its values'.
 fn hash(store: &Store, sample: usize, genes: Option<&[usize]>) -> (u64, Option<u64>) {
-    let mut row = vec![0.0; store.n_genes()];
-    store.read_row(sample, &mut row);
-    if let Some(genes) = genes {
-        row = genes.iter().map(|gene| row[*gene]).collect();
+    let mut row = vec![0.0; genes.map_or(store.n_genes(), <[usize]>::len)];
+    match genes {
+        Some(genes) => store.read_genes(sample, genes, &mut row),
+        None => store.read_row(sample, &mut row),
     }
     // Adding 0 makes −0 and 0 one value.
     row.iter_mut().for_each(|x| *x += 0.0);
@@ -151,25 +151,31 @@ fn hash(store: &Store, sample: usize, genes: Option<&[usize]>) -> (u64, Option<u
     (xxh3_64(store.samples().ids[sample].as_bytes()), values)
 }
 
-/// Steps that take something from all samples, as `store.json` names them.
+/// Says in the record of a step of `prepare` that it took something from all samples.
+pub(crate) const LEARNED: &str = "learned";
+
+/// Such steps, as `store.json` of older versions names them, which had no [`LEARNED`].
 const LEARNING: [&str; 6] = ["quantile_normalize", "range", "min_detected", "min_sd", "min_max", "zscore"];
 
 /// Says where a store's samples, on which something is tested, were prepared together with those that are learned from.
 pub fn warn_of_preparation(store: &Store, report: Reporter) {
     let transforms = &store.info().origin.transforms;
-    let name = |value: &serde_json::Value| value.as_object().and_then(|object| object.keys().next().cloned());
-    let names: Vec<String> = transforms.iter().filter_map(name).collect();
-    let split = names.iter().rposition(|name| name == "split");
-    let before = names[..split.unwrap_or(0)].iter().find(|name| LEARNING.contains(&name.as_str()));
-    let together = names.iter().position(|name| name == "together");
-    let after = together.and_then(|at| names[at..].iter().find(|name| LEARNING.contains(&name.as_str())));
+    let steps: Vec<(&String, &serde_json::Value)> =
+        transforms.iter().filter_map(|transform| transform.as_object()?.iter().next()).collect();
+    let learned = |(name, how): &&(&String, &serde_json::Value)| {
+        how[LEARNED] == true || LEARNING.contains(&name.as_str())
+    };
+    let split = steps.iter().rposition(|(name, _)| *name == "split");
+    let before = steps[..split.unwrap_or(0)].iter().find(learned);
+    let together = steps.iter().position(|(name, _)| *name == "together");
+    let after = together.and_then(|at| steps[at..].iter().find(learned));
     let path = store.path().display();
-    if let Some(step) = before {
+    if let Some((step, _)) = before {
         report(Event::Warning(format!(
             "{path}: the step {step} was fitted before the split, to these samples too; split first, prepare the training part, and \
              the others like it (--like)"
         )));
-    } else if let Some(step) = after {
+    } else if let Some((step, _)) = after {
         report(Event::Warning(format!(
             "{path}: the step {step} was fitted to these samples together with others; prepare the training samples, and these like \
              them (--like)"

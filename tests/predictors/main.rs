@@ -466,6 +466,21 @@ fn missing_landmarks_are_named_and_refused_or_take_their_mean() {
         assert_eq!(!done.trust.is_empty(), known, "{missing:?}");
         assert_eq!(done.store.genes().column("reliable").is_some(), known, "{missing:?}");
     }
+    // nor is a level taken that there are no intervals of
+    for (predictor, level, taken) in [(&predictor, 0.9, false), (&whole, 0.7, false), (&whole, 0.8, true)] {
+        let missing = MissingLandmarks::Mean;
+        let how = Completing { missing, level: Some(level), force: true, ..Completing::default() };
+        match complete(&mut cpu(), predictor, &fewer, &out, &how, &finder(), &silent) {
+            Ok(done) => assert!(taken && done.trust.is_empty(), "{level}"),
+            Err(Error::Usage(message)) => {
+                assert!(
+                    !taken && message.contains(&format!("--level {level}: the predictor has")),
+                    "{message}"
+                );
+            }
+            Err(error) => panic!("{level}: {error}"),
+        }
+    }
 
     // The same by hand: the training mean in the place of the missing genes.
     let path = data.dir.path().join("mean.gex");

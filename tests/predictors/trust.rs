@@ -100,7 +100,7 @@ fn held_out_figures_are_those_of_fits_without_the_samples() {
 fn profiles_are_completed_carefully_where_nothing_is_said() {
     let Completing { missing, replace, force, level, reliable } = Completing::default();
     assert_eq!((missing, replace, force), (MissingLandmarks::Refuse, false, false));
-    assert_eq!((level, reliable), (0.9, 0.5));
+    assert_eq!((level, Completing::LEVEL, reliable), (None, 0.9, 0.5));
 }
 
 /// Every fold, and every fold within, asks once, for its training samples alone; what it is told is what it fits with.

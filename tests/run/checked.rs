@@ -160,6 +160,13 @@ fn samples_that_something_was_made_from_are_known_again() {
         assert!(changed.contains("63 of 63 samples of scaled.gex have the names of samples"), "{changed}");
     }
     assert!(evaluate("scaled.gex").contains("have the names of samples that m.safetensors was trained on"));
+    // what scores were made from has its reference
+    let reference = ["--reference", "parts/test.gex", "--force", "--device", "cpu"];
+    let arguments = ["attribute", "m.safetensors", "parts/train.gex", "-o", "s.tsv"];
+    folder.succeed(&[&arguments[..], &reference].concat());
+    let made: Value = serde_json::from_slice(&folder.read("s.tsv.json")).unwrap();
+    let of = |i: usize| made["made-from"][i]["name"].as_str();
+    assert_eq!([of(0), of(1), of(2)], ["m.safetensors", "train.gex", "test.gex"].map(Some));
     // scores, and a model or a store that may be another's
     for more in [["--model", "m.safetensors"], ["--store", "parts/test.gex"]] {
         let said = folder.fail(2, &[&["select", "s.tsv", "-n", "3", "-o", "x.tsv"], &more[..]].concat());

@@ -46,7 +46,10 @@ fn what_changed_is_done_again_and_nothing_else() {
 
     // what is asked for
     assert_eq!(folder.names(&["--from", "fit"]), ["fit", "compare"]);
-    assert!(folder.fail(2, &["run", "c.toml", "--from", "nothing"]).contains("there are import, prepare"));
+    for nothing in ["nothing", "repeats"] {
+        let said = folder.fail(2, &["run", "c.toml", "--from", nothing]);
+        assert!(said.contains("there are import, prepare"), "{said}");
+    }
     assert_eq!(folder.names(&["--force"]), ALL);
     assert_eq!(folder.results(), before);
 }

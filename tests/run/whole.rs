@@ -114,8 +114,20 @@ fn a_run_begins_at_a_store() {
         .replace("labels = \"m.samples.tsv\"\n", "")
         .replace("n = 6", "n = 61");
     folder.write("c.toml", &small);
-    let said = folder.fail(1, &["run", "c.toml", "--set", "output=other"]);
+    let too_many = || folder.fail(1, &["run", "c.toml", "--set", "output=other"]);
+    let said = too_many();
     assert!(said.contains("select.n = 61, but") && said.contains("has only 60 genes"), "{said}");
+    // values that were changed say nothing of how many there are, and nothing is made of them
+    let mut bytes = folder.read("m.gex/matrix.npy");
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(folder.path("m.gex/matrix.npy"), bytes).unwrap();
+    assert_eq!(too_many(), said);
+    for more in [&["--dry-run"][..], &[]] {
+        let few = ["run", "c.toml", "--set", "output=other", "--set", "select.n=6"];
+        let said = folder.fail(1, &[&few[..], more].concat());
+        assert!(said.contains("do not match their checksum"), "{said}");
+    }
+    assert!(!folder.path("other/data.gex").exists());
 }
 
 #[test]

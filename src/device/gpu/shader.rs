@@ -13,6 +13,8 @@ use crate::device::declared::{self, Declared, Number};
 use crate::device::recording::Element;
 use crate::device::wgsl;
 
+mod imports;
+
 /// Every shader file, by its path under `shaders/`, as the build found them.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/shaders.rs"));
 
@@ -27,7 +29,7 @@ fn append(text: &mut String, file: &'static str, done: &mut HashSet<&'static str
         return;
     }
     let (_, source) = FILES.iter().find(|(name, _)| *name == file).expect("a file named in this crate");
-    for import in source.lines().filter_map(|line| line.strip_prefix("// #import ")) {
+    for import in imports::imports(source) {
         append(text, import, done);
     }
     let _ = writeln!(text, "// {file}");

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use super::super::dense::{Dense, Standardised, product};
 use super::super::linear::{centred, n_folds, split};
-use super::super::parting::Parting;
+use super::super::parting::{KERNEL, Parting};
 use super::super::{KernelSettings, Problem};
 use super::{Cholesky, draw, squares};
 use crate::error::Result;
@@ -70,7 +70,7 @@ pub(super) fn shape(
     if grid.iter().all(|(values, _)| values.len() == 1) {
         return Ok((shape([0; 3]), [grid[0].0[0], distance]));
     }
-    let all = parting.folds(settings.folds)?;
+    let all = parting.folds(settings.folds, KERNEL)?;
     let folds: Vec<usize> = some.iter().map(|i| all[*i]).collect();
     let parts = Parts::new(&some_of, x, &folds, report)?;
     let best = parts.search(&grid, shape, report)?;

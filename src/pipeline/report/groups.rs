@@ -25,6 +25,7 @@ pub fn samples(run: &Run, pictures: &mut Pictures) -> Result<Option<Section>> {
             counted(facts.samples, "sample")
         )));
         blocks.push(Block::Table(clusters(&facts.figures)));
+        blocks.extend(facts.left_out().map(|told| Block::Text(format!("{told}."))));
     }
     blocks.extend(pictures.take("samples"));
     Ok(Section::new("samples", "Samples", blocks))

@@ -95,8 +95,7 @@ fn caption(run: &Run) -> String {
 /// What each landmark serves, and whom most.
 fn served(run: &Run, ids: &[String]) -> Option<(Filled, Filled)> {
     let (predictor, served, store) = (run.predictor.as_ref()?, run.served.as_ref()?, run.train.as_ref()?);
-    let place: HashMap<&str, usize> =
-        predictor.landmarks().iter().enumerate().map(|(i, id)| (id.as_str(), i)).collect();
+    let place = predictor.landmark_genes().positions();
     let (genes, places) = (store.genes(), store.genes().positions());
     let target =
         |t: usize| places.get(predictor.targets()[t].as_str()).map_or("", |gene| short(genes, *gene));

@@ -1,6 +1,5 @@
 //! A model and a store → a score for every gene.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +12,7 @@ use crate::attribution::{
 use crate::bench::work;
 use crate::error::{Error, Result};
 use crate::genes::sidecar::{Input as Source, Made};
+use crate::nn::apply::model_genes;
 use crate::nn::known::{Expect, remembered, warn_of_other_data};
 use crate::nn::model::Model;
 use crate::nn::settings::Precision;
@@ -169,7 +169,7 @@ impl Stage for Attribute {
                 write_nodes(path, values, (result.neurons, model.genes.len()), bench.force)?;
             }
             let made = self.made((&model, &store), &settings, &result)?;
-            table(&model, &store, &result).write(&self.scores, bench.force, made)?;
+            table(&model, &store, &result)?.write(&self.scores, bench.force, made)?;
         }
         let Attribution { scores, samples, neurons, completeness, .. } = result;
         Ok(facts(Facts { genes: scores.len(), samples, neurons, completeness }))
@@ -193,7 +193,11 @@ impl Attribute {
         });
         let samples = remembered(model).and(&Remembered::all(store));
         let model = Source::regular(&self.model, "model")?;
-        Ok(Made { made_from: model.into_iter().chain([Source::store(store)]).collect(), about, samples })
+        let mut made_from: Vec<Source> = model.into_iter().chain([Source::store(store)]).collect();
+        if let Reference::Store(path) = &settings.reference {
+            made_from.push(Source::store(&Store::open_unchecked(path)?));
+        }
+        Ok(Made { made_from, about, samples })
     }
 }
 
@@ -213,12 +217,8 @@ fn warn_of_rounding(result: &Attribution, report: Reporter) {
 }
 
 /// The model's genes by score, with what the store knows of them.
-fn table(model: &Model, store: &Store, result: &Attribution) -> ScoreTable {
-    let known = store.genes();
-    let position: HashMap<&str, usize> =
-        known.ids.iter().enumerate().map(|(i, id)| (id.as_str(), i)).collect();
-    let rows: Vec<usize> = model.genes.iter().filter_map(|g| position.get(g.as_str()).copied()).collect();
-    ScoreTable::rank(&known.select(&rows), &result.scores)
+fn table(model: &Model, store: &Store, result: &Attribution) -> Result<ScoreTable> {
+    Ok(ScoreTable::rank(&model_genes(model, store)?, &result.scores))
 }
 
 /// Writes neurons × genes.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::bench::work::Work;
 use crate::cluster::{
     FILES, Figures, Known, Linkage, Metric, Settings, Space, cluster, components, is_of_studies,
 };
@@ -15,13 +16,16 @@ use crate::memory::Need;
 use crate::nn::apply;
 use crate::nn::known::{Expect, remembered, warn_of_other_data};
 use crate::nn::model::Model;
+use crate::nouns::counted;
 use crate::pipeline::choice::choice;
+use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::progress::Event;
 use crate::select::columns::Columns;
 use crate::select::draw_samples;
 use crate::store::Store;
+use crate::visible;
 
 /// Samples that are looked at at most, unless told otherwise: trees and silhouettes look at all pairs.
 const SAMPLES: usize = 10_000;
@@ -35,7 +39,8 @@ pub struct Options {
     /// Sample columns that clusters are held against, such as the subtype; samples without a label do not count there
     #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
     pub label: Vec<String>,
-    /// The sample column of studies or batches: clusters are held against it too, and labels are asked of samples of other studies
+    /// The sample column of studies or batches: clusters are held against it too, and labels are asked of samples of other studies, where
+    /// both studies are known
     #[arg(long, value_name = "COLUMN")]
     pub study: Option<String>,
     /// How clusters are joined: ward, average or complete [ward]
@@ -91,11 +96,21 @@ pub struct Cluster {
 pub struct Facts {
     /// Samples that were looked at.
     pub samples: usize,
+    /// Those of them whose study is not known, where a column of studies is named.
+    #[serde(default)]
+    pub without_study: usize,
     /// By space and column.
     pub figures: Vec<Figures>,
 }
 
 impl Facts {
+    /// Who is left out where other studies are asked; nothing where nobody is.
+    pub fn left_out(&self) -> Option<String> {
+        let samples = counted(self.without_study, "sample");
+        (self.without_study > 0)
+            .then(|| format!("{samples} of unknown study: left out where samples of other studies are asked"))
+    }
+
     /// The figures as a table for a reader.
     pub fn said(&self) -> String {
         let number = |x: Option<f64>| x.map_or_else(|| "NA".to_string(), |x| format!("{x:.3}"));
@@ -130,14 +145,8 @@ impl Facts {
             ]
         });
         let rows: Vec<[String; 11]> = [header.map(String::from)].into_iter().chain(rows).collect();
-        let width = |c: usize| rows.iter().map(|row| row[c].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..11).map(width).collect();
-        let line = |row: &[String; 11]| {
-            let cells: Vec<String> =
-                row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-            format!("{}\n", cells.join("  ").trim_end())
-        };
-        rows.iter().map(line).collect()
+        let left_out = self.left_out().map_or(String::new(), |told| format!("{told}\n"));
+        visible::table(&rows) + &left_out
     }
 }
 
@@ -258,6 +267,21 @@ impl Stage for Cluster {
         })
     }
 
+    fn cost(&self, size: &Size) -> Cost {
+        let n = self.options.samples.unwrap_or(SAMPLES).min(size.held_out);
+        let bottleneck = self.model.as_ref().and(size.hidden.iter().min().copied());
+        let components = self.options.components.or(bottleneck).unwrap_or(COMPONENTS);
+        let landmarks = self.landmarks.as_ref().map_or(0, |_| size.landmarks);
+        // products of all pairs of samples: of every gene twice, for the components too
+        let features = bottleneck.unwrap_or(0) + components + landmarks + 2 * size.genes;
+        let (pairs, features) = ((n * n) as f64, features as f64);
+        Cost {
+            work: vec![Work { flop: 2.0 * pairs * features, bytes: 4.0 * n as f64 * features, double: true }],
+            memory: size.matrix(n) + 40.0 * pairs,
+            ..Cost::default()
+        }
+    }
+
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
         let store = Store::open(&self.store)?;
         let most = self.options.samples.unwrap_or(SAMPLES);
@@ -305,6 +329,46 @@ impl Stage for Cluster {
         }
         let made = Made { made_from, about: self.settings(), ..Made::default() };
         clustering.write(&self.dir, &ids, &known, &made, bench.force)?;
-        Ok(facts(Facts { samples: samples.len(), figures: clustering.figures }))
+        let without_study = study.as_ref().map_or(0, Known::n_unknown);
+        Ok(facts(Facts { samples: samples.len(), without_study, figures: clustering.figures }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The squares of the samples that are looked at, whatever else there is, once a space.
+    #[test]
+    fn the_cost_is_that_of_all_pairs() {
+        let of = |samples, model: Option<&str>| {
+            let cluster = Cluster {
+                store: PathBuf::new(),
+                model: model.map(PathBuf::from),
+                landmarks: Some(PathBuf::new()),
+                dir: PathBuf::new(),
+                options: Options { samples, ..Options::default() },
+                seed: 0,
+            };
+            let size = Size {
+                samples: 900,
+                genes: 70,
+                train: 300,
+                held_out: 600,
+                landmarks: 6,
+                hidden: vec![9, 3, 9],
+            };
+            cluster.cost(&size).work[0].flop
+        };
+        // no bottleneck, 50 components; or 3 of each
+        assert_eq!(of(None, None), 2.0 * 600.0 * 600.0 * (50.0 + 6.0 + 140.0));
+        assert_eq!(of(Some(20), Some("m")), 2.0 * 20.0 * 20.0 * (3.0 + 3.0 + 6.0 + 140.0));
+    }
+
+    #[test]
+    fn samples_of_unknown_study_are_told() {
+        let said = |without_study| Facts { samples: 5, without_study, figures: Vec::new() }.said();
+        let told = "2 samples of unknown study: left out where samples of other studies are asked\n";
+        assert_eq!(said(2), format!("{}{told}", said(0)));
     }
 }

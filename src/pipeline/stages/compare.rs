@@ -234,14 +234,10 @@ impl Stage for Compare {
         // the method's settings are told whole
         let options = Options { matching, fit: fit::Options::default(), ..self.options.clone() };
         let words = self.lists().into_iter().filter(|(_, list)| !settings::is_file(list));
-        let mut settings = json!({
+        json!({
             "compare": settings::inputs(&options).1, "fit": self.fitting().ok(), "seed": self.seed,
             "l1000": self.l1000, "groups": self.groups, "like": self.like.is_some(), "lists": words.collect::<Vec<_>>(),
-        });
-        if let Some(groups) = &self.groups {
-            settings["held-out-in-fits"] = json!(groups);
-        }
-        settings
+        })
     }
 
     fn outputs(&self) -> Vec<Output> {

@@ -10,7 +10,7 @@ use super::compare::{Compare, HoldOut, Options};
 use super::fit;
 use crate::compare::{
     Ceiling, Curve, Design, FILES, Identity, LandmarkSet, Measure, Named, PairDifference, Plan, PlanSettings,
-    ROUND, SetFigures, Tested, Tests, Told, ceiling, compare_by, curve, curve_lines, describe,
+    ROUND, Round, SetFigures, Tested, Tests, Told, ceiling, compare_by, curve, curve_lines, describe,
     describe_curves, equal_lines, grouping, over, places, set_figures, write_into,
 };
 use crate::error::{Error, Result};
@@ -413,10 +413,9 @@ fn plan(
         drop_leaks: stage.options.drop_leaks,
         seed: stage.seed,
     };
-    let named = Named { ranked, unranked, whole };
+    let named = Named { ranked, unranked, whole, targets: targets.clone(), rounds };
     let tests = if let Held::Groups(_) = data.held { std::slice::from_ref(&trains[0]) } else { tests };
-    let (places, targets) = (places.clone(), targets.clone());
-    let plan = Plan::new(&trains[0], tests, places, named, targets, identity, &settings, bench.report)?;
+    let plan = Plan::new(&trains[0], tests, places.clone(), named, identity, &settings, bench.report)?;
     Ok((settings, plan))
 }
 
@@ -456,12 +455,12 @@ fn one(
 /// What replicates allow, of each test.
 fn ceilings(stage: &Compare, design: &Design, plan: &Plan, report: Reporter) -> Result<Vec<Option<Ceiling>>> {
     let Some(column) = &stage.options.replicates else { return Ok(Vec::new()) };
-    let baseline = design.rounds[0].baseline();
+    let baselines: Vec<_> = design.rounds.iter().map(Round::baseline).collect();
     let of = |test: usize| {
         let held = || design.rounds.iter().flat_map(|r| &r.held).filter(|held| held.test == test);
         let common = plan.targets.iter().zip(&plan.common).filter(|(_, common)| **common);
         let there = common.map(|(gene, _)| *gene).filter(|gene| held().all(|h| h.places[*gene].is_some()));
-        let found = ceiling(design, test, &there.collect::<Vec<_>>(), &baseline, column)?;
+        let found = ceiling(design, test, &there.collect::<Vec<_>>(), &baselines, column)?;
         if found.is_none() {
             let name = &design.tests[test].name;
             report(Event::Warning(format!(

@@ -10,10 +10,12 @@ use super::how_many::Count;
 use super::select;
 use super::stability::Over;
 use crate::attribution::ScoreTable;
+use crate::bench::work;
 use crate::error::Result;
 use crate::genes::Side;
 use crate::genes::sidecar::{self, Input as Source, Made};
 use crate::pipeline::choice::word;
+use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings;
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::prepare::bootstrap::draw;
@@ -137,6 +139,23 @@ impl Stage for Consensus {
         Ok(sidecar::outputs(&self.landmarks, force).into_iter().collect())
     }
 
+    fn cost(&self, size: &Size) -> Cost {
+        let n = self.n.said().unwrap_or(size.landmarks);
+        let counted = Cost { disk: 60.0 * n as f64, ..Cost::default() };
+        if !self.pools() {
+            return counted;
+        }
+        // the greedy of the repeats on every draw at once, each with its values and its products
+        let samples = self.select.samples.unwrap_or(MOST_SAMPLES).min(size.train);
+        let (draws, steps) = (self.lists.len() as f64, n * (1 + 2 * self.select.diverse().exchange));
+        let of_draw = work::greedy(samples, size.genes, steps);
+        Cost {
+            work: of_draw.map(|work| work.times(draws)).to_vec(),
+            memory: draws * (size.matrix(samples) + 24.0 * (samples as f64).powi(2)),
+            ..counted
+        }
+    }
+
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
         let store = Store::open(&self.store)?;
         let pooled = self.pools();
@@ -164,5 +183,29 @@ mod tests {
         let some = spread(&drawn, MOST_SAMPLES);
         assert!(some.len() == MOST_SAMPLES && some.is_sorted_by(|a, b| a < b), "{}", some.len());
         assert_eq!(spread(&[], 5), [0; 0]);
+    }
+
+    /// Every draw is a selection of its own; lists that are counted take next to nothing.
+    #[test]
+    fn a_pooled_list_takes_as_much_as_its_draws() {
+        let size =
+            Size { samples: 3000, genes: 70, train: 2000, held_out: 1000, landmarks: 6, hidden: Vec::new() };
+        let of = |draws: usize, over| {
+            let consensus = Consensus {
+                lists: vec![PathBuf::new(); draws],
+                over,
+                group_by: None,
+                store: PathBuf::new(),
+                landmarks: PathBuf::new(),
+                n: Count::Said(Some(6)),
+                select: select::Options::default(),
+                seed: 0,
+            };
+            consensus.cost(&size)
+        };
+        let one = work::greedy(MOST_SAMPLES, 70, 6);
+        assert_eq!(of(5, Over::Bootstrap).work, one.map(|work| work.times(5.0)));
+        assert!(of(5, Over::Bootstrap).memory > 5.0 * size.matrix(MOST_SAMPLES));
+        assert!(of(5, Over::Seeds).work.is_empty());
     }
 }

@@ -12,6 +12,7 @@ use crate::genes::sidecar::{self, Input as Source, Made};
 use crate::genes::writer::Rows;
 use crate::genes::{Ambiguous, Finder, Side};
 use crate::nouns::counted;
+use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match, is_file};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::progress::Event;
@@ -204,6 +205,11 @@ impl Stage for Enrich {
             }
             _ => Ok(()),
         }
+    }
+
+    fn cost(&self, size: &Size) -> Cost {
+        // genes' means; the sets are looked up in no time
+        Cost::default().reading(size.matrix(size.train))
     }
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {

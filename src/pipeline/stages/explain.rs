@@ -239,7 +239,7 @@ impl Explain {
             landmarks,
             predictor,
             neurons,
-            weighing: None,
+            stand_ins: Vec::new(),
             tables: Tables::default(),
         })
     }
@@ -297,13 +297,12 @@ impl Stage for Explain {
     }
 
     fn inputs(&self) -> Vec<Input> {
-        let Known { store, test, landmarks, predictor, model } = &self.known;
+        let Known { store, test, predictor, model, .. } = &self.known;
         let list = self.list();
-        let landmarks = list.as_ref().or(landmarks.as_ref());
         let own = [
             ("store", store.as_ref()),
             ("test", test.as_ref()),
-            ("landmarks", landmarks),
+            ("landmarks", list.as_ref()),
             ("predictor", predictor.as_ref()),
             ("model", model.as_ref()),
         ];

@@ -1,6 +1,8 @@
 //! A store and landmarks → a predictor.
 
 mod adapting;
+mod cost;
+mod told;
 
 use std::path::{Path, PathBuf};
 
@@ -9,17 +11,17 @@ use serde_json::{Value, json};
 
 use adapting::Seen;
 pub(super) use adapting::check_adapts;
+pub(super) use cost::predictor_cost;
+pub use told::{Facts, Trusted};
 
 use super::reselect::{Known, Selection};
 use super::train::remove;
-use crate::bench::work::{self, Work};
 use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::genes::{Finder, Side, shorten, shown};
-use crate::infer::kernel;
 use crate::infer::{
-    BestSettings, FitSettings, HeldOut, How, KernelSettings, KnnSettings, LinearSettings, Method,
-    MlpSettings, Predictor, Problem,
+    BestSettings, FitSettings, KernelSettings, KnnSettings, LinearSettings, Method, MlpSettings, Predictor,
+    Problem,
 };
 use crate::nn::checkpoint::{self, CheckpointPlan};
 use crate::nn::settings::Precision;
@@ -236,61 +238,6 @@ pub struct Fit {
     pub seed: u64,
 }
 
-/// What there is to tell of a predictor.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Facts {
-    /// Samples that it was fitted on.
-    pub samples: usize,
-    /// Genes that are measured.
-    pub landmarks: usize,
-    /// Genes that are inferred.
-    pub targets: usize,
-    /// How.
-    pub method: Method,
-    /// What the data decided.
-    pub chosen: Value,
-    /// How well targets are inferred in samples that were held out.
-    #[serde(default)]
-    pub held_out: Option<Trusted>,
-}
-
-/// What held-out samples say, over targets.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Trusted {
-    /// Folds, and groups or samples.
-    pub how: How,
-    /// Mean and median R².
-    pub r2: [f64; 2],
-    /// Targets of an R² of 0.5 and more.
-    pub reliable: usize,
-    /// Of each level the mean coverage, and the coverages of the targets at 5 % and 95 % of them; none where folds have too few groups to tell.
-    pub coverage: Vec<Option<[f64; 3]>>,
-}
-
-impl Trusted {
-    fn of(held_out: &HeldOut) -> Trusted {
-        let sorted = |values: &[f32]| {
-            let mut values: Vec<f64> = values.iter().map(|x| f64::from(*x)).collect();
-            values.sort_unstable_by(f64::total_cmp);
-            values
-        };
-        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-        let at = |values: &[f64], share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
-        let r2 = sorted(&held_out.r2);
-        let coverage = held_out.coverage.chunks_exact(r2.len()).map(sorted);
-        Trusted {
-            how: held_out.how.clone(),
-            reliable: r2.iter().filter(|r2| **r2 >= 0.5).count(),
-            coverage: coverage
-                .map(|c| {
-                    c.iter().all(|share| share.is_finite()).then(|| [mean(&c), at(&c, 0.05), at(&c, 0.95)])
-                })
-                .collect(),
-            r2: [mean(&r2), at(&r2, 0.5)],
-        }
-    }
-}
-
 impl Fit {
     /// Whether a network is trained, of which checkpoints are left.
     fn trains(&self) -> bool {
@@ -503,57 +450,5 @@ pub(super) fn check_groups(store: &Store, column: Option<&str>) -> Result<()> {
             store.path().display()
         ))),
         _ => Ok(()),
-    }
-}
-
-/// What a predictor of `size.landmarks` genes takes.
-pub(super) fn predictor_cost(options: &Options, method: Method, size: &Size) -> Cost {
-    let targets = size.genes.saturating_sub(size.landmarks).max(1);
-    let (n, p, t) = (size.train as f64, size.landmarks as f64, targets as f64);
-    let settings = options.settings(method, 0).unwrap_or_default();
-    let (small, folds) = (n.min(p), settings.linear.folds as f64);
-    let product = |flop: f64| Work { flop, bytes: 4.0 * n * t, double: true };
-    let (work, weights) = match settings.method {
-        Method::Mlp => {
-            let mlp = &settings.mlp;
-            let widths: Vec<usize> =
-                [size.landmarks].into_iter().chain(mlp.hidden.clone()).chain([targets]).collect();
-            let weights = widths.windows(2).map(|w| w[0] as f64 * w[1] as f64).sum();
-            let epoch = work::training(&widths, size.train, mlp.batch, 2.0);
-            (vec![epoch.times(mlp.epochs as f64)], weights)
-        }
-        // one decomposition a fold, the targets' products with it, and the solution
-        Method::Linear => {
-            (vec![product((folds + 1.0) * (2.0 * n * small * t + 10.0 * small.powi(3)))], p * t)
-        }
-        // some thirty trials of the search, each a decomposition and three products a fold; then the weights
-        Method::Kernel => {
-            let centres = settings.kernel.centres.unwrap_or(if size.train <= kernel::EXACT {
-                size.train
-            } else {
-                kernel::CENTRES
-            });
-            let (tried, m) = (n.min(2000.0), (centres as f64).min(n));
-            let trials = 30.0 * folds * 0.7 * tried.powi(3);
-            let solved = if m < n { 2.0 * n * m * (m + t) } else { 2.0 * m * m * t + m.powi(3) / 3.0 };
-            (vec![product(2.0 * tried * tried * t + trials + solved)], m * (t + p))
-        }
-        // the candidates in folds, and in those within
-        Method::Best => {
-            let rounds = (settings.best.folds * (settings.best.folds + 1)) as f64;
-            let each = settings.best.candidates.iter().map(|method| {
-                let options = Options { method: Some(*method), ..Options::default() };
-                predictor_cost(&options, *method, size)
-            });
-            let work: Vec<Work> = each.flat_map(|cost| cost.work).map(|work| work.times(rounds)).collect();
-            (work, n.max(p) * t)
-        }
-        Method::Knn => (vec![product(2.0 * n * p * t)], p * t),
-    };
-    Cost {
-        work,
-        memory: 4.0 * weights * 3.0 + size.matrix(size.train).min(256e6),
-        disk: 4.0 * weights,
-        ..Cost::default()
     }
 }

@@ -304,7 +304,7 @@ impl Taken {
 
 /// Prepares one store, or several together.
 pub struct Prepare {
-    /// As it is called in a run: `prepare`, or `prepare NAME`.
+    /// As it is called in a run: `prepare`, or `test NAME, prepared`.
     pub name: String,
     /// The stores; several are prepared together.
     pub stores: Vec<PathBuf>,

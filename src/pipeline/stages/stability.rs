@@ -15,6 +15,7 @@ use crate::evaluate::optional;
 use crate::genes::writer::write_rows;
 use crate::genes::{Names, Side, Table};
 use crate::pipeline::choice::{choice, word};
+use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings;
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::prepare::bootstrap::bootstrap;
@@ -102,6 +103,12 @@ impl Repeat {
         }
     }
 
+    /// Whether a network is trained.
+    fn trains(&self) -> bool {
+        let needs = self.select.needs();
+        needs.scores || needs.model
+    }
+
     fn train(&self) -> Train {
         let mut options = self.train.clone();
         // A fraction that is held out is held out here too; a store would only be looked at.
@@ -134,18 +141,23 @@ impl Stage for Repeat {
     }
 
     fn inputs(&self) -> Vec<Input> {
-        let store = [Input::new("store", &self.store)];
-        store.into_iter().chain(self.n.input()).chain(settings::inputs(&self.select).0).collect()
+        let mut inputs = vec![Input::new("store", &self.store)];
+        inputs.extend(self.n.input());
+        inputs.extend(settings::inputs(&self.select).0);
+        // a repeat's training names no files
+        if self.select.needs().scores {
+            inputs.extend(settings::inputs(&self.attribute).0);
+        }
+        inputs
     }
 
     fn settings(&self) -> Value {
-        let needs = self.select.needs();
-        let network = needs.scores || needs.model;
+        let scores = self.select.needs().scores;
         json!({
             "over": self.over,
             "group-by": self.group_by,
-            "train": network.then(|| self.train().settings()),
-            "attribute": needs.scores.then(|| self.attribute().settings()),
+            "train": self.trains().then(|| self.train().settings()),
+            "attribute": scores.then(|| self.attribute().settings()),
             "select": self.select().settings(),
         })
     }
@@ -162,6 +174,22 @@ impl Stage for Repeat {
         Ok(self.outputs().iter().flat_map(|output| output.claims(true)).collect()) // its folder is its own
     }
 
+    fn cost(&self, size: &Size) -> Cost {
+        // the samples that were drawn and the network do not stay
+        let removed = |cost: Cost| Cost { disk: 0.0, ..cost };
+        let mut cost = self.select().cost(size);
+        if self.over == Over::Bootstrap {
+            cost = cost.then(removed(Cost::rewriting(size.matrix(size.train))));
+        }
+        if self.trains() {
+            cost = cost.then(removed(self.train().cost(size)));
+        }
+        if self.select.needs().scores {
+            cost = cost.then(self.attribute().cost(size));
+        }
+        cost
+    }
+
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
         std::fs::create_dir_all(&self.dir).map_err(Error::io(&self.dir, "creating"))?;
         if self.over == Over::Bootstrap {
@@ -169,11 +197,10 @@ impl Stage for Repeat {
             let draw = (self.seed(), self.number as u64);
             bootstrap(&store, &self.samples(), self.group_by.as_deref(), draw, true)?;
         }
-        let needs = self.select.needs();
-        if needs.scores || needs.model {
+        if self.trains() {
             self.train().compute(bench)?;
         }
-        if needs.scores {
+        if self.select.needs().scores {
             self.attribute().compute(bench)?;
         }
         let told = self.select().compute(bench)?;
@@ -333,6 +360,7 @@ fn write_table(path: &Path, genes: &Table, chosen: &Chosen, force: bool) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attribution::Reference;
     use crate::progress::silent;
     use crate::select::Strategy;
     use crate::testing::random_store;
@@ -379,5 +407,33 @@ mod tests {
         assert_eq!(seeds(1, Over::Seeds), [41; 3]);
         assert_eq!(seeds(2, Over::Seeds), [42; 3]);
         assert_eq!(seeds(2, Over::Bootstrap), [40; 3]);
+    }
+
+    /// The content of a reference decides scores, and so the list; a strategy that looks at no scores has none.
+    #[test]
+    fn a_repeat_is_made_from_the_reference_of_its_scores() {
+        let roles = |strategy| {
+            let mut repeat = repeat(Path::new("."), 1, Over::Seeds, strategy);
+            repeat.attribute.reference = Some(Reference::Store("healthy.gex".into()));
+            repeat.inputs().into_iter().map(|input| input.role).collect::<Vec<String>>()
+        };
+        assert_eq!(roles(Strategy::Top), ["store", "reference"]);
+        assert_eq!(roles(Strategy::Variance), ["store"]);
+    }
+
+    #[test]
+    fn a_repeat_takes_what_all_that_it_does_takes() {
+        let size =
+            Size { samples: 900, genes: 70, train: 700, held_out: 200, landmarks: 6, hidden: vec![9, 3, 9] };
+        let repeat = |strategy| repeat(Path::new("."), 1, Over::Bootstrap, strategy);
+        let (top, variance) = (repeat(Strategy::Top), repeat(Strategy::Variance));
+        let parts = [top.train().cost(&size), top.attribute().cost(&size)].map(|cost| cost.work);
+        let whole = top.cost(&size);
+        assert_eq!(whole.work, parts.concat());
+        assert!(whole.memory >= top.train().cost(&size).memory);
+        assert_eq!(whole.disk, top.attribute().cost(&size).disk, "the network does not stay");
+        let (drawn, alone) = (variance.cost(&size), variance.select().cost(&size));
+        assert_eq!((drawn.work, drawn.disk), (alone.work, alone.disk));
+        assert_eq!(drawn.passes, Cost::rewriting(size.matrix(700)).passes);
     }
 }

@@ -27,13 +27,13 @@ pub(super) struct Work<'s> {
     pub(super) predictor: Option<(Predictor, Places)>,
     /// Contributions, and the gene of the model that each gene of the store is.
     pub(super) neurons: Option<(Neurons, Vec<Option<usize>>, Vec<usize>)>,
-    /// Known once stand-ins are asked for.
-    pub(super) weighing: Option<Weighing>,
+    /// Of each landmark; none before they are asked for.
+    pub(super) stand_ins: Vec<Vec<StandIn>>,
     pub(super) tables: Tables,
 }
 
 /// What stand-ins are weighed by: what the list was chosen by, as far as that is known.
-pub(super) struct Weighing {
+struct Weighing {
     options: select::Options,
     seed: u64,
     /// Where the target has a share of its output.
@@ -99,9 +99,9 @@ impl Work<'_> {
         if let Some(target) = self.as_target(id) {
             self.carried(gene, target, &mut told, bench)?;
         }
-        if place.is_some() {
-            let found = self.stand_ins(&[gene], bench)?;
-            self.tables.stand_ins(&self.store, gene, &found[0], &mut told);
+        if let Some(place) = place {
+            self.find_stand_ins(bench)?;
+            self.tables.stand_ins(&self.store, gene, &self.stand_ins[place], &mut told);
         }
         Ok(told)
     }
@@ -172,27 +172,24 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn stand_ins(&mut self, landmarks: &[usize], bench: &mut Workbench) -> Result<Vec<Vec<StandIn>>> {
+    /// Finds the stand-ins of all landmarks, in one piece of work, where they are not known.
+    fn find_stand_ins(&mut self, bench: &mut Workbench) -> Result<()> {
+        if !self.stand_ins.is_empty() {
+            return Ok(());
+        }
         let most = self.stage.options.most();
         let report = bench.report;
-        let weighing = match self.weighing.take() {
-            Some(known) => known,
-            None => Weighing::of(self.stage, bench)?,
-        };
-        let Weighing { options, seed, model } = &weighing;
+        let Weighing { options, seed, model } = Weighing::of(self.stage, bench)?;
         let store = &self.store;
         let left_out = self.stage.list().map(|list| select::left_out(&list)).transpose()?.unwrap_or_default();
         let may_not: Vec<usize> = (0..store.n_genes())
             .filter(|gene| left_out.contains(&store.genes().ids[*gene]) && !self.landmarks.contains(gene))
             .collect();
         let bound = Constraints::new(store.genes(), self.landmarks.len(), &[], &may_not)?;
-        let found = options.with_inputs((store, None), model.as_ref(), *seed, |inputs| {
+        self.stand_ins = options.with_inputs((store, None), model.as_ref(), seed, |inputs| {
             replacements(inputs, (&self.landmarks, &bound), most, || bench.executor(), report)
         })?;
-        let place = |gene: &usize| self.landmarks.iter().position(|landmark| landmark == gene);
-        let told = landmarks.iter().filter_map(|gene| found.get(place(gene)?).cloned()).collect();
-        self.weighing = Some(weighing);
-        Ok(told)
+        Ok(())
     }
 
     pub(super) fn of_neuron(&mut self, neuron: usize, bench: &mut Workbench) -> Result<Told> {
@@ -260,7 +257,7 @@ impl Work<'_> {
     pub(super) fn panel(&mut self, bench: &mut Workbench) -> Result<Told> {
         let landmarks = self.landmarks.clone();
         let mut told = Told::of(format!("{} landmarks", landmarks.len()));
-        let stand_ins = self.stand_ins(&landmarks, bench)?;
+        self.find_stand_ins(bench)?;
         (bench.report)(Event::Started {
             task: "what each landmark serves".into(),
             total: None,
@@ -282,8 +279,7 @@ impl Work<'_> {
                 .neurons
                 .as_ref()
                 .and_then(|(neurons, of_store, _)| neurons.of_gene(of_store[*gene]?).first().copied());
-            let replaced = stand_ins.get(place).map_or(&[][..], Vec::as_slice);
-            self.tables.landmark((&self.store, *gene, place), neuron, lost, replaced);
+            self.tables.landmark((&self.store, *gene, place), neuron, lost, &self.stand_ins[place]);
         }
         self.tables.say_landmarks(self.stage.options.most(), &mut told);
         Ok(told)
