@@ -93,10 +93,12 @@ impl Shape {
         let sums = part(SUMS, "sums", "samples", n, work::kernel_sums(n, c, l, t));
         // without sums only the lower half is made
         let entries = if c < n { c * c } else { c * (c + 1) / 2 };
+        // of drawn centres their own factor's too
+        let triangles = if c < n { 3 } else { 2 };
         let rest = [
             part(MATRIX, "kernel matrix", "centres", c, work::kernel_matrix(c, entries, l)),
             part(DECOMPOSITION, "Cholesky", "centres", c, work::cholesky(c)),
-            part(SOLUTION, "solving", "targets", t, work::solution(c, t)),
+            part(SOLUTION, "solving", "targets", t, work::solution(triangles, c, t)),
             part(
                 INFERENCE,
                 "prediction",

@@ -127,10 +127,10 @@ pub fn cholesky(n: usize) -> Work {
     Work { flop: n.powi(3) / 3.0, bytes: F64 * n * n, double: true }
 }
 
-/// Solving for `t` right sides by a decomposition of n × n; the solutions are written as f32.
-pub fn solution(n: usize, t: usize) -> Work {
-    let (n, t) = (n as f64, t as f64);
-    Work { flop: 2.0 * n * n * t, bytes: (F64 + F32) * n * t + F64 * n * n / 2.0, double: true }
+/// Solving for `t` right sides by so many triangles of n × n; the solutions are written as f32.
+pub fn solution(triangles: usize, n: usize, t: usize) -> Work {
+    let (triangles, n, t) = (triangles as f64, n as f64, t as f64);
+    Work { flop: triangles * n * n * t, bytes: (F64 + F32) * n * t + F64 * n * n / 2.0, double: true }
 }
 
 /// Kernels of `n` samples with `c` centres on `l` landmarks, and their product with the weights of `t` targets.
@@ -139,12 +139,13 @@ pub fn kernels(n: usize, c: usize, l: usize, t: usize) -> Work {
     Work { flop: 2.0 * n * c * (l + t), bytes: F32 * (c * (l + t) + n * (l + t)), double: false }
 }
 
-/// Sums over `n` samples of products of their kernels with each other, half of which follow from the rest, and with `t` targets.
+/// Sums over `n` samples of products of their kernels, turned by a matrix of c × c, with each other, half of which follow from the rest, and
+/// with `t` targets.
 pub fn kernel_sums(n: usize, c: usize, l: usize, t: usize) -> Work {
     let batches = n.div_ceil(BATCH) as f64;
     let (n, c, l, t) = (n as f64, c as f64, l as f64, t as f64);
-    let bytes = F32 * (n * (l + t) + batches * (2.0 * c * (c / 2.0 + t) + c * l));
-    Work { flop: 2.0 * n * c * (l + c / 2.0 + t), bytes, double: false }
+    let bytes = F32 * (n * (l + t) + batches * (2.0 * c * (c / 2.0 + t) + c * (l + c)));
+    Work { flop: 2.0 * n * c * (l + 1.5 * c + t), bytes, double: false }
 }
 
 #[cfg(test)]
@@ -162,8 +163,11 @@ mod tests {
         let [passes, forms] = greedy(2, 5, 1);
         assert_eq!([passes.flop, forms.flop], [40.0, 20.0 * 3.0]);
         assert_eq!(passes.floor(passes.flop, passes.bytes), 2.0, "f64 at half the rate");
-        assert_eq!([kernel_matrix(4, 10, 3).flop, cholesky(3).flop, solution(3, 2).flop], [60.0, 9.0, 36.0]);
-        assert_eq!([kernels(2, 3, 5, 7).flop, kernel_sums(2, 4, 5, 7).flop], [144.0, 224.0]);
+        assert_eq!(
+            [kernel_matrix(4, 10, 3).flop, cholesky(3).flop, solution(2, 3, 2).flop],
+            [60.0, 9.0, 36.0]
+        );
+        assert_eq!([kernels(2, 3, 5, 7).flop, kernel_sums(2, 4, 5, 7).flop], [144.0, 288.0]);
         let half = training(&widths, 100, 50, 3.0);
         assert_eq!(half.flop, training(&widths, 100, 100, 3.0).flop);
         assert!(half.bytes > training(&widths, 100, 100, 3.0).bytes);

@@ -35,16 +35,36 @@ impl Cholesky {
 
     /// A⁻¹B
     pub fn solve(&self, b: &Dense) -> Dense {
-        assert_eq!(b.rows, self.l.rows, "a right side of as many rows");
+        self.by_columns(b, |part, cols| {
+            forward(&self.l, 0..self.l.rows, part, cols);
+            back(&self.l, 0..self.l.rows, part, cols);
+        })
+    }
+
+    /// L⁻ᵀB
+    pub fn solve_turned(&self, b: &Dense) -> Dense {
+        self.by_columns(b, |part, cols| back(&self.l, 0..self.l.rows, part, cols))
+    }
+
+    /// L⁻¹
+    pub fn inverse(&self) -> Dense {
         let n = self.l.rows;
+        let mut identity = Dense::zeros(n, n);
+        (0..n).for_each(|i| identity.values[i * n + i] = 1.0);
+        self.by_columns(&identity, |part, cols| forward(&self.l, 0..n, part, cols))
+    }
+
+    /// B with each of its parts solved, some columns on a thread.
+    fn by_columns(&self, b: &Dense, solve: impl Fn(&mut [f64], usize) + Sync) -> Dense {
+        assert_eq!(b.rows, self.l.rows, "a right side of as many rows");
         let width = part(b.cols);
         let parts: Vec<usize> = (0..b.cols).step_by(width).collect();
         let solved: Vec<Dense> = parts
             .par_iter()
             .map(|first| {
-                let mut part = b.copy(0..n, *first..b.cols.min(first + width));
-                forward(&self.l, 0..n, &mut part.values, part.cols);
-                back(&self.l, 0..n, &mut part.values, part.cols);
+                let mut part = b.copy(0..b.rows, *first..b.cols.min(first + width));
+                let cols = part.cols;
+                solve(&mut part.values, cols);
                 part
             })
             .collect();
@@ -179,6 +199,24 @@ mod tests {
             for (found, want) in back.values.iter().zip(&b.values) {
                 assert!((found - want).abs() < 1e-9, "{n} × {cols}: {found} for {want}");
             }
+        }
+    }
+
+    #[test]
+    fn the_factor_is_undone_from_both_sides() {
+        for n in [1, 5, 70, 300] {
+            let half = random(n, n + 3, 3);
+            let mut a = product(half.view(), half.t());
+            (0..n).for_each(|i| a.values[i * n + i] += 0.1);
+            let factor = Cholesky::of(a.clone()).expect("positive definite");
+            let inverse = factor.inverse();
+            let one = product(product(inverse.view(), a.view()).view(), inverse.t());
+            for (i, value) in one.values.iter().enumerate() {
+                assert!((value - f64::from(i / n == i % n)).abs() < 1e-9, "{n}: {value} at {i}");
+            }
+            let b = random(n, 3, 4);
+            let (found, want) = (factor.solve_turned(&b), product(inverse.t(), b.view()));
+            assert!(found.values.iter().zip(&want.values).all(|(a, b)| (a - b).abs() < 1e-9), "{n}");
         }
     }
 

@@ -1,17 +1,19 @@
 //! Kernel ridge regression on fewer centres than samples (Nyström; Williams & Seeger 2001): β of
 //! (K_nmᵀK_nm + λK_mm)β = K_nmᵀY, ŷ(x) = Σ_c k(x, c)·β_c. Both sums go over samples, which stream through the device once;
 //! memory is that of centres × (centres + targets). The device adds up in f32 over [`FLUSH`] samples, the host in f64 over all.
+//!
+//! Kernels of the centres nearly depend on each other, and sums of them in f32 would leave of the small directions nothing but rounding: on smooth
+//! data half as much error again. So with K_mm = LLᵀ the sums are of Φ = K_nm·L⁻ᵀ, whose columns are of one size: (ΦᵀΦ + λI)γ = ΦᵀY, β = L⁻ᵀγ.
 
 use super::super::dense::Dense;
 use super::super::kernel::layer::Landmarks;
 use super::super::{Panel, Problem, Trained};
 use super::{
-    Cholesky, DECOMPOSITION, Kernels, MATRIX, OnDevice, SOLUTION, Shape, linear_layer, squares, task, turned,
+    Cholesky, DECOMPOSITION, Kernels, MATRIX, OnDevice, SOLUTION, Shape, linear_layer, task, turned,
 };
 use crate::device::recording::{Element, Epilogue, Layout, Matrix, Recording, Step, Update};
 use crate::device::{Executor, Program};
 use crate::error::Result;
-use crate::infer::dense::product;
 use crate::nn::feed::{Feed, Resident};
 use crate::nn::network::InputBuffers;
 use crate::progress::{Event, Reporter, advance};
@@ -23,9 +25,11 @@ pub(crate) const SUMS: &str = "adding up kernels";
 const BATCH: usize = 512;
 /// Samples after which sums leave the device.
 const FLUSH: usize = 8 * BATCH;
-/// Added to the diagonal, in units of its mean, the least by which the matrix is positive definite: what summing in f32 leaves uncertain grows with the
-/// samples, and kernels of centres that lie in few dimensions depend on each other.
-const JITTER: [f64; 6] = [1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4];
+/// Added to K_mm's diagonal, in units of its mean, so that centres that lie on one another have a decomposition: far below what any penalty
+/// counts for.
+const RIDGE: f64 = 1e-7;
+/// By how much the diagonal of ΦᵀΦ + λI is enlarged, the least by which it is positive definite: nothing, but for penalties below what f32 tells.
+const ENLARGED: [f64; 4] = [0.0, 1e-7, 1e-6, 1e-5];
 
 /// Fits on the samples at the positions `centres`.
 pub(super) fn fit(
@@ -46,34 +50,39 @@ pub(super) fn fit(
     let rows = at.read(centres.iter().map(|i| problem.samples[*i]));
     let inputs = problem.landmarks.len();
     let kernels = Kernels { inputs, centres: rows, gamma: shape.gamma, mixture: shape.mixture };
-    let (mut normal, right) = sums(executor, problem, &kernels, &at, &targets, report)?;
-    let x = Dense {
-        rows: kernels.len(),
-        cols: inputs,
-        values: kernels.centres.iter().map(|v| f64::from(*v)).collect(),
-    };
-    let k = task(MATRIX, report, || shape.between(product(x.view(), x.t()), &squares(&x), &squares(&x)));
-    normal.add_scaled(shape.penalty, k.view());
-    drop(k);
+    let factor = decomposed_centres(&kernels, &shape, report)?;
+    let (normal, right) = sums(executor, problem, &kernels, &factor, &at, &targets, report)?;
     let solver = decomposed(normal, &shape, report)?;
-    let weight = task(SOLUTION, report, || turned(&solver.solve(&right)));
+    let weight = task(SOLUTION, report, || turned(&factor.solve_turned(&solver.solve(&right))));
     let networks = vec![vec![linear_layer(kernels.len(), problem.targets.len(), weight)]];
     Ok(Trained { landmarks, targets, networks, kernels: Some(kernels), gram: None, chosen })
 }
 
-/// The Cholesky decomposition of the normal matrix, with as little on its diagonal as will do.
+/// L of K_mm = LLᵀ.
+fn decomposed_centres(kernels: &Kernels, shape: &Shape, report: Reporter) -> Result<Cholesky> {
+    let m = kernels.len();
+    let values = kernels.centres.iter().map(|v| f64::from(*v)).collect();
+    let x = Dense { rows: m, cols: kernels.inputs, values };
+    let mut k = task(MATRIX, report, || shape.cross(&x, &x));
+    let mean = (0..m).map(|i| k.values[i * m + i]).sum::<f64>() / m as f64;
+    (0..m).for_each(|i| k.values[i * m + i] += RIDGE * mean);
+    shape.decomposed(k, report)
+}
+
+/// The Cholesky decomposition of ΦᵀΦ + λI.
 fn decomposed(mut normal: Dense, shape: &Shape, report: Reporter) -> Result<Cholesky> {
     let m = normal.rows;
-    let mean = (0..m).map(|i| normal.values[i * m + i]).sum::<f64>() / m as f64;
-    let mut added = 0.0;
-    for jitter in JITTER {
-        (0..m).for_each(|i| normal.values[i * m + i] += (jitter - added) * mean);
-        added = jitter;
+    (0..m).for_each(|i| normal.values[i * m + i] += shape.penalty);
+    let mut factor = 1.0;
+    for enlarged in ENLARGED {
+        (0..m).for_each(|i| normal.values[i * m + i] *= (1.0 + enlarged) / factor);
+        factor = 1.0 + enlarged;
         let solver = task(DECOMPOSITION, report, || Cholesky::of(normal.clone()));
         if let Some(solver) = solver {
-            if jitter > JITTER[0] {
+            if enlarged > 0.0 {
                 report(Event::Note(format!(
-                    "kernels of the centres nearly depend on each other: {jitter:e} of its mean is added to the diagonal"
+                    "a penalty of {} is below what sums over samples tell: their diagonal is enlarged by {enlarged:e}",
+                    shape.penalty
                 )));
             }
             return Ok(solver);
@@ -89,7 +98,7 @@ fn panel(problem: &Problem, genes: &[usize], report: Reporter) -> Result<Panel> 
 
 /// What is added up on the device.
 struct Sums {
-    /// K_nmᵀK_nm and K_nmᵀY, and what is added to them so far.
+    /// ΦᵀΦ and ΦᵀY, and what is added to them so far.
     parts: [(Matrix, Dense); 2],
 }
 
@@ -102,19 +111,12 @@ impl Sums {
         Ok(Sums { parts: [of(centres)?, of(targets)?] })
     }
 
-    /// sum ← sum + KᵀB for both B
-    fn record(&self, recording: &mut Recording, kernels: Matrix, y: Matrix) {
-        for (b, (sum, _)) in [kernels, y].into_iter().zip(&self.parts) {
+    /// sum ← sum + ΦᵀB for both B
+    fn record(&self, recording: &mut Recording, phi: Matrix, y: Matrix) {
+        for (b, (sum, _)) in [phi, y].into_iter().zip(&self.parts) {
             // the gradient's rule with 2·l2 = 1: out = d + value
             let update = Update::Store { value: *sum, out: *sum, l2: 0.5 };
-            recording.product(
-                "sum over samples",
-                Layout::Tn,
-                kernels,
-                b,
-                Element::F32,
-                Epilogue::Update(update),
-            );
+            recording.product("sum over samples", Layout::Tn, phi, b, Element::F32, Epilogue::Update(update));
         }
     }
 
@@ -135,11 +137,12 @@ impl Sums {
     }
 }
 
-/// K_nmᵀK_nm and K_nmᵀY
+/// ΦᵀΦ and ΦᵀY
 fn sums(
     executor: &mut dyn Executor,
     problem: &Problem,
     kernels: &Kernels,
+    factor: &Cholesky,
     landmarks: &Landmarks,
     targets: &Panel,
     report: Reporter,
@@ -151,14 +154,21 @@ fn sums(
     let x = executor.matrix("landmarks", batch, problem.landmarks.len(), Element::F32)?;
     let y = executor.matrix("targets", batch, problem.targets.len(), Element::F32)?;
     let layer = OnDevice::new(executor, kernels, batch)?;
-    let mut sums = Sums::new(executor, kernels.len(), problem.targets.len())?;
+    let m = kernels.len();
+    let inverse = executor.matrix("inverse of the centres' factor", m, m, Element::F32)?;
+    let values: Vec<f32> = factor.inverse().values.iter().map(|v| *v as f32).collect();
+    executor.write(inverse, 0, &values)?;
+    drop(values);
+    let phi = executor.matrix("kernels, turned", batch, m, Element::F32)?;
+    let mut sums = Sums::new(executor, m, problem.targets.len())?;
     let panels = vec![Some(problem.landmarks.to_vec()), Some(problem.targets.to_vec())];
     let feed = Feed::of_panels(executor, problem.store, samples, panels, batch, Resident::Never, report)?;
     let mut recording = Recording::new();
     recording.push(feed.gather_panel(0, &input, x));
     recording.push(feed.gather_panel(1, &output, y));
     layer.record(&mut recording, x);
-    sums.record(&mut recording, layer.out, y);
+    recording.product("turning", Layout::Nt, layer.out, inverse, Element::F32, Epilogue::Store { out: phi });
+    sums.record(&mut recording, phi, y);
     let program: Program = executor.compile(&recording)?;
     let order: Vec<u32> = (0..feed.len() as u32).collect();
     let total = Some(feed.len() as u64);
