@@ -2,10 +2,13 @@
 
     python scripts/coverage.py GENELIFT WORK independent     # 600 test sets of 60 samples
     python scripts/coverage.py GENELIFT WORK grouped         # 600 test sets of 12 studies of 4 to 15 samples
+    python scripts/coverage.py GENELIFT WORK held-out STUDIES [OPTION…]    # 300 sets of so many studies, each held out once
     python scripts/coverage.py GENELIFT WORK halves TRAIN.gex TEST.gex NAME=LIST NAME=LIST [COLUMN]
 
 The first two make data from hidden factors, fit two sets of landmarks on 80 samples and test them on 600 small stores and a large one, whose
-difference is the truth: a 95 % interval should hold it in 92 to 97 % of the runs. The third splits real test samples in halves, 100 times: the
+difference is the truth: a 95 % interval should hold it in 92 to 97 % of the runs. The third draws all studies anew, training ones too, two
+thirds into the training store, and compares as `compare --group-by` does by itself where few groups are tested, with the options given
+(`--method linear`; the predictor is the default one); the truth is the mean over its runs. The last splits real test samples in halves, 100 times: the
 interval of one half should hold the other half's estimate in 83 % (two estimates of one spread differ by sqrt(2) times the error of one, and
 1.96/sqrt(2) standard deviations hold 83.4 %; with intervals by t over ten groups 86 %). With COLUMN the groups of at least three samples are
 drawn in halves, as many in each whatever their sizes: `split`, which evens out samples, puts few large groups on one side and many small ones
@@ -20,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 GENES, FACTORS, RUNS, TRUTH = 60, 8, 600, 30_000
+SETS = [("a", range(0, 8)), ("b", range(8, 14))]
 
 
 def run(program, *arguments):
@@ -57,22 +61,40 @@ def simulated(program, work, grouped):
     train = store(program, work / "train.gex", sample(rng, loadings, np.zeros(80, dtype=int)), np.zeros(80, dtype=int), "train")
     tests = [store(program, work / "truth.gex", sample(rng, loadings, many), many, "truth")]
     tests += [store(program, work / f"t{r}.gex", sample(rng, loadings, few), few, f"t{r}") for r in range(RUNS)]
-    for name, genes in [("a", range(0, 8)), ("b", range(8, 14))]:
-        (work / f"{name}.txt").write_text("".join(f"gene{g}\n" for g in genes))
-    lists = [f"{name}={work / name}.txt" for name in "ab"]
-    groups = ["--group-by", "study", "--hold-out", "split", "--penalty", 10] if grouped else ["--penalty", 10]
-    found = differences(program, work, train, tests, lists, groups)
+    groups = ["--group-by", "study", "--hold-out", "split"] if grouped else []
+    found = differences(program, work, train, tests, two_lists(work), ["--method", "linear", "--penalty", 10, *groups])
     for measure in ("nmse", "mae", "pcc"):
         truth = found[tests[0].name, measure][0]
         held = [low <= truth <= high for (name, m), (_, low, high) in found.items() if m == measure and name != tests[0].name]
         print(f"{'grouped' if grouped else 'independent'}, {measure}: true difference {truth:.4f}, in {np.mean(held):.1%} of {len(held)} intervals")
 
 
+def two_lists(work):
+    for name, genes in SETS:
+        (work / f"{name}.txt").write_text("".join(f"gene{g}\n" for g in genes))
+    return [f"{name}={work / name}.txt" for name, _ in SETS]
+
+
+def held_out(program, work, studies, options):
+    rng = np.random.default_rng(43)
+    loadings = rng.normal(size=(FACTORS, GENES)) / np.sqrt(FACTORS)
+    lists, found = two_lists(work), []
+    for run in range(RUNS // 2):
+        study = np.repeat(np.arange(studies), rng.integers(4, 16, studies))
+        values, trained = sample(rng, loadings, study), study < 2 * studies // 3
+        stores = [store(program, work / f"{name}.gex", values[part], study[part], name) for name, part in (("train", trained), ("test", ~trained))]
+        found.append(differences(program, work, stores[0], stores[1:], lists, ["--group-by", "study", *options]))
+    for measure in ("nmse", "mae", "pcc"):
+        rows = np.array([row for one in found for (_, m), row in one.items() if m == measure])
+        truth = rows[:, 0].mean()
+        held = (rows[:, 1] <= truth) & (truth <= rows[:, 2])
+        print(f"{studies} studies held out in turn, {measure}: true difference {truth:.4f}, in {np.mean(held):.1%} of {len(held)} intervals", flush=True)
+
+
 def differences(program, work, train, tests, lists, more):
     """Of each test and measure the difference of the first pair, with its interval."""
     tests = ",".join(map(str, tests))
-    run(program, "compare", "--train", train, "--test", tests, "--landmarks", *lists, "-o", work / "out", "--random-draws", 0,
-        "--method", "linear", "--force", *more)
+    run(program, "compare", "--train", train, "--test", tests, "--landmarks", *lists, "-o", work / "out", "--random-draws", 0, "--force", *more)
     with open(work / "out" / "tests.tsv") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     number = lambda text: float("nan") if text == "NA" else float(text)
@@ -89,7 +111,7 @@ def halves(program, work, train, test, lists, column):
         else:
             run(program, "split", test, "-o", out, "--fractions", "0.5,0.5", "--seed", seed, "--force")
         tests += [out / "train.gex", out / "test.gex"]
-    found = differences(program, work, train, tests, lists, group)
+    found = differences(program, work, train, tests, lists, ["--method", "linear", *group])
     for measure in ("nmse", "mae", "pcc"):
         held = []
         for seed in range(100):
@@ -120,6 +142,8 @@ def main():
     if what == "halves":
         train, test, *rest = sys.argv[4:]
         halves(program, work, train, test, rest[:2], rest[2] if len(rest) > 2 else None)
+    elif what == "held-out":
+        held_out(program, work, int(sys.argv[4]), sys.argv[5:])
     else:
         simulated(program, work, what == "grouped")
 
