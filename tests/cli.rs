@@ -409,6 +409,11 @@ fn a_bound_on_the_device_is_kept() {
     assert!(error.contains("does not fit its memory") && error.contains("B are free"), "{error}");
     let error = fail(dir, 1, &with("none.safetensors --device-memory 1"));
     assert!(error.contains("not fit its memory") && error.contains("B are free"), "{error}");
+    assert!(error.contains("allow more (--device-memory)") && !error.contains("--resident"), "{error}");
+    // 256 samples at a time would take 6 MB
+    let reconstruct = "reconstruct all.safetensors s.gex -o r.gex --device gpu:llvmpipe --device-memory";
+    let with = |size: &'static str| -> Vec<&str> { reconstruct.split(' ').chain([size]).collect() };
+    succeed(dir, &with("4"));
     let error = fail(dir, 2, &with("none.safetensors --device-memory lots"));
     assert!(error.contains("--device-memory") && error.contains("is not a size"), "{error}");
 }
@@ -487,10 +492,94 @@ fn a_calibrated_processor_multiplies_bf16_as_it_was_told() {
         std::fs::write(&path, changed.to_string()).unwrap();
         run("devices")
     };
-    assert!(told("widened").contains("bf16       by f32 arithmetic"));
+    assert!(told("widened").contains("bf16       by f32 arithmetic, calibrated\n"));
+    run("simulate -o s.gex --samples 20 --genes 15");
+    let train = |precision: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_genelift"));
+        let words = format!(
+            "train s.gex -o m --force --hidden 4,2,4 --epochs 1 --device cpu --precision {precision}"
+        );
+        let output = command
+            .current_dir(dir)
+            .env("GENELIFT_CALIBRATION", &path)
+            .args(words.split(' '))
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = train("bf16");
+    assert!(code == Some(0) && said.contains("bf16: by f32 arithmetic, as calibrated"), "{said}");
     for (word, way) in [("avx512", Way::Avx512), ("amx", Way::Amx)] {
-        let shown = format!("bf16       by {}\n", way.word());
+        let shown = format!("bf16       by {}, calibrated\n", way.word());
         assert_eq!(told(word).contains(&shown), way.is_here(), "{word}");
+    }
+    // a damaged file is in the way of what would go by it alone
+    std::fs::write(&path, "{").unwrap();
+    let (code, said) = train("f32");
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = train("bf16");
+    assert!(code == Some(1) && said.contains("ways.json: is not a calibration"), "{said}");
+}
+
+/// An empty variable is no file, for reading and for writing.
+#[test]
+fn a_calibration_without_a_place_is_told_by_the_variables_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let call = |words: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_genelift"));
+        command.current_dir(dir.path()).env("GENELIFT_CALIBRATION", "").args(words.split(' '));
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = call("devices");
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = call("bench --device cpu --genes 70 --hidden 12 --batch 8 --rounds 1 --calibrate");
+    assert!(code == Some(2) && said.contains("GENELIFT_CALIBRATION is empty"), "{said}");
+}
+
+/// What says nothing of a calibration is refused beside it.
+#[test]
+fn a_calibration_refuses_what_it_would_not_look_at() {
+    let dir = tempfile::tempdir().unwrap();
+    for option in ["--profile=x", "--stage=train", "--precision=f16", "--against=burn", "--samples=9"] {
+        let error = fail(dir.path(), 2, &["bench", "--device", "cpu", "--calibrate", option]);
+        assert!(error.contains("cannot be used with"), "{option}: {error}");
+    }
+}
+
+/// Samples without a label are in no group that anybody knows: every command that holds groups out says so.
+#[test]
+fn blank_labels_of_groups_are_told_by_every_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    succeed(
+        dir,
+        &["simulate", "-o", "m.tsv", "--samples", "40", "--genes", "12", "--rank", "3", "--studies", "4"],
+    );
+    let labels = std::fs::read_to_string(dir.join("m.samples.tsv")).unwrap();
+    let blank = |(i, line): (usize, &str)| {
+        let mut fields: Vec<&str> = line.split('\t').collect();
+        if i > 0 && i % 2 == 0 {
+            fields[1] = "NA"; // the study
+        }
+        fields.join("\t") + "\n"
+    };
+    std::fs::write(dir.join("half.tsv"), labels.lines().enumerate().map(blank).collect::<String>()).unwrap();
+    std::fs::write(dir.join("l.txt"), "g_1\ng_2\n").unwrap();
+    succeed(dir, &["import", "m.tsv", "--labels", "half.tsv", "-o", "x.gex"]);
+    for words in [
+        "split x.gex -o parts",
+        "train x.gex -o m --validation 0.3 --epochs 1 --hidden 4,2,4 --device cpu",
+        "fit x.gex --landmarks l.txt --method linear --penalty 1 --held-out 0 -o p --device cpu",
+        "compare --train x.gex --test x.gex --landmarks a=l.txt --method linear --penalty 1 -o c --device cpu",
+        "select --store x.gex --until r2=0.9 -o u.tsv --device cpu",
+    ] {
+        let words: Vec<String> = words.split(' ').map(|word| word.replace("r2=", "r2 ")).collect();
+        let mut arguments: Vec<&str> = words.iter().map(String::as_str).collect();
+        arguments.extend(["--group-by", "study"]);
+        let output = genelift(dir, &arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("20 of 40 samples of x.gex have no label in study"), "{words:?}: {said}");
     }
 }
 

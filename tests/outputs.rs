@@ -199,6 +199,80 @@ fn outputs_of_one_name_and_inputs_are_refused() {
     refuse("is both read and written", &["train", "s.gex", "--init", "m.safetensors", "-o", "link"]);
 }
 
+/// A command of every one that has options which name a file to write beside `-o out`, and a file that it reads.
+fn writers_beside() -> Vec<(Vec<&'static str>, &'static str)> {
+    vec![
+        (vec!["train", "s.gex", "-o", "out", "--init", "m.safetensors"], "m.safetensors"),
+        (vec!["attribute", "m.safetensors", "s.gex", "-o", "out"], "m.safetensors"),
+        (vec!["prepare", "s.gex", "-o", "out", "--match-genes", "scores.tsv"], "scores.tsv"),
+        (vec!["select", "scores.tsv", "-n", "5", "-o", "out"], "scores.tsv"),
+        (vec!["fit", "s.gex", "--landmarks", "list.txt", "--method", "mlp", "-o", "out"], "list.txt"),
+        (vec!["predict", "none.safetensors", "table.csv", "-o", "out"], "table.csv"),
+        (
+            vec!["compare", "--train", "s.gex", "--test", "s.gex", "--landmarks", "a=list.txt", "-o", "out"],
+            "list.txt",
+        ),
+        (vec!["cluster", "s.gex", "--landmarks", "list.txt", "-o", "out"], "list.txt"),
+        (vec!["enrich", "list.txt", "--store", "s.gex", "-o", "out"], "list.txt"),
+        (vec!["explain", "g_1", "--store", "s.gex", "--landmarks", "list.txt", "-o", "out"], "list.txt"),
+    ]
+}
+
+/// The options of a command that stand under its outputs and name a file, but for `-o`.
+fn outputs_beside(command: &str) -> Vec<String> {
+    let all = genelift::cli::command();
+    let command = all.find_subcommand(command).expect("a command");
+    let beside = command.get_arguments().filter(|argument| {
+        argument.get_help_heading() == Some("Outputs") && argument.get_action().takes_values()
+    });
+    beside
+        .filter_map(|argument| Some(format!("--{}", argument.get_long()?)))
+        .filter(|name| name != "--output")
+        .collect()
+}
+
+/// Whatever a command writes is held against its other outputs and what it reads, before it does anything.
+#[test]
+fn every_option_that_names_an_output_is_held_against_the_others_and_the_inputs() {
+    let dir = workshop();
+    let dir = dir.path();
+    std::fs::write(dir.join("list.txt"), "g_1\ng_2\ng_3\n").unwrap();
+    std::fs::write(dir.join("table.csv"), "id,a,b\nx,1,2\n").unwrap();
+    let table = writers_beside();
+    for (arguments, read) in &table {
+        let beside = outputs_beside(arguments[0]);
+        assert!(!beside.is_empty(), "{}: leave it out here", arguments[0]);
+        for option in &beside {
+            let with = |value: &str, more: &[String]| {
+                let mut words: Vec<String> = arguments.iter().map(|word| word.to_string()).collect();
+                words.extend([format!("{option}={value}"), "--force".into(), "--device=cpu".into()]);
+                words.extend_from_slice(more);
+                words
+            };
+            let refused = |words: &str, arguments: Vec<String>| {
+                refuse(dir, 2, words, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+            };
+            refused("are one file", with("out", &[]));
+            refused("is both read and written", with(read, &[]));
+            for other in beside.iter().filter(|other| *other != option) {
+                refused("are one file", with("x", &[format!("{other}=./x")]));
+            }
+            refused("is an output of the command and its --log", with("x", &["--log=x".into()]));
+        }
+        let log = [&arguments[..], &["--log=out"]].concat();
+        refuse(dir, 2, "is an output of the command and its --log", &log);
+    }
+    // `bench` reads nothing, and writes its trace alone
+    let commands = genelift::cli::command();
+    let others = commands.get_subcommands().map(|command| command.get_name());
+    for name in others.filter(|name| !["bench", "help"].contains(name)) {
+        let known = table.iter().any(|(arguments, _)| arguments[0] == name);
+        assert!(known || outputs_beside(name).is_empty(), "{name}: a row in writers_beside is missing");
+    }
+    refuse(dir, 1, "already exists", &["bench", "--device=cpu", "--profile=list.txt"]);
+    refuse(dir, 2, "is both read and written", &["init", "table.csv", "-o", "table.csv", "--force"]);
+}
+
 #[test]
 fn a_link_stays_and_its_target_is_replaced() {
     let dir = workshop();

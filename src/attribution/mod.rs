@@ -286,8 +286,12 @@ pub fn attribute_among(
     let completeness = completeness.among(ranks)?;
     let seconds = started.elapsed().as_secs_f64();
     if let Some(gene) = folded.iter().position(|v| !v.is_finite()).map(|i| i % genes) {
+        let half = match settings.precision {
+            Precision::F16 => " of f16, which ends at 65,504; take --precision f32",
+            Precision::F32 | Precision::Bf16 => "",
+        };
         let message = format!(
-            "the score of gene {} is not finite; the model's weights or the data are out of range",
+            "the score of gene {} is not finite; the model's weights or the data are out of range{half}",
             model.genes[gene]
         );
         return Err(Error::Data(message));

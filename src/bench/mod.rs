@@ -35,7 +35,7 @@ pub struct BenchSettings {
     pub hidden: Vec<usize>,
     /// Batches to train with.
     pub batches: Vec<usize>,
-    /// Of training.
+    /// Of training and of DeepLIFT.
     pub precision: Precision,
     /// Samples that DeepLIFT is done for.
     pub attributed: usize,

@@ -17,7 +17,7 @@ use crate::nn::settings::Precision;
 use crate::pipeline::choice::choice;
 use crate::progress::{Event, Reporter};
 use crate::simulate::{SimulateSettings, simulate};
-use crate::store::Store;
+use crate::store::{Store, atomic};
 
 /// Arguments of `bench`.
 #[derive(clap::Args, Debug)]
@@ -34,7 +34,7 @@ pub struct Args {
     /// Batches to train with
     #[arg(long, value_delimiter = ',', value_name = "N", default_value = "256,1024")]
     batch: Vec<usize>,
-    /// Of training
+    /// Of the stages train and deeplift; the others have their own
     #[arg(long, value_parser = choice::<Precision>(), default_value = "f32")]
     precision: Precision,
     /// Samples that DeepLIFT is done for [64 on the CPU, 2048 on a GPU]
@@ -65,7 +65,7 @@ pub struct Args {
     scratch: Option<PathBuf>,
     /// Find what is fastest here and keep it for later runs: tiles for this GPU and driver, or how this CPU multiplies bf16 (sums may round otherwise
     /// from then on)
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = MEASURED)]
     calibrate: bool,
     /// Train the same network with this library too, on the same kind of device (a build with --features burn, for GPUs burn-wgpu)
     #[arg(long, value_enum, value_name = "LIBRARY")]
@@ -78,6 +78,20 @@ pub struct Args {
     #[command(flatten)]
     common: Common,
 }
+
+/// Options that say nothing of a calibration, which times the products of training steps alone.
+const MEASURED: [&str; 10] = [
+    "samples",
+    "precision",
+    "attributed",
+    "landmarks",
+    "selected_from",
+    "stage",
+    "side",
+    "scratch",
+    "against",
+    "path", // --profile
+];
 
 /// What can be measured beside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -94,6 +108,10 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     if args.calibrate {
         return calibrate_device(args, report);
     }
+    if args.stage.iter().any(|stage| matches!(stage, Stage::Train | Stage::Deeplift)) {
+        device::check_element(&args.common.device, args.precision.element())?;
+    }
+    let _ours = atomic::claim(args.profile.output(args.common.force).as_slice(), &[])?;
     let mut executor = device::open(&args.common.device, args.common.threads, report)?;
     let rival = match args.against {
         Some(Library::Burn) => Some(Rival::burn(executor.name())?),
@@ -181,7 +199,7 @@ fn measured(
 
     let fast = args.precision.element() == half(executor);
     let before = ceilings(executor, asked.side)?;
-    args.profile.start(executor, force)?;
+    args.profile.start(executor)?;
     let mut stages = bench(executor, &store, &args.stage, settings, report)?;
     let beside = match rival {
         Some(rival) => rival.train(&store, settings, report)?,
@@ -273,6 +291,7 @@ fn calibrate_device(args: &Args, report: Reporter) -> Result<()> {
     {
         return Err(Error::Usage("--rounds, --hidden, --batch and --genes must be at least 1".into()));
     }
+    calibration::place()?;
     let widths = [&[args.genes], &args.hidden[..], &[args.genes]].concat();
     let mut executor = match device::open_uncalibrated(&args.common.device, args.common.threads)? {
         Uncalibrated::Gpu(executor) => executor,

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::print;
 use crate::device::calibration;
-use crate::device::cpu::{CpuExecutor, processor};
+use crate::device::cpu::{CpuExecutor, Way, processor};
 use crate::device::gpu::{AdapterFacts, Kind, list};
 use crate::device::{Executor, auto};
 use crate::error::Result;
@@ -24,21 +24,26 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let found = list();
     let (taken, why) = auto(&found);
-    let cpu = CpuExecutor::open(None)?;
+    let (cpu, way) = (CpuExecutor::open(None)?, calibration::load_way());
     if args.json {
         let adapters: Vec<_> = found.iter().map(json).collect();
         let auto = taken.map_or("cpu".to_string(), |index| format!("gpu:{index}"));
         let value = json!({
             "cpu": {
                 "name": cpu.name(), "processor": processor(), "free_memory": cpu.memory(),
-                "bf16": calibration::way().ok().map(|way| way.word()),
+                "bf16": way.as_ref().ok().map(|way| way.unwrap_or_else(Way::usual).word()),
+                "calibrated": matches!(way, Ok(Some(_))),
             },
             "adapters": adapters, "auto": auto, "why": why,
         });
         return print(&format!("{value:#}\n"));
     }
     let mut text = found.iter().map(describe).collect::<String>();
-    let bf16 = calibration::way().map_or_else(|error| error.to_string(), |way| format!("by {}", way.word()));
+    let bf16 = match way {
+        Ok(Some(way)) => format!("by {}, calibrated", way.word()),
+        Ok(None) => format!("by {} (genelift bench --calibrate may find a faster way)", Way::usual().word()),
+        Err(error) => error.to_string(),
+    };
     text += &format!(
         "cpu    {}\n       processor  {}\n       bf16       {bf16}\n       memory     {} free\n",
         cpu.name(),

@@ -14,8 +14,7 @@ use crate::pipeline::perform;
 use crate::pipeline::settings::Match;
 use crate::pipeline::stages::fit::{Facts, Fit, Options};
 use crate::progress::Reporter;
-use crate::ranks;
-use crate::store::atomic::{self, Kind, Output};
+use crate::store::atomic::{Kind, Output};
 
 /// Arguments of `fit`.
 #[derive(clap::Args, Debug, Clone)]
@@ -52,15 +51,14 @@ pub fn run(args: &Args, report: Reporter) -> Result<()> {
     if args.history.is_some() && options.method.unwrap_or(method) != Method::Mlp {
         return Err(Error::Usage("--history: only --method mlp is trained in epochs; leave it out".into()));
     }
+    let mut bench = common.workbench(report)?;
     // of several ranks the first writes
-    let history = args.history.as_deref().filter(|_| ranks::of_process().is_first());
-    let history = history.map(|path| (path, Output::new(path, Kind::File, common.force)));
-    let (history, output): (Option<&Path>, Option<Output>) = history.unzip();
-    let _ours = atomic::claim(output.as_slice(), &[&store])?;
+    let history = args.history.as_deref().filter(|_| bench.ranks.is_first());
+    bench.beside.extend(history.map(|path| Output::new(path, Kind::File, common.force)));
     let (groups, selection) = (None, None);
     let stage =
         Fit { store, landmarks, targets, predictor, matching, options, groups, method, selection, seed };
-    let facts: Facts = perform(&stage, &mut common.workbench(report)?)?;
+    let facts: Facts = perform(&stage, &mut bench)?;
     let mut text = format!(
         "predictor\t{}\nsamples\t{}\nlandmarks\t{}\ntargets\t{}\n",
         stage.predictor.display(),

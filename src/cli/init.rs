@@ -6,7 +6,7 @@ use super::print;
 use crate::error::Result;
 use crate::pipeline::init;
 use crate::progress::{Event, Reporter};
-use crate::store::atomic;
+use crate::store::atomic::{self, Kind, Output};
 
 /// Arguments of `init`.
 #[derive(clap::Args, Debug)]
@@ -27,7 +27,8 @@ pub struct Args {
 /// # Errors
 /// Those of [`init::start`] and of writing.
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
-    atomic::check_free(&args.output, args.force)?;
+    let read: Vec<&Path> = args.files.iter().map(PathBuf::as_path).collect();
+    let _ours = atomic::claim(&[Output::new(&args.output, Kind::File, args.force)], &read)?;
     let start = init::start(&args.files, args.output.parent().unwrap_or(Path::new("")))?;
     start.notes.into_iter().for_each(|note| report(Event::Note(note)));
     atomic::write_text(&args.output, &start.text)?;

@@ -8,14 +8,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
+use clap::ArgMatches;
 use serde_json::{Map, Value, json};
 
-use super::look;
 use super::progress::say;
+use super::{help, look};
 use crate::error::{Error, Result};
 use crate::pipeline::record::version;
 use crate::progress::Event;
 use crate::store::atomic::clock::utc;
+use crate::store::atomic::resolve;
 use crate::visible;
 
 /// A task's progress is told once in this time at most.
@@ -24,6 +26,29 @@ const EVERY: Duration = Duration::from_secs(1);
 const BEGUN: &str = "begun";
 /// Bytes of the first line that are looked at.
 const FIRST: u64 = 1 << 16;
+
+/// Refuses a log that the command is to write as something else too: the output would take its place.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub fn check(log: Option<&Path>, matches: &ArgMatches) -> Result<()> {
+    let Some((log, (name, matches))) = log.zip(matches.subcommand()) else { return Ok(()) };
+    let (command, Ok(place)) = (help::command(), resolve(log)) else { return Ok(()) }; // opening it says what is wrong
+    let arguments = command.find_subcommand(name).into_iter().flat_map(|command| command.get_arguments());
+    let writes = arguments.filter(|argument| {
+        argument.get_help_heading() == Some(help::OUTPUTS) && argument.get_action().takes_values()
+    });
+    let mut outputs = writes
+        .filter_map(|argument| matches.try_get_raw(argument.get_id().as_str()).ok().flatten())
+        .flatten();
+    match outputs.any(|output| resolve(Path::new(output)).is_ok_and(|output| output == place)) {
+        true => Err(Error::Usage(format!(
+            "{} is an output of the command and its --log; give one of them another name",
+            log.display()
+        ))),
+        false => Ok(()),
+    }
+}
 
 /// A log that lines are added to.
 pub struct Log {

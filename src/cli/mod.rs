@@ -54,7 +54,7 @@ use crate::pipeline::Workbench;
 pub use crate::pipeline::limit_threads;
 use crate::progress::Reporter;
 use crate::ranks;
-use crate::store::atomic::{self, Kind, Output};
+use crate::store::atomic::{Kind, Output};
 use crate::store::watch;
 use crate::visible;
 pub use help::command;
@@ -193,15 +193,17 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// The trace as an output, if one is asked for.
+    pub fn output(&self, force: bool) -> Option<Output<'static>> {
+        self.path.as_deref().map(|path| Output::new(path, Kind::File, force))
+    }
+
     /// Starts timing, if asked to.
     ///
     /// # Errors
-    /// [`Error::Exists`] unless `force`; [`Error::Device`] where the device cannot.
-    pub fn start(&self, executor: &mut dyn Executor, force: bool) -> Result<()> {
-        self.path.as_deref().map_or(Ok(()), |path| {
-            let _free = atomic::claim(&[Output::new(path, Kind::File, force)], &[])?;
-            executor.profile()
-        })
+    /// [`Error::Device`] where the device cannot.
+    pub fn start(&self, executor: &mut dyn Executor) -> Result<()> {
+        if self.path.is_some() { executor.profile() } else { Ok(()) }
     }
 
     /// Writes what was timed.
@@ -213,7 +215,7 @@ impl Profile {
         path.map_or(Ok(()), |path| profile::write(path, executor.name(), executor.spans(), force))
     }
 
-    /// Times the kernels of some work, if asked to.
+    /// Times the kernels of some work, if asked to. The trace is one of the outputs that the work claims ([`Workbench::beside`]).
     ///
     /// # Errors
     /// Those of the work, of [`Profile::start`] and of [`Profile::finish`].
@@ -222,11 +224,10 @@ impl Profile {
         bench: &mut Workbench,
         work: impl FnOnce(&mut Workbench) -> Result<T>,
     ) -> Result<T> {
-        if self.path.is_none() {
-            return work(bench);
-        }
         let force = bench.force;
-        self.start(bench.executor()?, force)?;
+        let Some(trace) = self.output(force) else { return work(bench) };
+        bench.beside.push(trace);
+        self.start(bench.executor()?)?;
         let done = work(bench)?;
         bench.opened().map_or(Ok(()), |executor| self.finish(executor, force))?;
         Ok(done)
@@ -263,7 +264,7 @@ pub fn main(arguments: &[OsString]) -> u8 {
         }
     };
     let log = cli.log.as_deref().filter(|_| first);
-    let result = logged(log, arguments, &show, work);
+    let result = log::check(log, &matches).and_then(|()| logged(log, arguments, &show, work));
     screen.clear();
     match result {
         Ok(()) => {
@@ -339,7 +340,8 @@ pub fn call(arguments: &[OsString], report: Reporter) -> std::result::Result<Str
     PRINTED.set(Some(String::new()));
     let work =
         |report: Reporter| meant::check(&matches, arguments).and_then(|()| dispatch(&cli.command, report));
-    let result = logged(cli.log.as_deref(), arguments, report, work);
+    let log = cli.log.as_deref();
+    let result = log::check(log, &matches).and_then(|()| logged(log, arguments, report, work));
     let printed = PRINTED.take().unwrap_or_default();
     result.map(|()| printed).map_err(Refused::from)
 }

@@ -1,7 +1,7 @@
 //! What `genelift bench --calibrate` found to be faster than what an adapter or a processor gets without, kept by adapter and driver, and by processor.
 //!
-//! The file is `$GENELIFT_CALIBRATION`, else `genelift/calibration.json` in the user's configuration directory. A run reads it and
-//! never writes it, so equal commands give equal results until somebody calibrates again.
+//! The file is `$GENELIFT_CALIBRATION` (empty, there is none), else `genelift/calibration.json` in the user's configuration directory.
+//! A run reads it and never writes it, so equal commands give equal results until somebody calibrates again.
 
 use std::path::{Path, PathBuf};
 
@@ -42,10 +42,13 @@ impl Entry {
     }
 }
 
-/// Where calibrations are kept; `None` where the system tells no home directory.
-pub fn path() -> Option<PathBuf> {
-    if let Some(path) = std::env::var_os("GENELIFT_CALIBRATION") {
-        return Some(path.into());
+/// Names the file.
+const VARIABLE: &str = "GENELIFT_CALIBRATION";
+
+/// Where calibrations are kept; `None` where the variable is empty, or the system tells no home directory.
+fn path() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os(VARIABLE) {
+        return Some(PathBuf::from(path)).filter(|path| !path.as_os_str().is_empty());
     }
     let variable = if cfg!(windows) { "APPDATA" } else { "XDG_CONFIG_HOME" };
     let directory = std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -82,15 +85,29 @@ pub fn load(facts: &AdapterFacts) -> Result<Option<Tuning>> {
     }
 }
 
-/// How this processor multiplies bf16: as stored, else [`Way::usual`].
+/// How this processor multiplies bf16, where that is stored and it can; else it is [`Way::usual`].
 ///
 /// # Errors
 /// [`Error::Input`] and [`Error::Io`] for a file that is there and cannot be read.
-pub fn way() -> Result<Way> {
-    let Some(path) = path() else { return Ok(Way::usual()) };
+pub fn load_way() -> Result<Option<Way>> {
+    let Some(path) = path() else { return Ok(None) };
     let name = cpu::processor();
     let stored = read(&path)?.processors.into_iter().find(|entry| entry.name == name);
-    Ok(stored.map(|entry| entry.bf16).filter(|way| way.is_here()).unwrap_or_else(Way::usual))
+    Ok(stored.map(|entry| entry.bf16).filter(|way| way.is_here()))
+}
+
+/// The file that a calibration goes to.
+///
+/// # Errors
+/// [`Error::Usage`] where there is none.
+pub fn place() -> Result<PathBuf> {
+    path().ok_or_else(|| {
+        let why = match std::env::var_os(VARIABLE) {
+            Some(_) => "is empty, so there is no file to keep a calibration in; set it to one, or unset it",
+            None => "is not set, and there is no home directory to keep a calibration in; set it to a file",
+        };
+        Error::Usage(format!("{VARIABLE} {why}"))
+    })
 }
 
 /// Stores a table, in place of an earlier one for this adapter and driver; the file that it went to.
@@ -118,11 +135,7 @@ pub fn store_way(bf16: Way) -> Result<PathBuf> {
 }
 
 fn change(change: impl FnOnce(&mut Calibrations)) -> Result<PathBuf> {
-    let path = path().ok_or_else(|| {
-        Error::Usage(
-            "there is no home directory to keep a calibration in; set GENELIFT_CALIBRATION to a file".into(),
-        )
-    })?;
+    let path = place()?;
     let mut all = read(&path)?;
     change(&mut all);
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {

@@ -4,7 +4,9 @@ use super::Executor;
 use super::calibration;
 use super::cpu::CpuExecutor;
 use super::gpu::{self, AdapterFacts, Choice, GpuExecutor, Kind, Options};
+use super::recording::Element;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::progress::{Event, Reporter};
 use crate::ranks::Place;
 
@@ -67,6 +69,18 @@ pub fn auto(found: &[AdapterFacts]) -> (Option<usize>, &'static str) {
 /// [`Error::Usage`] for other words than [`open`] takes.
 pub fn check(device: &str) -> Result<()> {
     parse(device).map(|_| ())
+}
+
+/// Refuses numbers of a type that the device asked for does not have, before anything is read or opened.
+///
+/// # Errors
+/// [`Error::Usage`], also for other words than [`open`] takes.
+pub fn check_element(device: &str, element: Element) -> Result<()> {
+    // adapters are looked for only where it matters
+    if element == Element::Bf16 && parse(device)?.resolved().is_some() {
+        return Err(Error::Usage(format!("--device {device}: {}", gpu::NO_BF16)));
+    }
+    Ok(())
 }
 
 /// The adapter of one of several ranks of a host, each of which was asked for the same: the first rank takes the first adapter that it can
@@ -136,10 +150,29 @@ pub fn open(device: &str, threads: Option<usize>, report: Reporter) -> Result<Bo
     };
     let executor: Box<dyn Executor> = match parse(device)?.resolved() {
         Some(choice) => gpu(choice)?,
-        None => Box::new(CpuExecutor::open(threads)?.by(calibration::way()?)),
+        None => Box::new(processor(threads, report)?),
     };
     report(Event::Note(format!("device: {}", executor.name())));
     Ok(executor)
+}
+
+/// The CPU, with what was stored of it.
+fn processor(threads: Option<usize>, report: Reporter) -> Result<CpuExecutor> {
+    if memory::on_device().is_some() {
+        report(Event::Warning(
+            "--device-memory bounds a GPU's memory, and the device is the CPU; --memory bounds this process's".into(),
+        ));
+    }
+    let executor = CpuExecutor::open(threads)?;
+    Ok(match calibration::load_way() {
+        Ok(None) => executor,
+        Ok(Some(way)) => {
+            let text = format!("bf16: by {}, as calibrated (genelift bench --calibrate)", way.word());
+            report(Event::Note(text));
+            executor.by(way)
+        }
+        Err(error) => executor.by_none(error),
+    })
 }
 
 /// `Some(false)` where `GENELIFT_SHADER_CHECKS=1`: kernels with wgpu's checks also on hardware.
@@ -172,6 +205,17 @@ pub fn open_uncalibrated(device: &str, threads: Option<usize>) -> Result<Uncalib
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_gpu_has_is_refused_by_the_words_alone() {
+        let refused = |device, element| check_element(device, element).map_err(|error| error.to_string());
+        for device in ["gpu", "gpu:7", "gpu:h100"] {
+            let message = refused(device, Element::Bf16).expect_err("no GPU has it");
+            assert!(message.contains(device) && message.contains("bf16 is for CPUs"), "{message}");
+            assert_eq!(refused(device, Element::F16), Ok(()));
+        }
+        assert_eq!(refused("cpu", Element::Bf16), Ok(()));
+    }
 
     #[test]
     fn ranks_of_a_host_take_one_adapter_each() {

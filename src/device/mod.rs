@@ -20,7 +20,7 @@ mod wgsl;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::Result;
-pub use choice::{Uncalibrated, auto, check, open, open_for, open_uncalibrated};
+pub use choice::{Uncalibrated, auto, check, check_element, open, open_for, open_uncalibrated};
 use profile::Span;
 use recording::{Element, Matrix, Recording, Step};
 pub(crate) use wgsl::wgsl;

@@ -214,6 +214,12 @@ impl FitSettings {
 }
 
 impl FitSettings {
+    /// Of what is computed on a device: that of a network, where one is fitted or tried.
+    pub fn precision(&self) -> Precision {
+        let tried = self.method == Method::Best && self.best.candidates.contains(&Method::Mlp);
+        if self.method == Method::Mlp || tried { self.mlp.precision } else { Precision::F32 }
+    }
+
     /// Refuses fewer samples than the method can choose by, as far as their number tells.
     ///
     /// # Errors

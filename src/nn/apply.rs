@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use super::feed::{Batch, Feed, Resident, match_genes};
-use super::model::Model;
+use super::model::{Layer, Model};
 use super::network::{InputBuffers, Network};
 use super::ranked;
 use super::scaling::unscale;
 use crate::device::Executor;
-use crate::device::recording::{Element, Recording, Step};
+use crate::device::recording::{Element, Recording, Step, padded};
 use crate::error::{Error, Result};
 use crate::evaluate::{Agreement, Baseline, Evaluation, Pairs, permutation_among};
 use crate::genes::Table;
@@ -17,8 +17,19 @@ use crate::progress::{Event, Reporter, advance};
 use crate::ranks::Ranks;
 use crate::store::{Origin, Store, StoreWriter, atomic};
 
-/// Samples that go through the network at a time.
+/// Samples that go through the network at a time, where a device has room for them.
 const BATCH: usize = 256;
+
+/// As many of [`BATCH`] samples of so many genes as go through layers at a time in half of what a device has free, the layers'
+/// weights put aside: sums of products that are cut want room too.
+fn batch_within(memory: u64, layers: &[Layer], genes: usize) -> usize {
+    let bytes = |values: usize| 4 * values as u64;
+    let weights: u64 = layers.iter().map(|layer| bytes(padded(layer.inputs) * padded(layer.outputs))).sum();
+    // as it is read, scaled, and what every layer makes of it
+    let sample =
+        bytes(2 * padded(genes)) + layers.iter().map(|layer| bytes(padded(layer.outputs))).sum::<u64>();
+    (memory.saturating_sub(weights) / 2 / sample).clamp(1, BATCH as u64) as usize
+}
 
 /// Streams a store's samples through the first `depth` layers, in f32 and without dropout, and hands each
 /// batch's output to `visit` as (first sample, dense rows).
@@ -66,12 +77,17 @@ fn forward_among(
     report: Reporter,
     mut visit: impl FnMut(Batch, &[f32]) -> Result<()>,
 ) -> Result<()> {
-    let whole = (BATCH * ranks.size()).min(samples.len());
+    let (layers, genes) = (&model.layers[..depth], model.genes.len());
+    let most = match ranks.are_several() {
+        true => BATCH * ranks.size(), // which they agree on without a word
+        false => batch_within(executor.memory(), layers, genes),
+    };
+    let whole = most.min(samples.len());
     let batch = ranks.largest_share(whole);
-    let network = Network::new(executor, &model.layers[..depth], Element::F32)?;
+    let network = Network::new(executor, layers, Element::F32)?;
     let input = InputBuffers::new(executor, model)?;
     let outputs = network.batch_matrices(executor, "activations", batch, depth)?;
-    let x = executor.matrix("input batch", batch, model.genes.len(), network.element)?;
+    let x = executor.matrix("input batch", batch, genes, network.element)?;
     let feed = Feed::new(executor, store, samples, &model.genes, batch, Resident::Never, report)?
         .among(ranks, whole);
     let mut recording = Recording::new();
@@ -231,4 +247,19 @@ pub fn model_genes(model: &Model, store: &Store) -> Result<Table> {
         Some(columns) => store.genes().select(&columns),
         None => store.genes().clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::recording::Activation;
+
+    /// By hand: 16 × 32 weights are 2,048 bytes; a sample of 16 genes is read, scaled, and 32 activations: 256 bytes.
+    #[test]
+    fn a_device_of_little_memory_is_given_fewer_samples_at_a_time() {
+        let (weight, bias) = (vec![0.0; 512], vec![0.0; 32]);
+        let layers = [Layer { inputs: 16, outputs: 32, weight, bias, activation: Activation::Linear }];
+        let of = |memory| batch_within(memory, &layers, 16);
+        assert_eq!([of(0), of(2048 + 2 * 256), of(2048 + 2 * 10 * 256), of(u64::MAX)], [1, 1, 10, 256]);
+    }
 }

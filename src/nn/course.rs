@@ -41,14 +41,12 @@ impl Course {
         }
     }
 
-    /// Says where training ended no better than it began.
-    pub fn end(&self, loss: f64, report: Reporter) {
-        if let Some(begun) = self.begun.filter(|begun| loss >= *begun && *begun > 0.0 && !self.warned) {
-            report(Event::Warning(format!(
-                "training did not help: the loss began with {begun:.4e} and ended with {loss:.4e}; lower --learning-rate, or take \
-                 more --epochs"
-            )));
-        }
+    /// What to say where training ended no better than it began.
+    pub fn end(&self, loss: f64) -> Option<String> {
+        let begun = self.begun.filter(|begun| loss >= *begun && *begun > 0.0 && !self.warned)?;
+        Some(format!(
+            "training did not help: the loss began with {begun:.4e} and ended with {loss:.4e}; lower --learning-rate, or take more --epochs"
+        ))
     }
 }
 
@@ -67,8 +65,9 @@ mod tests {
         let mut course = Course::default();
         course.begin(begun);
         losses.iter().enumerate().for_each(|(i, loss)| course.epoch(i as u64 + 1, *loss, &report));
-        course.end(losses[losses.len() - 1], &report);
-        said.into_inner().unwrap()
+        let mut said = said.into_inner().unwrap();
+        said.extend(course.end(losses[losses.len() - 1]));
+        said
     }
 
     #[test]

@@ -111,7 +111,9 @@ impl<'a> Feed<'a> {
         let wanted = samples.len() as u64 * row as u64;
         // What the device says is free may be no more than a guess, so a refusal is an answer too.
         let keep = match resident {
-            Resident::Always => Some(keep_all(executor, store, samples.len(), &columns)?),
+            Resident::Always => {
+                Some(keep_all(executor, store, samples.len(), &columns).map_err(streaming_helps)?)
+            }
             Resident::Never => None,
             // little travels of it, and far more would be kept
             Resident::Auto if store.layout() == Layout::Sparse => None,
@@ -336,6 +338,16 @@ pub(crate) fn stepping_down<T>(
             make(executor, Resident::Never)
         }
         made => made,
+    }
+}
+
+/// A refusal of memory for samples that were to stay on the device.
+fn streaming_helps(error: Error) -> Error {
+    match error {
+        Error::Device { device, message } => {
+            Error::Device { device, message: format!("{message}; --resident never streams the samples") }
+        }
+        other => other,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Scaling of the network's input by gene, fitted on training samples only.
 
+use half::f16;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +82,35 @@ pub fn check(store: &Store, samples: &[usize], input: &Input) -> Result<()> {
         Some(gene) => Err(out_of_range(store, gene)),
         None => Ok(()),
     }
+}
+
+/// Refuses scaled values beyond what half precision (f16) holds: they would become infinite, and training would seem to diverge.
+///
+/// # Errors
+/// [`Error::Data`] naming the gene of the largest.
+pub(super) fn check_half(store: &Store, samples: &[usize], input: &Input) -> Result<()> {
+    let (mut gene, mut largest) = (0, (0.0f32, 0));
+    columns(store, samples, |block| {
+        for values in block.chunks(samples.len().max(1)) {
+            let (offset, scale) = (input.offset[gene], input.scale[gene]);
+            let most = values.iter().map(|value| ((value - offset) * scale).abs()).fold(0.0, f32::max);
+            if most > largest.0 {
+                largest = (most, gene);
+            }
+            gene += 1;
+        }
+    });
+    let (most, gene) = largest;
+    if most <= f16::MAX.to_f32() {
+        return Ok(());
+    }
+    Err(Error::Data(format!(
+        "{}: gene {:?} reaches {most} as the network takes it, and half precision (f16) ends at {}; use --precision f32, or a --scale that \
+         makes values small (zscore, minmax)",
+        store.path().display(),
+        shown(store.genes(), gene),
+        f16::MAX.to_f32()
+    )))
 }
 
 /// A gene that cannot be scaled.
@@ -177,6 +207,20 @@ mod tests {
         assert_eq!(scaled(Scale::None), [1.0; 3]);
         // over the chosen samples, that is: the second gene varies over none of these
         assert_eq!(fit(&store, &[1], Scale::Zscore).scale, [0.0; 3]);
+    }
+
+    /// 65,504 is the largest that f16 has.
+    #[test]
+    fn what_half_precision_does_not_hold_is_refused_by_name() {
+        use super::{Input, check_half};
+        let dir = tempfile::tempdir().unwrap();
+        let store = crate::testing::store(&dir.path().join("x.gex"), 2, &[1.0, -65_504.0, 2.0, 70_000.0]);
+        let of = |scale| Input { offset: vec![0.0; 2], scale: vec![scale; 2], median: vec![0.0; 2] };
+        check_half(&store, &[0], &of(1.0)).expect("the largest fits");
+        check_half(&store, &[0, 1], &of(0.5)).expect("fits as it is scaled");
+        let message = check_half(&store, &[0, 1], &of(1.0)).expect_err("infinite").to_string();
+        let told = ["\"g_2\" reaches 70000", "ends at 65504", "--precision f32"];
+        assert!(told.iter().all(|part| message.contains(part)), "{message}");
     }
 
     #[test]

@@ -15,8 +15,8 @@ use super::needs;
 use super::network::{InputBuffers, LayerBuffers, LossBuffers, Network};
 use super::optimizer::optimizer;
 use super::ranked::{self, RankedStep};
-use super::scaling;
-use super::settings::{TrainSettings, corrections};
+use super::scaling::{self, Scale};
+use super::settings::{Precision, TrainSettings, corrections};
 use crate::device;
 use crate::device::random::Stream;
 use crate::device::recording::{Call, Element, Matrix, Recording, Step};
@@ -79,6 +79,8 @@ pub struct Trained {
     pub history: Vec<Epoch>,
     /// Whether the training samples were kept on the device.
     pub resident: bool,
+    /// What to tell whoever wants the model, where its loss ended no lower than it began.
+    pub doubt: Option<String>,
 }
 
 /// Splits `n` samples into (training, validation) by a draw keyed by `seed`; both in ascending order.
@@ -155,7 +157,8 @@ pub fn train(executor: &mut dyn Executor, training: &Training, report: Reporter)
     if let Some(tensor) = non_finite(&layers) {
         return Err(Error::Diverged { step, epoch: history.len() as u64, tensor });
     }
-    Ok(Trained { model: Model { layers, ..model }, history, resident: run.feed.is_resident() })
+    let doubt = history.last().and_then(|last| run.course.end(last.train_loss));
+    Ok(Trained { model: Model { layers, ..model }, history, resident: run.feed.is_resident(), doubt })
 }
 
 /// The state before the first epoch: initial, given, or from a checkpoint.
@@ -185,6 +188,15 @@ fn start(training: &Training, report: Reporter) -> Result<Checkpoint> {
             Model::initial(&shape, training.store.genes().ids.clone(), input, settings.seed, config)
         }
     };
+    // What is scaled by these very samples is small.
+    let scaled_here = training.init.is_none() && settings.scale != Scale::None;
+    if settings.precision == Precision::F16
+        && settings.epochs > 0
+        && !scaled_here
+        && model.genes == training.store.genes().ids
+    {
+        scaling::check_half(training.store, &training.samples, &model.input)?;
+    }
     Ok(Checkpoint { model, moments: Vec::new(), step: 0, history: Vec::new(), losses: Vec::new() })
 }
 
@@ -364,9 +376,6 @@ impl<'a> Run<'a> {
         while keeper.state.history.len() < of {
             let row = self.epoch(executor, keeper, report)?;
             self.course.epoch(row.epoch, row.train_loss, report);
-            if row.epoch == of as u64 {
-                self.course.end(row.train_loss, report);
-            }
             let is_due = row.epoch == of as u64 || last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY);
             if is_due {
                 last_line = Some(Instant::now());

@@ -74,6 +74,16 @@ pub fn flow(config: &Config) -> Result<Vec<Box<dyn Stage>>> {
     Ok(stages)
 }
 
+/// Refuses a device that has not what the stages ask for.
+///
+/// # Errors
+/// [`Error::Usage`] naming the first such stage.
+pub fn check_device(stages: &[Box<dyn Stage>], device: &str) -> Result<()> {
+    stages
+        .iter()
+        .try_for_each(|stage| stage.check_device(device).map_err(|error| named(&stage.name(), error)))
+}
+
 /// An error of settings with the stage that they are of.
 fn named(stage: &str, error: Error) -> Error {
     match error {
@@ -377,7 +387,8 @@ fn fit(run: &Layout) -> Vec<Box<dyn Stage>> {
     // how many `until` finds stands beside the list, as everything that chose it
     let known = select.n.filter(|_| select.options.until.is_none());
     let first = run.lists().into_iter().next();
-    let selection = first.zip(known).map(|(list, n)| Selection { n, seed: *seed, options: list.options });
+    let selection =
+        first.zip(known).map(|(list, n)| Selection { n, seed: *seed, options: list.options, until: false });
     one(Fit {
         store: run.train(),
         landmarks: run.file("landmarks.tsv").display().to_string(),

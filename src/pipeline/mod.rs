@@ -44,11 +44,13 @@ use serde_json::Value;
 use crate::device::{self, Executor};
 use crate::error::{Error, Result};
 use crate::genes::sidecar;
+use crate::nn::settings::Precision;
 use crate::nn::train::Found;
 use crate::progress::Reporter;
 use crate::ranks::Ranks;
 use crate::store::Store;
 use crate::store::atomic::{self, Claim, Kind};
+use settings::Match;
 
 /// A piece of work: what it reads, what it writes, and what decides how one becomes the other.
 pub trait Stage {
@@ -67,6 +69,19 @@ pub trait Stage {
     /// Whether its numbers come from a device.
     fn computes(&self) -> bool {
         false
+    }
+
+    /// The precisions that its settings ask a device for.
+    fn precisions(&self) -> Vec<Precision> {
+        Vec::new()
+    }
+
+    /// Refuses a device that has not what the settings ask for, before anything is read.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the device.
+    fn check_device(&self, device: &str) -> Result<()> {
+        self.precisions().into_iter().try_for_each(|of| device::check_element(device, of.element()))
     }
 
     /// Refuses settings that cannot work, before anything is read.
@@ -104,7 +119,12 @@ pub trait Stage {
         Cost::default()
     }
 
-    /// What it writes, as it is looked at and locked before the work begins.
+    /// How it matches names of genes, where it does: those that were not found may be written to a table.
+    fn matches_by(&self) -> Option<&Match> {
+        None
+    }
+
+    /// Its outputs, as they are looked at and locked before the work begins.
     ///
     /// # Errors
     /// Inputs that give no names to outputs.
@@ -113,14 +133,17 @@ pub trait Stage {
     }
 
     /// Refuses outputs that are there, unless `force`, that cannot be written or that it reads, and keeps others from writing them as
-    /// long as the claim lives.
+    /// long as the claim lives. `beside` is what the command writes besides.
     ///
     /// # Errors
     /// Those of [`atomic::claim`].
-    fn claim(&self, force: bool) -> Result<Claim> {
+    fn claim(&self, force: bool, beside: &[atomic::Output<'static>]) -> Result<Claim> {
         let inputs = self.inputs();
         let read: Vec<&Path> = inputs.iter().map(|input| input.path.as_path()).collect();
-        atomic::claim(&self.claims(force)?, &read)
+        let unmatched = self.matches_by().and_then(|names| names.matching().output(force));
+        let own = self.claims(force)?.into_iter().chain(unmatched);
+        let outputs: Vec<atomic::Output> = own.chain(beside.iter().cloned()).collect();
+        atomic::claim(&outputs, &read)
     }
 
     /// Does the work and says what there is to tell of it.
@@ -186,6 +209,8 @@ pub struct Workbench<'a> {
     pub force: bool,
     /// What becomes of checkpoints that an interrupted training left.
     pub found: Found,
+    /// What the command writes besides its stage, such as a trace: claimed with the stage's outputs.
+    pub beside: Vec<atomic::Output<'static>>,
     /// Who is told what happens.
     pub report: Reporter<'a>,
     /// Who works: every rank does the stage, and the first alone writes.
@@ -202,8 +227,8 @@ impl<'a> Workbench<'a> {
         device::check(device)?;
         limit_threads(threads)?;
         let found = if force { Found::Replace } else { Found::GoOn };
-        let ranks = Ranks::alone();
-        Ok(Workbench { device: device.into(), threads, force, found, report, ranks, executor: None })
+        let (device, beside, ranks) = (device.into(), Vec::new(), Ranks::alone());
+        Ok(Workbench { device, threads, force, found, beside, report, ranks, executor: None })
     }
 
     /// The same for one of several ranks, on its own threads and adapter of those that its host has.
@@ -277,7 +302,8 @@ pub fn limit_threads(threads: Option<usize>) -> Result<()> {
 /// Those of the stage.
 pub fn perform<T: DeserializeOwned>(stage: &dyn Stage, bench: &mut Workbench) -> Result<T> {
     stage.check()?;
-    let _ours = bench.ranks.is_first().then(|| stage.claim(bench.force)).transpose()?;
+    stage.check_device(bench.device())?;
+    let _ours = bench.ranks.is_first().then(|| stage.claim(bench.force, &bench.beside)).transpose()?;
     told(stage.compute(bench)?)
 }
 

@@ -68,6 +68,7 @@ impl<'a> Run<'a> {
             _ => Record::default(),
         };
         let stages = flow::flow(config)?;
+        flow::check_device(&stages, &config.device)?;
         let run = Run { config, folder, stages, record, contents: Contents::default(), again, report };
         run.check_files()?;
         run.check_size()?;
@@ -320,7 +321,7 @@ impl<'a> Run<'a> {
             let folder = path.parent().unwrap_or(Path::new(""));
             std::fs::create_dir_all(folder).map_err(Error::io(folder, "creating"))?;
         }
-        let ours = stage.claim(bench.force)?;
+        let ours = stage.claim(bench.force, &[])?;
         entry.facts = stage.compute(bench).map_err(|error| goes_on(&entry.name, error))?;
         entry.seconds = started.elapsed().as_secs_f64();
         drop(ours);

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::device::random::Stream;
 use crate::error::{Error, Result};
 use crate::genes::Table;
+use crate::progress::{Event, Reporter};
 use crate::store::{Origin, Store, StoreWriter, atomic};
 
 /// What binds the draw.
@@ -160,6 +161,20 @@ pub(crate) fn is_unlabelled(label: &str) -> bool {
     let label = label.trim();
     label.is_empty()
         || ["na", "n/a", "#n/a", "<na>", "nan", "null"].contains(&label.to_ascii_lowercase().as_str())
+}
+
+/// Warns where groups of samples are only partly known: what is to be kept together may come apart. Nothing is said of a column that is not there.
+pub(crate) fn warn_of_unlabelled(store: &Store, column: &str, report: Reporter) {
+    let labels = store.samples().column(column).unwrap_or_default();
+    let unknown = labels.iter().filter(|label| is_unlabelled(label)).count();
+    if unknown > 0 {
+        report(Event::Warning(format!(
+            "{unknown} of {} samples of {} have no label in {column}; each is taken for a group by itself, so samples of one group may be \
+             held apart from one another",
+            labels.len(),
+            store.path().display()
+        )));
+    }
 }
 
 /// The samples of each group, groups in order of first appearance; a sample without a label is a group by itself, and without a

@@ -24,6 +24,18 @@ fn what_cannot_work_is_refused_before_anything_is_computed() {
         assert!(found.contains(message), "{change}: {found}");
         assert!(!folder.path("out").exists(), "{change} left a folder");
     }
+    // what no GPU can is told of any, there or not, whichever table asks for it
+    for change in ["train.precision=bf16", "attribute.precision=bf16"] {
+        for more in [&["--dry-run"][..], &[]] {
+            let run = ["run", "c.toml", "--device", "gpu:0", "--set", change];
+            let found = folder.fail(2, &[&run[..], more].concat());
+            assert!(found.contains("bf16 is for CPUs"), "{change}: {found}");
+        }
+    }
+    let sets = ["fit.method=best", "fit.candidates=[\"mlp\"]", "fit.precision=bf16"];
+    let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", *set]).collect();
+    let found = folder.fail(2, &[&["run", "c.toml", "--device", "gpu:0"], &sets[..]].concat());
+    assert!(found.contains("fit: --device gpu:0: bf16 is for CPUs"), "{found}");
     let needs = ["--set", "train=false", "--set", "select.strategy=top"];
     let found = folder.fail(2, &[&["run", "c.toml"], &needs[..]].concat());
     assert!(found.contains("train = false, but the list top (strategy top) needs the network"), "{found}");

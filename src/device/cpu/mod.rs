@@ -47,6 +47,8 @@ pub struct CpuExecutor {
     /// Partial products of split-K, kept from call to call.
     partials: Mutex<Vec<Line>>,
     way: Way,
+    /// Why nothing is known of the way, told where bf16 is asked for.
+    unknown: Option<Error>,
     /// Free memory when the executor was opened or reset, in bytes.
     budget: u64,
     /// Taken by matrices since, in bytes.
@@ -103,16 +105,24 @@ impl CpuExecutor {
             ring: Ring::new(),
             partials: Mutex::default(),
             way: Way::usual(),
+            unknown: None,
             budget: memory::available(),
             used: 0,
             profile: None,
         })
     }
 
-    /// Multiplies bf16 in this way, which [`Way::is_here`]; for tests and calibration.
+    /// Multiplies bf16 in this way, which [`Way::is_here`].
     #[must_use]
     pub fn by(mut self, way: Way) -> CpuExecutor {
         self.way = way;
+        self
+    }
+
+    /// Multiplies no bf16, for this reason.
+    #[must_use]
+    pub(super) fn by_none(mut self, why: Error) -> CpuExecutor {
+        self.unknown = Some(why);
         self
     }
 
@@ -158,6 +168,11 @@ impl Executor for CpuExecutor {
     }
 
     fn matrix(&mut self, name: &str, rows: usize, cols: usize, element: Element) -> Result<Matrix> {
+        if element == Element::Bf16
+            && let Some(why) = self.unknown.take()
+        {
+            return Err(why);
+        }
         let id = u32::try_from(self.matrices.len())
             .map_err(|_| self.error(format!("more than {} matrices", u32::MAX)))?;
         let matrix = Matrix { id, generation: self.generation, rows, cols, element };
@@ -165,7 +180,7 @@ impl Executor for CpuExecutor {
         // the system would grant more than it has and kill the process when it is touched
         if bytes > self.memory() {
             return Err(self.error(format!(
-                "{name} ({rows} × {cols}) needs {}, {} are free; use a smaller batch, --resident never or narrower layers",
+                "{name} ({rows} × {cols}) needs {}, {} are free; take smaller batches where they can be chosen, or narrower layers",
                 memory::bytes(bytes),
                 memory::bytes(self.memory())
             )));

@@ -52,7 +52,7 @@ impl Ring {
         buffer.lines.try_reserve_exact(missing).map_err(|_| {
             Error::device(
                 "cpu",
-                format!("no memory to stage {rows} rows of {stride} bytes; use a smaller --batch"),
+                format!("no memory to stage {rows} rows of {stride} bytes; take smaller batches where they can be chosen"),
             )
         })?;
         if missing > 0 {

@@ -69,7 +69,7 @@ impl Storage {
             Error::device(
                 "cpu",
                 format!(
-                    "no memory for {name} ({} × {} of {} bytes): {e}; use a smaller batch or --resident never",
+                    "no memory for {name} ({} × {} of {} bytes): {e}; take smaller batches where they can be chosen, or narrower layers",
                     matrix.rows,
                     matrix.cols,
                     matrix.element.bytes()

@@ -113,6 +113,16 @@ struct StepWords {
     offset: u32,
 }
 
+/// Why no GPU has numbers of this type.
+pub(super) const NO_BF16: &str =
+    "bf16 is for CPUs, since WGSL does not have it; use --precision f16 or --device cpu";
+
+/// What helps where memory does not suffice. Which options a command has is not known here.
+fn with_less() -> String {
+    let more = memory::on_device().map_or("", |_| "allow more (--device-memory), ");
+    format!("{more}take smaller batches where they can be chosen, narrower layers, or --device cpu")
+}
+
 /// What plans depend on for an adapter with these limits.
 fn target(mut tuning: Tuning, binding: u64, workgroup_memory: usize, options: &Options) -> Target {
     tuning.unchecked = options.unchecked.unwrap_or(tuning.unchecked);
@@ -276,9 +286,7 @@ impl Executor for GpuExecutor {
     fn matrix(&mut self, name: &str, rows: usize, cols: usize, element: Element) -> Result<Matrix> {
         self.check()?;
         if element == Element::Bf16 {
-            return Err(self.unable(
-                "bf16 is for CPUs, since WGSL does not have it; use --precision f16 or --device cpu",
-            ));
+            return Err(self.unable(NO_BF16));
         }
         let (id, generation) = (self.matrices.len() as u32, self.generation);
         let matrix = Matrix { id, generation, rows, cols, element };
@@ -293,9 +301,9 @@ impl Executor for GpuExecutor {
         })?;
         let refused = |why: &str| {
             self.error(format!(
-                "{name} ({rows} × {cols}, {}) does not fit its memory: {why}; use a smaller --batch, \
-                 --resident never, --precision f16 or --device cpu",
-                memory::bytes(bytes)
+                "{name} ({rows} × {cols}, {}) does not fit its memory: {why}; {}",
+                memory::bytes(bytes),
+                with_less()
             ))
         };
         if bytes > self.memory() {
@@ -383,9 +391,10 @@ impl Executor for GpuExecutor {
         let partial: u64 = plan.scratch.iter().sum();
         if partial > self.memory() {
             return Err(self.error(format!(
-                "partial results ({}) do not fit its memory: {} are free; use a smaller --batch or --device cpu",
+                "partial results ({}) do not fit its memory: {} are free; {}",
                 memory::bytes(partial),
-                memory::bytes(self.memory())
+                memory::bytes(self.memory()),
+                with_less()
             )));
         }
         self.allocated += partial;

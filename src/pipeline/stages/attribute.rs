@@ -16,7 +16,7 @@ use crate::nn::apply::model_genes;
 use crate::nn::known::{Expect, remembered, warn_of_other_data};
 use crate::nn::model::Model;
 use crate::nn::settings::Precision;
-use crate::pipeline::choice::choice;
+use crate::pipeline::choice::{choice, word};
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings;
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
@@ -128,6 +128,10 @@ impl Stage for Attribute {
         true
     }
 
+    fn precisions(&self) -> Vec<Precision> {
+        vec![self.options.settings(self.seed).precision]
+    }
+
     fn check(&self) -> Result<()> {
         if self.scores.extension().is_some_and(|ending| ending == "json") {
             let name = self.scores.display();
@@ -163,7 +167,7 @@ impl Stage for Attribute {
         warn_of_other_data((&model, &self.model), &store, Expect::Training, report)?;
         let ranks = bench.ranks.clone();
         let result = attribute_among(&ranks, bench.executor()?, &model, &store, &settings, per_node, report)?;
-        warn_of_rounding(&result, report);
+        warn_of_rounding(&result, settings.precision, report);
         if ranks.is_first() {
             if let (Some(path), Some(values)) = (&self.per_node, &result.per_node) {
                 write_nodes(path, values, (result.neurons, model.genes.len()), bench.force)?;
@@ -204,16 +208,24 @@ impl Attribute {
 /// Contributions that add up no better than to this share of the largest output difference are rounding.
 const ROUNDING: f64 = 0.01;
 
-/// Warns of scores no larger than the error of single precision; where all are 0 the attribution is refused.
-fn warn_of_rounding(result: &Attribution, report: Reporter) {
+/// Warns of scores no larger than the error of the precision that they were computed in; where all are 0 the attribution is refused. Of half
+/// precision nothing is known of the model's part in it.
+fn warn_of_rounding(result: &Attribution, precision: Precision, report: Reporter) {
     let Completeness { worst_error, scale } = result.completeness;
-    if worst_error > ROUNDING * scale {
-        report(Event::Warning(format!(
-            "the scores are at the limit of single precision: the largest difference of a neuron from the reference is {scale:.1e}, \
-             and contributions add up to it within {worst_error:.1e} only; train longer, with another --learning-rate or --scale, or \
-             attribute --target pre, where saturated neurons still differ"
-        )));
+    if worst_error <= ROUNDING * scale {
+        return;
     }
+    let (limit, remedy) = match precision {
+        Precision::F32 => (
+            "the scores are at the limit of single precision".to_string(),
+            "train longer, with another --learning-rate or --scale, or attribute --target pre, where saturated neurons still differ",
+        ),
+        half => (format!("the scores are at the limit of {}", word(half)), "attribute with --precision f32"),
+    };
+    report(Event::Warning(format!(
+        "{limit}: the largest difference of a neuron from the reference is {scale:.1e}, and contributions add up to it within \
+         {worst_error:.1e} only; {remedy}"
+    )));
 }
 
 /// The model's genes by score, with what the store knows of them.
@@ -237,8 +249,8 @@ mod tests {
 
     #[test]
     fn scores_at_rounding_are_noticed() {
-        let said = |worst_error, scale| {
-            let said = Mutex::new(0);
+        let said = |worst_error, scale, precision| {
+            let said = Mutex::new(Vec::new());
             let result = Attribution {
                 scores: vec![1e-9],
                 per_node: None,
@@ -247,14 +259,23 @@ mod tests {
                 completeness: Completeness { worst_error, scale },
                 seconds: 0.0,
             };
-            warn_of_rounding(&result, &|event| {
+            warn_of_rounding(&result, precision, &|event| {
                 if let Event::Warning(text) = event {
-                    assert!(text.contains("limit of single precision"), "{text}");
-                    *said.lock().unwrap() += 1;
+                    said.lock().unwrap().push(text);
                 }
             });
             said.into_inner().unwrap()
         };
-        assert_eq!([said(1e-7, 0.5), said(1e-8, 1e-7), said(0.0, 1e-3)], [0, 1, 0]);
+        for (worst_error, scale) in [(1e-7, 0.5), (0.0, 1e-3)] {
+            assert!(said(worst_error, scale, Precision::F32).is_empty());
+        }
+        let single = said(1e-8, 1e-7, Precision::F32);
+        assert!(single.len() == 1 && single[0].contains("limit of single precision"), "{single:?}");
+        // the same model may be right to seven digits in single precision
+        for (half, name) in [(Precision::Bf16, "bf16"), (Precision::F16, "f16")] {
+            let said = said(0.02, 1.0, half);
+            assert!(said.len() == 1 && said[0].contains(&format!("limit of {name}")), "{said:?}");
+            assert!(said[0].contains("--precision f32") && !said[0].contains("train"), "{said:?}");
+        }
     }
 }

@@ -243,6 +243,10 @@ impl Stage for Cluster {
         vec![Output::Folder(self.dir.clone(), &FILES)]
     }
 
+    fn matches_by(&self) -> Option<&Match> {
+        Some(&self.options.matching)
+    }
+
     fn computes(&self) -> bool {
         self.model.is_some()
     }

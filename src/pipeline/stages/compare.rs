@@ -15,12 +15,12 @@ use crate::error::{Error, Result};
 use crate::genes::Multi;
 use crate::infer::{FitSettings, Method};
 use crate::memory::Need;
+use crate::nn::settings::Precision;
 use crate::pipeline::choice::choice;
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
 use crate::pipeline::{Input, Output, Stage, Workbench};
-use crate::store::atomic::Kind;
-use crate::store::{Store, atomic};
+use crate::store::Store;
 
 /// Which samples are held out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -244,13 +244,16 @@ impl Stage for Compare {
         vec![Output::Folder(self.dir.clone(), &FILES)]
     }
 
-    fn claims(&self, force: bool) -> Result<Vec<atomic::Output<'static>>> {
-        let dir = atomic::Output::new(&self.dir, Kind::Folder(&FILES), force);
-        Ok(std::iter::once(dir).chain(self.options.matching.matching().output(force)).collect())
+    fn matches_by(&self) -> Option<&Match> {
+        Some(&self.options.matching)
     }
 
     fn computes(&self) -> bool {
         true
+    }
+
+    fn precisions(&self) -> Vec<Precision> {
+        self.fitting().iter().map(FitSettings::precision).collect()
     }
 
     fn check(&self) -> Result<()> {

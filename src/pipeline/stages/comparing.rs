@@ -21,6 +21,7 @@ use crate::infer::FitSettings;
 use crate::memory::Need;
 use crate::nouns::counted;
 use crate::pipeline::{Workbench, facts, settings};
+use crate::prepare::split;
 use crate::progress::{Event, Reporter};
 use crate::store::remembered::{Remembered, warn_of_preparation};
 use crate::store::{InputFile, Store, atomic, sealed};
@@ -192,6 +193,10 @@ fn open<'a>(stage: &Compare, matching: &'a Matching, bench: &Workbench<'a>) -> R
     let (mut trains, mut tests) = (stores(&stage.trains)?, stores(&stage.tests)?);
     let finder = Finder::new(matching, bench.force, bench.report)?;
     let held = what_is_held(stage, &trains, &tests, bench.report)?;
+    if let Some(column) = &stage.options.fit.group_by {
+        let all = trains.iter().chain(&tests);
+        all.for_each(|store| split::warn_of_unlabelled(store, column, bench.report));
+    }
     let name = stage.trains[0].display().to_string();
     if let Held::Groups(_) = &held {
         tests.iter().for_each(|test| warn_of_preparation(test, bench.report));

@@ -1,6 +1,5 @@
 //! The repeats' lists → one list that they agree on.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -8,8 +7,7 @@ use serde_json::{Value, json};
 
 use super::how_many::Count;
 use super::select;
-use super::stability::Over;
-use crate::attribution::ScoreTable;
+use super::stability::{Over, ranked};
 use crate::bench::work;
 use crate::error::Result;
 use crate::genes::Side;
@@ -93,11 +91,9 @@ impl Consensus {
 
     /// The genes that most lists have, by their mean rank where as many do.
     fn counted(&self, n: usize, store: &Store, bench: &Workbench) -> Result<Picks> {
-        let places: HashMap<&str, usize> = store.genes().positions();
-        let read = |list: &PathBuf| {
-            let ids = ScoreTable::read(list, bench.report)?.genes.ids;
-            Ok(ids.iter().filter_map(|id| places.get(id.as_str()).copied()).collect())
-        };
+        let name = self.store.display().to_string();
+        let side = Side::of_store(&name, store);
+        let read = |list: &PathBuf| ranked(list, &side, bench.report);
         let lists = self.lists.iter().map(read).collect::<Result<Vec<Vec<usize>>>>()?;
         let mut picks = Picks::default();
         for gene in frequencies(&lists).into_iter().take(n) {
@@ -183,6 +179,30 @@ mod tests {
         let some = spread(&drawn, MOST_SAMPLES);
         assert!(some.len() == MOST_SAMPLES && some.is_sorted_by(|a, b| a < b), "{}", some.len());
         assert_eq!(spread(&[], 5), [0; 0]);
+    }
+
+    /// Of genes that as many lists have, the one that stands first in them goes before, whatever the scores.
+    #[test]
+    fn lists_are_counted_in_their_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.gex");
+        let store = crate::testing::random_store(&path, 6, 9);
+        let lists: Vec<PathBuf> = (1..=2).map(|i| dir.path().join(format!("{i}.tsv"))).collect();
+        for list in &lists {
+            std::fs::write(list, "rank\tgene_id\tscore\n1\tg_7\t0.1\n2\tg_3\t0.9\n").unwrap();
+        }
+        let consensus = Consensus {
+            lists,
+            over: Over::Seeds,
+            group_by: None,
+            store: path,
+            landmarks: PathBuf::new(),
+            n: Count::Said(Some(1)),
+            select: select::Options::default(),
+            seed: 0,
+        };
+        let bench = Workbench::new("cpu", None, true, &crate::progress::silent).unwrap();
+        assert_eq!(consensus.counted(1, &store, &bench).unwrap().genes, [6]);
     }
 
     /// Every draw is a selection of its own; lists that are counted take next to nothing.

@@ -192,6 +192,10 @@ impl Stage for Enrich {
         vec![Output::Table(self.table.clone())]
     }
 
+    fn matches_by(&self) -> Option<&Match> {
+        Some(&self.options.matching)
+    }
+
     fn check(&self) -> Result<()> {
         let Settings { min_size, max_size, .. } = self.options.settings(0);
         if min_size > max_size {

@@ -320,6 +320,10 @@ impl Stage for Explain {
         self.dir.iter().map(|dir| Output::Folder(dir.clone(), &FILES)).collect()
     }
 
+    fn matches_by(&self) -> Option<&Match> {
+        Some(&self.options.matching)
+    }
+
     fn computes(&self) -> bool {
         self.known.model.is_some() || self.known.predictor.is_some()
     }

@@ -26,7 +26,7 @@ use crate::infer::{
 use crate::nn::checkpoint::{self, CheckpointPlan};
 use crate::nn::settings::Precision;
 use crate::nouns::counted;
-use crate::pipeline::choice::{choice, word};
+use crate::pipeline::choice::{choice, choice_but, word};
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
@@ -77,7 +77,7 @@ pub struct Options {
     pub group_by: Option<String>,
     /// best: the methods tried, each (folds + 1) · folds times; what is told of the error is of samples outside the choice. In `fit`, where the landmarks
     /// were chosen by this store alone, as the description beside them says, every fold chooses its own [linear,kernel,knn]
-    #[arg(long, value_parser = choice::<Method>(), value_delimiter = ',', value_name = "METHODS")]
+    #[arg(long, value_parser = choice_but::<Method>(&["best"]), value_delimiter = ',', value_name = "METHODS")]
     pub candidates: Option<Vec<Method>>,
     /// Folds in which training samples (whole groups with --group-by) are held out once the predictor is fitted, to tell of each gene its R²
     /// in samples not fitted on and intervals; each is a fit of its own, 0 is none [5 where there are samples enough, of mlp 0; of `fit` alone]
@@ -267,7 +267,16 @@ impl Fit {
             None => Selection::beside(&self.landmarks, store)?,
         };
         let selection = match known {
-            Known::Here(selection) => selection,
+            Known::Here(selection) => {
+                if selection.until {
+                    report(Event::Note(format!(
+                        "{} landmarks are as many as --until found on all of these samples, and the folds choose as many: the error outside \
+                         (error-outside) is too small by what finding that number gained",
+                        selection.n
+                    )));
+                }
+                selection
+            }
             Known::Elsewhere(told) => {
                 report(Event::Note(told));
                 return Predictor::fit_best(bench.executor()?, problem, settings, None, report);
@@ -323,12 +332,19 @@ impl Stage for Fit {
     fn claims(&self, force: bool) -> Result<Vec<atomic::Output<'static>>> {
         let predictor = atomic::Output::new(&self.predictor, Kind::File, force);
         let checkpoint = atomic::Output::new(&checkpoint::path_for(&self.predictor), Kind::File, true);
-        let outputs = [predictor].into_iter().chain(self.trains().then_some(checkpoint));
-        Ok(outputs.chain(self.matching.matching().output(force)).collect())
+        Ok([predictor].into_iter().chain(self.trains().then_some(checkpoint)).collect())
+    }
+
+    fn matches_by(&self) -> Option<&Match> {
+        Some(&self.matching)
     }
 
     fn computes(&self) -> bool {
         true
+    }
+
+    fn precisions(&self) -> Vec<Precision> {
+        self.options.settings(self.method, self.seed).iter().map(FitSettings::precision).collect()
     }
 
     fn check(&self) -> Result<()> {
@@ -357,6 +373,9 @@ impl Stage for Fit {
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
         let mut settings: FitSettings = self.options.settings(self.method, self.seed)?;
         let store = Store::open(&self.store)?;
+        if let Some(column) = &settings.group_by {
+            split::warn_of_unlabelled(&store, column, bench.report);
+        }
         settings.group_by =
             settings.group_by.or_else(|| several(&store, self.groups.as_deref(), bench.report));
         let name = self.store.display().to_string();

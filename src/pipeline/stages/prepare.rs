@@ -373,11 +373,14 @@ impl Stage for Prepare {
 
     fn claims(&self, force: bool) -> Result<Vec<atomic::Output<'static>>> {
         let stores: Vec<&Path> = self.stores.iter().map(PathBuf::as_path).collect();
-        let out = match stores.len() {
+        Ok(vec![match stores.len() {
             1 => atomic::Output::new(&self.out, Kind::Store, force),
             _ => atomic::Output::parts(&self.out, &names_together(&stores)?, force),
-        };
-        Ok(std::iter::once(out).chain(self.options.matching.matching().output(force)).collect())
+        }])
+    }
+
+    fn matches_by(&self) -> Option<&Match> {
+        Some(&self.options.matching)
     }
 
     fn hands_on(&self) -> Option<PathBuf> {

@@ -25,6 +25,9 @@ pub struct Selection {
     pub seed: u64,
     /// How.
     pub options: select::Options,
+    /// Whether the number is the one that `until` found on all samples.
+    #[serde(skip)]
+    pub until: bool,
 }
 
 /// Whether landmarks can be chosen anew by a part of a store's samples; else a sentence says what follows for errors that are found with
@@ -79,10 +82,12 @@ impl Selection {
     /// From the settings that a selection writes beside its table.
     fn told(about: &Value) -> Option<Selection> {
         let mut about = about.clone();
-        if about["until"].is_object() {
+        let until = about["until"].is_object();
+        if until {
             about["n"] = about["until"]["landmarks"].clone();
         }
         let mut selection: Selection = serde_json::from_value(about.clone()).ok()?;
+        selection.until = until;
         selection.options = selection.options.of_known_size();
         let strategy = serde_json::from_value(about["strategy"].clone()).ok()?;
         selection.options.strategy = Some(strategy);
@@ -212,6 +217,49 @@ mod tests {
             warnings.len() == 1 && warnings[0].contains("does not say how it was chosen"),
             "{warnings:?}"
         );
+    }
+
+    /// A number that all samples gave is not found anew in a fold, which is said.
+    #[test]
+    fn a_number_that_was_found_on_all_samples_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let here = random_store(&dir.path().join("x.gex"), 36, 20);
+        let about =
+            |until: Value| json!({ "n": 4, "seed": 7, "strategy": "css", "options": {}, "until": until });
+        let found = Selection::told(&about(json!({ "landmarks": 2 }))).expect("a selection");
+        assert_eq!((found.n, found.until), (2, true));
+        let said = Selection::told(&about(Value::Null)).expect("a selection");
+        assert_eq!((said.n, said.until), (4, false));
+
+        let landmarks = dir.path().join("l.tsv");
+        std::fs::write(&landmarks, "g_1\ng_3\n").unwrap();
+        let options = fit::Options {
+            method: Some(Method::Best),
+            candidates: Some(vec![Method::Linear]),
+            penalty: Some(3.0),
+            folds: Some(3),
+            held_out: Some(0),
+            ..Default::default()
+        };
+        let stage = |selection| Fit {
+            store: here.path().into(),
+            landmarks: landmarks.display().to_string(),
+            targets: None,
+            predictor: dir.path().join("p.safetensors"),
+            matching: Default::default(),
+            options: options.clone(),
+            groups: None,
+            method: Method::default(),
+            selection: Some(selection),
+            seed: 1,
+        };
+        for (selection, told) in [(found, true), (Selection { n: 2, ..said }, false)] {
+            let listener = Listener::default();
+            let hear = |event| listener.hear(event);
+            let mut bench = Workbench::new("cpu", None, true, &hear).unwrap();
+            perform::<Facts>(&stage(selection), &mut bench).unwrap();
+            assert_eq!(listener.notes().iter().any(|note| note.contains("--until found")), told);
+        }
     }
 
     #[test]

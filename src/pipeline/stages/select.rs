@@ -30,6 +30,7 @@ use crate::pipeline::choice::{choice, word};
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings::{self, Match};
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
+use crate::prepare::split;
 use crate::select::covariance::Covariance;
 use crate::select::diverse::{Aim, Penalty, Weights};
 use crate::select::target::TargetProducts;
@@ -38,7 +39,6 @@ use crate::select::{
     from_store, replacements, top,
 };
 use crate::store::Store;
-use crate::store::atomic;
 use crate::store::remembered::Remembered;
 
 /// How many of the landmarks are told by name.
@@ -444,9 +444,8 @@ impl Stage for Select {
         vec![Output::Table(self.landmarks.clone())]
     }
 
-    fn claims(&self, force: bool) -> Result<Vec<atomic::Output<'static>>> {
-        let unmatched = self.options.matching.matching().output(force);
-        Ok(sidecar::outputs(&self.landmarks, force).into_iter().chain(unmatched).collect())
+    fn matches_by(&self) -> Option<&Match> {
+        Some(&self.options.matching)
     }
 
     fn computes(&self) -> bool {
@@ -506,6 +505,9 @@ impl Stage for Select {
                 let store = Store::open(store)?;
                 made_from.push(Source::store(&store));
                 samples = Remembered::all(&store);
+                if let Some(column) = &self.options.group_by {
+                    split::warn_of_unlabelled(&store, column, bench.report);
+                }
                 self.by_data(&store, bench)?
             }
             (None, None) => return Err(Error::Usage("a selection takes scores or a store".into())),

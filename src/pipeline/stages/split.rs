@@ -96,13 +96,11 @@ const OFF: f64 = 0.25;
 /// Says which groups fell where, and how far whole groups are from the shares that were asked for.
 fn tell_groups(parts: &[Store], column: &str, fractions: &[f64], report: Reporter) {
     let all: usize = parts.iter().map(Store::n_samples).sum();
-    let mut unknown = 0;
     for (part, asked) in parts.iter().zip(fractions) {
         let mut sizes: Vec<(&str, usize)> = Vec::new();
         let labels = part.samples().column(column).unwrap_or_default();
         let (known, blank): (Vec<&String>, Vec<&String>) =
             labels.iter().partition(|l| !split::is_unlabelled(l));
-        unknown += blank.len();
         for label in known {
             match sizes.iter_mut().find(|(name, _)| name == label) {
                 Some((_, n)) => *n += 1,
@@ -129,12 +127,6 @@ fn tell_groups(parts: &[Store], column: &str, fractions: &[f64], report: Reporte
             names.join(", ")
         );
         report(if (share - asked).abs() > OFF * asked { Event::Warning(text) } else { Event::Note(text) });
-    }
-    if unknown > 0 {
-        report(Event::Warning(format!(
-            "{unknown} of {all} samples have no label in {column}; each is taken for a group by itself, so samples of one group may be in \
-             several parts"
-        )));
     }
 }
 
@@ -183,6 +175,7 @@ impl Stage for Split {
         let parts = split::split(&store, &self.dir, fractions, self.options.draw()?, self.seed, bench.force)?;
         if let Some(column) = &self.options.group_by {
             tell_groups(&parts, column, fractions, bench.report);
+            split::warn_of_unlabelled(&store, column, bench.report);
         }
         Ok(facts(Facts { samples: parts.iter().map(Store::n_samples).collect() }))
     }
@@ -208,14 +201,16 @@ mod tests {
             Store::in_memory("all", vec![1.0; 40], samples, Table::numbered("gene_id", "g", 1)).unwrap();
         let parts = split::parts(&store, &[0.8, 0.2], Draw::Groups("accession"), 3).unwrap();
         let said = Mutex::new(Vec::new());
-        tell_groups(&parts, "accession", &[0.8, 0.2], &|event| match event {
+        let report = |event| match event {
             Event::Warning(text) => said.lock().unwrap().push(format!("warning: {text}")),
             Event::Note(text) => said.lock().unwrap().push(text),
             _ => {}
-        });
+        };
+        tell_groups(&parts, "accession", &[0.8, 0.2], &report);
+        split::warn_of_unlabelled(&store, "accession", &report);
         let said = said.into_inner().unwrap().join("\n");
         assert!(said.contains("GSE1 30") && said.contains("GSE2 6") && said.contains("asked for"), "{said}");
-        assert!(said.contains("warning: 4 of 40 samples have no label in accession"), "{said}");
+        assert!(said.contains("warning: 4 of 40 samples of all have no label in accession"), "{said}");
         let one = split::groups(&store, Some("accession")).unwrap();
         assert_eq!(one.len(), 2 + 4, "each unlabelled sample by itself");
         let strata = split::parts(&store, &[0.5, 0.5], Draw::Strata("accession"), 3).unwrap();

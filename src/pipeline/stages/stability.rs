@@ -9,16 +9,17 @@ use super::attribute::{self, Attribute};
 use super::how_many::Count;
 use super::select::{self, Select};
 use super::train::{self, Train, remove};
-use crate::attribution::ScoreTable;
 use crate::error::{Error, Result};
 use crate::evaluate::optional;
 use crate::genes::writer::write_rows;
-use crate::genes::{Names, Side, Table};
+use crate::genes::{Ambiguous, GeneList, Names, Side, Table};
+use crate::nn::settings::Precision;
 use crate::pipeline::choice::{choice, word};
 use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings;
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::prepare::bootstrap::bootstrap;
+use crate::progress::{Event, Reporter};
 use crate::select::copies::Copies;
 use crate::select::stability::{Free, Frequency, Nogueira, Overlap, frequencies};
 use crate::store::Store;
@@ -166,6 +167,12 @@ impl Stage for Repeat {
         vec![Output::Table(self.landmarks())]
     }
 
+    fn precisions(&self) -> Vec<Precision> {
+        let trains = self.trains().then(|| self.train().precisions());
+        let scores = self.select.needs().scores.then(|| self.attribute().precisions());
+        trains.into_iter().chain(scores).flatten().collect()
+    }
+
     fn computes(&self) -> bool {
         true
     }
@@ -291,16 +298,11 @@ impl Stage for Stability {
 
     fn compute(&self, bench: &mut Workbench) -> Result<Value> {
         let store = Store::open(&self.store)?;
-        let places = store.genes().positions();
-        // lists are chosen from the store's genes
-        let read = |list: &PathBuf| {
-            let ids = ScoreTable::read(list, bench.report)?.genes.ids;
-            Ok(ids.iter().filter_map(|id| places.get(id.as_str()).copied()).collect())
-        };
-        let lists = self.lists.iter().map(read).collect::<Result<Vec<Vec<usize>>>>()?;
-        let own = read(&self.own)?;
         let name = self.store.display().to_string();
         let side = Side::of_store(&name, &store);
+        let read = |list: &PathBuf| ranked(list, &side, bench.report);
+        let lists = self.lists.iter().map(read).collect::<Result<Vec<Vec<usize>>>>()?;
+        let own = read(&self.own)?;
         let (forced, forbidden) = select::lists(&self.select, &side, bench.force, bench.report)?;
         let free = Free::of(&lists, store.n_genes(), &forced, &forbidden)?;
         let copies = Copies::of_store(&store, self.seed);
@@ -319,6 +321,13 @@ impl Stage for Stability {
             ever_chosen: chosen.len(),
         }))
     }
+}
+
+/// The genes of a list that was chosen from a store, in its order, which is not that of its scores: genes that had to be in it stand first.
+pub(super) fn ranked(list: &Path, genes: &Side, report: Reporter) -> Result<Vec<usize>> {
+    let list = GeneList::open(list)?;
+    list.notes.iter().for_each(|note| report(Event::Note(note.clone())));
+    Ok(list.find(genes, None, Ambiguous::default()).0?.ranked)
 }
 
 /// What the table is made of.
@@ -396,6 +405,35 @@ mod tests {
             }
             assert!(lists[0] != lists[1] && lists[1] != lists[2] && lists[0] != lists[2], "{over:?}");
         }
+    }
+
+    /// As of genes that had to be in a list: they stand first, whatever their scores.
+    #[test]
+    fn ranks_are_those_of_the_lists_not_of_their_scores() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        random_store(&at("x.gex"), 30, 40);
+        let list = |name: &str, genes: [&str; 3]| {
+            let rows = genes.iter().zip(1..).map(|(gene, rank)| format!("{rank}\t{gene}\t{rank}.5\n"));
+            std::fs::write(at(name), format!("rank\tgene_id\tscore\n{}", rows.collect::<String>())).unwrap();
+            at(name)
+        };
+        let own = list("own.tsv", ["g_7", "g_3", "g_5"]);
+        let lists = vec![list("1.tsv", ["g_7", "g_5", "g_3"]), list("2.tsv", ["g_7", "g_3", "g_9"])];
+        let select = select::Options::default();
+        let (store, table) = (at("x.gex"), at("stability.tsv"));
+        let stage = Stability { lists, own, over: Over::Seeds, select, store, table, seed: 1 };
+        stage.compute(&mut Workbench::new("cpu", None, true, &silent).unwrap()).unwrap();
+        let written = std::fs::read_to_string(&stage.table).unwrap();
+        let rows: Vec<Vec<&str>> = written.lines().map(|line| line.split('\t').collect()).collect();
+        let column = |name: &str| rows[0].iter().position(|header| *header == name).unwrap();
+        let of = |gene: &str| {
+            let row = rows.iter().find(|row| row[column("gene_id")] == gene).unwrap();
+            ["rank_in_list", "chosen", "mean_rank"].map(|name| row[column(name)])
+        };
+        assert_eq!(of("g_7"), ["1", "2", "1"]);
+        assert_eq!(of("g_3"), ["2", "2", "2.5"]);
+        assert_eq!(of("g_5"), ["3", "1", "2"]);
     }
 
     #[test]

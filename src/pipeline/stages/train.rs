@@ -21,6 +21,7 @@ use crate::pipeline::cost::{Cost, Size};
 use crate::pipeline::settings;
 use crate::pipeline::{Input, Output, Stage, Workbench, facts};
 use crate::prepare::split;
+use crate::progress::Event;
 use crate::store::atomic::Kind;
 use crate::store::remembered::{Remembered, warn_of_preparation};
 use crate::store::{Store, atomic};
@@ -243,6 +244,10 @@ impl Stage for Train {
         true
     }
 
+    fn precisions(&self) -> Vec<Precision> {
+        vec![self.options.settings(self.seed).precision]
+    }
+
     fn check(&self) -> Result<()> {
         let fraction =
             self.options.validation.as_deref().is_some_and(|v| v.parse() != Ok(0.0) && !settings::is_file(v));
@@ -302,6 +307,9 @@ impl Stage for Train {
             same_genes(model, path, &store)?;
         }
         let Parts { samples, held, other } = self.parts(&store)?;
+        if let Some(column) = &self.options.group_by {
+            split::warn_of_unlabelled(&store, column, bench.report);
+        }
         if let Some(other) = &other {
             Remembered::of(&store, &samples).warn("the training", other, &held, bench.report);
             warn_of_preparation(other, bench.report);
@@ -321,6 +329,7 @@ impl Stage for Train {
         };
         let report = bench.report;
         let trained = train(bench.executor()?, &training, report)?;
+        trained.doubt.into_iter().for_each(|text| report(Event::Warning(text)));
         if bench.ranks.is_first() {
             trained.model.save(&self.model, bench.force)?;
             remove(&checkpoint::path_for(&self.model), "removing the checkpoint of the finished run")?;

@@ -98,17 +98,29 @@ fn vendor() -> String {
     String::new()
 }
 
-/// What this processor calls itself.
+/// What this processor calls itself, with the numbers of its design: virtual machines call two designs by one name.
 pub fn processor() -> String {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::__cpuid;
         if __cpuid(0x8000_0000).eax >= 0x8000_0004 {
             let parts = [0x8000_0002, 0x8000_0003, 0x8000_0004].map(__cpuid);
-            return text(&parts.map(|found| [found.eax, found.ebx, found.ecx, found.edx]).concat());
+            let name = text(&parts.map(|found| [found.eax, found.ebx, found.ecx, found.edx]).concat());
+            let [family, model, stepping] = design(__cpuid(1).eax);
+            return format!("{name} (family {family}, model {model}, stepping {stepping})");
         }
     }
     std::env::consts::ARCH.to_owned()
+}
+
+/// Family, model and stepping, as both makers' manuals read EAX of CPUID's leaf 1.
+#[cfg(target_arch = "x86_64")]
+fn design(signature: u32) -> [u32; 3] {
+    let bits = |first: u32, count: u32| signature >> first & ((1 << count) - 1);
+    let (family, model) = (bits(8, 4), bits(4, 4));
+    let extended = if family == 15 { bits(20, 8) } else { 0 };
+    let high = if family == 6 || family == 15 { bits(16, 4) << 4 } else { 0 };
+    [family + extended, high + model, bits(0, 4)]
 }
 
 /// Letters as registers hold them.
@@ -253,6 +265,15 @@ mod tests {
             widen(&[theirs], &mut wide);
             assert!(wide[0] == theirs.to_f32() || value.is_nan(), "{value}");
         }
+    }
+
+    /// Of an EPYC of Zen 4, one of Zen 5, and a Xeon of Sapphire Rapids, as their makers publish them.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn designs_are_told_apart() {
+        assert_eq!(design(0x00A1_0F11), [25, 17, 1]);
+        assert_eq!(design(0x00B0_0F21), [26, 2, 1]);
+        assert_eq!(design(0x0008_06F8), [6, 143, 8]);
     }
 
     #[test]
