@@ -27,8 +27,9 @@ def corrected(d, ratio):
 
 
 def held_out(d):
-    """Groups held out in turn: training adds 4/G² to 1/G."""
-    return corrected(d, 4 / len(d) ** 2)
+    """Groups held out in turn: to 1/G training adds 1/(G - 1), or 6/G² where that is less."""
+    g = len(d)
+    return corrected(d, min(1 / (g - 1), 6 / g**2))
 
 
 def jackknife(x, y, per_variance, group):

@@ -366,7 +366,7 @@ fn the_benchmark_measures_every_stage() {
     let json: serde_json::Value =
         serde_json::from_str(&succeed(dir, &[&small[..], &["--json"]].concat())).unwrap();
     let stages = json["stages"].as_array().unwrap();
-    assert_eq!(stages.len(), 16, "two batches, nine parts of kernel ridge regression and five other stages");
+    assert_eq!(stages.len(), 17, "two batches, ten parts of kernel ridge regression and five other stages");
     for stage in stages {
         let figure = |name: &str| stage[name].as_f64().unwrap();
         assert_eq!(stage["seconds"].as_array().unwrap().len(), 3);

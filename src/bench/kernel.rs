@@ -8,7 +8,7 @@ use super::work::{self, Work};
 use super::{BenchSettings, Measured};
 use crate::device::Executor;
 use crate::error::Result;
-use crate::infer::kernel::{CENTRES, DECOMPOSITION, EXACT, MATRIX, SOLUTION, SUMS};
+use crate::infer::kernel::{CENTRES, DECOMPOSITION, EXACT, FACTOR, MATRIX, SOLUTION, SUMS};
 use crate::infer::{FitSettings, INFERENCE, KernelSettings, Method, Predictor, Problem};
 use crate::progress::{Event, Reporter};
 use crate::store::Store;
@@ -90,7 +90,10 @@ impl Shape {
     fn parts(&self) -> Vec<Part> {
         let Shape { samples: n, centres: c, landmarks: l, targets: t } = *self;
         let part = |task, name, unit, items, work| Part { task, name, unit, items, work };
-        let sums = part(SUMS, "sums", "samples", n, work::kernel_sums(n, c, l, t));
+        let drawn = [
+            part(FACTOR, "factor of the centres", "centres", c, work::inverse(c)),
+            part(SUMS, "sums", "samples", n, work::kernel_sums(n, c, l, t)),
+        ];
         // without sums only the lower half is made
         let entries = if c < n { c * c } else { c * (c + 1) / 2 };
         // of drawn centres their own factor's too
@@ -107,7 +110,7 @@ impl Shape {
                 work::kernels(self.predicted(), c, l, t),
             ),
         ];
-        (c < n).then_some(sums).into_iter().chain(rest).collect()
+        drawn.into_iter().filter(|_| c < n).chain(rest).collect()
     }
 }
 

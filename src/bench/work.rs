@@ -127,6 +127,12 @@ pub fn cholesky(n: usize) -> Work {
     Work { flop: n.powi(3) / 3.0, bytes: F64 * n * n, double: true }
 }
 
+/// The same, and the inverse of its triangle, by as many operations.
+pub fn inverse(n: usize) -> Work {
+    let decomposed = cholesky(n);
+    Work { flop: 2.0 * decomposed.flop, bytes: 2.0 * decomposed.bytes, ..decomposed }
+}
+
 /// Solving for `t` right sides by so many triangles of n × n; the solutions are written as f32.
 pub fn solution(triangles: usize, n: usize, t: usize) -> Work {
     let (triangles, n, t) = (triangles as f64, n as f64, t as f64);

@@ -116,7 +116,9 @@ pub fn over(basis: Basis, difference: &Difference) -> String {
     match basis {
         Basis::Samples => units("sample"),
         Basis::Groups => units("group"),
-        Basis::HeldOutGroups => format!("{}, each held out once", units("group")),
+        Basis::HeldOutGroups => {
+            format!("{}, each held out once, corrected for what their fits share", units("group"))
+        }
         Basis::Splits { .. } => format!("{}, corrected for what their training parts share", units("split")),
     }
 }

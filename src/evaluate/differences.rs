@@ -16,7 +16,7 @@ const EXACT_FLIPS: usize = 20;
 /// Patterns that are drawn for more units.
 const FLIPS: usize = 10_000;
 /// What fits that share training samples add to the variance of a mean over G groups held out once each: see [`with_training`].
-const TRAINING: f64 = 4.0;
+const TRAINING: f64 = 6.0;
 /// The bootstrap of fewer samples cannot reach the ends of an interval of 95 %; Student's is given for them.
 const FEW_SAMPLES: usize = 10;
 
@@ -133,12 +133,12 @@ fn with_t(plain: Difference, values: &[f64], basis: Basis) -> Difference {
     }
 }
 
-/// By how much the variance of the mean over G groups, each held out once, exceeds S²/G: 1 + 4/G. The fits share training samples, and every group
-/// trains what the others are tested by, so their differences go together. Nadeau and Bengio's correction for G folds is 1 + G/(G − 1), as if training
-/// mattered as much as testing; but what training adds falls with the size of its part, and from eight groups on such intervals are too wide. The two
-/// agree for two groups; the 4 is from simulations (docs/statistics.md).
+/// By how much the variance of the mean over G groups, each held out once, exceeds S²/G. The fits share training samples, and every group trains what
+/// the others are tested by, so their differences go together. Nadeau and Bengio's correction for G folds is 1 + G/(G − 1), as if training mattered as
+/// much as testing. What training adds falls with the size of its part, so from six groups on it is 1 + 6/G; the 6 is from simulations
+/// (docs/statistics.md), in which the former's intervals are too wide there.
 fn with_training(groups: f64) -> f64 {
-    1.0 + TRAINING / groups
+    1.0 + (groups / (groups - 1.0)).min(TRAINING / groups)
 }
 
 /// Φ(z)

@@ -30,7 +30,7 @@ pub(super) use choose::SAMPLES;
 pub use choose::{Shape, held_out_errors, median_distance};
 pub use layer::Kernels;
 pub(super) use layer::{Form, Landmarks, OnDevice};
-pub(crate) use streamed::SUMS;
+pub(crate) use streamed::{FACTOR, SUMS};
 
 /// Samples up to which all are centres where nothing else is asked.
 pub const EXACT: usize = 10_000;

@@ -19,7 +19,8 @@ use crate::nn::network::InputBuffers;
 use crate::progress::{Event, Reporter, advance};
 use crate::store::strips::Spread;
 
-/// What is told while samples stream by.
+/// What is told while the kernels of the centres are decomposed, and while samples stream by.
+pub(crate) const FACTOR: &str = "decomposing kernels of the centres";
 pub(crate) const SUMS: &str = "adding up kernels";
 /// Samples in a batch.
 const BATCH: usize = 512;
@@ -50,23 +51,28 @@ pub(super) fn fit(
     let rows = at.read(centres.iter().map(|i| problem.samples[*i]));
     let inputs = problem.landmarks.len();
     let kernels = Kernels { inputs, centres: rows, gamma: shape.gamma, mixture: shape.mixture };
-    let factor = decomposed_centres(&kernels, &shape, report)?;
-    let (normal, right) = sums(executor, problem, &kernels, &factor, &at, &targets, report)?;
+    let (factor, inverse) = decomposed_centres(&kernels, &shape, report)?;
+    let (normal, right) = sums(executor, problem, (&kernels, inverse), &at, &targets, report)?;
     let solver = decomposed(normal, &shape, report)?;
     let weight = task(SOLUTION, report, || turned(&factor.solve_turned(&solver.solve(&right))));
     let networks = vec![vec![linear_layer(kernels.len(), problem.targets.len(), weight)]];
     Ok(Trained { landmarks, targets, networks, kernels: Some(kernels), gram: None, chosen })
 }
 
-/// L of K_mm = LLᵀ.
-fn decomposed_centres(kernels: &Kernels, shape: &Shape, report: Reporter) -> Result<Cholesky> {
+/// L of K_mm = LLᵀ, and L⁻¹ as the device takes it.
+fn decomposed_centres(kernels: &Kernels, shape: &Shape, report: Reporter) -> Result<(Cholesky, Vec<f32>)> {
     let m = kernels.len();
     let values = kernels.centres.iter().map(|v| f64::from(*v)).collect();
     let x = Dense { rows: m, cols: kernels.inputs, values };
     let mut k = task(MATRIX, report, || shape.cross(&x, &x));
     let mean = (0..m).map(|i| k.values[i * m + i]).sum::<f64>() / m as f64;
     (0..m).for_each(|i| k.values[i * m + i] += RIDGE * mean);
-    shape.decomposed(k, report)
+    let found = task(FACTOR, report, || {
+        let factor = Cholesky::of(k)?;
+        let inverse = factor.inverse().values.iter().map(|v| *v as f32).collect();
+        Some((factor, inverse))
+    });
+    found.ok_or_else(|| shape.singular())
 }
 
 /// The Cholesky decomposition of ΦᵀΦ + λI.
@@ -141,8 +147,7 @@ impl Sums {
 fn sums(
     executor: &mut dyn Executor,
     problem: &Problem,
-    kernels: &Kernels,
-    factor: &Cholesky,
+    (kernels, factor): (&Kernels, Vec<f32>),
     landmarks: &Landmarks,
     targets: &Panel,
     report: Reporter,
@@ -156,9 +161,8 @@ fn sums(
     let layer = OnDevice::new(executor, kernels, batch)?;
     let m = kernels.len();
     let inverse = executor.matrix("inverse of the centres' factor", m, m, Element::F32)?;
-    let values: Vec<f32> = factor.inverse().values.iter().map(|v| *v as f32).collect();
-    executor.write(inverse, 0, &values)?;
-    drop(values);
+    executor.write(inverse, 0, &factor)?;
+    drop(factor);
     let phi = executor.matrix("kernels, turned", batch, m, Element::F32)?;
     let mut sums = Sums::new(executor, m, problem.targets.len())?;
     let panels = vec![Some(problem.landmarks.to_vec()), Some(problem.targets.to_vec())];
