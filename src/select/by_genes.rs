@@ -28,7 +28,7 @@ use super::covariance::Covariance;
 use super::ridge_greedy::{GENES, Left, Revise, lost_in_rounding};
 use super::target::TargetProducts;
 use super::within::Part;
-use crate::device::cpu::total;
+use crate::device::cpu::dot;
 use crate::error::Result;
 
 /// Genes whose image is computed at a time.
@@ -364,18 +364,6 @@ impl Revise for ByGenes<'_> {
         let columns = DMatrix::from_iterator(self.c.genes(), genes.len(), columns);
         Vec::from([Part::new(own, columns.tr_mul(&columns), self.whole())])
     }
-}
-
-/// Σ a·b in eight partial sums.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    let mut sums = [0.0; 8];
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..8 {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    total(sums) + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>()
 }
 
 #[cfg(test)]

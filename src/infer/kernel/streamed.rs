@@ -4,6 +4,9 @@
 //!
 //! Kernels of the centres nearly depend on each other, and sums of them in f32 would leave of the small directions nothing but rounding: on smooth
 //! data half as much error again. So with K_mm = LLᵀ the sums are of Φ = K_nm·L⁻ᵀ, whose columns are of one size: (ΦᵀΦ + λI)γ = ΦᵀY, β = L⁻ᵀγ.
+//! Centres that are combinations of others but for what f32 does not tell are left out first, or their columns would be rounding.
+
+use rayon::prelude::*;
 
 use super::super::dense::Dense;
 use super::super::kernel::layer::Landmarks;
@@ -11,6 +14,7 @@ use super::super::{Panel, Problem, Trained};
 use super::{
     Cholesky, DECOMPOSITION, Kernels, MATRIX, OnDevice, SOLUTION, Shape, linear_layer, task, turned,
 };
+use crate::device::cpu::{dot, vectorized};
 use crate::device::recording::{Element, Epilogue, Layout, Matrix, Recording, Step, Update};
 use crate::device::{Executor, Program};
 use crate::error::Result;
@@ -22,12 +26,15 @@ use crate::store::strips::Spread;
 /// What is told while the kernels of the centres are decomposed, and while samples stream by.
 pub(crate) const FACTOR: &str = "decomposing kernels of the centres";
 pub(crate) const SUMS: &str = "adding up kernels";
+/// Rows that a thread takes at least.
+const ROWS: usize = 64;
 /// Samples in a batch.
 const BATCH: usize = 512;
 /// Samples after which sums leave the device.
 const FLUSH: usize = 8 * BATCH;
-/// Added to K_mm's diagonal, in units of its mean, so that centres that lie on one another have a decomposition: far below what any penalty
-/// counts for.
+/// A centre of which the others leave no more than this unexplained, in units of the mean of K_mm's diagonal, is left out.
+const UNEXPLAINED: f64 = 1e-6;
+/// Added to K_mm's diagonal in the same units: far below what any penalty counts for.
 const RIDGE: f64 = 1e-7;
 /// By how much the diagonal of ΦᵀΦ + λI is enlarged, the least by which it is positive definite: nothing, but for penalties below what f32 tells.
 const ENLARGED: [f64; 4] = [0.0, 1e-7, 1e-6, 1e-5];
@@ -36,7 +43,7 @@ const ENLARGED: [f64; 4] = [0.0, 1e-7, 1e-6, 1e-5];
 pub(super) fn fit(
     executor: &mut dyn Executor,
     problem: &Problem,
-    (shape, chosen): (Shape, serde_json::Value),
+    (shape, mut chosen): (Shape, serde_json::Value),
     centres: Vec<usize>,
     report: Reporter,
 ) -> Result<Trained> {
@@ -50,8 +57,9 @@ pub(super) fn fit(
     };
     let rows = at.read(centres.iter().map(|i| problem.samples[*i]));
     let inputs = problem.landmarks.len();
-    let kernels = Kernels { inputs, centres: rows, gamma: shape.gamma, mixture: shape.mixture };
-    let (factor, inverse) = decomposed_centres(&kernels, &shape, report)?;
+    let mut kernels = Kernels { inputs, centres: rows, gamma: shape.gamma, mixture: shape.mixture };
+    let (factor, inverse) = decomposed_centres(&mut kernels, &shape, report)?;
+    chosen["centres"] = kernels.len().into();
     let (normal, right) = sums(executor, problem, (&kernels, inverse), &at, &targets, report)?;
     let solver = decomposed(normal, &shape, report)?;
     let weight = task(SOLUTION, report, || turned(&factor.solve_turned(&solver.solve(&right))));
@@ -59,20 +67,64 @@ pub(super) fn fit(
     Ok(Trained { landmarks, targets, networks, kernels: Some(kernels), gram: None, chosen })
 }
 
-/// L of K_mm = LLᵀ, and L⁻¹ as the device takes it.
-fn decomposed_centres(kernels: &Kernels, shape: &Shape, report: Reporter) -> Result<(Cholesky, Vec<f32>)> {
-    let m = kernels.len();
+/// L of K_mm = LLᵀ, and L⁻¹ as the device takes it, of the centres that depend on no others; only these stay.
+fn decomposed_centres(
+    kernels: &mut Kernels,
+    shape: &Shape,
+    report: Reporter,
+) -> Result<(Cholesky, Vec<f32>)> {
+    let (drawn, inputs) = (kernels.len(), kernels.inputs);
     let values = kernels.centres.iter().map(|v| f64::from(*v)).collect();
-    let x = Dense { rows: m, cols: kernels.inputs, values };
+    let x = Dense { rows: drawn, cols: inputs, values };
     let mut k = task(MATRIX, report, || shape.cross(&x, &x));
-    let mean = (0..m).map(|i| k.values[i * m + i]).sum::<f64>() / m as f64;
-    (0..m).for_each(|i| k.values[i * m + i] += RIDGE * mean);
+    let mean = (0..drawn).map(|i| k.values[i * drawn + i]).sum::<f64>() / drawn as f64;
     let found = task(FACTOR, report, || {
-        let factor = Cholesky::of(k)?;
+        let kept = independent(&k, UNEXPLAINED * mean);
+        if kept.len() < drawn {
+            kernels.centres =
+                kept.iter().flat_map(|i| &kernels.centres[i * inputs..][..inputs]).copied().collect();
+            k = k.select_rows(&kept).select_cols(&kept);
+        }
+        let m = k.rows;
+        (0..m).for_each(|i| k.values[i * m + i] += RIDGE * mean);
+        let factor = Cholesky::of(std::mem::replace(&mut k, Dense::zeros(0, 0)))?;
         let inverse = factor.inverse().values.iter().map(|v| *v as f32).collect();
         Some((factor, inverse))
     });
-    found.ok_or_else(|| shape.singular())
+    if kernels.len() < drawn {
+        report(Event::Note(format!(
+            "{} of {drawn} centres are all but combinations of the others and left out",
+            drawn - kernels.len()
+        )));
+    }
+    found.filter(|_| !kernels.is_empty()).ok_or_else(|| shape.singular())
+}
+
+/// Rows of a positive semidefinite matrix, ascending, that leave no more than so much of any other unexplained: by the Cholesky decomposition that
+/// takes the largest that is left first.
+fn independent(k: &Dense, unexplained: f64) -> Vec<usize> {
+    let n = k.rows;
+    let mut left: Vec<f64> = (0..n).map(|i| k.values[i * n + i]).collect();
+    let mut l = Dense::zeros(n, n);
+    let mut kept = Vec::new();
+    while kept.len() < n {
+        let largest = left.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
+        let Some((pivot, _)) = largest.filter(|(_, left)| **left > unexplained) else { break };
+        let (step, root, row) = (kept.len(), left[pivot].sqrt(), l.row(pivot)[..kept.len()].to_vec());
+        let each = l.values.par_chunks_exact_mut(n).zip(&mut left).zip(k.row(pivot));
+        each.with_min_len(ROWS).for_each(|((l, left), k)| {
+            let explained: f64 = vectorized(
+                #[inline(always)]
+                || dot(&l[..step], &row),
+            );
+            l[step] = (k - explained) / root;
+            *left -= l[step] * l[step];
+        });
+        left[pivot] = f64::NEG_INFINITY;
+        kept.push(pivot);
+    }
+    kept.sort_unstable();
+    kept
 }
 
 /// The Cholesky decomposition of ΦᵀΦ + λI.
