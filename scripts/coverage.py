@@ -3,6 +3,7 @@
     python scripts/coverage.py GENELIFT WORK independent     # 600 test sets of 60 samples
     python scripts/coverage.py GENELIFT WORK grouped         # 600 test sets of 12 studies of 4 to 15 samples
     python scripts/coverage.py GENELIFT WORK held-out STUDIES [OPTION…]    # 300 sets of so many studies, each held out once
+    python scripts/coverage.py - - formula                   # groups held out in turn by NumPy alone: what their variance needs
     python scripts/coverage.py GENELIFT WORK halves TRAIN.gex TEST.gex NAME=LIST NAME=LIST [COLUMN]
 
 The first two make data from hidden factors, fit two sets of landmarks on 80 samples and test them on 600 small stores and a large one, whose
@@ -91,6 +92,41 @@ def held_out(program, work, studies, options):
         print(f"{studies} studies held out in turn, {measure}: true difference {truth:.4f}, in {np.mean(held):.1%} of {len(held)} intervals", flush=True)
 
 
+def formula():
+    """Ridge on two sets of hidden factors' genes, each study inferred from all others: how often t with the variance (1 + c)·S²/G holds the mean
+    over runs, for c = 0, G/(G - 1) (Nadeau and Bengio) and min(G/(G - 1), 6/G) (the program's)."""
+    from scipy import stats
+
+    rng = np.random.default_rng(5)
+    loadings = rng.normal(size=(FACTORS, GENES)) / np.sqrt(FACTORS)
+    print("between-studies\tsizes\tridge\tset-a\tset-b\tstudies\tplain\tnadeau-bengio\tprogram")
+    for share, low, high, ridge, a, b in [(.5, 4, 16, 10, 8, 6), (.2, 4, 16, 10, 8, 6), (.5, 20, 40, 10, 8, 6), (.5, 4, 16, 1, 20, 14),
+                                          (.8, 4, 16, 30, 8, 6), (.5, 4, 16, 10, 3, 9)]:
+        for studies in (3, 5, 7, 9, 12, 20):
+            runs = np.array([of_studies(rng, loadings, share, rng.integers(low, high, studies), ridge, a, b) for _ in range(RUNS)])
+            mean, half = runs.mean(axis=1), stats.t.ppf(0.975, studies - 1) * runs.std(axis=1, ddof=1) / np.sqrt(studies)
+            corrected = studies / (studies - 1)
+            held = [np.mean(abs(mean - mean.mean()) <= half * np.sqrt(1 + c)) for c in (0, corrected, min(corrected, 6 / studies))]
+            print(share, f"{low}-{high - 1}", ridge, a, b, studies, *(f"{share:.3f}" for share in held), sep="\t", flush=True)
+
+
+def of_studies(rng, loadings, share, sizes, ridge, a, b):
+    """The difference of the two sets' errors in each study, inferred from the others."""
+    draw = lambda n: (np.sqrt(1 - share) * rng.normal(size=(n, FACTORS)) + np.sqrt(share) * rng.normal(size=FACTORS)) @ loadings
+    studies = [draw(n) + rng.normal(0, 0.7, size=(n, GENES)) for n in sizes]
+    found = []
+    for held, test in enumerate(studies):
+        train = np.vstack([study for i, study in enumerate(studies) if i != held])
+        z, y = ((part - train.mean(axis=0)) / train.std(axis=0) for part in (train, test))
+        error = lambda x, new: ((new_of(x, z[:, a + b:], new, ridge) - y[:, a + b:]) ** 2).mean()
+        found.append(error(z[:, :a], y[:, :a]) - error(z[:, a:a + b], y[:, a:a + b]))
+    return found
+
+
+def new_of(x, targets, new, ridge):
+    return new @ np.linalg.solve(x.T @ x + ridge * np.eye(x.shape[1]), x.T @ targets)
+
+
 def differences(program, work, train, tests, lists, more):
     """Of each test and measure the difference of the first pair, with its interval."""
     tests = ",".join(map(str, tests))
@@ -138,6 +174,8 @@ def halves_of_groups(program, out, test, column, rng):
 
 def main():
     program, work, what = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+    if what == "formula":
+        return formula()
     work.mkdir(parents=True, exist_ok=True)
     if what == "halves":
         train, test, *rest = sys.argv[4:]
