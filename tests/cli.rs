@@ -418,6 +418,36 @@ fn a_bound_on_the_device_is_kept() {
     assert!(error.contains("--device-memory") && error.contains("is not a size"), "{error}");
 }
 
+/// The permutation test's 400 samples × 1,000 genes take 1.6 MB, twice, and 256 samples at a time 3 MB: in 1 MiB, blocks of fewer genes and batches
+/// of fewer samples give the same, within rounding.
+#[test]
+fn an_evaluation_is_the_same_in_little_device_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    if !succeed(dir, &["devices", "--json"]).contains("llvmpipe") {
+        let required = std::env::var("GENELIFT_REQUIRE_GPU").is_ok_and(|v| v == "1");
+        assert!(!required, "GENELIFT_REQUIRE_GPU=1, but there is no llvmpipe");
+        return eprintln!("SKIPPED: there is no llvmpipe");
+    }
+    succeed(dir, &["simulate", "-o", "s.gex", "--samples", "400", "--genes", "1000"]);
+    let run = |words: &str| succeed(dir, &words.split(' ').collect::<Vec<_>>());
+    run("train s.gex --hidden 12,4,12 --epochs 2 --batch 50 --device cpu -o m.safetensors");
+    run("evaluate m.safetensors s.gex -o all --device gpu:llvmpipe");
+    run("evaluate m.safetensors s.gex -o some --device gpu:llvmpipe --device-memory 1");
+    let fields = |folder: &str| -> Vec<String> {
+        let text = std::fs::read_to_string(dir.join(folder).join("genes.tsv")).unwrap();
+        text.split(['\t', '\n']).map(String::from).collect()
+    };
+    let (all, some) = (fields("all"), fields("some"));
+    assert_eq!(all.len(), some.len());
+    for (one, other) in all.iter().zip(&some).filter(|(one, other)| one != other) {
+        let [a, b] = [one, other].map(|text| text.parse::<f64>().unwrap_or(f64::NAN));
+        // a competitor that is as good as the gene itself may count or not
+        let apart = if one.contains('.') || other.contains('.') { 1e-4 * (1.0 + a.abs()) } else { 1.0 };
+        assert!((a - b).abs() <= apart, "{one} and {other}");
+    }
+}
+
 #[test]
 fn a_calibration_is_kept_used_and_refused_when_it_is_damaged() {
     let dir = tempfile::tempdir().unwrap();
@@ -519,6 +549,38 @@ fn a_calibrated_processor_multiplies_bf16_as_it_was_told() {
     assert_eq!(code, Some(0), "{said}");
     let (code, said) = train("bf16");
     assert!(code == Some(1) && said.contains("ways.json: is not a calibration"), "{said}");
+    // calibrating anew is the cure, once; nothing is lost
+    let calibrate = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_genelift"));
+        let words =
+            "bench --device cpu --threads 1 --genes 70 --hidden 12 --batch 8 --rounds 1 --calibrate --json";
+        let output = command
+            .current_dir(dir)
+            .env("GENELIFT_CALIBRATION", &path)
+            .args(words.split(' '))
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let kept = dir.join("ways.json.damaged");
+    let (code, told, said) = calibrate();
+    assert!(code == Some(0) && said.contains("kept as") && said.contains("ways.json.damaged"), "{said}");
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "{");
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let calibration = &told["calibration"];
+    assert!(calibration["f32-seconds"].is_f64() && calibration["bf16-seconds"][0][1].is_f64(), "{told}");
+    assert_eq!(train("bf16").0, Some(0));
+    std::fs::write(&path, "[").unwrap();
+    let (code, _, said) = calibrate();
+    assert!(code == Some(1) && said.contains("which is there; remove either"), "{said}");
+    assert_eq!([&path, &kept].map(|path| std::fs::read_to_string(path).unwrap()), ["[", "{"]);
+    // JSON of another kind may be somebody's
+    std::fs::remove_file(&kept).unwrap();
+    std::fs::write(&path, "{\"adapters\": 1}").unwrap();
+    let (code, _, said) = calibrate();
+    assert!(code == Some(1) && said.contains("remove it, or calibrate anew after that"), "{said}");
+    assert!(!kept.exists());
 }
 
 /// An empty variable is no file, for reading and for writing.

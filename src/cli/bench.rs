@@ -299,7 +299,7 @@ fn calibrate_device(args: &Args, report: Reporter) -> Result<()> {
     };
     report(Event::Note(format!("device: {}", executor.name())));
     let found = calibrate(&mut executor, &widths, &args.batch, args.rounds, report)?;
-    let path = calibration::store(executor.facts(), found.tuning)?;
+    let path = calibration::store(executor.facts(), found.tuning, report)?;
     if args.json {
         let value = json!({ "device": executor.name(), "stored": path, "calibration": found });
         return print(&format!("{value:#}\n"));
@@ -323,9 +323,13 @@ fn calibrate_processor(args: &Args, executor: CpuExecutor, widths: &[usize], rep
     let name = executor.name().to_owned();
     report(Event::Note(format!("device: {name}")));
     let found = calibrate_cpu(executor, widths, &args.batch, args.rounds, report)?;
-    let path = calibration::store_way(found.way)?;
+    let path = calibration::store_way(found.way, report)?;
     if args.json {
-        let value = json!({ "device": name, "processor": processor(), "stored": path, "calibration": found });
+        // all products of the steps: in f32, and of bf16 in each way
+        let calibration =
+            json!({ "way": found.way, "f32-seconds": found.seconds, "bf16-seconds": found.ways });
+        let value =
+            json!({ "device": name, "processor": processor(), "stored": path, "calibration": calibration });
         return print(&format!("{value:#}\n"));
     }
     let mut text =

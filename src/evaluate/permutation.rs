@@ -3,15 +3,15 @@
 //!
 //! The correlations of all pairs are one product of standardised values, of which only the number above each gene's
 //! own is kept ([`Epilogue::Count`]). Values wait on disk and come to the device in blocks of genes, so memory
-//! depends on neither samples nor genes.
+//! depends on neither samples nor genes; where a device has room for less, blocks have fewer genes.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::device::Executor;
-use crate::device::recording::{Element, Epilogue, Layout, Recording, Step};
-use crate::error::Result;
+use crate::device::recording::{Element, Epilogue, Layout, Matrix, Recording, Step};
+use crate::device::{Executor, Program};
+use crate::error::{Error, Result};
 use crate::progress::{Event, Reporter, advance};
 use crate::ranks::Ranks;
 use crate::store::atomic;
@@ -159,6 +159,68 @@ fn chosen(mut values: Vec<f32>, range: &Range<usize>, competes: &[bool], samples
     values
 }
 
+/// What tests a block of inferred genes on the device.
+struct Tester {
+    /// inferred genes × samples
+    inferred: Matrix,
+    /// measured genes × samples
+    measured: Matrix,
+    /// 1 × inferred genes
+    own: Matrix,
+    /// 1 × inferred genes
+    counts: Matrix,
+    program: Program,
+}
+
+impl Tester {
+    /// For so many inferred genes, measured ones and samples. `first`: how many competitors are before the inferred ones.
+    ///
+    /// What was on the device before is freed: partial results of programs would add up there from block to block.
+    ///
+    /// # Errors
+    /// [`Error::Device`].
+    fn new(executor: &mut dyn Executor, [rows, cols, samples]: [usize; 3], first: usize) -> Result<Tester> {
+        executor.reset();
+        let mut matrix = |name, rows, cols| executor.matrix(name, rows, cols, Element::F32);
+        let inferred = matrix("inferred genes", rows, samples)?;
+        let measured = matrix("measured genes", cols, samples)?;
+        let own = matrix("own correlations", 1, rows)?;
+        let counts = matrix("counts", 1, rows)?;
+        let mut recording = Recording::new();
+        let epilogue = Epilogue::Count { own, counts, first };
+        recording.product("permutation test", Layout::Nt, inferred, measured, Element::F32, epilogue);
+        let program = executor.compile(&recording)?;
+        Ok(Tester { inferred, measured, own, counts, program })
+    }
+}
+
+/// Genes of a block: `most`, or a half, a quarter … of them, as many as every rank's device has room for.
+///
+/// # Errors
+/// [`Error::Device`] where there is no room for one, or for another reason; [`Error::Ranks`].
+fn width_within(
+    ranks: &Ranks,
+    executor: &mut dyn Executor,
+    (genes, samples): (usize, usize),
+    mut most: usize,
+) -> Result<usize> {
+    loop {
+        // of one size, since the product is always that of full blocks
+        let width = genes.div_ceil(genes.div_ceil(most));
+        let made = Tester::new(executor, [ranks.largest_share(width), width, samples], 0);
+        if let Err(error) = &made
+            && (width == 1 || !matches!(error, Error::Device { .. }))
+        {
+            return made.map(|_| width);
+        }
+        // the blocks have to be the same on all
+        if ranks.gather_values(&[u8::from(made.is_ok())])?.iter().all(|fits| *fits == 1) {
+            return Ok(width);
+        }
+        most = width.div_ceil(2);
+    }
+}
+
 /// Runs the test. Frees what was on the device before.
 ///
 /// # Errors
@@ -194,9 +256,8 @@ fn test(
     if samples < 2 || genes == 0 {
         return Ok(Permutation { above: vec![None; genes], competitors: 0 });
     }
-    // of one size, since the product is always that of full blocks
     let most = (block_values / samples).clamp(1, genes);
-    let width = genes.div_ceil(genes.div_ceil(most));
+    let width = width_within(ranks, executor, (genes, samples), most)?;
     let blocks: Vec<Range<usize>> =
         (0..genes).step_by(width).map(|first| first..genes.min(first + width)).collect();
 
@@ -216,14 +277,7 @@ fn test(
         return Ok(Permutation { above, competitors: 0 });
     }
 
-    executor.reset();
-    let matrix =
-        |executor: &mut dyn Executor, name, rows, cols| executor.matrix(name, rows, cols, Element::F32);
     let part = ranks.largest_share(width);
-    let a = matrix(executor, "inferred genes", part, samples)?;
-    let b = matrix(executor, "measured genes", width, samples)?;
-    let thresholds = matrix(executor, "own correlations", 1, part)?;
-    let counts = matrix(executor, "counts", 1, part)?;
     let total = (blocks.len() * blocks.len()) as u64;
     report(Event::Started { task: "permutation test".into(), total: Some(total), unit: "blocks" });
     let (mut first, mut done) = (0, 0);
@@ -237,11 +291,8 @@ fn test(
             advance(report, done, "")?;
             continue;
         }
-        let mut recording = Recording::new();
-        let epilogue = Epilogue::Count { own: thresholds, counts, first: first + own_part.start };
-        recording.product("permutation test", Layout::Nt, a, b, Element::F32, epilogue);
-        let program = executor.compile(&recording)?;
-        executor.write(a, 0, &values[own_part.start * samples..own_part.end * samples])?;
+        let tester = Tester::new(executor, [part, width, samples], first + own_part.start)?;
+        executor.write(tester.inferred, 0, &values[own_part.start * samples..own_part.end * samples])?;
         // What is not defined is never above; its count is not looked at.
         let competing = || {
             let all = rows.clone().filter(|gene| competes[*gene]);
@@ -249,21 +300,21 @@ fn test(
         };
         let mut limits: Vec<f32> = competing().map(|gene| own[gene].unwrap_or(1.0) + MARGIN).collect();
         limits.resize(part, 0.0);
-        executor.write(thresholds, 0, &limits)?;
-        executor.write(counts, 0, &vec![0.0; part])?;
+        executor.write(tester.own, 0, &limits)?;
+        executor.write(tester.counts, 0, &vec![0.0; part])?;
         let mut column = 0;
         for cols in &blocks {
             let values = chosen(block(measured, cols.clone(), samples)?, cols, &competes, samples);
             let step = Step { rows: values.len() / samples, first: column, ..Step::default() };
             if step.rows > 0 {
-                executor.write(b, 0, &values)?;
-                executor.run(program, &step)?;
+                executor.write(tester.measured, 0, &values)?;
+                executor.run(tester.program, &step)?;
             }
             column += step.rows;
             done += 1;
             advance(report, done, "")?;
         }
-        let found = executor.read(counts, 0, 1)?;
+        let found = executor.read(tester.counts, 0, 1)?;
         let counted = competing().zip(found).filter(|(gene, _)| own[*gene].is_some());
         counted.for_each(|(gene, count)| above[gene] = Some(count as u32));
         first += count;

@@ -8,7 +8,7 @@ use super::network::{InputBuffers, Network};
 use super::ranked;
 use super::scaling::unscale;
 use crate::device::Executor;
-use crate::device::recording::{Element, Recording, Step, padded};
+use crate::device::recording::{Element, PAD, Recording, Step, padded};
 use crate::error::{Error, Result};
 use crate::evaluate::{Agreement, Baseline, Evaluation, Pairs, permutation_among};
 use crate::genes::Table;
@@ -20,15 +20,16 @@ use crate::store::{Origin, Store, StoreWriter, atomic};
 /// Samples that go through the network at a time, where a device has room for them.
 const BATCH: usize = 256;
 
-/// As many of [`BATCH`] samples of so many genes as go through layers at a time in half of what a device has free, the layers'
-/// weights put aside: sums of products that are cut want room too.
+/// As many of [`BATCH`] samples of so many genes as go through layers at a time in half of what a device has free, scaling and parameters
+/// put aside: sums of products that are cut want room too. A multiple of [`PAD`], since matrices have room for no fewer.
 fn batch_within(memory: u64, layers: &[Layer], genes: usize) -> usize {
-    let bytes = |values: usize| 4 * values as u64;
-    let weights: u64 = layers.iter().map(|layer| bytes(padded(layer.inputs) * padded(layer.outputs))).sum();
-    // as it is read, scaled, and what every layer makes of it
-    let sample =
-        bytes(2 * padded(genes)) + layers.iter().map(|layer| bytes(padded(layer.outputs))).sum::<u64>();
-    (memory.saturating_sub(weights) / 2 / sample).clamp(1, BATCH as u64) as usize
+    let bytes = |rows: usize, cols: usize| 4 * (padded(rows) * padded(cols)) as u64;
+    let parameters = |layer: &Layer| bytes(layer.inputs, layer.outputs) + bytes(1, layer.outputs);
+    // offset, scale and unit
+    let kept = 3 * bytes(1, genes) + layers.iter().map(parameters).sum::<u64>();
+    // as they are read, scaled, and what every layer makes of them
+    let some = 2 * bytes(PAD, genes) + layers.iter().map(|layer| bytes(PAD, layer.outputs)).sum::<u64>();
+    PAD * (memory.saturating_sub(kept) / 2 / some).clamp(1, (BATCH / PAD) as u64) as usize
 }
 
 /// Streams a store's samples through the first `depth` layers, in f32 and without dropout, and hands each
@@ -254,12 +255,14 @@ mod tests {
     use super::*;
     use crate::device::recording::Activation;
 
-    /// By hand: 16 × 32 weights are 2,048 bytes; a sample of 16 genes is read, scaled, and 32 activations: 256 bytes.
+    /// By hand: 16 × 32 weights are 2,048 bytes, 32 biases as many, since a row takes the room of 16, and three vectors of 16 genes 3,072;
+    /// 16 samples of 16 genes are read, scaled, and 32 activations each: 4,096 bytes.
     #[test]
     fn a_device_of_little_memory_is_given_fewer_samples_at_a_time() {
         let (weight, bias) = (vec![0.0; 512], vec![0.0; 32]);
         let layers = [Layer { inputs: 16, outputs: 32, weight, bias, activation: Activation::Linear }];
         let of = |memory| batch_within(memory, &layers, 16);
-        assert_eq!([of(0), of(2048 + 2 * 256), of(2048 + 2 * 10 * 256), of(u64::MAX)], [1, 1, 10, 256]);
+        let room = |batches: u64| 7168 + 2 * batches * 4096;
+        assert_eq!([of(0), of(room(1)), of(room(3) - 1), of(room(3)), of(u64::MAX)], [16, 16, 32, 48, 256]);
     }
 }

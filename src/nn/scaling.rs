@@ -85,14 +85,30 @@ pub fn check(store: &Store, samples: &[usize], input: &Input) -> Result<()> {
 }
 
 /// Refuses scaled values beyond what half precision (f16) holds: they would become infinite, and training would seem to diverge.
+/// `places`: where the network's genes stand in the store, as of [`match_genes`](super::feed::match_genes). `remedy`: what to do instead.
 ///
 /// # Errors
 /// [`Error::Data`] naming the gene of the largest.
-pub(super) fn check_half(store: &Store, samples: &[usize], input: &Input) -> Result<()> {
+pub(super) fn check_half(
+    (store, samples): (&Store, &[usize]),
+    places: Option<&[usize]>,
+    input: &Input,
+    remedy: &str,
+) -> Result<()> {
+    // by the store's genes; 0 for those that the network does not take
+    let scaling = |of: &[f32]| match places {
+        None => of.to_vec(),
+        Some(places) => {
+            let mut all = vec![0.0; store.n_genes()];
+            places.iter().zip(of).for_each(|(place, value)| all[*place] = *value);
+            all
+        }
+    };
+    let (offsets, scales) = (scaling(&input.offset), scaling(&input.scale));
     let (mut gene, mut largest) = (0, (0.0f32, 0));
     columns(store, samples, |block| {
         for values in block.chunks(samples.len().max(1)) {
-            let (offset, scale) = (input.offset[gene], input.scale[gene]);
+            let (offset, scale) = (offsets[gene], scales[gene]);
             let most = values.iter().map(|value| ((value - offset) * scale).abs()).fold(0.0, f32::max);
             if most > largest.0 {
                 largest = (most, gene);
@@ -105,8 +121,7 @@ pub(super) fn check_half(store: &Store, samples: &[usize], input: &Input) -> Res
         return Ok(());
     }
     Err(Error::Data(format!(
-        "{}: gene {:?} reaches {most} as the network takes it, and half precision (f16) ends at {}; use --precision f32, or a --scale that \
-         makes values small (zscore, minmax)",
+        "{}: gene {:?} reaches {most} as the network takes it, and half precision (f16) ends at {}; use --precision f32, or {remedy}",
         store.path().display(),
         shown(store.genes(), gene),
         f16::MAX.to_f32()
@@ -216,11 +231,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = crate::testing::store(&dir.path().join("x.gex"), 2, &[1.0, -65_504.0, 2.0, 70_000.0]);
         let of = |scale| Input { offset: vec![0.0; 2], scale: vec![scale; 2], median: vec![0.0; 2] };
-        check_half(&store, &[0], &of(1.0)).expect("the largest fits");
-        check_half(&store, &[0, 1], &of(0.5)).expect("fits as it is scaled");
-        let message = check_half(&store, &[0, 1], &of(1.0)).expect_err("infinite").to_string();
-        let told = ["\"g_2\" reaches 70000", "ends at 65504", "--precision f32"];
+        let check =
+            |samples: &[usize], input: Input| check_half((&store, samples), None, &input, "scale them");
+        check(&[0], of(1.0)).expect("the largest fits");
+        check(&[0, 1], of(0.5)).expect("fits as it is scaled");
+        let message = check(&[0, 1], of(1.0)).expect_err("infinite").to_string();
+        let told = ["\"g_2\" reaches 70000", "ends at 65504", "--precision f32, or scale them"];
         assert!(told.iter().all(|part| message.contains(part)), "{message}");
+        // of a network that takes the genes in another order, or not all of them
+        let check = |places: &[usize], scale: &[f32]| {
+            let (offset, median) = (vec![0.0; scale.len()], vec![0.0; scale.len()]);
+            let input = Input { offset, scale: scale.to_vec(), median };
+            check_half((&store, &[0, 1]), Some(places), &input, "scale them").is_ok()
+        };
+        assert!(check(&[1, 0], &[0.5, 1.0]) && !check(&[1, 0], &[1.0, 0.5]));
+        assert!(check(&[0], &[1.0]) && !check(&[1], &[1.0]));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::checkpoint::{Checkpoint, Moments};
 pub use super::checkpoint::{CheckpointPlan, Found};
 use super::course::Course;
-use super::feed::{Feed, Resident, stepping_down};
+use super::feed::{Feed, Resident, match_genes, stepping_down};
 use super::history::Epoch;
 use super::keeper::{Keeper, Running, State};
 use super::known::REMEMBERED;
@@ -126,6 +126,7 @@ pub fn train(executor: &mut dyn Executor, training: &Training, report: Reporter)
     let path = training.checkpoint.as_ref().map(|plan| plan.path.as_path()).filter(|_| ranks.is_first());
     needs::training(executor, settings, shape, path, ranks.are_several())?;
     let start = start(training, report)?;
+    check_validation(training, &start.model)?;
     agree(ranks, &start)?;
     // Every rank needs any of the samples: on the host all map the same file, and a copy of it each would be for nothing.
     let resident = match training.resident {
@@ -195,9 +196,21 @@ fn start(training: &Training, report: Reporter) -> Result<Checkpoint> {
         && !scaled_here
         && model.genes == training.store.genes().ids
     {
-        scaling::check_half(training.store, &training.samples, &model.input)?;
+        let remedy = "a --scale that makes values small (zscore, minmax)";
+        scaling::check_half((training.store, &training.samples), None, &model.input, remedy)?;
     }
     Ok(Checkpoint { model, moments: Vec::new(), step: 0, history: Vec::new(), losses: Vec::new() })
+}
+
+/// Refuses samples to validate on that half precision does not hold as the model scales them, by whatever it was fitted on.
+fn check_validation(training: &Training, model: &Model) -> Result<()> {
+    let Some((store, samples)) = &training.validation else { return Ok(()) };
+    if training.settings.precision != Precision::F16 || training.settings.epochs == 0 {
+        return Ok(());
+    }
+    let places = match_genes(store, &model.genes)?;
+    let remedy = "validate on samples whose values are like those trained on";
+    scaling::check_half((store, samples), places.as_deref(), &model.input, remedy)
 }
 
 /// Refuses ranks that would not train the same: other settings, data or samples, or another state to go on from.

@@ -180,7 +180,7 @@ impl Executor for CpuExecutor {
         // the system would grant more than it has and kill the process when it is touched
         if bytes > self.memory() {
             return Err(self.error(format!(
-                "{name} ({rows} × {cols}) needs {}, {} are free; take smaller batches where they can be chosen, or narrower layers",
+                "{name} ({rows} × {cols}) needs {}, {} are free; take smaller batches or narrower layers where they can be chosen",
                 memory::bytes(bytes),
                 memory::bytes(self.memory())
             )));

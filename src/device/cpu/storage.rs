@@ -69,7 +69,7 @@ impl Storage {
             Error::device(
                 "cpu",
                 format!(
-                    "no memory for {name} ({} × {} of {} bytes): {e}; take smaller batches where they can be chosen, or narrower layers",
+                    "no memory for {name} ({} × {} of {} bytes): {e}; take smaller batches or narrower layers where they can be chosen",
                     matrix.rows,
                     matrix.cols,
                     matrix.element.bytes()

@@ -120,7 +120,7 @@ pub(super) const NO_BF16: &str =
 /// What helps where memory does not suffice. Which options a command has is not known here.
 fn with_less() -> String {
     let more = memory::on_device().map_or("", |_| "allow more (--device-memory), ");
-    format!("{more}take smaller batches where they can be chosen, narrower layers, or --device cpu")
+    format!("{more}take smaller batches or narrower layers where they can be chosen, or --device cpu")
 }
 
 /// What plans depend on for an adapter with these limits.

@@ -143,3 +143,30 @@ fn who_is_asked_to_end_loses_no_epoch() {
     assert!(again.runs.len() <= 4, "{} runs were done again", again.runs.len());
     assert!(model.layers == whole.layers);
 }
+
+/// What is only looked at is taken by the network too: beyond 65,504 its loss would be infinite.
+#[test]
+fn validation_that_half_precision_does_not_hold_is_refused() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = random_store(&dir.path().join("x.gex"), 12, 6);
+    let mut values = vec![0.5; 18];
+    values[0] = 0.25;
+    values[9] = 1e6; // the second sample's fourth gene, where others are from 0 to 1
+    let far = crate::testing::store(&dir.path().join("far.gex"), 6, &values);
+    let half = TrainSettings { precision: Precision::F16, epochs: 1, ..settings() };
+    let with = |settings: &TrainSettings, samples: &[usize]| {
+        let validation = Some((&far, samples.to_vec()));
+        train(&mut Spy::new(), &Training { validation, ..Training::of(&store, settings.clone()) }, &silent)
+    };
+    with(&half, &[0, 2]).expect("the others fit");
+    let message = with(&half, &[0, 1]).expect_err("one does not").to_string();
+    let told = ["far.gex: gene \"g_4\" reaches", "--precision f32", "like those trained on"];
+    assert!(told.iter().all(|part| message.contains(part)), "{message}");
+    with(&settings(), &[0, 1]).expect("single precision holds it");
+    // held out of the same store
+    let unscaled = TrainSettings { scale: Scale::None, ..half };
+    let validation = Some((&far, vec![1]));
+    let training = Training { samples: vec![0, 2], validation, ..Training::of(&far, unscaled) };
+    let message = train(&mut Spy::new(), &training, &silent).expect_err("too far").to_string();
+    assert!(message.contains("\"g_4\" reaches 1000000"), "{message}");
+}
