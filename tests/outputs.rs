@@ -194,6 +194,8 @@ fn outputs_of_one_name_and_inputs_are_refused() {
     refuse("is both read and written", &["attribute", "m.safetensors", "s.gex", "-o", "./m.safetensors"]);
     refuse("is both read and written", &["prepare", "s.gex", "-o", "s.gex/", "--zscore"]);
     refuse("is both read and written", &["select", "scores.tsv", "-n", "5", "-o", "scores.tsv"]);
+    // what lies beside an input to describe it is read, too
+    refuse("is both read and written", &["select", "scores.tsv", "-n", "5", "-o", "scores.tsv.json"]);
     refuse("are one file", &["train", "s.gex", "-o", "x", "--history", "x.checkpoint"]);
     symlink("m.safetensors", dir.join("link")).unwrap();
     refuse("is both read and written", &["train", "s.gex", "--init", "m.safetensors", "-o", "link"]);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::print;
 use crate::error::Result;
-use crate::pipeline::record::NAME;
+use crate::pipeline::record::{NAME, Record};
 use crate::pipeline::stages::report::{Facts, Report};
 use crate::pipeline::{Workbench, perform};
 use crate::progress::Reporter;
@@ -31,9 +31,11 @@ pub struct Args {
 /// Those of the stage.
 pub fn run(args: &Args, report: Reporter) -> Result<()> {
     let (folder, page) = (args.folder.clone(), args.output.clone());
-    // not to be written over
-    let record = folder.join(NAME);
-    let made = record.exists().then_some(record).into_iter().collect();
+    // not to be written over; a record that cannot be read is told of by the stage
+    let record = Record::read(&folder).ok().flatten().unwrap_or_default();
+    let stages = record.stages.iter().filter(|stage| stage.name != "report");
+    let made = stages.flat_map(|stage| &stage.outputs).map(|made| folder.join(&made.path));
+    let made = made.chain([folder.join(NAME)]).filter(|path| path.exists()).collect();
     let stage = Report { folder, page, made, told: Value::Null };
     let facts: Facts = perform(&stage, &mut Workbench::new("cpu", None, args.force, report)?)?;
     print(&format!("{}: {}\n", args.output.display(), facts.said()))

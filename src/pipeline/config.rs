@@ -21,6 +21,8 @@ use train::Preset;
 /// Everything that the file says, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The file that says all this.
+    pub file: PathBuf,
     /// The folder that everything is written to.
     pub output: PathBuf,
     /// Of every random choice.
@@ -164,6 +166,7 @@ impl Config {
             select.options.strategy.get_or_insert(Strategy::Top);
         }
         let config = Config {
+            file: path.to_path_buf(),
             output,
             seed: general.seed.unwrap_or(0),
             device: general.device.unwrap_or_else(|| "auto".into()),

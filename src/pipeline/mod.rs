@@ -138,8 +138,8 @@ pub trait Stage {
     /// # Errors
     /// Those of [`atomic::claim`].
     fn claim(&self, force: bool, beside: &[atomic::Output<'static>]) -> Result<Claim> {
-        let inputs = self.inputs();
-        let read: Vec<&Path> = inputs.iter().map(|input| input.path.as_path()).collect();
+        let read = read_by(self);
+        let read: Vec<&Path> = read.iter().map(PathBuf::as_path).collect();
         let unmatched = self.matches_by().and_then(|names| names.matching().output(force));
         let own = self.claims(force)?.into_iter().chain(unmatched);
         let outputs: Vec<atomic::Output> = own.chain(beside.iter().cloned()).collect();
@@ -151,6 +151,11 @@ pub trait Stage {
     /// # Errors
     /// Those of the work.
     fn compute(&self, bench: &mut Workbench) -> Result<Value>;
+}
+
+/// What a stage reads, and the descriptions that may lie beside.
+fn read_by<S: Stage + ?Sized>(stage: &S) -> Vec<PathBuf> {
+    stage.inputs().into_iter().flat_map(|input| [sidecar::name(&input.path), input.path]).collect()
 }
 
 /// Something that a stage reads.

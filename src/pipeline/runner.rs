@@ -15,7 +15,7 @@ use super::cost::{self, Cost, Size};
 use super::flow;
 use super::plan::{self, Decision, Now, Why};
 use super::record::{Entry, Known, NAME, Record, version};
-use super::{Output, Stage, Workbench, told};
+use super::{Output, Stage, Workbench, read_by, told};
 use crate::device;
 use crate::error::{Error, Result};
 use crate::formats;
@@ -23,7 +23,7 @@ use crate::nn::train::Found;
 use crate::nouns::counted;
 use crate::prepare::split;
 use crate::progress::{Event, Reporter};
-use crate::store::atomic::Workplace;
+use crate::store::atomic::{self, Workplace};
 use crate::store::{Store, is_store};
 
 /// What is to be done again, whatever the record says.
@@ -71,6 +71,7 @@ impl<'a> Run<'a> {
         flow::check_device(&stages, &config.device)?;
         let run = Run { config, folder, stages, record, contents: Contents::default(), again, report };
         run.check_files()?;
+        run.check_unmatched()?;
         run.check_size()?;
         Ok(run)
     }
@@ -92,6 +93,17 @@ impl<'a> Run<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Refuses tables of names that were not found in place of what the run reads, or is told by, or makes: a stage looks at its own files alone.
+    fn check_unmatched(&self) -> Result<()> {
+        let made = self.stages.iter().flat_map(|stage| outputs(&**stage));
+        let mut read: Vec<PathBuf> =
+            self.stages.iter().flat_map(|stage| read_by(&**stage)).chain(made).collect();
+        read.push(self.config.file.clone());
+        let read: Vec<&Path> = read.iter().map(PathBuf::as_path).collect();
+        let tables = self.stages.iter().filter_map(|stage| stage.matches_by()?.matching().output(true));
+        tables.into_iter().try_for_each(|table| atomic::claim(&[table], &read).map(drop))
     }
 
     /// Refuses more landmarks than a matrix file has genes, and fewer samples than the stages need, as far as the files tell at a

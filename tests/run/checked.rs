@@ -24,6 +24,13 @@ fn what_cannot_work_is_refused_before_anything_is_computed() {
         assert!(found.contains(message), "{change}: {found}");
         assert!(!folder.path("out").exists(), "{change} left a folder");
     }
+    // names that were not found go to no file that the run reads, is told by, or made
+    let before = [folder.read("m.tsv"), folder.read("c.toml")];
+    for change in ["select.unmatched=m.tsv", "compare.unmatched=c.toml"] {
+        let found = folder.fail(2, &["run", "c.toml", "--set", change]);
+        assert!(found.contains("is both read and written"), "{change}: {found}");
+    }
+    assert_eq!(before, [folder.read("m.tsv"), folder.read("c.toml")]);
     // what no GPU can is told of any, there or not, whichever table asks for it
     for change in ["train.precision=bf16", "attribute.precision=bf16"] {
         for more in [&["--dry-run"][..], &[]] {

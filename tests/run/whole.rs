@@ -43,6 +43,12 @@ fn one_command_does_the_whole_flow_and_says_what_it_found() {
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr).matches(": kept").count(), ALL.len());
 
+    // a page takes the place of nothing that the run made
+    for made in ["out/landmarks.tsv", "out/scores.tsv", "out/run.json"] {
+        let found = folder.fail(2, &["report", "out", "-o", made, "--force"]);
+        assert!(found.contains("is both read and written"), "{found}");
+    }
+
     // another seed of everything, another folder, the same bytes
     folder.succeed(&["run", "c.toml", "--set", "output=other"]);
     let before = folder.results();
