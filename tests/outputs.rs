@@ -196,9 +196,41 @@ fn outputs_of_one_name_and_inputs_are_refused() {
     refuse("is both read and written", &["select", "scores.tsv", "-n", "5", "-o", "scores.tsv"]);
     // what lies beside an input to describe it is read, too
     refuse("is both read and written", &["select", "scores.tsv", "-n", "5", "-o", "scores.tsv.json"]);
+    std::fs::write(dir.join("list.txt"), "g_1\ng_2\n").unwrap();
+    std::fs::write(dir.join("list.txt.json"), "{}").unwrap();
+    let of_list = ["--landmarks", "list.txt", "-o"];
+    let fit = [&["fit", "s.gex"], &of_list[..]].concat();
+    refuse("is both read and written", &[&fit[..], &["list.txt.json"]].concat());
+    let beside = ["out", "--unmatched", "list.txt.json"];
+    refuse("is both read and written", &[&fit[..], &beside].concat());
+    refuse("is both read and written", &[&["cluster", "s.gex"], &of_list[..], &beside].concat());
+    let matched = ["prepare", "s.gex", "-o", "out", "--match-genes", "scores.tsv", "--unmatched"];
+    refuse("is both read and written", &[&matched[..], &["scores.tsv.json"]].concat());
     refuse("are one file", &["train", "s.gex", "-o", "x", "--history", "x.checkpoint"]);
     symlink("m.safetensors", dir.join("link")).unwrap();
     refuse("is both read and written", &["train", "s.gex", "--init", "m.safetensors", "-o", "link"]);
+}
+
+/// A log would be lost under a name that goes with an output; beside the parts of a split there is room for it.
+#[test]
+fn a_log_is_held_against_what_goes_with_outputs() {
+    let dir = workshop();
+    let dir = dir.path();
+    std::fs::create_dir(dir.join("parts")).unwrap();
+    std::fs::create_dir(dir.join("measured")).unwrap();
+    let cases: [(&[&str], &str); 5] = [
+        (&["select", "scores.tsv", "-n", "5", "-o", "a.txt"], "a.txt.json"),
+        (&train("n.safetensors", "1"), "./n.safetensors.checkpoint"),
+        (&["split", "s.gex", "-o", "parts"], "parts/train.gex"),
+        (&["evaluate", "m.safetensors", "s.gex", "-o", "measured"], "measured/genes.tsv"),
+        (&["prepare", "s.gex", "-o", "s.gex", "--zscore"], "s.gex/log"),
+    ];
+    for (arguments, log) in cases {
+        let with_log = [arguments, &["--force", "--log", log]].concat();
+        refuse(dir, 2, "give --log another name", &with_log);
+    }
+    succeed(dir, &["split", "s.gex", "-o", "parts", "--log", "parts/log.jsonl"]);
+    assert_eq!(names(&dir.join("parts")), ["log.jsonl", "test.gex", "train.gex"]);
 }
 
 /// A command of every one that has options which name a file to write beside `-o out`, and a file that it reads.

@@ -1,7 +1,7 @@
 //! `--log FILE`: what happens as lines of JSON, for whoever follows a long command from another program. The schema is in
 //! `docs/log.md`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -14,10 +14,13 @@ use serde_json::{Map, Value, json};
 use super::progress::say;
 use super::{help, look};
 use crate::error::{Error, Result};
+use crate::genes::sidecar;
+use crate::nn::checkpoint;
 use crate::pipeline::record::version;
 use crate::progress::Event;
 use crate::store::atomic::clock::utc;
 use crate::store::atomic::resolve;
+use crate::store::is_store;
 use crate::visible;
 
 /// A task's progress is told once in this time at most.
@@ -26,8 +29,11 @@ const EVERY: Duration = Duration::from_secs(1);
 const BEGUN: &str = "begun";
 /// Bytes of the first line that are looked at.
 const FIRST: u64 = 1 << 16;
+/// Commands that write stores into a folder, which may hold other things, such as a log.
+const INTO: [&str; 2] = ["split", "prepare"];
 
-/// Refuses a log that the command is to write as something else too: the output would take its place.
+/// Refuses a log that the command is to write as something else too, or that would lie beside or in an output under a name which is
+/// that output's: it would take the log's place.
 ///
 /// # Errors
 /// [`Error::Usage`].
@@ -38,16 +44,34 @@ pub fn check(log: Option<&Path>, matches: &ArgMatches) -> Result<()> {
     let writes = arguments.filter(|argument| {
         argument.get_help_heading() == Some(help::OUTPUTS) && argument.get_action().takes_values()
     });
-    let mut outputs = writes
+    let outputs = writes
         .filter_map(|argument| matches.try_get_raw(argument.get_id().as_str()).ok().flatten())
         .flatten();
-    match outputs.any(|output| resolve(Path::new(output)).is_ok_and(|output| output == place)) {
-        true => Err(Error::Usage(format!(
-            "{} is an output of the command and its --log; give one of them another name",
-            log.display()
-        ))),
-        false => Ok(()),
+    let places = outputs.filter_map(|output| Some((output, resolve(Path::new(output)).ok()?)));
+    let log = log.display();
+    for (output, at) in places {
+        if at == place {
+            return Err(Error::Usage(format!(
+                "{log} is an output of the command and its --log; give one of them another name"
+            )));
+        }
+        if goes_with(&at, &place, INTO.contains(&name)) {
+            let output = Path::new(output).display();
+            return Err(Error::Usage(format!(
+                "{log}: names there belong to the output {output}; give --log another name"
+            )));
+        }
     }
+    Ok(())
+}
+
+/// Whether `path` is where an output's description or checkpoint may be, or a part of it; of a folder that stores are written into their
+/// names alone are.
+fn goes_with(output: &Path, path: &Path, into: bool) -> bool {
+    let is_store_name = |part: &OsStr| Path::new(part).extension().is_some_and(|ending| ending == "gex");
+    let part = path.strip_prefix(output).ok().and_then(|rest| rest.iter().next());
+    [sidecar::name(output), checkpoint::path_for(output)].iter().any(|beside| beside == path)
+        || part.is_some_and(|part| !into || is_store(output) || is_store_name(part))
 }
 
 /// A log that lines are added to.

@@ -51,6 +51,14 @@ impl Matching {
         self.unmatched.as_deref().map(|path| Output::new(path, atomic::Kind::File, force))
     }
 
+    /// Writes the table, if one is asked for, with no name in it yet: so it stays where none is looked for.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub fn begin(&self) -> Result<()> {
+        self.unmatched.as_deref().map_or(Ok(()), |path| write(path, &none()))
+    }
+
     /// The way asked for.
     pub fn way(&self) -> Option<Way> {
         self.match_on.as_deref().map(Way::asked)
@@ -255,9 +263,7 @@ impl<'a> Finder<'a> {
     /// [`Error::Exists`] for a table of unmatched names that is there, without `force`; [`Error::Data`] never.
     pub fn new(matching: &'a Matching, force: bool, report: Reporter<'a>) -> Result<Self> {
         matching.unmatched.as_deref().map_or(Ok(()), |path| atomic::check_free(path, force))?;
-        let mut told = Table::new("name", Vec::new());
-        told.columns = ["list", "reason"].map(|name| (name.to_string(), Vec::new())).to_vec();
-        Ok(Finder { matching, report, told: RefCell::new(told) })
+        Ok(Finder { matching, report, told: RefCell::new(none()) })
     }
 
     /// Finds a list's genes, by `rule` or the user's.
@@ -349,6 +355,13 @@ impl<'a> Finder<'a> {
         }
         self.matching.unmatched.as_deref().map_or(Ok(()), |path| write(path, &told))
     }
+}
+
+/// The table of no names.
+fn none() -> Table {
+    let mut told = Table::new("name", Vec::new());
+    told.columns = ["list", "reason"].map(|name| (name.to_string(), Vec::new())).to_vec();
+    told
 }
 
 fn write(path: &Path, told: &Table) -> Result<()> {

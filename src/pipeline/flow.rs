@@ -196,7 +196,7 @@ impl Layout<'_> {
                     include,
                     exclude,
                     measured_in,
-                    matching,
+                    matching: matching.again(),
                     ..Default::default()
                 },
             );
@@ -387,8 +387,10 @@ fn fit(run: &Layout) -> Vec<Box<dyn Stage>> {
     // how many `until` finds stands beside the list, as everything that chose it
     let known = select.n.filter(|_| select.options.until.is_none());
     let first = run.lists().into_iter().next();
-    let selection =
-        first.zip(known).map(|(list, n)| Selection { n, seed: *seed, options: list.options, until: false });
+    let selection = first.zip(known).map(|(list, n)| {
+        let options = select::Options { matching: list.options.matching.again(), ..list.options };
+        Selection { n, seed: *seed, options, until: false }
+    });
     one(Fit {
         store: run.train(),
         landmarks: run.file("landmarks.tsv").display().to_string(),
@@ -453,7 +455,8 @@ fn enrich(run: &Layout) -> Vec<Box<dyn Stage>> {
 
 fn repeats(run: &Layout) -> Vec<Box<dyn Stage>> {
     let Config { stability, train, attribute, seed, .. } = run.config;
-    let options = run.lists().swap_remove(0).options.of_known_size();
+    let mut options = run.lists().swap_remove(0).options.of_known_size();
+    options.matching = options.matching.again();
     let (repeats, over) = (stability.repeats.unwrap_or(0), stability.over.unwrap_or_default());
     let group_by = stability.group_by.clone().or(run.config.split.group_by.clone());
     let repeat = |number: usize| Repeat {

@@ -109,6 +109,16 @@ pub fn spoilt(entry: &Entry, outputs: &[PathBuf], folder: &Path, contents: &mut 
     None
 }
 
+/// Why a table of names that were not found is to be made, in words. `folder` is the run's, both without links.
+pub fn lacks(entry: &Entry, table: &Path, folder: &Path) -> Option<String> {
+    let what = match entry.unmatched.as_deref() == Some(within(table, folder).as_path()) {
+        false => "new",
+        true if !table.exists() => "missing",
+        true => return None,
+    };
+    Some(format!("{} (unmatched) is {what}", name(table)))
+}
+
 /// A path as the record has it: from the run's folder where it is inside.
 pub fn within(path: &Path, folder: &Path) -> PathBuf {
     path.strip_prefix(folder).unwrap_or(path).to_path_buf()

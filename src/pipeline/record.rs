@@ -64,6 +64,9 @@ pub struct Entry {
     pub inputs: Vec<Known>,
     /// What was written, in order; empty until the stage came to its end.
     pub outputs: Vec<Known>,
+    /// The table of names that were not found that was last asked for; none of the outputs, as nothing is made from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmatched: Option<PathBuf>,
     /// Whether it came to its end.
     pub finished: bool,
     /// Wall time.

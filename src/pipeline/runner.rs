@@ -23,7 +23,7 @@ use crate::nn::train::Found;
 use crate::nouns::counted;
 use crate::prepare::split;
 use crate::progress::{Event, Reporter};
-use crate::store::atomic::{self, Workplace};
+use crate::store::atomic::{self, Kind, Workplace};
 use crate::store::{Store, is_store};
 
 /// What is to be done again, whatever the record says.
@@ -95,15 +95,38 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Refuses tables of names that were not found in place of what the run reads, or is told by, or makes: a stage looks at its own files alone.
+    /// Refuses tables of names that were not found in place of what the run reads, or is told by, or makes, and of files that are
+    /// not its own: a stage looks at its own files alone, and may replace what is there.
     fn check_unmatched(&self) -> Result<()> {
-        let made = self.stages.iter().flat_map(|stage| outputs(&**stage));
-        let mut read: Vec<PathBuf> =
-            self.stages.iter().flat_map(|stage| read_by(&**stage)).chain(made).collect();
-        read.push(self.config.file.clone());
+        let made = self.stages.iter().flat_map(|stage| outputs(&**stage)).chain([self.folder.join(NAME)]);
+        let mut made: Vec<PathBuf> = made.map(|path| placed(&path)).collect();
+        let tables: Vec<&Path> = self.stages.iter().filter_map(|stage| unmatched(&**stage)).collect();
+        for table in &tables {
+            let place = placed(table);
+            if made.iter().any(|other| place.starts_with(other) || other.starts_with(&place)) {
+                return Err(Error::Usage(format!(
+                    "unmatched = {}: the run writes something else there; give the table another name",
+                    table.display()
+                )));
+            }
+            made.push(place);
+        }
+        let read = self.stages.iter().flat_map(|stage| read_by(&**stage)).chain([self.config.file.clone()]);
+        let read: Vec<PathBuf> = read.collect();
         let read: Vec<&Path> = read.iter().map(PathBuf::as_path).collect();
-        let tables = self.stages.iter().filter_map(|stage| stage.matches_by()?.matching().output(true));
-        tables.into_iter().try_for_each(|table| atomic::claim(&[table], &read).map(drop))
+        // folders in the run's own are made when they are needed
+        let folder = placed(&self.folder);
+        let waits = |path: &Path| path.starts_with(&folder) && !path.parent().is_some_and(Path::exists);
+        let there = tables.iter().filter(|table| !waits(&placed(table)));
+        let there: Vec<_> = there.map(|table| atomic::Output::new(table, Kind::File, true)).collect();
+        atomic::claim(&there, &read).map(drop)?;
+        let known = self.record.stages.iter().filter_map(|entry| entry.unmatched.as_deref());
+        let known: HashSet<PathBuf> = known.map(|path| folder.join(path)).collect();
+        let strange = |table: &&&Path| table.exists() && !known.contains(&placed(table));
+        match tables.iter().find(strange) {
+            Some(table) if !self.again.all => Err(Error::Exists(table.to_path_buf())),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses more landmarks than a matrix file has genes, and fewer samples than the stages need, as far as the files tell at a
@@ -242,7 +265,9 @@ impl<'a> Run<'a> {
                 None if !entry.finished => Some(Why::Unfinished),
                 None => {
                     let outputs = outputs(stage);
-                    plan::spoilt(entry, &outputs, &self.folder, &mut self.contents).map(Why::Changed)
+                    let spoilt = plan::spoilt(entry, &outputs, &self.folder, &mut self.contents);
+                    let lacks = |table| plan::lacks(entry, &placed(table), &placed(&self.folder));
+                    spoilt.or_else(|| unmatched(stage).and_then(lacks)).map(Why::Changed)
                 }
             },
         };
@@ -315,12 +340,15 @@ impl<'a> Run<'a> {
     /// Does a stage, and records what it was made from before and what it made after.
     fn work(&mut self, i: usize, now: Now, why: &Why, bench: &mut Workbench) -> Result<()> {
         let stage = &*self.stages[i];
+        let table = unmatched(stage).map(placed);
+        let before = self.record.stage(&stage.name()).and_then(|entry| entry.unmatched.clone());
         let mut entry = Entry {
             name: stage.name(),
             version: version().into(),
             inputs: plan::known(&now.inputs, &self.folder),
             settings: now.settings,
             outputs: Vec::new(),
+            unmatched: table.as_deref().map(|table| plan::within(table, &placed(&self.folder))).or(before),
             finished: false,
             seconds: 0.0,
             facts: Value::Null,
@@ -329,11 +357,13 @@ impl<'a> Run<'a> {
         self.record.write(&self.folder)?;
         bench.found = if *why == Why::Asked { Found::Replace } else { Found::GoOn };
         let started = Instant::now();
-        for path in outputs(stage) {
+        for path in outputs(stage).into_iter().chain(table) {
             let folder = path.parent().unwrap_or(Path::new(""));
             std::fs::create_dir_all(folder).map_err(Error::io(folder, "creating"))?;
         }
         let ours = stage.claim(bench.force, &[])?;
+        // what an earlier doing of the stage did not find is not told of this one
+        stage.matches_by().map_or(Ok(()), |names| names.matching().begin())?;
         entry.facts = stage.compute(bench).map_err(|error| goes_on(&entry.name, error))?;
         entry.seconds = started.elapsed().as_secs_f64();
         drop(ours);
@@ -387,6 +417,19 @@ fn is_stream(path: &Path) -> bool {
 /// The files, stores and folders that a stage writes.
 fn outputs(stage: &dyn Stage) -> Vec<PathBuf> {
     stage.outputs().iter().flat_map(Output::paths).collect()
+}
+
+/// The table of names that were not found that a stage is to write.
+fn unmatched(stage: &dyn Stage) -> Option<&Path> {
+    stage.matches_by()?.unmatched.as_deref()
+}
+
+/// Where a path is, without links as far as its folders are there.
+fn placed(path: &Path) -> PathBuf {
+    atomic::resolve(path).unwrap_or_else(|_| match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) => placed(folder).join(name),
+        _ => path.to_path_buf(),
+    })
 }
 
 /// Whether a folder holds something.

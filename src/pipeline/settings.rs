@@ -99,6 +99,11 @@ impl Match {
         let Match { match_on, ambiguous, unmatched } = self.clone();
         Matching { match_on, ambiguous, unmatched }
     }
+
+    /// The same without the table, for work that matches the names once more.
+    pub fn again(&self) -> Match {
+        Match { unmatched: None, ..self.clone() }
+    }
 }
 
 /// What every run has: where, from which seed, on what.

@@ -24,13 +24,27 @@ fn what_cannot_work_is_refused_before_anything_is_computed() {
         assert!(found.contains(message), "{change}: {found}");
         assert!(!folder.path("out").exists(), "{change} left a folder");
     }
-    // names that were not found go to no file that the run reads, is told by, or made
-    let before = [folder.read("m.tsv"), folder.read("c.toml")];
-    for change in ["select.unmatched=m.tsv", "compare.unmatched=c.toml"] {
-        let found = folder.fail(2, &["run", "c.toml", "--set", change]);
-        assert!(found.contains("is both read and written"), "{change}: {found}");
+    // names that were not found go to no file that the run reads, is told by, or makes, and to none that is somebody else's
+    folder.write("mine.tsv", "years of work");
+    let files = ["m.tsv", "m.samples.tsv", "c.toml", "mine.tsv"];
+    let before = files.map(|name| folder.read(name));
+    let (read, made) = ("is both read and written", "the run writes something else there");
+    let cases: [(&[&str], i32, &str); 8] = [
+        (&["select.unmatched=m.tsv"], 2, read),
+        (&["select.unmatched=./m.samples.tsv"], 2, read),
+        (&["compare.unmatched=c.toml"], 2, read),
+        (&["select.unmatched=out/scores.tsv"], 2, made),
+        (&["select.unmatched=out/comparison/x.tsv"], 2, made),
+        (&["select.unmatched=x.tsv", "compare.unmatched=./x.tsv"], 2, made),
+        (&["select.unmatched=mine.tsv"], 1, "mine.tsv already exists"),
+        (&["select.unmatched=none/x.tsv"], 1, "does not exist; create it"),
+    ];
+    for (changes, code, message) in cases {
+        let sets: Vec<&str> = changes.iter().flat_map(|change| ["--set", *change]).collect();
+        let found = folder.fail(code, &[&["run", "c.toml"], &sets[..]].concat());
+        assert!(found.contains(message) && !folder.path("out").exists(), "{changes:?}: {found}");
     }
-    assert_eq!(before, [folder.read("m.tsv"), folder.read("c.toml")]);
+    assert_eq!(before, files.map(|name| folder.read(name)));
     // what no GPU can is told of any, there or not, whichever table asks for it
     for change in ["train.precision=bf16", "attribute.precision=bf16"] {
         for more in [&["--dry-run"][..], &[]] {

@@ -178,3 +178,31 @@ fn a_fit_that_was_asked_to_end_goes_on_to_the_same_bytes() {
     assert!(folder.results() == whole && folder.read("out/predictor.safetensors") == fitted);
     assert!(!checkpoint.exists(), "the finished fit's checkpoint is removed");
 }
+
+/// Names that were not found are a table of the stage that is asked for it, and of no other that matches the same names.
+#[test]
+fn a_table_of_unmatched_names_is_made_by_its_stage_alone() {
+    let folder = Folder::new();
+    folder.write("not.txt", "g_7\ng_9\nnobody\n");
+    let lists = ["--set", "select.exclude=[\"not.txt\"]", "--set", "stability.repeats=2"];
+    folder.done(&lists);
+    let before = folder.results();
+    let table =
+        [&lists[..], &["--set", "select.unmatched=v.tsv", "--set", "compare.unmatched=out/w.tsv"]].concat();
+    let why = |file: &str, what: &str| format!("{file} (unmatched) is {what}");
+    let both = [("select", why("v.tsv", "new")), ("compare", why("w.tsv", "new"))];
+    assert_eq!(folder.done(&table), both.map(|(stage, why)| (stage.to_string(), why)));
+    let told = folder.read("v.tsv");
+    assert!(String::from_utf8_lossy(&told).contains("nobody"));
+    assert!(folder.done(&table).is_empty());
+    for (file, stage) in [("v.tsv", "select"), ("out/w.tsv", "compare")] {
+        std::fs::remove_file(folder.path(file)).unwrap();
+        let name = file.trim_start_matches("out/");
+        assert_eq!(folder.done(&table), [(stage.to_string(), why(name, "missing"))]);
+        assert!(folder.path(file).exists());
+    }
+    assert!(folder.done(&lists).is_empty(), "it is not asked for any more, and stays");
+    assert_eq!((folder.read("v.tsv"), folder.results()), (told, before));
+    // all of it is as it was recorded
+    folder.succeed(&["verify", "out"]);
+}

@@ -43,11 +43,13 @@ fn one_command_does_the_whole_flow_and_says_what_it_found() {
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr).matches(": kept").count(), ALL.len());
 
-    // a page takes the place of nothing that the run made
-    for made in ["out/landmarks.tsv", "out/scores.tsv", "out/run.json"] {
-        let found = folder.fail(2, &["report", "out", "-o", made, "--force"]);
+    // a page takes the place of nothing that the run made, or was made from
+    for kept in ["out/landmarks.tsv", "out/scores.tsv", "out/run.json", "m.tsv", "m.samples.tsv", "c.toml"] {
+        let found = folder.fail(2, &["report", "out", "-o", kept, "--force"]);
         assert!(found.contains("is both read and written"), "{found}");
     }
+    let found = folder.fail(2, &["report", "out", "-o", "out/comparison/summary.tsv", "--force"]);
+    assert!(found.contains("which belongs to the run"), "{found}");
 
     // another seed of everything, another folder, the same bytes
     folder.succeed(&["run", "c.toml", "--set", "output=other"]);

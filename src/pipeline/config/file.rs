@@ -213,6 +213,7 @@ impl<'a> File<'a> {
     /// A table as options; a mistake is told with its key.
     pub(super) fn read<O: Options>(&self, name: &str, mut table: Table) -> Result<O> {
         self.place.resolve_in(&mut table, O::FILES);
+        self.place.resolve_in(&mut table, &["unmatched"]); // written, so none of what counts by content
         let parse = |table: Table| Value::Table(table).try_into::<O>();
         let whole = match parse(table.clone()) {
             Ok(options) => return self.together::<O>(name, &table).map(|()| options),
