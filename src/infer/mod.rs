@@ -20,6 +20,7 @@ pub mod mlp;
 mod offsets;
 mod parting;
 mod predict;
+mod problem;
 mod range;
 mod ranked;
 mod refit;
@@ -27,21 +28,17 @@ mod settings;
 
 use crate::device::Executor;
 use crate::error::{Error, Result};
-use crate::genes::{Table, shown};
+use crate::genes::Table;
 use crate::nn::checkpoint::CheckpointPlan;
 use crate::nn::model::Layer;
 use crate::nn::scaling;
-use crate::nouns::counted;
 use crate::progress::{Event, Reporter};
-use crate::ranks::Ranks;
 use crate::store::Store;
 use crate::store::remembered::Remembered;
-use adapt::Adapted;
 pub use adapt::Toward;
 pub use best::Anew;
-use blocks::{BLOCK_VALUES, blocks};
+use blocks::BLOCK_VALUES;
 pub use complete::{Completed, Completing, Trust, complete};
-use dense::Standardised;
 pub use explained::Without;
 pub use held_out::{HeldOut, How, LEVELS};
 use kernel::Kernels;
@@ -49,6 +46,7 @@ use offsets::{GROUPS, Offsets, RATIO};
 pub(crate) use parting::Parting;
 pub(crate) use predict::INFERENCE;
 pub use predict::{MissingLandmarks, Places};
+pub use problem::Problem;
 pub use refit::{Gram, Losses, Served};
 pub use settings::{
     BestSettings, FitSettings, KernelSettings, KnnSettings, LinearSettings, Method, MlpSettings,
@@ -100,36 +98,6 @@ pub struct Predictor {
     method: Method,
     /// Settings, what was chosen by cross-validation, and the data's checksum.
     config: serde_json::Value,
-}
-
-/// What is inferred from what.
-#[derive(Clone, Copy)]
-pub struct Problem<'a> {
-    /// Holds the samples.
-    pub store: &'a Store,
-    /// Those that are fitted on.
-    pub samples: &'a [usize],
-    /// Positions among the store's genes.
-    pub landmarks: &'a [usize],
-    /// Positions among the store's genes.
-    pub targets: &'a [usize],
-    /// Who shares the targets; all have the whole problem.
-    pub ranks: &'a Ranks,
-    /// Whose landmarks tell how much larger a penalty should be than folds choose it.
-    pub toward: Option<Toward<'a>>,
-}
-
-impl<'a> Problem<'a> {
-    /// Of one rank.
-    pub fn new(
-        store: &'a Store,
-        samples: &'a [usize],
-        landmarks: &'a [usize],
-        targets: &'a [usize],
-    ) -> Problem<'a> {
-        static ALONE: Ranks = Ranks::alone();
-        Problem { store, samples, landmarks, targets, ranks: &ALONE, toward: None }
-    }
 }
 
 /// What a method hands back.
@@ -190,10 +158,10 @@ impl Predictor {
     ) -> Result<Predictor> {
         let best = FitSettings { method: Method::Best, ..settings.clone() };
         best.validate()?;
-        check(problem)?;
+        problem.check()?;
         problem.check_shared(&best)?;
         executor.reset();
-        varies(problem.store, problem.samples)?;
+        problem.varies()?;
         let of_training = &Problem { toward: None, ..*problem };
         let (method, told) = best::choose(executor, of_training, &best, anew, report)?;
         let settings = FitSettings { method, ..best };
@@ -234,7 +202,7 @@ impl Predictor {
             return Predictor::best(executor, problem, settings, None, report);
         }
         settings.validate()?;
-        check(problem)?;
+        problem.check()?;
         problem.check_shared(settings)?;
         Predictor::fit_own(executor, problem, settings, plan, report)
     }
@@ -249,7 +217,7 @@ impl Predictor {
     ) -> Result<Predictor> {
         let Problem { store, samples, .. } = *problem;
         executor.reset();
-        varies(store, samples)?;
+        problem.varies()?;
         let own = &Problem { targets: problem.own(settings), ..*problem };
         let parting = Parting::new(store, samples, settings.group_by.as_deref(), settings.seed)?;
         let settings = &parting.few_groups(settings, report);
@@ -362,18 +330,6 @@ impl Predictor {
     }
 }
 
-/// Refuses samples that are all alike: there is nothing to infer one gene from another by.
-fn varies(store: &Store, samples: &[usize]) -> Result<()> {
-    if !store.are_alike(samples) {
-        return Ok(());
-    }
-    Err(Error::Data(format!(
-        "{}: nothing varies over the {} to fit on; give it more and different samples",
-        store.path().display(),
-        counted(samples.len(), "sample")
-    )))
-}
-
 /// Refuses and warns of landmarks that no predictor can use.
 fn check_landmarks(store: &Store, panel: &Panel, report: Reporter) -> Result<()> {
     let flat = panel.scale.iter().filter(|scale| **scale == 0.0).count();
@@ -406,83 +362,6 @@ fn check_panel(store: &Store, panel: &Panel, what: &str) -> Result<()> {
         return Err(scaling::out_of_range(store, place.unwrap_or(0)));
     }
     Ok(())
-}
-
-fn check(problem: &Problem) -> Result<()> {
-    let Problem { store, samples, landmarks, targets, .. } = *problem;
-    let refuse = |message: String| Err(Error::Data(message));
-    for (what, list) in [("samples to fit on", samples), ("landmarks", landmarks), ("targets", targets)] {
-        if list.is_empty() {
-            return refuse(format!("{}: there are no {what}", store.path().display()));
-        }
-    }
-    if let Some(sample) = samples.iter().find(|s| **s >= store.n_samples()) {
-        return refuse(format!("sample {sample} of {} does not exist", store.n_samples()));
-    }
-    let mut side = vec![""; store.n_genes()];
-    for (name, genes) in [("landmarks", landmarks), ("targets", targets)] {
-        for gene in genes {
-            match side.get_mut(*gene) {
-                None => return refuse(format!("gene {gene} of {} does not exist", store.n_genes())),
-                Some(taken) if !taken.is_empty() => {
-                    let id = shown(store.genes(), *gene);
-                    return refuse(format!("gene {id} is among the {name} and already among the {taken}"));
-                }
-                Some(taken) => *taken = name,
-            }
-        }
-    }
-    Ok(())
-}
-
-impl Problem<'_> {
-    /// What defines the numbers of a fit: the settings, the data's checksum, and which samples and genes.
-    fn config(&self, settings: &FitSettings) -> serde_json::Value {
-        let digest = |places: &[usize]| {
-            let bytes: Vec<u8> = places.iter().flat_map(|place| (*place as u64).to_le_bytes()).collect();
-            format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes))
-        };
-        serde_json::json!({
-            "settings": settings,
-            "training-data": self.store.info().fingerprint(),
-            "samples-digest": digest(self.samples),
-            "landmarks-digest": digest(self.landmarks),
-            "targets-digest": digest(self.targets),
-        })
-    }
-
-    /// What a predictor's configuration says of its fit: the settings, the data, what they decided, and what that was decided by.
-    fn told(
-        &self,
-        settings: &FitSettings,
-        mut chosen: serde_json::Value,
-        (adapted, offsets): (Option<&Adapted>, Option<&Offsets>),
-    ) -> serde_json::Value {
-        if let Some(adapted) = adapted {
-            chosen["adapted-factor"] = serde_json::json!(adapted.factor);
-        }
-        if let Some(offsets) = offsets {
-            chosen[RATIO] = serde_json::json!(offsets.ratio());
-        }
-        let mut config = serde_json::json!({
-            "settings": settings,
-            "chosen": chosen,
-            "training-data": self.store.info().fingerprint(),
-            "training-samples": self.samples.len(),
-        });
-        if let Some(adapted) = adapted {
-            config["adapted"] = serde_json::json!(adapted);
-        }
-        if let (Some(offsets), Method::Kernel) = (offsets, settings.method) {
-            config[GROUPS] = serde_json::json!(offsets.groups());
-        }
-        config
-    }
-
-    /// Reads the targets in blocks.
-    fn blocks(&self, task: &str, report: Reporter, visit: impl FnMut(Standardised)) -> Result<()> {
-        blocks(self.store, self.samples, self.targets, task, report, visit)
-    }
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ impl Match {
         Matching { match_on, ambiguous, unmatched }
     }
 
-    /// The same without the table, for work that matches the names once more.
+    /// The same without the table: for work that matches the names once more, and for settings, which no place of an output belongs to.
     pub fn again(&self) -> Match {
         Match { unmatched: None, ..self.clone() }
     }

@@ -235,7 +235,7 @@ impl Stage for Cluster {
     }
 
     fn settings(&self) -> Value {
-        let matching = Match { unmatched: None, ..self.options.matching.clone() };
+        let matching = self.options.matching.again();
         json!({"options": settings::inputs(&Options { matching, ..self.options.clone() }).1, "seed": self.seed})
     }
 

@@ -230,7 +230,7 @@ impl Stage for Compare {
 
     fn settings(&self) -> Value {
         let Options { matching, .. } = &self.options;
-        let matching = Match { unmatched: None, ..matching.clone() };
+        let matching = matching.again();
         // the method's settings are told whole
         let options = Options { matching, fit: fit::Options::default(), ..self.options.clone() };
         let words = self.lists().into_iter().filter(|(_, list)| !settings::is_file(list));

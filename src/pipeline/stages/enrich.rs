@@ -183,7 +183,7 @@ impl Stage for Enrich {
     }
 
     fn settings(&self) -> Value {
-        let matching = Match { unmatched: None, ..self.options.matching.clone() };
+        let matching = self.options.matching.again();
         let options = Options { matching, ..self.options.clone() };
         json!({"options": settings::inputs(&options).1, "seed": self.seed})
     }

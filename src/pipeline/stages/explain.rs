@@ -311,7 +311,7 @@ impl Stage for Explain {
     }
 
     fn settings(&self) -> Value {
-        let matching = Match { unmatched: None, ..self.options.matching.clone() };
+        let matching = self.options.matching.again();
         let options = Options { matching, ..self.options.clone() };
         json!({"what": self.what, "options": settings::inputs(&options).1, "seed": self.seed})
     }

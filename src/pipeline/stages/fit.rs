@@ -316,7 +316,7 @@ impl Stage for Fit {
         let mut settings = json!({
             "fit": self.options.settings(self.method, self.seed).ok(),
             "groups": self.groups,
-            "matching": Match { unmatched: None, ..self.matching.clone() },
+            "matching": self.matching.again(),
             "lists": words.collect::<Vec<_>>(),
         });
         if let Some(selection) = self.chosen_by() {

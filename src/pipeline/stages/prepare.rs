@@ -412,7 +412,7 @@ impl Stage for Prepare {
 
 /// What decides what comes out: the steps, and the seed where one draws.
 fn settings_of(options: &Options, taken: Taken, seed: u64) -> Value {
-    let matching = Match { unmatched: None, ..options.matching.clone() };
+    let matching = options.matching.again();
     let said = settings::inputs(&Options { matching, ..options.clone() }).1;
     let seed = (options.dedup && taken != Taken::After).then_some(seed);
     json!({"steps": said, "seed": seed})

@@ -167,7 +167,12 @@ mod tests {
     use crate::store::remembered::Remembered;
     use crate::testing::{Listener, named_store, random_store};
 
-    fn fitted(store: &Path, landmarks: &Path, report: &(dyn Fn(crate::progress::Event) + Sync)) -> Facts {
+    fn fitted(
+        store: &Path,
+        landmarks: &Path,
+        selection: Option<Selection>,
+        report: &(dyn Fn(crate::progress::Event) + Sync),
+    ) -> Facts {
         let options = fit::Options {
             method: Some(Method::Best),
             candidates: Some(vec![Method::Linear]),
@@ -185,7 +190,7 @@ mod tests {
             options,
             groups: None,
             method: Method::default(),
-            selection: None,
+            selection,
             seed: 1,
         };
         perform(&stage, &mut Workbench::new("cpu", None, true, report).unwrap()).unwrap()
@@ -206,8 +211,8 @@ mod tests {
         std::fs::copy(&list, &plain).unwrap();
 
         let [own, other] = [Listener::default(), Listener::default()];
-        let anew = fitted(&path, &list, &|event| own.hear(event)).chosen["best"].clone();
-        let given = fitted(&path, &plain, &|event| other.hear(event)).chosen["best"].clone();
+        let anew = fitted(&path, &list, None, &|event| own.hear(event)).chosen["best"].clone();
+        let given = fitted(&path, &plain, None, &|event| other.hear(event)).chosen["best"].clone();
         assert_eq!([&anew["landmarks"], &given["landmarks"]], ["chosen anew in each fold", "as given"]);
         let error = |best: &Value| best["error-outside"].as_f64().unwrap();
         assert!(error(&anew) > 1.0 && error(&given) < error(&anew) - 0.02, "{anew} {given}");
@@ -233,31 +238,9 @@ mod tests {
 
         let landmarks = dir.path().join("l.tsv");
         std::fs::write(&landmarks, "g_1\ng_3\n").unwrap();
-        let options = fit::Options {
-            method: Some(Method::Best),
-            candidates: Some(vec![Method::Linear]),
-            penalty: Some(3.0),
-            folds: Some(3),
-            held_out: Some(0),
-            ..Default::default()
-        };
-        let stage = |selection| Fit {
-            store: here.path().into(),
-            landmarks: landmarks.display().to_string(),
-            targets: None,
-            predictor: dir.path().join("p.safetensors"),
-            matching: Default::default(),
-            options: options.clone(),
-            groups: None,
-            method: Method::default(),
-            selection: Some(selection),
-            seed: 1,
-        };
         for (selection, told) in [(found, true), (Selection { n: 2, ..said }, false)] {
             let listener = Listener::default();
-            let hear = |event| listener.hear(event);
-            let mut bench = Workbench::new("cpu", None, true, &hear).unwrap();
-            perform::<Facts>(&stage(selection), &mut bench).unwrap();
+            fitted(here.path(), &landmarks, Some(selection), &|event| listener.hear(event));
             assert_eq!(listener.notes().iter().any(|note| note.contains("--until found")), told);
         }
     }

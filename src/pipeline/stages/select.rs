@@ -432,10 +432,7 @@ impl Stage for Select {
     }
 
     fn settings(&self) -> Value {
-        let options = Options {
-            matching: Match { unmatched: None, ..self.options.matching.clone() },
-            ..self.options.clone()
-        };
+        let options = Options { matching: self.options.matching.again(), ..self.options.clone() };
         let strategy = word(self.options.strategy());
         json!({"n": self.n.setting(), "strategy": strategy, "seed": self.seed, "options": settings::inputs(&options).1})
     }
